@@ -1,9 +1,6 @@
 package smartsheet
 
-import (
-	"encoding/json"
-	"time"
-)
+import "encoding/json"
 
 // ColumnType is the type of a column as the API names it.
 type ColumnType string
@@ -58,11 +55,17 @@ type Row struct {
 
 // Sheet is one page of a sheet: its columns and some of its rows.
 type Sheet struct {
+	// Unchanged: the sheet's version is not after [SheetQuery.IfVersionAfter],
+	// and the answer is Version alone.
+	Unchanged bool `json:"-"`
+
 	ID            int64    `json:"id"`
 	Name          string   `json:"name"`
 	Version       int64    `json:"version"`
 	TotalRowCount int      `json:"totalRowCount"`
 	AccessLevel   string   `json:"accessLevel,omitempty"`
+	CreatedAt     Time     `json:"createdAt,omitzero"`
+	ModifiedAt    Time     `json:"modifiedAt,omitzero"`
 	Columns       []Column `json:"columns"`
 	Rows          []Row    `json:"rows"`
 }
@@ -72,6 +75,3 @@ type Actor struct {
 	Name  string `json:"name,omitempty"`
 	Email string `json:"email,omitempty"`
 }
-
-// Time is a moment in any of the forms in which Smartsheet writes one.
-type Time struct{ time.Time }
