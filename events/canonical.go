@@ -1,0 +1,132 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// Canonical rewrites a JSON value so that equal values have equal bytes: numbers
+// by their exact decimal value (3303, 3303.0 and 3.303e3 are all 3303, and no
+// digit is lost), strings escaped in one way, without HTML escaping, no spaces,
+// object keys as given. What is not JSON becomes null.
+func Canonical(v json.RawMessage) json.RawMessage {
+	if len(v) == 0 || !json.Valid(v) {
+		return json.RawMessage("null")
+	}
+	d := json.NewDecoder(bytes.NewReader(v))
+	d.UseNumber()
+	return canonicalNext(d, make([]byte, 0, len(v)))
+}
+
+// canonicalNext appends the canonical form of the next value of a decoder that
+// reads valid JSON, so that its tokens cannot fail.
+func canonicalNext(d *json.Decoder, b []byte) []byte {
+	t, err := d.Token()
+	if err != nil {
+		return append(b, "null"...)
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		return canonicalNested(d, b, t)
+	case json.Number:
+		return appendNumber(b, t.String())
+	case string:
+		return appendString(b, t)
+	case bool:
+		return strconv.AppendBool(b, t)
+	default:
+		return append(b, "null"...)
+	}
+}
+
+func canonicalNested(d *json.Decoder, b []byte, open json.Delim) []byte {
+	b = append(b, byte(open))
+	for i := 0; d.More(); i++ {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if open == '{' {
+			b = append(canonicalNext(d, b), ':')
+		}
+		b = canonicalNext(d, b)
+	}
+	_, _ = d.Token()               // the closing delimiter: d reads valid JSON
+	return append(b, byte(open)+2) // '}' is two after '{', as ']' is after '['
+}
+
+// appendString appends s as a JSON string.
+func appendString(b []byte, s string) []byte {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string into memory cannot fail
+	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+}
+
+// jsonString is s as a canonical JSON string.
+func jsonString(s string) json.RawMessage { return appendString(nil, s) }
+
+// Bounds of the plain form of a number. Beyond them it is written with an
+// exponent, so that a short input cannot grow into a long output.
+const (
+	maxTrailingZeros = 20
+	maxLeadingZeros  = 6
+)
+
+// appendNumber appends a JSON number in the one form that its value has: no
+// exponent where few zeros do, else one digit before the point; no plus, no
+// needless zero, no minus zero.
+func appendNumber(b []byte, s string) []byte {
+	digits, exp, negative := decimal(s)
+	if digits == "0" {
+		return append(b, '0')
+	}
+	if negative {
+		b = append(b, '-')
+	}
+	n := int64(len(digits))
+	if !exp.IsInt64() || exp.Int64() > maxTrailingZeros || exp.Int64() < -(n+maxLeadingZeros) {
+		b = append(b, digits[0])
+		if n > 1 {
+			b = append(append(b, '.'), digits[1:]...)
+		}
+		return exp.Add(exp, big.NewInt(n-1)).Append(append(b, 'e'), 10)
+	}
+	switch e := exp.Int64(); {
+	case e >= 0:
+		b = append(b, digits...)
+		return append(b, strings.Repeat("0", int(e))...)
+	case -e < n:
+		b = append(b, digits[:n+e]...)
+		return append(append(b, '.'), digits[n+e:]...)
+	default:
+		b = append(b, "0."...)
+		b = append(b, strings.Repeat("0", int(-e-n))...)
+		return append(b, digits...)
+	}
+}
+
+// decimal takes a JSON number apart: its value is digits × 10^exp, where digits
+// neither begins nor ends with a zero, except for "0" itself.
+func decimal(s string) (digits string, exp *big.Int, negative bool) {
+	s, negative = strings.CutPrefix(s, "-")
+	mantissa, power := s, ""
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		mantissa, power = s[:i], s[i+1:]
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	short := strings.TrimRight(digits, "0")
+	if short == "" {
+		return "0", new(big.Int), false
+	}
+	exp = new(big.Int)
+	if power != "" {
+		exp.SetString(strings.TrimPrefix(power, "+"), 10)
+	}
+	exp.Add(exp, big.NewInt(int64(len(digits)-len(short)-len(fraction))))
+	return short, exp, negative
+}
