@@ -37,14 +37,14 @@ func NewKeyset(k MasterKey) ([]byte, error) {
 }
 
 // Rewrap seals a keyset under another master key; the values that the keyset
-// has sealed stay as they are. Its error is ErrWrongKey if old is not the key
+// has sealed stay as they are. Its error is ErrWrongKey if from is not the key
 // that the keyset is sealed under.
-func Rewrap(old, new MasterKey, sealedKeyset []byte) ([]byte, error) {
-	h, err := openKeyset(old, sealedKeyset)
+func Rewrap(from, to MasterKey, sealedKeyset []byte) ([]byte, error) {
+	h, err := openKeyset(from, sealedKeyset)
 	if err != nil {
 		return nil, err
 	}
-	return sealKeyset(new, h)
+	return sealKeyset(to, h)
 }
 
 // Sealer seals and opens values. It is safe for concurrent use.

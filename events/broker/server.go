@@ -1,0 +1,239 @@
+package broker
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+// readyWait bounds how long the server may take from started to listening; it
+// takes some milliseconds, the store is open by then.
+const readyWait = 10 * time.Second
+
+// Broker is a running server. It is safe for concurrent use.
+type Broker struct {
+	srv      *server.Server
+	resolver *server.DirAccResolver
+	log      *slog.Logger
+	dir      string
+	url      string
+	lock     *os.File
+	operator nkeys.KeyPair
+	sys      *nats.Conn // may update accounts' claims, nothing else
+	bridge   *nats.Conn
+
+	mu     sync.Mutex
+	conns  map[*nats.Conn]string // all that are open -> public key of their account
+	closed bool
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Start takes the directory, starts the server on it and connects to it.
+//
+// It fails where another process holds the directory, where the port is taken,
+// where the server would listen beyond loopback without TLS and that is not
+// allowed, and, with seal.ErrWrongKey, under another master key than the one
+// that the directory was made with; nothing is made then.
+func Start(ctx context.Context, o Options) (*Broker, error) {
+	b, err := start(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("start embedded NATS: %w", err)
+	}
+	return b, nil
+}
+
+func start(ctx context.Context, o Options) (_ *Broker, err error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	host, port, err := o.address()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDir(o.Dir); err != nil {
+		return nil, err
+	}
+	b := &Broker{dir: o.Dir, log: o.Log, conns: map[*nats.Conn]string{}}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.lock, err = lockDir(o.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close(ctx))
+		}
+	}()
+	k, err := loadKeys(o.Dir, o.Master)
+	if err != nil {
+		return nil, err
+	}
+	if b.operator, err = nkeys.FromSeed([]byte(k.Operator)); err != nil {
+		return nil, fmt.Errorf("read operator's key: %w", err)
+	}
+	if err := b.run(o, k, host, port); err != nil {
+		return nil, err
+	}
+	if b.url, err = o.publicURL(host, b.srv.Addr().(*net.TCPAddr).Port); err != nil {
+		return nil, err
+	}
+	return b, b.connectOwn(ctx, k)
+}
+
+// makeDir makes the directory, for this user alone.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("close %s to other users: %w", dir, err)
+	}
+	return nil
+}
+
+// run starts the server with the bridge's own accounts.
+func (b *Broker) run(o Options, k keys, host string, port int) error {
+	system, err := ownAccount(k.System, "sheetbridge-system", jwt.JetStreamLimits{})
+	if err != nil {
+		return err
+	}
+	bridge, err := ownAccount(k.Bridge, "sheetbridge", jwt.JetStreamLimits{
+		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+	})
+	if err != nil {
+		return err
+	}
+	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), 0, 0, server.HardDelete)
+	if err != nil {
+		return fmt.Errorf("open accounts: %w", err)
+	}
+	for _, c := range []*jwt.AccountClaims{system, bridge} {
+		text, err := c.Encode(b.operator)
+		if err != nil {
+			return fmt.Errorf("write account %s: %w", c.Name, err)
+		}
+		if err := b.resolver.Store(c.Subject, text); err != nil {
+			return fmt.Errorf("write account %s: %w", c.Name, err)
+		}
+	}
+	opts, err := b.serverOptions(o, system.Subject, host, port)
+	if err != nil {
+		return err
+	}
+	if b.srv, err = server.NewServer(opts); err != nil {
+		return err
+	}
+	log := newServerLog(b.log)
+	b.srv.SetLoggerV2(log, false, false, false)
+	b.srv.Start() // returns once the store is open and the port is taken, or not
+	if err := log.started(); err != nil {
+		return err
+	}
+	if !b.srv.ReadyForConnections(readyWait) {
+		return errors.New("server does not listen")
+	}
+	if !b.srv.JetStreamEnabled() {
+		return errors.New("server has no JetStream")
+	}
+	return nil
+}
+
+func (b *Broker) serverOptions(o Options, system, host string, port int) (*server.Options, error) {
+	public, err := b.operator.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("read operator's key: %w", err)
+	}
+	operator := jwt.NewOperatorClaims(public)
+	operator.Name = "sheetbridge"
+	operator.SystemAccount = system
+	if _, err := operator.Encode(b.operator); err != nil { // fills in the issuer
+		return nil, fmt.Errorf("write operator: %w", err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return &server.Options{
+		ServerName: "sheetbridge",
+		Host:       host,
+		Port:       port,
+		TLSConfig:  o.TLS,
+		TLS:        o.TLS != nil,
+		TLSTimeout: 5,
+		// No addresses of this machine are told to clients, only the URL is.
+		Cluster: server.ClusterOpts{NoAdvertise: true},
+
+		TrustedOperators: []*jwt.OperatorClaims{operator},
+		SystemAccount:    system,
+		AccountResolver:  b.resolver,
+
+		JetStream:              true,
+		StoreDir:               o.Dir,
+		JetStreamKey:           base64.RawStdEncoding.EncodeToString(o.Master.Derive(storeUse, 32)),
+		JetStreamCipher:        server.AES,
+		JetStreamMaxStore:      o.MaxStore,
+		JetStreamMaxMemory:     maxMemory,
+		SyncAlways:             true, // an acknowledged message survives a power cut
+		MaxPayload:             maxPayload,
+		DisableJetStreamBanner: true,
+
+		NoSigs: true, // signals are main's; the server would end the process
+		NoLog:  true,
+	}, nil
+}
+
+// Bridge returns the connection of the bridge in its own account. It may do
+// everything there, reconnects for ever and ends with Close.
+func (b *Broker) Bridge() *nats.Conn { return b.bridge }
+
+// URL returns the address that partners are told.
+func (b *Broker) URL() string { return b.url }
+
+// Close ends the bridge's connections, those of Connect too, after what they
+// have in flight, then the server, then its hold on the directory. When ctx
+// ends first, the connections are cut; the server is shut down even so. Only
+// the first call does so, all return its error.
+func (b *Broker) Close(ctx context.Context) error {
+	b.closeOnce.Do(func() {
+		b.mu.Lock()
+		b.closed = true
+		open := make([]*nats.Conn, 0, len(b.conns))
+		for nc := range b.conns {
+			open = append(open, nc)
+		}
+		b.mu.Unlock()
+		drain(ctx, open)
+		if b.srv != nil {
+			b.srv.Shutdown()
+			b.srv.WaitForShutdown()
+		}
+		if b.operator != nil {
+			b.operator.Wipe()
+		}
+		if err := b.lock.Close(); err != nil {
+			b.closeErr = fmt.Errorf("close embedded NATS: release %s: %w", b.dir, err)
+		}
+	})
+	return b.closeErr
+}
