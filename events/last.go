@@ -1,0 +1,98 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+)
+
+// maxLast is how many subjects one request asks for. The server answers at most
+// 1,024 of them.
+const maxLast = 500
+
+// message is one stored message.
+type message struct {
+	subject  string
+	sequence uint64
+	data     []byte
+}
+
+// last returns the last message of each subject in one request (`multi_last`
+// of a direct get, which nats.go 1.55 has no call for). A follower may answer:
+// its answer counts only if it has come to sequence lock, which it tells only
+// when it has anything to send. So at least one of the subjects must be one
+// that has messages.
+func (s *Stream) last(ctx context.Context, subjects []string, lock uint64) (map[string]message, error) {
+	found := make(map[string]message, len(subjects))
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	from := uint64(0)
+	for {
+		end, err := s.multiLast(ctx, subjects, from, found)
+		if err != nil {
+			return nil, fmt.Errorf("reading last messages: %w", err)
+		}
+		if end.upTo < lock {
+			return nil, ErrLag
+		}
+		if end.pending == 0 {
+			return found, nil
+		}
+		from = end.last + 1 // cut off by the server's limit on bytes
+	}
+}
+
+// end is what the server says after the last message of an answer.
+type end struct {
+	pending uint64 // messages that it did not send
+	last    uint64 // sequence of the last one it did send
+	upTo    uint64 // the stream's last sequence when it looked
+}
+
+func (s *Stream) multiLast(ctx context.Context, subjects []string, from uint64, found map[string]message) (end, error) {
+	body, err := json.Marshal(struct {
+		Subjects []string `json:"multi_last"`
+		Batch    int      `json:"batch"`
+		From     uint64   `json:"seq,omitempty"`
+	}{subjects, len(subjects), from})
+	if err != nil {
+		return end{}, err
+	}
+	inbox := s.nc.NewInbox()
+	sub, err := s.nc.SubscribeSync(inbox)
+	if err != nil {
+		return end{}, err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // a closed connection has no subscriptions either
+	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+StreamName, inbox, body); err != nil {
+		return end{}, err
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return end{}, err
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+			found[m.Header.Get("Nats-Subject")] = message{
+				subject:  m.Header.Get("Nats-Subject"),
+				sequence: number(m, "Nats-Sequence"),
+				data:     m.Data,
+			}
+		case "204":
+			return end{number(m, "Nats-Num-Pending"), number(m, "Nats-Last-Sequence"), number(m, "Nats-UpTo-Sequence")}, nil
+		case "404": // it has none of them, though we only ask where one must be
+			return end{}, ErrLag
+		default:
+			return end{}, fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description"))
+		}
+	}
+}
+
+func number(m *nats.Msg, header string) uint64 {
+	n, _ := strconv.ParseUint(m.Header.Get(header), 10, 64) // 0 where it is absent
+	return n
+}

@@ -1,0 +1,197 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/google/uuid"
+)
+
+// MaxBatch is the largest number of messages that go in one atomic batch.
+const MaxBatch = 1000
+
+// maxBatchBytes bounds what one batch holds in memory here and at the server.
+const maxBatchBytes = 32 << 20
+
+// Errors of Publish.
+var (
+	// ErrLostRace says that somebody else published to the share since its
+	// state was read. Nothing was published. Read Smartsheet again.
+	ErrLostRace = errors.New("somebody else published to the share meanwhile")
+	// ErrFull says that the partner's stream takes no more. Nothing was published.
+	ErrFull = errors.New("the partner's stream is full")
+	// ErrTooLarge says that an event is larger than the server takes, even
+	// without its old values.
+	ErrTooLarge = errors.New("the event is larger than the partner's NATS takes")
+)
+
+// Writer publishes to one share under its optimistic lock: everything it
+// publishes is refused (ErrLostRace) as soon as anybody else has published to
+// the share. It collects events into batches that are stored whole or not at
+// all. It is not for concurrent use.
+type Writer struct {
+	stream *Stream
+	share  *Share
+	lock   uint64
+	batch  []*nats.Msg
+	bytes  int
+
+	Published int // events stored so far
+}
+
+// NewWriter returns a writer that publishes to the share as it stood at lock.
+func (s *Stream) NewWriter(sh *Share, lock uint64) *Writer {
+	return &Writer{stream: s, share: sh, lock: lock}
+}
+
+// Lock is the share's last sequence as the writer knows it.
+func (w *Writer) Lock() uint64 { return w.lock }
+
+// Add puts events into the batch; they go out together. When the batch is full
+// it is published first. ErrTooLarge leaves the batch as it was.
+func (w *Writer) Add(ctx context.Context, events ...Event) error {
+	msgs := make([]*nats.Msg, len(events))
+	size := 0
+	for i, e := range events {
+		var err error
+		if msgs[i], err = w.message(e); err != nil {
+			return err
+		}
+		size += msgs[i].Size()
+	}
+	if len(w.batch) > 0 && (len(w.batch)+len(msgs) > MaxBatch || w.bytes+size > maxBatchBytes) {
+		if err := w.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	w.batch, w.bytes = append(w.batch, msgs...), w.bytes+size
+	return nil
+}
+
+// message encodes an event; where it is too large, without what was before.
+func (w *Writer) message(e Event) (*nats.Msg, error) {
+	limit := int(w.stream.nc.MaxPayload()) - 1024 // the headers count too
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
+	}
+	if d, ok := e.Data.(ObjectData); ok && len(data) > limit && d.Before != nil {
+		d.Before, d.Truncated = nil, true
+		e.Data = d
+		if data, err = json.Marshal(e); err != nil {
+			return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
+		}
+	}
+	if len(data) > limit {
+		return nil, fmt.Errorf("%s: %w (%d bytes, at most %d)", e.Subject, ErrTooLarge, len(data), limit)
+	}
+	tokens := strings.Split(e.Subject, "/")
+	m := nats.NewMsg(w.share.subject(strings.Join(tokens[1:], ".")))
+	m.Header.Set("Content-Type", ContentType)
+	m.Data = data
+	return m, nil
+}
+
+// Flush publishes the batch: one message as it is, more as an atomic batch. The
+// first message expects that the share's last sequence is the writer's lock.
+// After an error that is neither ErrLostRace nor ErrFull the batch may or may
+// not be stored: read the state again and compare.
+func (w *Writer) Flush(ctx context.Context) error {
+	batch := w.batch
+	w.batch, w.bytes = nil, 0
+	if len(batch) == 0 {
+		return nil
+	}
+	batch[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
+	batch[0].Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", w.share.SubjectAll())
+	if len(batch) > 1 {
+		id := uuid.NewString()
+		for i, m := range batch {
+			m.Header.Set("Nats-Batch-Id", id)
+			m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
+		}
+		batch[len(batch)-1].Header.Set("Nats-Batch-Commit", "1")
+	}
+	sequence, err := w.stream.store(ctx, batch)
+	if err != nil {
+		return fmt.Errorf("publishing %d events of share %s: %w", len(batch), w.share.Sheet, err)
+	}
+	w.lock = sequence
+	w.Published += len(batch)
+	return nil
+}
+
+// store sends the messages and waits for the answer to the last one.
+func (s *Stream) store(ctx context.Context, batch []*nats.Msg) (uint64, error) {
+	last := len(batch) - 1
+	for _, m := range batch[:last] {
+		if err := s.nc.PublishMsg(m); err != nil {
+			return 0, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
+	defer cancel()
+	answer, err := s.nc.RequestMsgWithContext(ctx, batch[last])
+	if err != nil {
+		return 0, err
+	}
+	var ack struct {
+		Error    *jetstream.APIError `json:"error"`
+		Stream   string              `json:"stream"`
+		Sequence uint64              `json:"seq"`
+	}
+	if err := json.Unmarshal(answer.Data, &ack); err != nil {
+		return 0, fmt.Errorf("reading the answer of the stream: %w", err)
+	}
+	if ack.Error != nil {
+		return 0, refusal(ack.Error)
+	}
+	if ack.Stream != StreamName || ack.Sequence == 0 {
+		return 0, fmt.Errorf("stream %q answered, not %s", ack.Stream, StreamName)
+	}
+	return ack.Sequence, nil
+}
+
+// Codes by which a server refuses a message for want of space.
+const (
+	errCodeInsufficientResources = 10023
+	errCodeStorageExceeded       = 10047
+	errCodeStoreFailed           = 10077
+)
+
+func refusal(e *jetstream.APIError) error {
+	switch e.ErrorCode {
+	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+		return fmt.Errorf("%w: %w", ErrLostRace, e)
+	case errCodeInsufficientResources, errCodeStorageExceeded, errCodeStoreFailed:
+		return fmt.Errorf("%w: %w", ErrFull, e)
+	}
+	return e
+}
+
+// PublishSchema adds the share's schema, which begins a revision.
+func (w *Writer) PublishSchema(ctx context.Context, at time.Time, reset bool) error {
+	e, err := w.share.NewEvent(SchemaChanged, at, SchemaData{
+		Revision: w.share.Revision, Reset: reset, Schema: w.share.Schema(),
+	}, "schema")
+	if err != nil {
+		return err
+	}
+	return w.Add(ctx, e)
+}
+
+// PublishStatus adds the share's status.
+func (w *Writer) PublishStatus(ctx context.Context, at time.Time, status StatusData) error {
+	e, err := w.share.NewEvent(StatusChanged, at, status, "status")
+	if err != nil {
+		return err
+	}
+	return w.Add(ctx, e)
+}

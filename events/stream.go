@@ -1,0 +1,216 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamName is the name of the one stream that a partner's account has.
+const StreamName = "EVENTS"
+
+// History is how many messages of one subject the stream keeps.
+const History = 32
+
+// requestTimeout bounds one request to NATS. While a cluster has no leader its
+// API does not answer at all, so this is also how soon we look again.
+const requestTimeout = 5 * time.Second
+
+// Stream is the stream EVENTS of one partner: what the partner reads, and the
+// only memory of what the partner has seen.
+type Stream struct {
+	nc   *nats.Conn
+	js   jetstream.JetStream
+	info *jetstream.StreamInfo // as it was when the stream was opened
+}
+
+// OpenStream returns the partner's stream over a connection into its account,
+// and makes it when there is none. Replicas is the number of copies a cluster
+// keeps.
+func OpenStream(ctx context.Context, nc *nats.Conn, partner string, replicas int) (*Stream, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("opening the stream of partner %s: %w", partner, err)
+	}
+	st, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:               StreamName,
+		Description:        "Sheetbridge: what is shared with " + partner,
+		Subjects:           []string{"smartsheet." + partner + ".>"},
+		Storage:            jetstream.FileStorage,
+		Retention:          jetstream.LimitsPolicy,
+		Discard:            jetstream.DiscardNew, // when full it refuses; a living row's last state is never dropped
+		MaxMsgsPerSubject:  History,
+		Replicas:           replicas,
+		DenyDelete:         true,
+		AllowDirect:        true,
+		AllowAtomicPublish: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the stream of partner %s: %w", partner, err)
+	}
+	return &Stream{nc: nc, js: js, info: st.CachedInfo()}, nil
+}
+
+// Epoch names this incarnation of the stream: it changes when the stream is
+// made anew, never on a restart.
+func (s *Stream) Epoch() string {
+	return strconv.FormatInt(s.info.Created.UnixNano(), 36)
+}
+
+// ShareState is how a share stands in the partner's stream.
+type ShareState struct {
+	Lock      uint64 // the last sequence of the share; 0: nothing was ever published
+	Schema    *SchemaData
+	SchemaSeq uint64
+	Status    *StatusData
+	StatusSeq uint64
+}
+
+// Loaded tells whether all that the share shows, as it is defined in the stream,
+// has been published once.
+func (st *ShareState) Loaded() bool {
+	return st.Schema != nil && st.Status != nil && st.StatusSeq > st.SchemaSeq && st.Status.CompleteTo != nil
+}
+
+// State reads how the share stands. It must be called before Smartsheet is
+// read: what is published later under its Lock is refused if anything of the
+// share was published meanwhile.
+func (s *Stream) State(ctx context.Context, sh *Share) (*ShareState, error) {
+	lock, err := s.lastSequence(ctx, sh.SubjectAll())
+	if err != nil {
+		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
+	}
+	st := &ShareState{Lock: lock}
+	if lock == 0 {
+		return st, nil
+	}
+	msgs, err := s.last(ctx, []string{sh.SubjectSchema(), sh.SubjectStatus()}, lock)
+	if err != nil {
+		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
+	}
+	if m, ok := msgs[sh.SubjectSchema()]; ok {
+		st.Schema, st.SchemaSeq = &SchemaData{}, m.sequence
+		if err := decodeData(m, st.Schema); err != nil {
+			return nil, err
+		}
+	}
+	if m, ok := msgs[sh.SubjectStatus()]; ok {
+		st.Status, st.StatusSeq = &StatusData{}, m.sequence
+		if err := decodeData(m, st.Status); err != nil {
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+func decodeData(m message, into any) error {
+	e := struct {
+		Data any `json:"data"`
+	}{into}
+	if err := json.Unmarshal(m.data, &e); err != nil {
+		return fmt.Errorf("reading the event at sequence %d of %s: %w", m.sequence, m.subject, err)
+	}
+	return nil
+}
+
+// Last returns what the partner last saw of each of the subjects, which are
+// objects of the share, as the stream stood at sequence lock or later. A
+// subject without a message is not in the answer. The share must have its
+// schema in the stream.
+func (s *Stream) Last(ctx context.Context, sh *Share, subjects []string, lock uint64) (map[string]*Seen, error) {
+	seen := make(map[string]*Seen, len(subjects))
+	for chunk := range slices.Chunk(subjects, maxLast) {
+		msgs, err := s.last(ctx, append(slices.Clip(chunk), sh.SubjectSchema()), lock)
+		if err != nil {
+			return nil, err
+		}
+		delete(msgs, sh.SubjectSchema())
+		for subject, m := range msgs {
+			if seen[subject], err = ParseSeen(m.data, m.sequence); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return seen, nil
+}
+
+// Subjects returns the subjects that the filter covers and that have messages.
+func (s *Stream) Subjects(ctx context.Context, filter string) ([]string, error) {
+	st, err := s.js.Stream(ctx, StreamName)
+	if err != nil {
+		return nil, fmt.Errorf("listing subjects: %w", err)
+	}
+	info, err := st.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, fmt.Errorf("listing subjects: %w", err)
+	}
+	subjects := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		subjects = append(subjects, subject)
+	}
+	return subjects, nil
+}
+
+// PurgeBelow removes what stands below the sequence under the filter. The
+// sequence makes it safe to repeat, by whomever.
+func (s *Stream) PurgeBelow(ctx context.Context, filter string, sequence uint64) error {
+	st, err := s.js.Stream(ctx, StreamName)
+	if err == nil {
+		err = st.Purge(ctx, jetstream.WithPurgeSubject(filter), jetstream.WithPurgeSequence(sequence))
+	}
+	if err != nil {
+		return fmt.Errorf("purging below sequence %d: %w", sequence, err)
+	}
+	return nil
+}
+
+// FirstSequence returns the lowest sequence under the filter, 0 for none.
+func (s *Stream) FirstSequence(ctx context.Context, filter string) (uint64, error) {
+	return s.getSequence(ctx, map[string]any{"seq": 1, "next_by_subj": filter})
+}
+
+// lastSequence returns the last sequence under the filter, 0 for none. It asks
+// the leader: a copy may lag behind.
+func (s *Stream) lastSequence(ctx context.Context, filter string) (uint64, error) {
+	return s.getSequence(ctx, map[string]any{"last_by_subj": filter})
+}
+
+func (s *Stream) getSequence(ctx context.Context, request map[string]any) (uint64, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	m, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+StreamName, body)
+	if err != nil {
+		return 0, fmt.Errorf("asking for a sequence: %w", err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return 0, fmt.Errorf("reading a sequence: %w", err)
+	}
+	if answer.Error != nil {
+		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("asking for a sequence: %w", answer.Error)
+	}
+	return answer.Message.Sequence, nil
+}
+
+// ErrLag says that a copy of the stream answered that has not yet seen what we
+// know to stand in it.
+var ErrLag = errors.New("a replica of the stream lags behind")
