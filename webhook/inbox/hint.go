@@ -1,0 +1,153 @@
+package inbox
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+)
+
+// MaxRows is the number of rows beyond which a hint says "the whole sheet".
+const MaxRows = 1000
+
+// Why says who gave a hint.
+type Why string
+
+// Givers of hints.
+const (
+	WhyCallback  Why = "callback"
+	WhyReconcile Why = "reconcile" // the clock
+	WhyAdmin     Why = "admin"     // a person: read the sheet even if its version has not moved
+	WhyShare     Why = "share"     // a share was added, changed or ended
+)
+
+// Hint is a note that a registration's sheet may have changed. It never says
+// what a row is, only where to look, so that hints may be merged, repeated and
+// given in any order.
+type Hint struct {
+	Registration string        `json:"registration"`
+	Why          Why           `json:"why"`
+	Whole        bool          `json:"whole,omitempty"`       // compare the whole sheet
+	Full         bool          `json:"full,omitempty"`        // with Whole: even if its version has not moved
+	Webhook      bool          `json:"webhook,omitempty"`     // look at the webhook itself too
+	Rows         map[int64]Row `json:"rows,omitempty"`        // rows to read
+	Attachments  []int64       `json:"attachments,omitempty"` // of unknown parents
+	Comments     []int64       `json:"comments,omitempty"`
+	Discussions  []int64       `json:"discussions,omitempty"`
+	Attempt      int           `json:"attempt,omitempty"` // passes that failed for it so far
+	ReceivedAt   time.Time     `json:"receivedAt"`        // the oldest of the merged
+	ChangedAt    time.Time     `json:"changedAt,omitzero"`
+	Trace        string        `json:"trace,omitempty"` // W3C traceparent of what gave it
+}
+
+// Row is what a hint knows of a row.
+type Row struct {
+	Deleted bool     `json:"deleted,omitempty"` // a callback said so
+	Agents  []string `json:"agents,omitempty"`  // Smartsheet-Change-Agent of its writers
+}
+
+// FromCallback returns the hint that a callback gives: nil if it speaks of
+// nothing that could be shared.
+func FromCallback(registration string, cb *smartsheet.Callback, received time.Time) *Hint {
+	h := &Hint{Registration: registration, Why: WhyCallback, ReceivedAt: received}
+	sheet := false
+	for _, e := range cb.Events {
+		if at := e.Timestamp.Time; !at.IsZero() && (h.ChangedAt.IsZero() || at.Before(h.ChangedAt)) {
+			h.ChangedAt = at
+		}
+		switch e.ObjectType {
+		case smartsheet.ObjectSheet:
+			sheet = true // comes along with every other change
+		case smartsheet.ObjectRow:
+			h.addRow(e.ID, e.EventType == smartsheet.EventDeleted, e.ChangeAgents())
+		case smartsheet.ObjectCell:
+			h.addRow(e.RowID, false, e.ChangeAgents())
+		case smartsheet.ObjectAttachment:
+			h.Attachments = append(h.Attachments, e.ID)
+		case smartsheet.ObjectComment:
+			h.Comments = append(h.Comments, e.ID)
+		case smartsheet.ObjectDiscussion:
+			h.Discussions = append(h.Discussions, e.ID)
+		default: // columns, and whatever Smartsheet may think of
+			h.Whole, h.Full = true, true
+		}
+	}
+	if cb.Partial { // more may have changed than could be read
+		h.Whole, h.Full = true, true
+	}
+	if h.empty() {
+		if !sheet {
+			return nil
+		}
+		h.Whole = true
+	}
+	h.normalize()
+	return h
+}
+
+func (h *Hint) addRow(id int64, deleted bool, agents []string) {
+	if id == 0 { // a row that is not named
+		h.Whole = true
+		return
+	}
+	if h.Rows == nil {
+		h.Rows = map[int64]Row{}
+	}
+	r := h.Rows[id]
+	r.Deleted = r.Deleted || deleted
+	for _, a := range agents {
+		if !slices.Contains(r.Agents, a) {
+			r.Agents = append(r.Agents, a)
+		}
+	}
+	h.Rows[id] = r
+}
+
+func (h *Hint) empty() bool {
+	return !h.Whole && len(h.Rows)+len(h.Attachments)+len(h.Comments)+len(h.Discussions) == 0
+}
+
+// normalize bounds a hint: many rows are the whole sheet. The rows whose
+// writers named themselves are kept, so that the events can name them.
+func (h *Hint) normalize() {
+	for _, ids := range []*[]int64{&h.Attachments, &h.Comments, &h.Discussions} {
+		slices.Sort(*ids)
+		*ids = slices.Compact(*ids)
+	}
+	if len(h.Rows) > MaxRows {
+		h.Whole = true
+		maps.DeleteFunc(h.Rows, func(_ int64, r Row) bool { return len(r.Agents) == 0 })
+	}
+	if len(h.Attachments)+len(h.Comments)+len(h.Discussions) > MaxRows {
+		h.Whole, h.Full = true, true
+		h.Attachments, h.Comments, h.Discussions = nil, nil, nil
+	}
+}
+
+// Merge adds what another hint for the same registration says.
+func (h *Hint) Merge(other *Hint) {
+	if h.Why != other.Why && other.Why == WhyCallback {
+		h.Why = WhyCallback // somebody waits for it
+	}
+	h.Whole = h.Whole || other.Whole
+	h.Full = h.Full || other.Full
+	h.Webhook = h.Webhook || other.Webhook
+	for id, r := range other.Rows {
+		h.addRow(id, r.Deleted, r.Agents)
+	}
+	h.Attachments = append(h.Attachments, other.Attachments...)
+	h.Comments = append(h.Comments, other.Comments...)
+	h.Discussions = append(h.Discussions, other.Discussions...)
+	h.Attempt = max(h.Attempt, other.Attempt)
+	if other.ReceivedAt.Before(h.ReceivedAt) {
+		h.ReceivedAt = other.ReceivedAt
+	}
+	if h.ChangedAt.IsZero() || (!other.ChangedAt.IsZero() && other.ChangedAt.Before(h.ChangedAt)) {
+		h.ChangedAt = other.ChangedAt
+	}
+	if h.Trace == "" {
+		h.Trace = other.Trace
+	}
+	h.normalize()
+}

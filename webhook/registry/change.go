@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// attempts bounds how often a change is tried again after somebody else
+// changed the same record.
+const attempts = 20
+
+const (
+	idLength     = 36 // a UUID
+	randomLength = 43 // 32 random bytes in base64url
+)
+
+// NewRegistration returns a registration with an id and a callback key of its
+// own, not stored yet.
+func (r *Registry) NewRegistration() (*Registration, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("making a registration: %w", err)
+	}
+	random := make([]byte, 32)
+	rand.Read(random)
+	reg := &Registration{ID: id.String(), Phase: PhaseCreating}
+	reg.opened.key = seal.Secret(reg.ID + "." + base64.RawURLEncoding.EncodeToString(random))
+	if reg.Key, err = r.sealer.SealString(string(reg.opened.key), reg.SealName("key")); err != nil {
+		return nil, err
+	}
+	return reg, nil
+}
+
+// CreateOwner stores a new owner; ErrExists if the name is taken.
+func (r *Registry) CreateOwner(ctx context.Context, o *Owner) error {
+	_, err := r.put(ctx, ownerKey+o.Name, o, 0)
+	return err
+}
+
+// CreatePartner stores a new partner; ErrExists if the name is taken.
+func (r *Registry) CreatePartner(ctx context.Context, p *Partner) error {
+	_, err := r.put(ctx, partnerKey+p.Name, p, 0)
+	return err
+}
+
+// CreateRegistration stores a new registration.
+func (r *Registry) CreateRegistration(ctx context.Context, reg *Registration) error {
+	_, err := r.put(ctx, webhookKey+reg.ID, reg, 0)
+	return err
+}
+
+// UpdateOwner changes an owner as the bucket has it. The function may run more
+// than once; its error ends the change and is returned as it is.
+func (r *Registry) UpdateOwner(ctx context.Context, name string, change func(*Owner) error) error {
+	return update(ctx, r, ownerKey+name, func(o *Owner, revision uint64) error {
+		o.Revision = revision
+		return change(o)
+	})
+}
+
+// UpdatePartner changes a partner as the bucket has it.
+func (r *Registry) UpdatePartner(ctx context.Context, name string, change func(*Partner) error) error {
+	return update(ctx, r, partnerKey+name, func(p *Partner, revision uint64) error {
+		p.Revision = revision
+		return change(p)
+	})
+}
+
+// UpdateRegistration changes a registration as the bucket has it and returns it
+// as it is then.
+func (r *Registry) UpdateRegistration(ctx context.Context, id string, change func(*Registration) error) (*Registration, error) {
+	err := update(ctx, r, webhookKey+id, func(reg *Registration, revision uint64) error {
+		reg.Revision = revision
+		if err := r.open(reg); err != nil {
+			return err
+		}
+		return change(reg)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.Registration(id), nil
+}
+
+func update[T any](ctx context.Context, r *Registry, key string, change func(*T, uint64) error) error {
+	for range attempts {
+		value, revision, err := r.fresh(ctx, key)
+		if err != nil {
+			return err
+		}
+		record := new(T)
+		if err := json.Unmarshal(value, record); err != nil {
+			return fmt.Errorf("reading record %s: %w", key, err)
+		}
+		if err := change(record, revision); err != nil {
+			return err
+		}
+		if _, err = r.put(ctx, key, record, revision); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("changing record %s: %w", key, ErrConflict)
+}
+
+// DeleteOwner removes an owner as it was read.
+func (r *Registry) DeleteOwner(ctx context.Context, o *Owner) error {
+	return r.remove(ctx, ownerKey+o.Name, o.Revision)
+}
+
+// DeletePartner removes a partner as it was read.
+func (r *Registry) DeletePartner(ctx context.Context, p *Partner) error {
+	return r.remove(ctx, partnerKey+p.Name, p.Revision)
+}
+
+// DeleteRegistration removes a registration as it was read.
+func (r *Registry) DeleteRegistration(ctx context.Context, reg *Registration) error {
+	return r.remove(ctx, webhookKey+reg.ID, reg.Revision)
+}

@@ -1,0 +1,185 @@
+package registry
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// Prefixes of the bucket's keys.
+const (
+	ownerKey   = "owner."
+	partnerKey = "partner."
+	webhookKey = "webhook."
+)
+
+// apply takes over one change of the bucket, from the watch or from our own
+// write, whichever comes first. Records in memory are never changed, only
+// replaced: whoever holds one may read it without a lock.
+func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool) error {
+	owner, partner, reg, err := r.decode(key, value, revision, deleted)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if revision <= r.revisions[key] {
+		return nil
+	}
+	r.revisions[key] = revision
+	kind, name, _ := strings.Cut(key, ".")
+	switch kind + "." {
+	case ownerKey:
+		replace(r.owners, name, owner)
+	case partnerKey:
+		replace(r.partners, name, partner)
+	case webhookKey:
+		replace(r.webhooks, name, reg)
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+	return nil
+}
+
+func replace[T any](records map[string]*T, name string, record *T) {
+	if record == nil {
+		delete(records, name)
+		return
+	}
+	records[name] = record
+}
+
+func (r *Registry) decode(key string, value []byte, revision uint64, deleted bool) (owner *Owner, partner *Partner, reg *Registration, err error) {
+	if deleted {
+		return nil, nil, nil, nil
+	}
+	switch {
+	case strings.HasPrefix(key, ownerKey):
+		owner = &Owner{Revision: revision}
+		err = json.Unmarshal(value, owner)
+	case strings.HasPrefix(key, partnerKey):
+		partner = &Partner{Revision: revision}
+		err = json.Unmarshal(value, partner)
+	case strings.HasPrefix(key, webhookKey):
+		reg = &Registration{Revision: revision}
+		if err = json.Unmarshal(value, reg); err == nil {
+			err = r.open(reg)
+		}
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("reading record %s: %w", key, err)
+	}
+	return owner, partner, reg, nil
+}
+
+// open unseals what the receiver needs of a registration at every callback.
+func (r *Registry) open(reg *Registration) error {
+	for _, f := range []struct {
+		sealed seal.Sealed
+		name   string
+		into   *seal.Secret
+	}{
+		{reg.Key, reg.SealName("key"), &reg.opened.key},
+		{reg.Secret, reg.SealName("secret"), &reg.opened.secret},
+		{reg.OldSecret, reg.SealName("secret"), &reg.opened.oldSecret},
+	} {
+		if len(f.sealed) == 0 {
+			continue
+		}
+		text, err := r.sealer.OpenString(f.sealed, f.name)
+		if err != nil {
+			return err
+		}
+		*f.into = seal.Secret(text)
+	}
+	return nil
+}
+
+// SealName is the name under which a field of the registration is sealed.
+func (r *Registration) SealName(field string) string { return "webhook/" + r.ID + "/" + field }
+
+// SealName is the name under which a field of the owner is sealed.
+func (o *Owner) SealName(field string) string { return "owner/" + o.Name + "/" + field }
+
+// SealName is the name under which a field of the partner is sealed.
+func (p *Partner) SealName(field string) string { return "partner/" + p.Name + "/" + field }
+
+// Owner returns the owner with the name, nil if there is none.
+func (r *Registry) Owner(name string) *Owner { return lookup(r, r.owners, name) }
+
+// Partner returns the partner with the name, nil if there is none.
+func (r *Registry) Partner(name string) *Partner { return lookup(r, r.partners, name) }
+
+// Registration returns the registration with the id, nil if there is none.
+func (r *Registry) Registration(id string) *Registration { return lookup(r, r.webhooks, id) }
+
+func lookup[T any](r *Registry, records map[string]*T, name string) *T {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return records[name]
+}
+
+// Owners returns all owners by name.
+func (r *Registry) Owners() []*Owner { return list(r, r.owners) }
+
+// Partners returns all partners by name.
+func (r *Registry) Partners() []*Partner { return list(r, r.partners) }
+
+// Registrations returns all registrations by id, which is by age.
+func (r *Registry) Registrations() []*Registration { return list(r, r.webhooks) }
+
+func list[T any](r *Registry, records map[string]*T) []*T {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	items := make([]*T, 0, len(records))
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		items = append(items, records[name])
+	}
+	return items
+}
+
+// ByCallbackKey returns the registration that a callback with this key in its
+// path is for. The key names the registration and proves it: `<id>-<random>`.
+// What is not in memory is looked up in the bucket once, since a replica may
+// have made it a moment ago. It returns ErrNotFound for a wrong key.
+func (r *Registry) ByCallbackKey(ctx context.Context, key string) (*Registration, error) {
+	id, random, ok := strings.Cut(key, ".")
+	if !ok || len(id) != idLength || len(random) != randomLength || strings.Trim(id, "0123456789abcdef-") != "" {
+		return nil, ErrNotFound
+	}
+	reg := r.Registration(id)
+	if reg == nil {
+		var err error
+		if reg, err = r.FreshRegistration(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	if subtle.ConstantTimeCompare([]byte(reg.opened.key), []byte(key)) != 1 {
+		return nil, ErrNotFound
+	}
+	return reg, nil
+}
+
+// FreshRegistration reads a registration as the bucket's leader has it, and
+// takes it into memory. It returns ErrNotFound for none.
+func (r *Registry) FreshRegistration(ctx context.Context, id string) (*Registration, error) {
+	value, revision, err := r.fresh(ctx, webhookKey+id)
+	if errors.Is(err, ErrNotFound) && revision > 0 {
+		return nil, errors.Join(err, r.apply(webhookKey+id, nil, revision, true))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := r.apply(webhookKey+id, value, revision, false); err != nil {
+		return nil, err
+	}
+	_, _, reg, err := r.decode(webhookKey+id, value, revision, false)
+	return reg, err
+}

@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+)
+
+// OwnerState says whether an owner's access works.
+type OwnerState string
+
+// States of an owner.
+const (
+	OwnerOK        OwnerState = "ok"
+	OwnerAuthorize OwnerState = "authorize" // OAuth consent is awaited
+	OwnerRefused   OwnerState = "refused"   // Smartsheet refuses the token
+	OwnerSuspended OwnerState = "suspended" // consent was revoked or an administrator blocks it
+)
+
+// Owner is a Smartsheet user whose access the bridge uses.
+type Owner struct {
+	Name       string            `json:"name"`
+	Region     smartsheet.Region `json:"region"`
+	Kind       string            `json:"kind"` // token or assume
+	UserID     int64             `json:"userId,string"`
+	Email      string            `json:"email"`
+	AssumeUser string            `json:"assumeUser,omitempty"`
+	Token      seal.Sealed       `json:"token"`
+	TokenID    string            `json:"tokenId"` // keyed hash of region and token: what a budget counts by
+	State      OwnerState        `json:"state"`
+	Reason     string            `json:"reason,omitempty"`
+	CreatedAt  time.Time         `json:"createdAt"`
+
+	Revision uint64 `json:"-"` // of the record, for optimistic locking
+}
+
+// Credential is one set of credentials of a partner.
+type Credential struct {
+	Name      string     `json:"name"`
+	PublicKey string     `json:"publicKey"`
+	CreatedAt time.Time  `json:"createdAt"`
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+// Partner is a company that receives events.
+type Partner struct {
+	Name        string           `json:"name"`
+	Account     *Account         `json:"account,omitempty"`  // where we mint credentials
+	External    *External        `json:"external,omitempty"` // where the account is somewhere else
+	MaskKey     seal.Sealed      `json:"maskKey"`
+	Credentials []Credential     `json:"credentials"`
+	Revoked     map[string]int64 `json:"revoked,omitempty"` // user public key → Unix second
+	CreatedAt   time.Time        `json:"createdAt"`
+
+	Revision uint64 `json:"-"`
+}
+
+// Account is a NATS account that the bridge holds the keys of.
+type Account struct {
+	PublicKey   string      `json:"publicKey"`
+	Seed        seal.Sealed `json:"seed"`
+	SigningSeed seal.Sealed `json:"signingSeed"`
+}
+
+// External is an account at another NATS, and how the bridge gets there.
+type External struct {
+	URL         string      `json:"url"`
+	Credentials seal.Sealed `json:"credentials"`
+}
+
+// Phase is how far a registration has come.
+type Phase string
+
+// Phases of a registration. One that stays in PhaseCreating was given up by the
+// process that made it.
+const (
+	PhaseCreating Phase = "creating"
+	PhaseActive   Phase = "active"
+	PhaseDeleting Phase = "deleting"
+)
+
+// Share is a share with what the bridge must remember of its changes.
+type Share struct {
+	events.Share
+	Published *events.Share `json:"published,omitempty"` // the definition that the partner's stream has
+	Resend    int64         `json:"resend,omitempty"`    // the revision by which the partner gets all of it again
+	Ending    bool          `json:"ending,omitempty"`
+}
+
+// Registration is our record of one webhook: whose it is, for which sheet, and
+// who may see what of it.
+type Registration struct {
+	ID        string      `json:"id"`
+	Owner     string      `json:"owner"`
+	SheetID   int64       `json:"sheetId,string"`
+	SheetName string      `json:"sheetName"`
+	WebhookID int64       `json:"webhookId,string"` // 0: none yet, or polling
+	Key       seal.Sealed `json:"key"`              // the unguessable end of its callbackUrl
+	Secret    seal.Sealed `json:"secret,omitempty"`
+	OldSecret seal.Sealed `json:"oldSecret,omitempty"` // accepted until OldUntil
+	OldUntil  time.Time   `json:"oldUntil,omitzero"`
+	Phase     Phase       `json:"phase"`
+	Status    string      `json:"status"` // of the webhook at Smartsheet, or POLLING
+	Reason    string      `json:"reason,omitempty"`
+	Shares    []Share     `json:"shares"`
+	CreatedAt time.Time   `json:"createdAt"`
+	Until     time.Time   `json:"until,omitzero"` // PhaseCreating beyond this is abandoned
+
+	Revision uint64 `json:"-"`
+	opened   opened // secrets, unsealed once when the record came
+}
+
+// opened holds what a registration's sealed fields say.
+type opened struct {
+	key, secret, oldSecret seal.Secret
+}
+
+// Share returns the share of the partner with the name, nil if there is none.
+func (r *Registration) Share(partner, sheet string) *Share {
+	for i := range r.Shares {
+		if r.Shares[i].Partner == partner && r.Shares[i].Sheet == sheet {
+			return &r.Shares[i]
+		}
+	}
+	return nil
+}
+
+// CallbackKey is the last part of the registration's callbackUrl.
+func (r *Registration) CallbackKey() seal.Secret { return r.opened.key }
+
+// Secrets returns the shared secrets that sign its callbacks at the moment, the
+// current one first.
+func (r *Registration) Secrets(now time.Time) []seal.Secret {
+	secrets := make([]seal.Secret, 0, 2)
+	if r.opened.secret != "" {
+		secrets = append(secrets, r.opened.secret)
+	}
+	if r.opened.oldSecret != "" && now.Before(r.OldUntil) {
+		secrets = append(secrets, r.opened.oldSecret)
+	}
+	return secrets
+}

@@ -1,0 +1,248 @@
+// Package registry keeps what the bridge must remember: owners, partners, and
+// registrations with their shares. The records lie in one key-value bucket of
+// the bridge's NATS account; every replica holds all of them in memory and
+// follows their changes, so that a callback never waits for a read. What is
+// secret in them is sealed before it reaches the bucket.
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// Bucket is the name of the key-value bucket.
+const Bucket = "sheetbridge"
+
+// requestTimeout bounds one request to NATS.
+const requestTimeout = 5 * time.Second
+
+// Errors of the registry.
+var (
+	ErrNotFound = errors.New("no such record")
+	ErrExists   = errors.New("the record exists already")
+	ErrConflict = errors.New("the record was changed meanwhile")
+)
+
+// Registry is the bucket and what is known of it. It is safe for concurrent use.
+type Registry struct {
+	nc     *nats.Conn
+	kv     jetstream.KeyValue
+	sealer *seal.Sealer
+	log    *slog.Logger
+
+	mu        sync.RWMutex
+	revisions map[string]uint64 // last revision seen of each key, of deleted ones too
+	owners    map[string]*Owner
+	partners  map[string]*Partner
+	webhooks  map[string]*Registration
+	loaded    chan struct{} // closed when all records have been read once
+	changed   chan struct{} // closed and replaced at each change
+}
+
+// Open opens the bucket over a connection into the bridge's account and makes
+// it, and the keyset in it, when there is none. It fails with seal.ErrWrongKey
+// when the records were sealed under another master key. Run must be running
+// for the registry to load.
+func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas int, log *slog.Logger) (*Registry, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("opening the registry: %w", err)
+	}
+	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:      Bucket,
+		Description: "Sheetbridge: owners, partners, registrations",
+		History:     1,
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the registry: %w", err)
+	}
+	r := &Registry{
+		nc: nc, kv: kv, log: log,
+		revisions: map[string]uint64{},
+		owners:    map[string]*Owner{},
+		partners:  map[string]*Partner{},
+		webhooks:  map[string]*Registration{},
+		loaded:    make(chan struct{}),
+		changed:   make(chan struct{}),
+	}
+	if r.sealer, err = openKeyset(ctx, kv, master); err != nil {
+		return nil, fmt.Errorf("opening the registry's keyset: %w", err)
+	}
+	return r, nil
+}
+
+// openKeyset opens the keyset, or makes it: of several replicas that do so at
+// once, one wins.
+func openKeyset(ctx context.Context, kv jetstream.KeyValue, master seal.MasterKey) (*seal.Sealer, error) {
+	const key = "keyset"
+	entry, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		sealed, err := seal.NewKeyset(master)
+		if err != nil {
+			return nil, err
+		}
+		if _, err = kv.Create(ctx, key, sealed); err != nil && !isConflict(err) {
+			return nil, err
+		}
+		entry, err = kv.Get(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return seal.Open(master, entry.Value())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return seal.Open(master, entry.Value())
+}
+
+// isConflict tells whether a write lost a race, in the words of one server or
+// of a cluster.
+func isConflict(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
+}
+
+// Sealer seals and opens the secrets of records.
+func (r *Registry) Sealer() *seal.Sealer { return r.sealer }
+
+// Loaded is closed when all records have been read once.
+func (r *Registry) Loaded() <-chan struct{} { return r.loaded }
+
+// Changed returns a channel that is closed at the next change of any record.
+func (r *Registry) Changed() <-chan struct{} {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.changed
+}
+
+// Run follows the bucket until the context ends.
+func (r *Registry) Run(ctx context.Context) error {
+	for {
+		err := r.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.log.Warn("registry: following the bucket stopped, starting again", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (r *Registry) follow(ctx context.Context) error {
+	w, err := r.kv.WatchAll(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.Stop() }() // the watch ends with the connection as well
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e, open := <-w.Updates():
+			switch {
+			case !open:
+				return errors.New("the watch was closed")
+			case e == nil: // all that there was has come
+				select {
+				case <-r.loaded:
+				default:
+					close(r.loaded)
+				}
+			default:
+				if err := r.apply(e.Key(), e.Value(), e.Revision(), e.Operation() != jetstream.KeyValuePut); err != nil {
+					r.log.Error("registry: a record cannot be read and is left out", "key", e.Key(), "err", err)
+				}
+			}
+		}
+	}
+}
+
+// fresh reads a record as the bucket's leader has it, past what is in memory
+// and past a replica that lags. It returns ErrNotFound for none.
+func (r *Registry) fresh(ctx context.Context, key string) ([]byte, uint64, error) {
+	body, err := json.Marshal(map[string]string{"last_by_subj": "$KV." + Bucket + "." + key})
+	if err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	m, err := r.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.KV_"+Bucket, body)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading record %s: %w", key, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+			Header   []byte `json:"hdrs"`
+			Data     []byte `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return nil, 0, fmt.Errorf("reading record %s: %w", key, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, 0, ErrNotFound
+	case answer.Error != nil:
+		return nil, 0, fmt.Errorf("reading record %s: %w", key, answer.Error)
+	case len(answer.Message.Data) == 0: // a marker of deletion has no value
+		return nil, answer.Message.Sequence, ErrNotFound
+	}
+	return answer.Message.Data, answer.Message.Sequence, nil
+}
+
+// put stores a record that had the revision, 0 for a new one.
+func (r *Registry) put(ctx context.Context, key string, record any, revision uint64) (uint64, error) {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return 0, fmt.Errorf("storing record %s: %w", key, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var stored uint64
+	if revision == 0 {
+		stored, err = r.kv.Create(ctx, key, value)
+	} else {
+		stored, err = r.kv.Update(ctx, key, value, revision)
+	}
+	switch {
+	case isConflict(err) && revision == 0:
+		return 0, ErrExists
+	case isConflict(err):
+		return 0, ErrConflict
+	case err != nil:
+		return 0, fmt.Errorf("storing record %s: %w", key, err)
+	}
+	return stored, r.apply(key, value, stored, false)
+}
+
+// remove deletes a record that had the revision.
+func (r *Registry) remove(ctx context.Context, key string, revision uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := r.kv.Delete(ctx, key, jetstream.LastRevision(revision))
+	switch {
+	case isConflict(err):
+		return ErrConflict
+	case err != nil:
+		return fmt.Errorf("deleting record %s: %w", key, err)
+	}
+	// Its revision is not told. The watch brings it; until then nothing older may come back.
+	return r.apply(key, nil, revision+1, true)
+}
