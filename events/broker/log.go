@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -33,10 +32,14 @@ func newServerLog(log *slog.Logger) *serverLog {
 	return &serverLog{log: log, now: time.Now, tokens: linesBurst, at: time.Now()}
 }
 
-// Noticef, Warnf, Errorf, Fatalf, Debugf and Tracef are the server's logger.
-func (l *serverLog) Noticef(format string, v ...any) { l.line(slog.LevelDebug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.line(slog.LevelWarn, format, v) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.line(slog.LevelError, format, v) }
+// Noticef writes what the server tells of itself.
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
+}
+
+// Warnf and Errorf write what goes wrong, mostly with a client.
+func (l *serverLog) Warnf(format string, v ...any)  { l.line(l.log.Warn, format, v) }
+func (l *serverLog) Errorf(format string, v ...any) { l.line(l.log.Error, format, v) }
 
 // Fatalf keeps the line as the reason why the server did not start; the one
 // who starts it returns it.
@@ -58,19 +61,15 @@ func (l *serverLog) started() error {
 	return l.fatal
 }
 
-func (l *serverLog) line(level slog.Level, format string, v []any) {
-	ctx := context.TODO() // the server's logger has none to give
-	if !l.log.Enabled(ctx, level) {
-		return
-	}
+func (l *serverLog) line(write func(string, ...any), format string, v []any) {
 	ok, dropped := l.take()
 	if !ok {
 		return
 	}
 	if dropped > 0 {
-		l.log.Warn("nats server wrote more than is kept", "lines", dropped)
+		write("nats server wrote more than is kept", "lines", dropped)
 	}
-	l.log.Log(ctx, level, "nats server", "line", fmt.Sprintf(format, v...))
+	write("nats server", "line", fmt.Sprintf(format, v...))
 }
 
 // take tells whether a line may be written now, and how many were not since
