@@ -32,6 +32,7 @@ const (
 )
 
 const (
+	minSecret     = 8                // bytes; what is shorter is no secret, and redacting it garbles words
 	maxMessage    = 300              // bytes of Smartsheet's message kept in an Error
 	maxRetryAfter = 10 * time.Minute // a longer Retry-After is not believed
 )
@@ -98,7 +99,7 @@ func contentHint(h http.Header) string {
 // secrets of the request.
 func (r request) clean(s string) string {
 	for _, secret := range r.secrets {
-		if secret != "" {
+		if len(secret) >= minSecret {
 			s = strings.ReplaceAll(s, secret, "[redacted]")
 		}
 	}

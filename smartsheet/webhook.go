@@ -213,11 +213,8 @@ func (c *Client) ResetSharedSecret(ctx context.Context, id int64) (string, error
 // Smartsheet's messages may quote them.
 func urlSecrets(rawURL string) []string {
 	secrets := []string{rawURL}
-	if u, err := url.Parse(rawURL); err == nil && len(u.Path) > 1 {
-		secrets = append(secrets, u.Path)
-		if key := path.Base(u.Path); len(key) >= 8 {
-			secrets = append(secrets, key)
-		}
+	if u, err := url.Parse(rawURL); err == nil {
+		secrets = append(secrets, u.Path, path.Base(u.Path))
 	}
 	return secrets
 }
