@@ -69,7 +69,7 @@ func (c *Change) compare(was Field, fields []Field) {
 	case named != column:
 		what = "shows another column"
 	case fields[named].Mask != was.Mask:
-		what = fmt.Sprintf("is masked with %q, not %q", fields[named].Mask, was.Mask)
+		what = fmt.Sprintf("is %s, not %s", fields[named].Mask.word(), was.Mask.word())
 	case fields[named].schema() != was.schema():
 		what = fmt.Sprintf("has the type %s, not %s", fields[named].Type, was.Type)
 	default:

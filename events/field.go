@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -40,15 +41,10 @@ func objectValue(raw json.RawMessage, t smartsheet.ColumnType) json.RawMessage {
 		return plainValue(raw, t)
 	}
 	switch t {
-	case smartsheet.Checkbox, smartsheet.Date, smartsheet.DateTime, smartsheet.AbstractDateTime:
-		var o struct {
-			ObjectType smartsheet.ColumnType `json:"objectType"`
-			Value      json.RawMessage       `json:"value"`
-		}
-		if json.Unmarshal(raw, &o) != nil || o.ObjectType != t {
-			return nil
-		}
-		return plainValue(o.Value, t)
+	case smartsheet.Checkbox:
+		return wrapped(raw, t, smartsheet.Checkbox)
+	case smartsheet.Date, smartsheet.DateTime, smartsheet.AbstractDateTime:
+		return wrapped(raw, t, smartsheet.Date, smartsheet.DateTime, smartsheet.AbstractDateTime)
 	case smartsheet.ContactList:
 		return contact(raw)
 	case smartsheet.MultiContactList:
@@ -63,6 +59,19 @@ func objectValue(raw json.RawMessage, t smartsheet.ColumnType) json.RawMessage {
 		return predecessors(raw)
 	}
 	return nil
+}
+
+// wrapped is the field of an object that is one plain value and the type of it,
+// nil if the type is none of those wanted.
+func wrapped(raw json.RawMessage, t smartsheet.ColumnType, want ...smartsheet.ColumnType) json.RawMessage {
+	var o struct {
+		ObjectType smartsheet.ColumnType `json:"objectType"`
+		Value      json.RawMessage       `json:"value"`
+	}
+	if json.Unmarshal(raw, &o) != nil || !slices.Contains(want, o.ObjectType) {
+		return nil
+	}
+	return plainValue(o.Value, t)
 }
 
 // plainValue is the field of a JSON string, number or boolean, nil if raw is
@@ -142,10 +151,10 @@ func options(raw json.RawMessage) json.RawMessage {
 	list := make([]json.RawMessage, 0, len(o.Values))
 	for _, v := range o.Values {
 		s := plainValue(v, smartsheet.MultiPicklist)
-		if s == nil {
+		switch {
+		case s == nil && string(v) != "null":
 			return nil
-		}
-		if string(s) != "null" {
+		case s != nil && string(s) != "null":
 			list = append(list, s)
 		}
 	}

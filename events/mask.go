@@ -24,3 +24,15 @@ func (m Mask) apply(key []byte, value json.RawMessage) json.RawMessage {
 		return jsonString("redacted")
 	}
 }
+
+// word says what a mask makes of a field.
+func (m Mask) word() string {
+	switch m {
+	case MaskNone:
+		return "unmasked"
+	case MaskHash:
+		return "hashed"
+	default:
+		return "redacted"
+	}
+}

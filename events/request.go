@@ -51,12 +51,13 @@ func (r Request) Resolve(sheet smartsheet.Sheet) (Share, error) {
 	if s.Sheet == "" {
 		s.Sheet = SlugSheet(sheet.Name)
 	}
-	for field, name := range map[string]string{"partner": s.Partner, "sheet": s.Sheet} {
-		if !ValidName(name) {
-			return Share{}, refuse(field, `%q is no name: use 1 to 32 of a-z, 0-9 and "-", with no "-" at either end`, clip(name, 2*maxName))
-		}
+	err := checkName("partner", s.Partner)
+	if err != nil {
+		return Share{}, err
 	}
-	var err error
+	if err := checkName("sheet", s.Sheet); err != nil {
+		return Share{}, err
+	}
 	if s.Fields, err = r.fields(sheet.Columns); err != nil {
 		return Share{}, err
 	}
@@ -67,6 +68,13 @@ func (r Request) Resolve(sheet smartsheet.Sheet) (Share, error) {
 		return Share{}, err
 	}
 	return s, nil
+}
+
+func checkName(field, name string) error {
+	if ValidName(name) {
+		return nil
+	}
+	return refuse(field, `%q is no name: use 1 to 32 of a-z, 0-9 and "-", with no "-" at either end`, clip(name, 2*maxName))
 }
 
 // kinds returns the kinds of object, each once, rows first.
