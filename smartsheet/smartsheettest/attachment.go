@@ -1,0 +1,237 @@
+package smartsheettest
+
+import (
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+type attachment struct {
+	id          int64
+	name        string
+	description string
+	kind        string // attachmentType
+	url         string // of those that are not files
+	mimeType    string
+	content     []byte
+	secret      string // in the temporary URL of a file
+	expires     time.Time
+	created     time.Time
+	by          int64
+	parentType  string // SHEET, ROW or COMMENT
+	parentID    int64
+}
+
+// temporary is how long the URL of a file can be fetched.
+const temporary = 2 * time.Minute
+
+func (s *Server) attachmentJSON(a *attachment) map[string]any {
+	out := map[string]any{
+		"id": a.id, "name": a.name, "attachmentType": a.kind, "parentType": a.parentType, "parentId": a.parentID,
+		"createdAt": wire(a.created), "createdBy": s.person(a.by),
+	}
+	if a.description != "" {
+		out["description"] = a.description
+	}
+	if a.kind == "FILE" {
+		out["mimeType"], out["sizeInKb"] = a.mimeType, (len(a.content)+1023)/1024
+	}
+	return out
+}
+
+func (s *Server) attachmentsOf(sh *sheet, parentType string, parent int64) []map[string]any {
+	list := []map[string]any{}
+	for _, a := range sh.attachments {
+		if a.parentType == parentType && a.parentID == parent {
+			list = append(list, s.attachmentJSON(a))
+		}
+	}
+	return list
+}
+
+// listAttachments answers those of the sheet, or of a row with those of its
+// comments, or of a discussion.
+func (s *Server) listAttachments(c *call) (any, error) {
+	if err := c.accept(nil, "page", "pageSize", "includeAll"); err != nil {
+		return nil, err
+	}
+	sh, err := s.sheet(c, Viewer)
+	if err != nil {
+		return nil, err
+	}
+	wanted := func(*attachment, *discussion) bool { return true }
+	switch {
+	case c.ids["row"] != "":
+		r, err := s.findRow(c, sh)
+		if err != nil {
+			return nil, err
+		}
+		wanted = func(a *attachment, d *discussion) bool {
+			return a.parentType == "ROW" && a.parentID == r.id || d != nil && d.row == r.id
+		}
+	case c.ids["discussion"] != "":
+		of, err := s.findDiscussion(c, sh)
+		if err != nil {
+			return nil, err
+		}
+		wanted = func(_ *attachment, d *discussion) bool { return d == of }
+	}
+	list := []map[string]any{}
+	for _, a := range sh.attachments {
+		if wanted(a, sh.discussionOfComment(a)) {
+			list = append(list, s.attachmentJSON(a))
+		}
+	}
+	return paged(c, list)
+}
+
+// discussionOfComment is the discussion whose comment the attachment is on.
+func (sh *sheet) discussionOfComment(a *attachment) *discussion {
+	if a.parentType != "COMMENT" {
+		return nil
+	}
+	if found := sh.comment(a.parentID); found != nil {
+		return found.of
+	}
+	return nil
+}
+
+func (s *Server) findAttachment(c *call, sh *sheet) (*attachment, error) {
+	id, err := c.id("attachment")
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range sh.attachments {
+		if a.id == id {
+			return a, nil
+		}
+	}
+	return nil, errNotFound()
+}
+
+func (s *Server) getAttachment(c *call) (any, error) {
+	sh, err := s.sheet(c, Viewer)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.findAttachment(c, sh)
+	if err != nil {
+		return nil, err
+	}
+	out := s.attachmentJSON(a)
+	out["url"] = a.url
+	if a.kind == "FILE" {
+		delete(s.files, a.secret)
+		a.secret, a.expires = randomText(48, alphanumeric), c.now.Add(temporary)
+		s.files[a.secret] = a
+		out["url"], out["urlExpiresInMillis"] = strings.TrimSuffix(s.url, "/2.0")+"/files/"+a.secret, temporary.Milliseconds()
+	}
+	return out, nil
+}
+
+// file answers the contents behind a temporary URL.
+func (s *Server) file(secret string) reply {
+	s.lock()
+	defer s.mu.Unlock()
+	a := s.files[secret]
+	if a == nil || s.now().After(a.expires) {
+		return htmlReply(http.StatusForbidden)
+	}
+	return reply{status: http.StatusOK, kind: a.mimeType, body: a.content}
+}
+
+var linkTypes = []string{"LINK", "BOX_COM", "DROPBOX", "EGNYTE", "EVERNOTE", "GOOGLE_DRIVE", "ONEDRIVE"}
+
+func (s *Server) attach(c *call) (any, error) {
+	sh, err := s.sheet(c, Editor)
+	if err != nil {
+		return nil, err
+	}
+	a := &attachment{created: c.now, by: c.user.ID, parentType: "SHEET", parentID: sh.id}
+	switch {
+	case c.ids["row"] != "":
+		r, err := s.findRow(c, sh)
+		if err != nil {
+			return nil, err
+		}
+		a.parentType, a.parentID = "ROW", r.id
+	case c.ids["comment"] != "":
+		on, err := s.findComment(c, sh)
+		if err != nil {
+			return nil, err
+		}
+		a.parentType, a.parentID = "COMMENT", on.id
+	}
+	if c.disposition != "" {
+		err = a.upload(c)
+	} else {
+		err = a.link(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.id = s.ids.next()
+	sh.attachments = append(sh.attachments, a)
+	s.changed(c, sh, event{kind: "attachment", what: "created", id: a.id})
+	out := s.attachmentJSON(a)
+	if a.url != "" {
+		out["url"] = a.url
+	}
+	return success(out, sh.version), nil
+}
+
+func (a *attachment) upload(c *call) error {
+	_, parameters, err := mime.ParseMediaType(c.disposition)
+	if err != nil || parameters["filename"] == "" {
+		return failf(400, 1011, "A required header was missing or invalid: Content-Disposition.")
+	}
+	if c.contentType == "" {
+		return failf(400, 1091, "Invalid Content-Type: %s.", c.contentType)
+	}
+	a.kind, a.name, a.mimeType, a.content = "FILE", path.Base(parameters["filename"]), c.contentType, c.body
+	return nil
+}
+
+func (a *attachment) link(c *call) error {
+	var in struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+		Type        string `json:"attachmentType"`
+		SubType     string `json:"attachmentSubType"`
+		URL         string `json:"url"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	switch {
+	case in.Type == "FILE":
+		return failf(400, 1051, "Attachments of type FILE cannot be created using JSON.")
+	case !slices.Contains(linkTypes, in.Type):
+		return errAttribute(in.Type, "attachment.attachmentType")
+	case in.URL == "":
+		return errMissing("attachment.url")
+	}
+	a.kind, a.url, a.name, a.description = in.Type, in.URL, in.Name, in.Description
+	if a.name == "" {
+		a.name = in.URL
+	}
+	return nil
+}
+
+func (s *Server) deleteAttachment(c *call) (any, error) {
+	sh, err := s.sheet(c, Editor)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.findAttachment(c, sh)
+	if err != nil {
+		return nil, err
+	}
+	delete(s.files, a.secret)
+	sh.attachments = slices.DeleteFunc(sh.attachments, func(other *attachment) bool { return other == a })
+	s.changed(c, sh, event{kind: "attachment", what: "deleted", id: a.id})
+	return success(nil, sh.version), nil
+}

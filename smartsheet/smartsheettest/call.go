@@ -1,0 +1,203 @@
+package smartsheettest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// call is one request to the API, from HTTP or from Go.
+type call struct {
+	method, path string
+	query        url.Values
+	body         []byte
+	contentType  string
+	disposition  string
+	agent        string
+	user         *User
+	token        *token // nil when called from Go
+	now          time.Time
+	ids          map[string]string // what the placeholders of the route matched
+}
+
+func (c *call) id(name string) (int64, error) {
+	id, err := strconv.ParseInt(c.ids[name], 10, 64)
+	if err != nil {
+		return 0, errNotFound()
+	}
+	return id, nil
+}
+
+// decode reads the body as JSON; an attribute that v does not know is refused.
+func (c *call) decode(v any) error {
+	if len(bytes.TrimSpace(c.body)) == 0 {
+		return failf(400, 1024, "The HTTP request body is required for this Method.")
+	}
+	return decodeStrict(c.body, v)
+}
+
+func decodeStrict[T string | []byte | json.RawMessage](text T, v any) error {
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	d.UseNumber()
+	err := d.Decode(v)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			return errUnparsable("more than one value")
+		}
+		return nil
+	}
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		return errUnparsable("wrong type for " + wrongType.Field)
+	}
+	if field, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
+		return errUnparsable("Unknown attribute " + field)
+	}
+	return errUnparsable("malformed JSON")
+}
+
+// decodeList reads the body as one object or a list of them.
+func decodeList[T any](c *call) (list []T, single bool, err error) {
+	if bytes.HasPrefix(bytes.TrimSpace(c.body), []byte("[")) {
+		err = c.decode(&list)
+		return list, false, err
+	}
+	var one T
+	err = c.decode(&one)
+	return []T{one}, true, err
+}
+
+var knownIncludes = []string{
+	"attachments", "columnType", "columns", "comments", "crossSheetReferences", "discussions", "filters", "filterDefinitions",
+	"format", "ganttConfig", "groups", "objectValue", "ownerInfo", "rowPermalink", "rowWriterInfo", "sheetVersion", "source", "summary", "writerInfo",
+}
+
+var knownExcludes = []string{"filteredOutRows", "linkInFromCellDetails", "linksOutToCellsDetails", "nonexistentCells"}
+
+// accept refuses query parameters of the call that it does not know, and
+// includes and excludes beyond those of the API. The ids must be lists of
+// integers.
+func (c *call) accept(ids []string, parameters ...string) error {
+	for name, values := range c.query {
+		if !slices.Contains(parameters, name) && !slices.Contains(ids, name) {
+			return errParameter(strings.Join(values, ","), name)
+		}
+	}
+	for _, name := range ids {
+		for _, text := range splitList(c.query.Get(name)) {
+			if _, err := strconv.ParseInt(text, 10, 64); err != nil {
+				return errParameter(text, name)
+			}
+		}
+	}
+	for name, known := range map[string][]string{"include": knownIncludes, "exclude": knownExcludes} {
+		for _, text := range splitList(c.query.Get(name)) {
+			if !slices.Contains(known, text) {
+				return errParameter(text, name)
+			}
+		}
+	}
+	if level := c.query.Get("level"); level != "" && !slices.Contains([]string{"0", "1", "2"}, level) {
+		return errParameter(level, "level")
+	}
+	if level := c.query.Get("accessApiLevel"); level != "" && level != "0" && level != "1" {
+		return errParameter(level, "accessApiLevel")
+	}
+	return nil
+}
+
+func (c *call) includes(what string) bool {
+	return slices.Contains(splitList(c.query.Get("include")), what)
+}
+
+func (c *call) excludes(what string) bool {
+	return slices.Contains(splitList(c.query.Get("exclude")), what)
+}
+
+func (c *call) flag(name string) bool { return strings.EqualFold(c.query.Get(name), "true") }
+
+func (c *call) level() int {
+	n, err := strconv.Atoi(c.query.Get("level"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// idList is a query parameter as ids, nil if it is not there; accept has
+// checked it.
+func (c *call) idList(name string) []int64 {
+	var ids []int64
+	for _, text := range splitList(c.query.Get(name)) {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// page reads page and pageSize. ok is false if neither is given.
+func (c *call) page() (number, size int, ok bool, err error) {
+	number, size = 1, 100
+	for name, n := range map[string]*int{"page": &number, "pageSize": &size} {
+		text := c.query.Get(name)
+		if text == "" {
+			continue
+		}
+		ok = true
+		if *n, err = strconv.Atoi(text); err != nil || *n < 1 {
+			return 0, 0, false, errParameter(text, name)
+		}
+	}
+	return number, min(size, 10_000), ok, nil
+}
+
+// paged answers one page of a list. A page beyond the last one is the last one.
+func paged[T any](c *call, list []T) (any, error) {
+	number, size, _, err := c.page()
+	if err != nil {
+		return nil, err
+	}
+	if c.flag("includeAll") {
+		number, size = 1, max(len(list), 1)
+	}
+	pages := max((len(list)+size-1)/size, 1)
+	number = min(number, pages)
+	from := (number - 1) * size
+	data := list[from:min(from+size, len(list))]
+	if data == nil {
+		data = []T{}
+	}
+	return map[string]any{
+		"pageNumber": number, "pageSize": size, "totalPages": pages, "totalCount": len(list), "data": data,
+	}, nil
+}
+
+func splitList(text string) []string {
+	var out []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// success is the envelope of every write.
+func success(result any, version int64) map[string]any {
+	out := map[string]any{"message": "SUCCESS", "resultCode": 0}
+	if result != nil {
+		out["result"] = result
+	}
+	if version > 0 {
+		out["version"] = version
+	}
+	return out
+}

@@ -1,0 +1,95 @@
+package smartsheettest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Fault is what happens to one request instead of, or besides, its answer.
+type Fault struct {
+	Delay      time.Duration // before anything else
+	HangUp     bool          // close the connection; nothing was done
+	LoseAnswer bool          // do it, then close the connection
+	HalfBody   bool          // break off in the middle of the answer
+
+	Status     int           // answer this; nothing is done
+	ErrorCode  int           // with this errorCode in the body
+	HTML       bool          // with a page instead of JSON, as gateways do
+	RetryAfter time.Duration // with this header, in whole seconds
+}
+
+func (f *Fault) reply() (reply, bool) {
+	if f.Status == 0 {
+		return reply{}, false
+	}
+	out := htmlReply(f.Status)
+	if !f.HTML {
+		out = errorReply(failf(f.Status, f.ErrorCode, "%s", faultMessage(f.ErrorCode)))
+	}
+	if f.RetryAfter > 0 {
+		out.header = map[string]string{"Retry-After": strconv.Itoa(int((f.RetryAfter + time.Second - 1) / time.Second))}
+	}
+	return out, true
+}
+
+func faultMessage(code int) string {
+	switch code {
+	case 1001:
+		return "An Access Token is required."
+	case 1002:
+		return "Your Access Token is invalid."
+	case 1003:
+		return "Your Access Token has expired."
+	case 1004:
+		return "You are not authorized to perform this action."
+	case 1006:
+		return "Not Found"
+	case 4001:
+		return "Smartsheet.com is currently offline for system maintenance. Please check back again shortly."
+	case 4002:
+		return "Server timeout exceeded. Request has failed."
+	case 4003:
+		return "Rate limit exceeded."
+	case 4004:
+		return "Request failed because the sheet is currently being updated by another request that uses the same access token. Please retry your request once the previous request has completed."
+	}
+	return "An unexpected error has occurred. Please contact api@smartsheet.com for assistance."
+}
+
+// SetFault has hook asked about every request before it is looked at; nil
+// answers mean no fault. A nil hook ends the faults.
+func (s *Server) SetFault(hook func(*http.Request) *Fault) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.fault = hook
+}
+
+// Refuse lets every connection be closed without a word, as if the service
+// were not reachable, until it is called with false.
+func (s *Server) Refuse(refuse bool) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.refusing = refuse
+}
+
+// CallbackFault is what happens to one attempt at a callback.
+type CallbackFault int
+
+// What SetCallbackFault may answer.
+const (
+	Deliver    CallbackFault = iota
+	Drop                     // never sent, and taken for acknowledged
+	Duplicate                // sent twice, the second time after the first was answered
+	Hold                     // sent after the webhook's next callback instead, or at ReleaseHeld
+	LoseAnswer               // sent, and its answer lost: retried as after a timeout
+)
+
+// SetCallbackFault has hook asked before each attempt at an event callback or
+// status change callback; it sees the attempt without an answer. A nil hook
+// ends the faults.
+func (s *Server) SetCallbackFault(hook func(Callback) CallbackFault) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.callbackFault = hook
+}
