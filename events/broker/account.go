@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
@@ -24,7 +25,7 @@ type Limits struct {
 	Connections   int   `json:"connections,omitempty"`   // open at once; default 16
 	Subscriptions int   `json:"subscriptions,omitempty"` // of one connection; default 256
 	Payload       int64 `json:"payload,omitempty"`       // bytes of a request a partner sends; default 512 KiB. What it receives is up to 8 MiB
-	Storage       int64 `json:"storage,omitempty"`       // bytes of its stream on disk, set aside for it; default 1 GiB
+	Storage       int64 `json:"storage,omitempty"`       // bytes of its stream on disk, set aside for it; nothing is stored once they are used up; default 1 GiB
 	Consumers     int   `json:"consumers,omitempty"`     // of its stream; default 64
 }
 
@@ -34,8 +35,9 @@ const (
 	defaultPayload       = 512 << 10
 	defaultStorage       = 1 << 30
 	defaultConsumers     = 64
-	// ownConnections of a partner's account are the bridge's.
-	ownConnections = 4
+	// ownConnections are the bridge's in a partner's account, beside the
+	// partner's: one, and another while a lost one is still to be noticed.
+	ownConnections = 2
 )
 
 // seed is the secret half of a key, in NATS's text form.
@@ -100,16 +102,25 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 	if err := b.request(ctx, "$SYS.REQ.CLAIMS.UPDATE", text); err != nil {
 		return err
 	}
-	// The answer says that the claims are stored, not that they could be
-	// applied: the server only logs when it lacks the room.
 	acc, err := b.srv.LookupAccount(a.PublicKey)
 	if err != nil {
 		return err
 	}
-	if !acc.JetStreamEnabled() || acc.JetStreamUsage().Limits.MaxStore != claims.Limits.DiskStorage {
+	// The answer said that the claims are stored, not that they could be
+	// applied: where room lacks the server only logs it, and claims just like
+	// those it has it does not try again.
+	if !hasRoom(acc, claims) {
+		b.srv.UpdateAccountClaims(acc, claims)
+	}
+	if !hasRoom(acc, claims) {
 		return fmt.Errorf("the store has not the %d bytes left that the account sets aside", claims.Limits.DiskStorage)
 	}
 	return nil
+}
+
+// hasRoom tells whether the account has the storage that the claims give it.
+func hasRoom(acc *server.Account, c *jwt.AccountClaims) bool {
+	return acc.JetStreamEnabled() && acc.JetStreamUsage().Limits.MaxStore == c.Limits.DiskStorage
 }
 
 // claims are what the server is told of the account.
@@ -135,9 +146,9 @@ func (a Account) claims(partner string) (*jwt.AccountClaims, error) {
 		Streams:     1,
 	}
 	c.SigningKeys.AddScopedSigner(partnerScope(partner, signing, a.Limits))
-	for user := range maps.Keys(a.Revocations) {
+	for user := range a.Revocations {
 		// For ever, whatever the clock was when it was made: a key is of one user.
-		c.Revocations.Revoke(user, time.Unix(1<<40, 0))
+		c.RevokeAt(user, time.Unix(1<<40, 0))
 	}
 	return c, nil
 }

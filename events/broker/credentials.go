@@ -49,8 +49,8 @@ func (a Account) mintUser(name string, expires time.Time) (string, string, error
 	return string(creds), public, nil
 }
 
-// Stream is the one stream that a partner may read.
-const Stream = "EVENTS"
+// stream is the one stream that a partner may read.
+const stream = "EVENTS"
 
 // partnerScope is what users signed with the key may do: read the partner's
 // subjects and the stream, by consumers of their own too, and nothing else.
@@ -67,21 +67,21 @@ func partnerScope(partner, key string, l Limits) *jwt.UserScope {
 		"$JS.API.INFO",
 		"$JS.API.STREAM.NAMES",
 		"$JS.API.STREAM.LIST",
-		"$JS.API.STREAM.INFO."+Stream,
-		"$JS.API.STREAM.MSG.GET."+Stream,
-		"$JS.API.DIRECT.GET."+Stream,
-		"$JS.API.DIRECT.GET."+Stream+".>",
-		"$JS.API.CONSUMER.NAMES."+Stream,
-		"$JS.API.CONSUMER.LIST."+Stream,
-		"$JS.API.CONSUMER.CREATE."+Stream,
-		"$JS.API.CONSUMER.CREATE."+Stream+".>",
-		"$JS.API.CONSUMER.DURABLE.CREATE."+Stream+".>",
-		"$JS.API.CONSUMER.INFO."+Stream+".>",
-		"$JS.API.CONSUMER.DELETE."+Stream+".>",
-		"$JS.API.CONSUMER.MSG.NEXT."+Stream+".>",
-		"$JS.ACK."+Stream+".>",
-		"$JS.ACK.*.*."+Stream+".>", // the newer form of it
-		"$JS.FC."+Stream+".>",
+		"$JS.API.STREAM.INFO."+stream,
+		"$JS.API.STREAM.MSG.GET."+stream,
+		"$JS.API.DIRECT.GET."+stream,
+		"$JS.API.DIRECT.GET."+stream+".>",
+		"$JS.API.CONSUMER.NAMES."+stream,
+		"$JS.API.CONSUMER.LIST."+stream,
+		"$JS.API.CONSUMER.CREATE."+stream,
+		"$JS.API.CONSUMER.CREATE."+stream+".>",
+		"$JS.API.CONSUMER.DURABLE.CREATE."+stream+".>",
+		"$JS.API.CONSUMER.INFO."+stream+".>",
+		"$JS.API.CONSUMER.DELETE."+stream+".>",
+		"$JS.API.CONSUMER.MSG.NEXT."+stream+".>",
+		"$JS.ACK."+stream+".>",
+		"$JS.ACK.*.*."+stream+".>", // the newer form of it
+		"$JS.FC."+stream+".>",
 	)
 	return s
 }
