@@ -49,7 +49,7 @@ type Client struct {
 	// System Admin's. Empty: the token's own user.
 	AssumeUser string
 
-	HTTP    *http.Client  // nil: one over http.DefaultTransport
+	HTTP    *http.Client  // nil: one over http.DefaultTransport. A Timeout of its own applies too
 	Timeout time.Duration // of one request, its body included; 0: a minute. Enabling a webhook has three times that
 	MaxBody int64         // bytes of an answer, decompressed; 0: 64 MiB
 	Version string        // ours, for the User-Agent; empty: dev

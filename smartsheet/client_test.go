@@ -45,6 +45,9 @@ func TestRequestHeaders(t *testing.T) {
 	var got http.Header
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header.Clone()
+		if !strings.HasPrefix(r.URL.Path, "/2.0/") || strings.Contains(r.URL.Path, "//") {
+			t.Errorf("got path %s", r.URL.Path)
+		}
 		answer(200, `{"id":1,"result":{"id":1}}`)(w, r)
 	})
 	c.AssumeUser = "jane.doe+x@smartsheet.com"

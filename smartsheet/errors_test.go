@@ -69,7 +69,7 @@ func TestClassify(t *testing.T) {
 	}{
 		{401, 0, Refused}, {401, 1005, Refused}, {401, 1030, Refused}, {400, 1044, Refused}, {403, 1269, Refused}, {401, 1275, Refused},
 		{401, 1132, Refused}, {400, 1071, Refused}, {400, 1238, Refused}, {401, 1003, Expired},
-		{403, 0, Forbidden}, {403, 1361, Forbidden}, {403, 1153, Forbidden}, {403, 1154, Forbidden}, {400, 5001, Forbidden}, {500, 5999, Forbidden},
+		{403, 0, Forbidden}, {401, 1004, Forbidden}, {403, 1361, Forbidden}, {403, 1153, Forbidden}, {403, 1154, Forbidden}, {400, 5001, Forbidden}, {500, 5999, Forbidden},
 		{404, 1006, NotFound}, {400, 1006, NotFound}, {404, 1151, NotFound}, {404, 0, Retry},
 		{429, 0, Wait}, {429, 4003, Wait}, {400, 4003, Wait},
 		{500, 4000, Retry}, {400, 4004, Retry}, {500, 0, Retry}, {502, 0, Retry}, {504, 0, Retry}, {408, 0, Retry}, {409, 0, Retry}, {302, 0, Retry},
@@ -212,7 +212,7 @@ func TestBrokenAnswerIsNotQuoted(t *testing.T) {
 		conn.Close()
 	})
 	_, err := c.Me(t.Context())
-	if Classify(err) != Retry || strings.Contains(err.Error(), "cell") {
+	if Classify(err) != Retry || strings.Contains(err.Error(), "value") {
 		t.Errorf("got %v of class %v, want it to be tried again, without the answer's text", err, Classify(err))
 	}
 }

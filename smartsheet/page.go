@@ -33,9 +33,6 @@ type page[T any] struct {
 // last reports whether page number n is the last one. Without totals it is
 // the first one shorter than the page size, which Smartsheet may have lowered.
 func (p page[T]) last(n int) bool {
-	if len(*p.Data) == 0 {
-		return true
-	}
 	if p.TotalPages > 0 {
 		return n >= p.TotalPages
 	}
