@@ -57,12 +57,13 @@ func canonicalNested(d *json.Decoder, b []byte, open json.Delim) []byte {
 	return append(b, byte(open)+2) // '}' is two after '{', as ']' is after '['
 }
 
-// appendString appends s as a JSON string.
+// appendString appends s as a JSON string; what is no UTF-8 in it is replaced
+// first, for the encoder would escape the replacement.
 func appendString(b []byte, s string) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string into memory cannot fail
+	_ = e.Encode(strings.ToValidUTF8(s, "\ufffd")) // a string into memory cannot fail
 	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
 }
 
