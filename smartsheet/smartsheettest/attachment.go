@@ -58,7 +58,7 @@ func (s *Server) listAttachments(c *call) (any, error) {
 	if err := c.accept(nil, "page", "pageSize", "includeAll"); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (s *Server) findAttachment(c *call, sh *sheet) (*attachment, error) {
 }
 
 func (s *Server) getAttachment(c *call) (any, error) {
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (s *Server) file(secret string) reply {
 var linkTypes = []string{"LINK", "BOX_COM", "DROPBOX", "EGNYTE", "EVERNOTE", "GOOGLE_DRIVE", "ONEDRIVE"}
 
 func (s *Server) attach(c *call) (any, error) {
-	sh, err := s.sheet(c, Editor)
+	sh, err := s.sheet(c, AccessEditor)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (a *attachment) link(c *call) error {
 }
 
 func (s *Server) deleteAttachment(c *call) (any, error) {
-	sh, err := s.sheet(c, Editor)
+	sh, err := s.sheet(c, AccessEditor)
 	if err != nil {
 		return nil, err
 	}

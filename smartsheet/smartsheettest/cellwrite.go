@@ -26,7 +26,7 @@ func (s *Server) planCell(c *call, sh *sheet, in *cellIn) (int64, cell, error) {
 
 func (s *Server) planContent(c *call, sh *sheet, col *Column, in *cellIn) (cell, error) {
 	level := sh.accessOf(c.user.ID)
-	manager := level == Owner || level == Admin
+	manager := level == AccessOwner || level == AccessAdmin
 	override := in.Override != nil && *in.Override || c.flag("overrideValidation")
 	strict := in.Strict == nil || *in.Strict
 	switch {

@@ -33,7 +33,7 @@ func (s *Server) commentJSON(sh *sheet, on *comment, attachments bool) map[strin
 
 func (s *Server) discussionJSON(sh *sheet, d *discussion, comments, attachments bool) map[string]any {
 	out := map[string]any{
-		"id": d.id, "title": d.title, "parentType": "SHEET", "parentId": sh.id, "accessLevel": Owner, "readOnly": false,
+		"id": d.id, "title": d.title, "parentType": "SHEET", "parentId": sh.id, "accessLevel": AccessOwner, "readOnly": false,
 		"commentCount": len(d.comments), "createdBy": s.person(d.by),
 	}
 	if d.row != 0 {
@@ -67,7 +67,7 @@ func (s *Server) listDiscussions(c *call) (any, error) {
 	if err := c.accept(nil, "include", "page", "pageSize", "includeAll"); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Server) findComment(c *call, sh *sheet) (*comment, error) {
 }
 
 func (s *Server) getDiscussion(c *call) (any, error) {
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *Server) getDiscussion(c *call) (any, error) {
 }
 
 func (s *Server) getComment(c *call) (any, error) {
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ type commentIn struct {
 }
 
 func (s *Server) createDiscussion(c *call) (any, error) {
-	sh, err := s.sheet(c, Commenter)
+	sh, err := s.sheet(c, AccessCommenter)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (s *Server) newComment(c *call, d *discussion, text string) *comment {
 }
 
 func (s *Server) addComment(c *call) (any, error) {
-	sh, err := s.sheet(c, Commenter)
+	sh, err := s.sheet(c, AccessCommenter)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (s *Server) addComment(c *call) (any, error) {
 }
 
 func (s *Server) updateComment(c *call) (any, error) {
-	sh, err := s.sheet(c, Commenter)
+	sh, err := s.sheet(c, AccessCommenter)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (s *Server) updateComment(c *call) (any, error) {
 }
 
 func (s *Server) deleteComment(c *call) (any, error) {
-	sh, err := s.sheet(c, Commenter)
+	sh, err := s.sheet(c, AccessCommenter)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func (s *Server) removeComments(sh *sheet, gone ...*comment) []event {
 }
 
 func (s *Server) deleteDiscussion(c *call) (any, error) {
-	sh, err := s.sheet(c, Commenter)
+	sh, err := s.sheet(c, AccessCommenter)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +284,7 @@ func (s *Server) deleteDiscussion(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if level := sh.accessOf(c.user.ID); d.by != c.user.ID && level != Owner && level != Admin {
+	if level := sh.accessOf(c.user.ID); d.by != c.user.ID && level != AccessOwner && level != AccessAdmin {
 		return nil, failf(403, 1081, "You cannot delete or update another user's discussions, comments, or comment attachments.")
 	}
 	events := append(s.removeComments(sh, d.comments...), event{kind: "discussion", what: "deleted", id: d.id})

@@ -15,7 +15,7 @@ func (s *Server) getSheet(c *call) (any, error) {
 	if err := c.accept([]string{"rowIds", "rowNumbers", "columnIds"}, sheetParameters...); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (s *Server) sheetHead(sh *sheet, user int64) map[string]any {
 }
 
 func (s *Server) getVersion(c *call) (any, error) {
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (s *Server) getRow(c *call) (any, error) {
 	if err := c.accept([]string{"columnIds"}, "include", "exclude", "level", "accessApiLevel"); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (s *Server) getHistory(c *call) (any, error) {
 	if err := c.accept(nil, "include", "level", "page", "pageSize", "includeAll"); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Viewer)
+	sh, err := s.sheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +253,7 @@ func (s *Server) createSheet(c *call) (any, error) {
 }
 
 func (s *Server) updateSheet(c *call) (any, error) {
-	sh, err := s.sheet(c, Admin)
+	sh, err := s.sheet(c, AccessAdmin)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +272,7 @@ func (s *Server) updateSheet(c *call) (any, error) {
 }
 
 func (s *Server) deleteSheet(c *call) (any, error) {
-	sh, err := s.sheet(c, Owner)
+	sh, err := s.sheet(c, AccessOwner)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (s *Server) updateRows(c *call) (any, error) {
 			return nil, errNotFound()
 		}
 		level := sh.accessOf(c.user.ID)
-		if r.locked && level != Owner && level != Admin {
+		if r.locked && level != AccessOwner && level != AccessAdmin {
 			return nil, failf(403, 1050, "You cannot edit a locked row.")
 		}
 		return r, nil
@@ -98,7 +98,7 @@ func (s *Server) writeRows(c *call, target func(*sheet, *rowIn) (*row, error), a
 	if err := c.accept(nil, rowWriteParameters...); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Editor)
+	sh, err := s.sheet(c, AccessEditor)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (s *Server) deleteRows(c *call) (any, error) {
 	if err := c.accept([]string{"ids"}, "ignoreRowsNotFound"); err != nil {
 		return nil, err
 	}
-	sh, err := s.sheet(c, Editor)
+	sh, err := s.sheet(c, AccessEditor)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ func (s *Server) deleteRows(c *call) (any, error) {
 			return nil, errNotFound().with(map[string]any{"rowId": id})
 		}
 		for _, under := range sh.rows[r.index:sh.end(r)] {
-			if under.locked && level != Owner && level != Admin {
+			if under.locked && level != AccessOwner && level != AccessAdmin {
 				return nil, failf(403, 1092, "You cannot delete this row. Either it or one or more of its children are locked.")
 			}
 			if !slices.Contains(gone, under.id) {

@@ -39,7 +39,7 @@ func (s *Server) sharedSheet(c *call, atLeast string) (*sheet, error) {
 }
 
 func (s *Server) listShares(c *call) (any, error) {
-	sh, err := s.sharedSheet(c, Viewer)
+	sh, err := s.sharedSheet(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ type shareIn struct {
 }
 
 func (s *Server) createShares(c *call) (any, error) {
-	sh, err := s.sharedSheet(c, EditorShare)
+	sh, err := s.sharedSheet(c, AccessEditorShare)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Server) createShares(c *call) (any, error) {
 			return nil, failf(404, 1020, "User not found.")
 		case !slices.Contains(accessOrder, in.AccessLevel):
 			return nil, errAttribute(in.AccessLevel, "share.accessLevel")
-		case in.AccessLevel == Owner:
+		case in.AccessLevel == AccessOwner:
 			return nil, failf(403, 1026, "Transferring ownership is not currently supported.")
 		case sh.access[u.ID] != nil:
 			return nil, failf(400, 1025, "The share already exists.")
@@ -131,7 +131,7 @@ func (s *Server) findShare(c *call, atLeast string) (*sheet, *share, error) {
 }
 
 func (s *Server) getShare(c *call) (any, error) {
-	_, grant, err := s.findShare(c, Viewer)
+	_, grant, err := s.findShare(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *Server) getShare(c *call) (any, error) {
 }
 
 func (s *Server) updateShare(c *call) (any, error) {
-	_, grant, err := s.findShare(c, EditorShare)
+	_, grant, err := s.findShare(c, AccessEditorShare)
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +150,11 @@ func (s *Server) updateShare(c *call) (any, error) {
 		return nil, err
 	}
 	switch {
-	case grant.level == Owner:
+	case grant.level == AccessOwner:
 		return nil, failf(400, 1028, "You cannot edit the share of the owner.")
 	case grant.user == c.user.ID:
 		return nil, failf(400, 1040, "Cannot edit your own share.")
-	case in.AccessLevel == Owner:
+	case in.AccessLevel == AccessOwner:
 		return nil, failf(403, 1026, "Transferring ownership is not currently supported.")
 	case !slices.Contains(accessOrder, in.AccessLevel):
 		return nil, errAttribute(in.AccessLevel, "share.accessLevel")
@@ -164,15 +164,15 @@ func (s *Server) updateShare(c *call) (any, error) {
 }
 
 func (s *Server) deleteShare(c *call) (any, error) {
-	sh, grant, err := s.findShare(c, Viewer)
+	sh, grant, err := s.findShare(c, AccessViewer)
 	if err != nil {
 		return nil, err
 	}
-	if grant.level == Owner {
+	if grant.level == AccessOwner {
 		return nil, failf(400, 1028, "You cannot edit the share of the owner.")
 	}
 	level := sh.accessOf(c.user.ID)
-	if grant.user != c.user.ID && slices.Index(accessOrder, level) < slices.Index(accessOrder, EditorShare) {
+	if grant.user != c.user.ID && slices.Index(accessOrder, level) < slices.Index(accessOrder, AccessEditorShare) {
 		return nil, errForbidden()
 	}
 	delete(sh.access, grant.user)

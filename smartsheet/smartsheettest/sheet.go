@@ -8,15 +8,15 @@ import (
 
 // Access levels of shares.
 const (
-	Owner       = "OWNER"
-	Admin       = "ADMIN"
-	EditorShare = "EDITOR_SHARE"
-	Editor      = "EDITOR"
-	Commenter   = "COMMENTER"
-	Viewer      = "VIEWER"
+	AccessOwner       = "OWNER"
+	AccessAdmin       = "ADMIN"
+	AccessEditorShare = "EDITOR_SHARE"
+	AccessEditor      = "EDITOR"
+	AccessCommenter   = "COMMENTER"
+	AccessViewer      = "VIEWER"
 )
 
-var accessOrder = []string{Viewer, Commenter, Editor, EditorShare, Admin, Owner}
+var accessOrder = []string{AccessViewer, AccessCommenter, AccessEditor, AccessEditorShare, AccessAdmin, AccessOwner}
 
 // SheetSpec describes a sheet to be added with its rows.
 type SheetSpec struct {
@@ -137,7 +137,7 @@ func (s *Server) newSheet(spec SheetSpec) (*sheet, error) {
 			return nil, err
 		}
 	}
-	sh.access[sh.owner] = &share{id: randomText(12, alphanumeric), user: sh.owner, level: Owner}
+	sh.access[sh.owner] = &share{id: randomText(12, alphanumeric), user: sh.owner, level: AccessOwner}
 	s.sheets[sh.id] = sh
 	return sh, nil
 }
