@@ -96,7 +96,7 @@ func (s *Share) Compare(last *Seen, now Reading) ([]Event, error) {
 	case now.Kind == KindAttachment:
 		return s.replaced(now, d)
 	}
-	e, err := s.objectEvent(now.Kind, now.ID, action, now.Time, d)
+	e, err := s.ObjectEvent(now.Kind, now.ID, action, now.Time, d)
 	return []Event{e}, err
 }
 
@@ -105,16 +105,17 @@ func (s *Share) replaced(now Reading, d ObjectData) ([]Event, error) {
 	gone, come := d, d
 	gone.After, gone.Reason, gone.Changed = nil, ReasonDeleted, Changed(d.Before, nil)
 	come.Before, come.Changed = nil, Changed(nil, d.After)
-	first, err := s.objectEvent(now.Kind, now.ID, "deleted", now.Time, gone)
+	first, err := s.ObjectEvent(now.Kind, now.ID, "deleted", now.Time, gone)
 	if err != nil {
 		return nil, err
 	}
-	second, err := s.objectEvent(now.Kind, now.ID, "created", now.Time, come)
+	second, err := s.ObjectEvent(now.Kind, now.ID, "created", now.Time, come)
 	return []Event{first, second}, err
 }
 
-// objectEvent puts the data of one object into an event.
-func (s *Share) objectEvent(kind Kind, id int64, action string, at time.Time, d ObjectData) (Event, error) {
+// ObjectEvent puts the data of one object into an event; action is created,
+// updated or deleted.
+func (s *Share) ObjectEvent(kind Kind, id int64, action string, at time.Time, d ObjectData) (Event, error) {
 	switch kind {
 	case KindAttachment:
 		d.Row, d.Attachment = nil, &ChildRef{ID: id}

@@ -160,6 +160,7 @@ type StatusData struct {
 	NextBefore *time.Time  `json:"nextBefore"` // no newer status by then: take the stream as stale
 	Epoch      string      `json:"epoch"`
 	Revision   int64       `json:"revision"` // of the share that CompleteTo speaks of
+	ReadAt     *time.Time  `json:"readAt"`   // when the whole sheet was last read, not only its version
 }
 
 // NewEvent returns an event about what the share has under the subject's last
@@ -194,6 +195,9 @@ func (s *Share) SubjectStatus() string { return s.subject("status") }
 func (s *Share) SubjectOf(kind Kind, id int64) string {
 	return s.subject(string(kind) + "." + strconv.FormatInt(id, 10))
 }
+
+// SubjectRow is the NATS subject of a row by its id in decimal.
+func (s *Share) SubjectRow(id string) string { return s.subject("row." + id) }
 
 // SubjectKind is the NATS subject that covers all objects of a kind.
 func (s *Share) SubjectKind(kind Kind) string { return s.subject(string(kind) + ".*") }

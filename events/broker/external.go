@@ -42,8 +42,8 @@ const (
 // The other side is not trusted further than needed: TLS unless it is loopback,
 // servers that it tells of are not followed, and a message larger than 16 MiB
 // ends the connection instead of filling the memory. Otherwise the connection
-// is like those of Broker.Connect, and the caller's to close. Until ctx ends
-// the first connection must stand.
+// is like those of Broker.Connect, its replies at _BRIDGE.> too, and the
+// caller's to close. ctx bounds this call only.
 func Dial(ctx context.Context, o ExternalOptions) (*nats.Conn, error) {
 	nc, err := dialExternal(ctx, o)
 	if err != nil {
@@ -70,6 +70,9 @@ func dialExternal(ctx context.Context, o ExternalOptions) (*nats.Conn, error) {
 		nats.SkipHostLookup(), // the dialer wants the name, to check the certificate
 		nats.SetCustomDialer(guardedDialer{tls: o.TLS}))
 	nc, err := connectUntil(ctx, strings.Join(urls, ","), opts)
+	if errors.Is(err, nats.ErrNoServers) { // the client's word for it
+		return nil, fmt.Errorf("%s: connection refused: %w", strings.Join(urls, ", "), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.Join(urls, ", "), err)
 	}
@@ -143,19 +146,22 @@ func parseURL(text string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
+// errNoCreds says no more, since what was given may be a secret of another kind.
+var errNoCreds = errors.New("read credentials: want the text of a .creds file, a user's JWT and seed")
+
 // checkCreds tells what is wrong with credentials before a server only says no.
 func checkCreds(creds []byte, now time.Time) error {
 	text, err := jwt.ParseDecoratedJWT(creds)
 	if err != nil {
-		return errors.New("read credentials: want the text of a .creds file")
+		return errNoCreds
 	}
 	claims, err := jwt.DecodeUserClaims(text)
 	if err != nil {
-		return errors.New("read credentials: no user's JWT in them")
+		return errNoCreds
 	}
 	key, err := jwt.ParseDecoratedUserNKey(creds)
 	if err != nil {
-		return errors.New("read credentials: no user's seed in them")
+		return errNoCreds
 	}
 	defer key.Wipe()
 	if public, err := key.PublicKey(); err != nil || public != claims.Subject {
@@ -183,7 +189,7 @@ func checkServer(ctx context.Context, nc *nats.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	if _, err = js.AccountInfo(ctx); errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("JetStream does not answer: it is off, or the credentials may not publish $JS.API.INFO: %w", err)
+		return fmt.Errorf("JetStream does not answer: the credentials must allow to publish $JS.API.> and to subscribe %s.>: %w", inboxRoot, err)
 	}
 	if err != nil {
 		return fmt.Errorf("JetStream: %w", err)

@@ -125,7 +125,8 @@ func (b *Broker) run(o Options, k keys, host string, port int) error {
 	if err != nil {
 		return err
 	}
-	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), 0, 0, server.HardDelete)
+	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), 0, 0, server.HardDelete,
+		server.FetchTimeout(time.Millisecond)) // no other server could know an account that is not here
 	if err != nil {
 		return fmt.Errorf("open accounts: %w", err)
 	}

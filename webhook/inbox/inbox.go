@@ -37,6 +37,7 @@ var ErrPartitions = errors.New("the queue has another number of partitions")
 type Inbox struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
+	dead   jetstream.Stream
 }
 
 // Open opens the queue over a connection into the bridge's account and makes it
@@ -66,7 +67,11 @@ func Open(ctx context.Context, nc *nats.Conn, replicas int) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the inbox: %w", err)
 	}
-	return &Inbox{js: js, stream: stream}, nil
+	dead, err := openDead(ctx, js, replicas)
+	if err != nil {
+		return nil, fmt.Errorf("opening the inbox: %w", err)
+	}
+	return &Inbox{js: js, stream: stream, dead: dead}, nil
 }
 
 // partition is where a registration's hints wait.

@@ -22,21 +22,26 @@ const (
 	randomLength = 43 // 32 random bytes in base64url
 )
 
-// NewRegistration returns a registration with an id and a callback key of its
-// own, not stored yet.
-func (r *Registry) NewRegistration() (*Registration, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, fmt.Errorf("making a registration: %w", err)
-	}
+// NewRegistration returns the registration of a sheet for an owner, with a
+// callback key of its own, not stored yet. There is one per owner and sheet:
+// its id follows from both, so that of two who make it at once one gets
+// ErrExists.
+func (r *Registry) NewRegistration(owner string, sheetID int64) (*Registration, error) {
 	random := make([]byte, 32)
 	rand.Read(random)
-	reg := &Registration{ID: id.String(), Phase: PhaseCreating}
+	reg := &Registration{ID: RegistrationID(owner, sheetID), Owner: owner, SheetID: sheetID, Phase: PhaseCreating}
 	reg.opened.key = seal.Secret(reg.ID + "." + base64.RawURLEncoding.EncodeToString(random))
+	var err error
 	if reg.Key, err = r.sealer.SealString(string(reg.opened.key), reg.SealName("key")); err != nil {
 		return nil, err
 	}
 	return reg, nil
+}
+
+// RegistrationID is the id of the registration of a sheet for an owner.
+func RegistrationID(owner string, sheetID int64) string {
+	space := uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/sheetbridge/sheetbridge/registration"))
+	return uuid.NewSHA1(space, fmt.Appendf(nil, "%s/%d", owner, sheetID)).String()
 }
 
 // CreateOwner stores a new owner; ErrExists if the name is taken.

@@ -132,7 +132,7 @@ func (r *Registry) Owners() []*Owner { return list(r, r.owners) }
 // Partners returns all partners by name.
 func (r *Registry) Partners() []*Partner { return list(r, r.partners) }
 
-// Registrations returns all registrations by id, which is by age.
+// Registrations returns all registrations by id.
 func (r *Registry) Registrations() []*Registration { return list(r, r.webhooks) }
 
 func list[T any](r *Registry, records map[string]*T) []*T {

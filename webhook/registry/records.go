@@ -64,6 +64,22 @@ type Account struct {
 	SigningSeed seal.Sealed `json:"signingSeed"`
 }
 
+// ID tells one account from another.
+func (a *Account) ID() string {
+	if a == nil {
+		return ""
+	}
+	return a.PublicKey
+}
+
+// ID tells one place and its credentials from another.
+func (e *External) ID() string {
+	if e == nil {
+		return ""
+	}
+	return e.URL + string(e.Credentials)
+}
+
 // External is an account at another NATS, and how the bridge gets there.
 type External struct {
 	URL         string      `json:"url"`

@@ -1,0 +1,150 @@
+package webhook
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// Waiting for the budget blocks others in the same partition, so the first
+	// request of a pass does not; what was begun is better ended.
+	firstPatience = time.Second
+	nextPatience  = 20 * time.Second
+	// throttled is how long a token rests after a 429 that does not say.
+	throttled = time.Minute
+)
+
+// ErrBudget says that the token's budget has no room for the request now.
+var ErrBudget = errors.New("the budget of the owner's token is used up")
+
+// BudgetError is ErrBudget with the time after which to try again.
+type BudgetError struct{ Wait time.Duration }
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("%v, for another %v", ErrBudget, e.Wait.Round(time.Second))
+}
+
+// Is makes errors.Is(err, ErrBudget) true.
+func (e *BudgetError) Is(target error) bool { return target == ErrBudget }
+
+// Access makes Smartsheet clients that act for owners, within their budgets.
+type Access struct {
+	Registry *registry.Registry
+	Budget   *budget.Budget
+	Master   seal.MasterKey
+	BaseURL  string       // overrides the owner's region
+	HTTP     *http.Client // nil: the client's own
+	Version  string
+	Observe  func(owner string, call smartsheet.Call) // nil: nobody
+}
+
+// Client returns a client for the owner. The first request waits for its turn
+// as a request of the class does, those that follow from it are urgent.
+func (a *Access) Client(o *registry.Owner, class budget.Class) (*smartsheet.Client, error) {
+	token, err := a.Registry.Sealer().OpenString(o.Token, o.SealName("token"))
+	if err != nil {
+		return nil, fmt.Errorf("opening the token of owner %s: %w", o.Name, err)
+	}
+	return a.client(o.Name, o.Region, token, o.TokenID, o.AssumeUser, class), nil
+}
+
+// NewClient returns a client for a token that is not stored yet.
+func (a *Access) NewClient(region smartsheet.Region, token, assumeUser string) *smartsheet.Client {
+	return a.client("", region, token, a.TokenID(region, token), assumeUser, budget.Callback)
+}
+
+// TokenID names a token in budgets without telling it: a keyed hash of region
+// and token.
+func (a *Access) TokenID(region smartsheet.Region, token string) string {
+	h := hmac.New(sha256.New, a.Master.Derive("sheetbridge token id v1", 32))
+	fmt.Fprintf(h, "%s\x00%s", region, token)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func (a *Access) client(owner string, region smartsheet.Region, token, id, assumeUser string, class budget.Class) *smartsheet.Client {
+	base := a.BaseURL
+	if base == "" {
+		base = region.BaseURL()
+	}
+	turn := &turn{budget: a.Budget, token: id, class: class}
+	return &smartsheet.Client{
+		BaseURL:    base,
+		Token:      func(context.Context) (string, error) { return token, nil },
+		AssumeUser: assumeUser,
+		HTTP:       a.HTTP,
+		Version:    a.Version,
+		Before:     turn.take,
+		After: func(call smartsheet.Call) {
+			if a.Observe != nil {
+				a.Observe(owner, call)
+			}
+		},
+	}
+}
+
+// Rest lets the owner's token rest where the error says that Smartsheet asked
+// for it, and returns for how long; 0 for any other error.
+func (a *Access) Rest(ctx context.Context, o *registry.Owner, err error) (time.Duration, error) {
+	if smartsheet.Classify(err) != smartsheet.Wait {
+		return 0, nil
+	}
+	d := throttled + rand.N(throttled/6)
+	var e *smartsheet.Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		d = e.RetryAfter
+	}
+	return d, a.Budget.Penalize(ctx, o.TokenID, d)
+}
+
+// turn waits for one client's turns.
+type turn struct {
+	budget *budget.Budget
+	token  string
+
+	mu    sync.Mutex
+	class budget.Class
+	begun bool
+}
+
+func (t *turn) take(ctx context.Context) error {
+	t.mu.Lock()
+	class, patience := t.class, firstPatience
+	if t.begun {
+		class, patience = budget.Callback, nextPatience
+	}
+	t.mu.Unlock()
+	deadline := time.Now().Add(patience)
+	for {
+		wait, err := t.budget.Take(ctx, t.token, class)
+		if err != nil {
+			return err
+		}
+		if wait == 0 {
+			t.mu.Lock()
+			t.begun = true
+			t.mu.Unlock()
+			return nil
+		}
+		if time.Now().Add(wait).After(deadline) {
+			return &BudgetError{Wait: wait}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}

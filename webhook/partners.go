@@ -1,0 +1,188 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// dialTimeout bounds the connection to a partner's NATS.
+const dialTimeout = 5 * time.Second
+
+// ErrNoBroker says that an account cannot be minted since NATS is not ours.
+var ErrNoBroker = errors.New("NATS is external: the partner's account must be given with url and credentials")
+
+// Partners holds the bridge's connection to each partner's stream.
+type Partners struct {
+	Registry *registry.Registry
+	Broker   *broker.Broker // nil: NATS is external
+	Replicas int
+	Log      *slog.Logger
+
+	mu   sync.Mutex
+	open map[string]*partnerStream
+}
+
+// partnerStream is one partner's stream, opened when it is first needed.
+type partnerStream struct {
+	mu     sync.Mutex
+	from   string // what the connection was made from
+	stream *events.Stream
+	close  func()
+}
+
+// Stream returns the partner's stream. A partner that cannot be reached costs
+// its own callers a few seconds and nobody else.
+func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*events.Stream, error) {
+	ps := p.slot(partner.Name)
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	from := partner.Account.ID() + partner.External.ID()
+	if ps.stream != nil && ps.from == from {
+		return ps.stream, nil
+	}
+	ps.drop()
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	stream, closing, err := p.Dial(ctx, partner)
+	if err != nil {
+		return nil, err
+	}
+	ps.from, ps.stream, ps.close = from, stream, closing
+	return stream, nil
+}
+
+func (p *Partners) slot(name string) *partnerStream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open == nil {
+		p.open = map[string]*partnerStream{}
+	}
+	ps := p.open[name]
+	if ps == nil {
+		ps = &partnerStream{}
+		p.open[name] = ps
+	}
+	return ps
+}
+
+func (ps *partnerStream) drop() {
+	if ps.close != nil {
+		ps.close()
+	}
+	ps.stream, ps.close, ps.from = nil, nil, ""
+}
+
+// Forget closes the connection to the partner.
+func (p *Partners) Forget(name string) {
+	ps := p.slot(name)
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.drop()
+}
+
+// Close closes all connections.
+func (p *Partners) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, ps := range p.open {
+		ps.mu.Lock()
+		ps.drop()
+		ps.mu.Unlock()
+	}
+}
+
+// Dial connects to the partner's account and opens the stream there.
+func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*events.Stream, func(), error) {
+	if partner.External != nil {
+		return p.dialExternal(ctx, partner)
+	}
+	if p.Broker == nil || partner.Account == nil {
+		return nil, nil, fmt.Errorf("partner %s: %w", partner.Name, ErrNoBroker)
+	}
+	account, err := p.Account(partner)
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := p.Broker.Connect(ctx, partner.Name, account)
+	if err != nil {
+		return nil, nil, err
+	}
+	stream, err := events.OpenStream(ctx, nc, partner.Name, p.Replicas)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return stream, nc.Close, nil
+}
+
+func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) (*events.Stream, func(), error) {
+	creds, err := p.Registry.Sealer().OpenString(partner.External.Credentials, partner.SealName("credentials"))
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := broker.Dial(ctx, broker.ExternalOptions{
+		URL: partner.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge to " + partner.Name, Log: p.Log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	stream, err := events.OpenStream(ctx, nc, partner.Name, p.Replicas)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return stream, nc.Close, nil
+}
+
+// Account returns the partner's account with its keys open.
+func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
+	account := broker.Account{PublicKey: partner.Account.PublicKey, Revocations: map[string]time.Time{}}
+	for _, f := range []struct {
+		sealed seal.Sealed
+		name   string
+		into   *seal.Secret
+	}{
+		{partner.Account.Seed, "seed", &account.Seed},
+		{partner.Account.SigningSeed, "signingSeed", &account.SigningSeed},
+	} {
+		text, err := p.Registry.Sealer().OpenString(f.sealed, partner.SealName(f.name))
+		if err != nil {
+			return broker.Account{}, fmt.Errorf("opening the account of partner %s: %w", partner.Name, err)
+		}
+		*f.into = seal.Secret(text)
+	}
+	for user, at := range partner.Revoked {
+		account.Revocations[user] = time.Unix(at, 0)
+	}
+	return account, nil
+}
+
+// PutAccounts makes the accounts of all partners known to the embedded server,
+// which may have been restored from an older copy.
+func (p *Partners) PutAccounts(ctx context.Context) error {
+	if p.Broker == nil {
+		return nil
+	}
+	for _, partner := range p.Registry.Partners() {
+		if partner.Account == nil {
+			continue
+		}
+		account, err := p.Account(partner)
+		if err == nil {
+			err = p.Broker.PutAccount(ctx, partner.Name, account)
+		}
+		if err != nil { // its own trouble, and told at each of its passes
+			p.Log.Error("partner's account cannot be set up", "partner", partner.Name, "err", err)
+		}
+	}
+	return nil
+}

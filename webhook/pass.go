@@ -1,0 +1,287 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+var (
+	// errAgain says that the pass must start again at reading.
+	errAgain = errors.New("start again")
+	// errLively says that the sheet changed while it was read, every time.
+	errLively = errors.New("the sheet changes faster than it can be read")
+	// errEarly says that Smartsheet answered with an older version of the sheet
+	// than it did before, and that something differs.
+	errEarly = errors.New("Smartsheet answered with an older version than before")
+)
+
+// pass is one round for one registration.
+type pass struct {
+	relay *Relay
+	hint  *inbox.Hint
+	began time.Time
+
+	reg    *registry.Registration
+	owner  *registry.Owner
+	client *smartsheet.Client
+	runs   []*run
+
+	readErr  error // of Smartsheet
+	version  int64 // newest of the sheet that was read
+	rows     int   // read
+	requests int
+	restarts int
+}
+
+// run is the part of a pass that is for one share.
+type run struct {
+	pass   *pass
+	share  *registry.Share
+	view   *events.View
+	stream *events.Stream
+	state  *events.ShareState
+	writer *events.Writer
+	origin events.Origin
+
+	err      error
+	over     bool           // the share has ended
+	early    bool           // something differs from what was published at a newer version
+	tooLarge int            // rows that the partner's NATS does not take
+	appeared map[int64]bool // rows that came into view, where what hangs on them is shared
+	counts   map[string]int // events by type
+}
+
+// run does the pass, from the start again as often as it must.
+func (p *pass) run(ctx context.Context) error {
+	for {
+		err := p.once(ctx)
+		if err == nil && p.lostRace() {
+			err = errAgain
+		}
+		if !errors.Is(err, errAgain) {
+			return err
+		}
+		if p.restarts++; p.restarts > maxRestarts {
+			return fmt.Errorf("the pass started again %d times: %w", maxRestarts, err)
+		}
+	}
+}
+
+func (p *pass) once(ctx context.Context) error {
+	p.readErr = nil
+	if err := p.open(ctx); err != nil || p.reg == nil {
+		return err
+	}
+	p.each(func(r *run) error {
+		err := r.prepare(ctx)
+		r.origin = r.originNow()
+		return err
+	})
+	if err := p.tend(ctx); err != nil {
+		return err
+	}
+	if err := p.dropEnded(ctx); err != nil || p.reg.Phase == registry.PhaseDeleting {
+		return err
+	}
+	if !slices.ContainsFunc(p.runs, (*run).active) {
+		return nil
+	}
+	if p.owner == nil || p.owner.State != registry.OwnerOK {
+		p.say(ctx, p.runs, events.StateSuspended, "Smartsheet refuses the owner's token")
+		return nil
+	}
+	if err := p.read(ctx); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(p.runs, func(r *run) bool { return r.early }) {
+		return errEarly
+	}
+	return nil
+}
+
+// tend has the webhook looked after. Its trouble does not keep the sheet from
+// being read, unless it is the token's or the webhook has to go.
+func (p *pass) tend(ctx context.Context) error {
+	deleting := p.reg.Phase == registry.PhaseDeleting
+	if p.relay.Webhook == nil || !p.hint.Webhook && !deleting {
+		return nil
+	}
+	err := p.relay.Webhook(ctx, p.reg, p.hint.Why != inbox.WhyReconcile)
+	if err == nil {
+		return nil
+	}
+	switch smartsheet.Classify(err) {
+	case smartsheet.Refused, smartsheet.Expired, smartsheet.Wait, smartsheet.Canceled:
+		return p.failed(err)
+	}
+	if deleting || errors.Is(err, ErrBudget) {
+		return p.failed(err)
+	}
+	p.relay.Log.Warn("the webhook could not be looked after", "registration", p.reg.ID, "err", err)
+	return nil
+}
+
+// open finds the registration, and for each of its shares the state of the
+// partner's stream. The state is read before the registration is read anew: so
+// a share that changes after that also changes what the lock protects.
+func (p *pass) open(ctx context.Context) error {
+	p.runs = nil
+	p.reg = p.relay.Registry.Registration(p.hint.Registration)
+	if p.reg == nil {
+		p.reg = &registry.Registration{}
+	}
+	for {
+		known := p.reg
+		p.runs = p.runs[:0]
+		for i := range known.Shares {
+			p.runs = append(p.runs, p.openRun(ctx, &known.Shares[i]))
+		}
+		fresh, err := p.relay.Registry.FreshRegistration(ctx, p.hint.Registration)
+		if errors.Is(err, registry.ErrNotFound) {
+			p.reg = nil
+			return p.relay.Inbox.Forget(ctx, p.hint.Registration)
+		}
+		if err != nil {
+			return err
+		}
+		p.reg = fresh
+		if fresh.Revision == known.Revision {
+			break
+		}
+	}
+	if p.reg.Phase == registry.PhaseCreating { // its first load follows, or it is given up
+		p.reg = nil
+		return nil
+	}
+	if p.owner = p.relay.Registry.Owner(p.reg.Owner); p.owner == nil {
+		return nil
+	}
+	var err error
+	if p.client, err = p.relay.Access.Client(p.owner, p.class()); err != nil {
+		return err
+	}
+	turn := p.client.Before
+	p.client.Before = func(ctx context.Context) error {
+		p.requests++
+		return turn(ctx)
+	}
+	return nil
+}
+
+// openRun opens the part for one share. What goes wrong stays in the run.
+func (p *pass) openRun(ctx context.Context, share *registry.Share) *run {
+	r := &run{pass: p, share: share, appeared: map[int64]bool{}, counts: map[string]int{}}
+	r.err = r.open(ctx)
+	return r
+}
+
+func (r *run) open(ctx context.Context) error {
+	partner := r.pass.relay.Registry.Partner(r.share.Partner)
+	if partner == nil {
+		r.over = true // with all that it was shown
+		return nil
+	}
+	key, err := r.pass.relay.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
+	if err != nil {
+		return err
+	}
+	if r.view, err = events.NewView(r.share.Share, key); err != nil {
+		return err
+	}
+	if r.stream, err = r.pass.relay.Partners.Stream(ctx, partner); err != nil {
+		return err
+	}
+	if r.state, err = r.stream.State(ctx, &r.share.Share); err != nil {
+		return err
+	}
+	r.writer = r.stream.NewWriter(&r.share.Share, r.state.Lock)
+	return nil
+}
+
+func (r *run) active() bool { return r.err == nil && !r.over }
+
+// each calls the function for every share that nothing has gone wrong for.
+func (p *pass) each(f func(*run) error) {
+	for _, r := range p.runs {
+		if r.active() {
+			r.err = f(r)
+		}
+	}
+}
+
+// loading tells whether some share has not been loaded.
+func (p *pass) loading() bool {
+	return slices.ContainsFunc(p.runs, func(r *run) bool { return r.active() && !r.state.Loaded() })
+}
+
+func (p *pass) lostRace() bool {
+	return slices.ContainsFunc(p.runs, func(r *run) bool {
+		return errors.Is(r.err, events.ErrLostRace) || errors.Is(r.err, events.ErrLag)
+	})
+}
+
+// shareError joins what went wrong for single shares.
+func (p *pass) shareError() error {
+	var errs []error
+	for _, r := range p.runs {
+		if r.err != nil {
+			errs = append(errs, fmt.Errorf("share %s/%s: %w", r.share.Partner, r.share.Sheet, r.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// log writes the one line of the pass.
+func (p *pass) log(ctx context.Context, result string, err error) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("registration", p.hint.Registration), slog.String("why", string(p.hint.Why)),
+		slog.String("result", result), slog.Bool("whole", p.hint.Whole), slog.Int("hinted", len(p.hint.Rows)),
+		slog.Int64("version", p.version), slog.Int("rows", p.rows), slog.Int("requests", p.requests),
+		slog.Int("restarts", p.restarts), slog.Duration("took", time.Since(p.began)),
+	}
+	if p.reg != nil {
+		attrs = append(attrs, slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID))
+	}
+	for _, r := range p.runs {
+		if r.writer != nil && r.writer.Published > 0 {
+			attrs = append(attrs, slog.Int("published."+r.share.Partner+"."+r.share.Sheet, r.writer.Published))
+		}
+	}
+	if err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.Int("attempt", p.hint.Attempt), slog.Any("err", err))
+	}
+	p.relay.Log.LogAttrs(ctx, level, "pass", attrs...)
+}
+
+func (p *pass) summary(result string) Pass {
+	s := Pass{Why: p.hint.Why, Result: result, Rows: p.rows, Requests: p.requests, Took: time.Since(p.began),
+		Published: map[string]map[string]int{}}
+	if p.owner != nil {
+		s.Owner = p.owner.Name
+	}
+	if !p.hint.ChangedAt.IsZero() && result == "done" {
+		s.Lag = time.Since(p.hint.ChangedAt)
+	}
+	for _, r := range p.runs {
+		types := s.Published[r.share.Partner]
+		if types == nil {
+			types = map[string]int{}
+			s.Published[r.share.Partner] = types
+		}
+		for t, n := range r.counts {
+			types[t] += n
+		}
+	}
+	return s
+}

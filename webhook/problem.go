@@ -1,0 +1,73 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// Fault says whose an error is, and so what an admin's client is answered.
+type Fault int
+
+// Faults.
+const (
+	FaultInvalid  Fault = iota // the request cannot be: 422
+	FaultNotFound              // no such thing: 404
+	FaultConflict              // taken, in use, or against what is there: 409
+	FaultUpstream              // Smartsheet or NATS refused: 502
+)
+
+// Problem is an error that an admin can do something about.
+type Problem struct {
+	Fault  Fault
+	Field  string // of the request, where one is to blame
+	Detail string // what is wrong and what to do
+	Err    error  // what caused it, nil for nothing else
+}
+
+func (p *Problem) Error() string {
+	if p.Field != "" {
+		return p.Field + ": " + p.Detail
+	}
+	return p.Detail
+}
+
+func (p *Problem) Unwrap() error { return p.Err }
+
+// NewProblem returns a problem with a detail as fmt.Sprintf makes it.
+func NewProblem(fault Fault, field, format string, args ...any) *Problem {
+	return &Problem{Fault: fault, Field: field, Detail: fmt.Sprintf(format, args...)}
+}
+
+// inShare puts the place of a share before the field of what is wrong with it.
+func inShare(i int, err error) error {
+	var re *events.RequestError
+	if errors.As(err, &re) {
+		return &Problem{Fault: FaultInvalid, Field: fmt.Sprintf("shares[%d].%s", i, re.Field), Detail: re.Detail}
+	}
+	return err
+}
+
+// FromSmartsheet turns Smartsheet's refusal into a problem that carries its words.
+func FromSmartsheet(doing string, err error) error {
+	var e *smartsheet.Error
+	words := err.Error()
+	if errors.As(err, &e) {
+		words = fmt.Sprintf("%s (errorCode %d, HTTP %d)", e.Message, e.Code, e.Status)
+	}
+	return &Problem{Fault: FaultUpstream, Detail: fmt.Sprintf("%s: Smartsheet answered: %s", doing, words), Err: err}
+}
+
+// fromRegistry turns the registry's sentinels into problems.
+func fromRegistry(what string, err error) error {
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return &Problem{Fault: FaultNotFound, Detail: "there is no " + what, Err: err}
+	case errors.Is(err, registry.ErrConflict):
+		return &Problem{Fault: FaultConflict, Detail: "the " + what + " was changed by somebody else meanwhile: look at it and try again", Err: err}
+	}
+	return err
+}

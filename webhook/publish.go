@@ -1,0 +1,217 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// publishRows compares rows as they were read with what the partner last saw of
+// them, and publishes what differs.
+func (r *run) publishRows(ctx context.Context, rd reading) error {
+	sh := &r.share.Share
+	subjects := make([]string, 0, len(rd.rows)+len(rd.gone))
+	for i := range rd.rows {
+		subjects = append(subjects, sh.SubjectOf(events.KindRow, rd.rows[i].ID))
+	}
+	for _, id := range rd.gone {
+		subjects = append(subjects, sh.SubjectOf(events.KindRow, id))
+	}
+	last, err := r.stream.Last(ctx, sh, subjects, r.writer.Lock())
+	if err != nil {
+		return err
+	}
+	readings := make([]events.Reading, 0, len(subjects))
+	for i := range rd.rows {
+		readings = append(readings, r.rowReading(&rd.rows[i], rd))
+	}
+	for _, id := range rd.gone {
+		readings = append(readings, events.Reading{
+			Kind: events.KindRow, ID: id, Version: rd.version, Time: rd.at,
+			Reason: events.ReasonDeleted, Origin: r.origin, ChangeAgent: r.pass.agents(id),
+		})
+	}
+	if err := r.publishReadings(ctx, readings, last); err != nil {
+		return err
+	}
+	// The next page may bring a row again that has moved meanwhile.
+	return r.writer.Flush(ctx)
+}
+
+// rowReading is what the share shows of a row.
+func (r *run) rowReading(row *smartsheet.Row, rd reading) events.Reading {
+	now := events.Reading{
+		Kind: events.KindRow, ID: row.ID, Version: rd.version, Time: rd.at,
+		Row: events.RefOf(row), Origin: r.origin, ChangeAgent: r.pass.agents(row.ID),
+	}
+	object, visible := r.view.Row(row, rd.types)
+	if visible && r.share.Has(events.KindRow) {
+		now.Now = object
+	} else {
+		now.Reason = events.ReasonLeftView
+	}
+	return now
+}
+
+// publishReadings compares readings with what was last seen. What hangs on a
+// row goes before the row does.
+func (r *run) publishReadings(ctx context.Context, readings []events.Reading, last map[string]*events.Seen) error {
+	leaving := map[int64]events.Reading{}
+	for _, now := range readings {
+		seen := last[r.share.SubjectOf(now.Kind, now.ID)]
+		if now.Kind == events.KindRow && now.Now == nil && seen.Living() && seen.Version <= now.Version {
+			leaving[now.ID] = now
+		}
+	}
+	children, err := r.childrenOf(ctx, leaving)
+	if err != nil {
+		return err
+	}
+	for _, now := range readings {
+		seen := last[r.share.SubjectOf(now.Kind, now.ID)]
+		tooEarly := seen != nil && seen.Version > now.Version
+		if tooEarly { // it must not be published, and not be forgotten
+			now.Version = seen.Version
+		}
+		evs, err := r.share.Compare(seen, now)
+		if err != nil {
+			return err
+		}
+		if tooEarly {
+			r.early = r.early || len(evs) > 0
+			continue
+		}
+		if now.Kind == events.KindRow && now.Now != nil && !seen.Living() && len(evs) > 0 {
+			r.appeared[now.ID] = true
+		}
+		if err := r.add(ctx, append(children[now.ID], evs...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add puts events that belong together into the batch. An event that is too
+// large for the partner's NATS is left out and told of in the status: it must
+// keep no other row waiting.
+func (r *run) add(ctx context.Context, evs ...events.Event) error {
+	err := r.writer.Add(ctx, evs...)
+	if errors.Is(err, events.ErrTooLarge) {
+		r.tooLarge++
+		return nil
+	}
+	if err == nil {
+		for _, e := range evs {
+			r.counts[e.Type]++
+		}
+	}
+	return err
+}
+
+// publishGone deletes what the partner still sees and what the sheet, read
+// whole, no longer has.
+func (r *run) publishGone(ctx context.Context, present map[int64]bool, version int64, at time.Time) error {
+	subjects, err := r.stream.Subjects(ctx, r.share.SubjectKind(events.KindRow))
+	if err != nil {
+		return err
+	}
+	rd := reading{version: version, at: at}
+	for _, subject := range subjects {
+		if _, id, ok := events.ParseSubject(subject); ok && !present[id] {
+			rd.gone = append(rd.gone, id)
+		}
+	}
+	slices.Sort(rd.gone)
+	for chunk := range slices.Chunk(rd.gone, events.MaxBatch/2) {
+		if err := r.publishRows(ctx, reading{version: version, at: at, gone: chunk}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete says in the status that the share shows the sheet as it was at a
+// version, and when to expect the next such word.
+func (r *run) complete(ctx context.Context, to events.CompleteTo, readAt time.Time) error {
+	to.Time = to.Time.UTC().Truncate(time.Millisecond)
+	readAt = readAt.UTC().Truncate(time.Millisecond)
+	status := r.status(events.StateLive, "")
+	if r.tooLarge > 0 {
+		status = r.status(events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", r.tooLarge))
+	}
+	status.CompleteTo, status.ReadAt = &to, &readAt
+	return r.publishStatus(ctx, status)
+}
+
+// status is the share's status with another state. What it was complete to
+// stays, as long as the revision does.
+func (r *run) status(state events.State, reason string) events.StatusData {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	next := now.Add(2 * r.pass.relay.Every)
+	s := events.StatusData{
+		State: state, Reason: reason, Since: now, Mode: modeOf(r.pass.reg), NextBefore: &next,
+		Epoch: r.stream.Epoch(), Revision: r.share.Revision,
+	}
+	if was := r.state.Status; was != nil {
+		if was.State == state && was.Reason == reason {
+			s.Since = was.Since
+		}
+		if r.state.Loaded() {
+			s.CompleteTo, s.ReadAt = was.CompleteTo, was.ReadAt
+		}
+	}
+	return s
+}
+
+func (r *run) publishStatus(ctx context.Context, s events.StatusData) error {
+	if err := r.writer.PublishStatus(ctx, time.Now(), s); err != nil {
+		return err
+	}
+	if err := r.writer.Flush(ctx); err != nil {
+		return err
+	}
+	r.state.Status, r.state.StatusSeq = &s, r.writer.Lock()
+	r.counts[events.StatusChanged]++
+	return nil
+}
+
+func modeOf(reg *registry.Registration) string {
+	if reg.WebhookID == 0 {
+		return "polling"
+	}
+	return "webhook"
+}
+
+// say tells the partners of the shares that their streams are not complete, if
+// they have not been told already. Who cannot be told now is told by the next
+// pass.
+func (p *pass) say(ctx context.Context, runs []*run, state events.State, reason string) {
+	for _, r := range runs {
+		if r.over || r.state == nil || r.state.Schema == nil {
+			continue
+		}
+		if was := r.state.Status; was != nil && was.State == state && was.Reason == reason && was.NextBefore != nil &&
+			time.Until(*was.NextBefore) > p.relay.Every {
+			continue
+		}
+		// The lock may be stale after a failed pass: what was added is dropped.
+		w := r.writer
+		if r.err != nil {
+			st, err := r.stream.State(ctx, &r.share.Share)
+			if err != nil {
+				continue
+			}
+			r.state, w = st, r.stream.NewWriter(&r.share.Share, st.Lock)
+		}
+		r.writer = w
+		if err := r.publishStatus(ctx, r.status(state, reason)); err != nil {
+			p.relay.Log.Warn("status could not be published", "partner", r.share.Partner, "sheet", r.share.Sheet, "err", err)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// creatingTime is how long a registration may take to be made. What takes
+	// longer was given up by the process that began it.
+	creatingTime = 4 * time.Minute
+	cleanupTime  = 30 * time.Second
+	// oldSecretTime is how long the secret before a rotation still counts:
+	// callbacks that Smartsheet signed before may be on their way.
+	oldSecretTime = time.Hour
+)
+
+// Registrar makes, changes and ends registrations, here and at Smartsheet.
+type Registrar struct {
+	Registry  *registry.Registry
+	Inbox     *inbox.Inbox
+	Access    *Access
+	PublicURL string        // where Smartsheet reaches us; empty: sheets are polled
+	Every     time.Duration // between two reconciles
+	Alone     bool          // no other process works on the same registry
+	Log       *slog.Logger
+
+	mu      sync.Mutex // one registration is made at a time: shares must not collide
+	looking looking
+}
+
+// Register registers a sheet with its first shares, or adds shares where it is
+// registered already; created tells which. A new one is stored before
+// Smartsheet knows of it, so that whatever happens between can be found and
+// undone, and it is answered only when Smartsheet has verified and enabled the
+// webhook. The first load follows by itself.
+func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, requests []events.Request) (reg *registry.Registration, created bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o, client, err := g.owner(owner)
+	if err != nil {
+		return nil, false, err
+	}
+	sheet, shares, err := g.resolve(ctx, o, client, sheetID, requests)
+	if err != nil {
+		return nil, false, err
+	}
+	id := registry.RegistrationID(owner, sheetID)
+	if err := g.collisions(id, shares); err != nil {
+		return nil, false, err
+	}
+	if known := g.Registry.Registration(id); known != nil {
+		reg, err = g.addShares(ctx, known, shares)
+		return reg, false, err
+	}
+	reg, err = g.Registry.NewRegistration(owner, sheetID)
+	if err != nil {
+		return nil, false, err
+	}
+	now := time.Now().UTC()
+	reg.SheetName, reg.Shares, reg.CreatedAt, reg.Until = sheet.Name, shares, now, now.Add(creatingTime)
+	if err := g.Registry.CreateRegistration(ctx, reg); errors.Is(err, registry.ErrExists) {
+		return nil, false, NewProblem(FaultConflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
+	} else if err != nil {
+		return nil, false, err
+	}
+	active, err := g.activate(ctx, client, reg)
+	if err != nil {
+		g.undo(context.WithoutCancel(ctx), client, reg.ID)
+		return nil, false, err
+	}
+	return active, true, g.follow(ctx, active)
+}
+
+// activate makes and enables the webhook. Smartsheet calls us while it is being
+// enabled, so its id and secret are stored before.
+func (g *Registrar) activate(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (*registry.Registration, error) {
+	if g.PublicURL == "" {
+		return g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
+			r.Phase, r.Status, r.Until = registry.PhaseActive, StatusPolling, time.Time{}
+			return nil
+		})
+	}
+	status, err := g.makeWebhook(ctx, client, reg)
+	if err != nil {
+		return nil, err
+	}
+	return g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
+		r.Phase, r.Status, r.Until = registry.PhaseActive, status, time.Time{}
+		return nil
+	})
+}
+
+// makeWebhook creates the registration's webhook, stores what is needed to be
+// called, and enables it.
+func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (string, error) {
+	made, err := client.CreateWebhook(ctx, smartsheet.WebhookSpec{
+		Name: "Sheetbridge", CallbackURL: g.CallbackURL(reg), ScopeObjectID: reg.SheetID,
+	})
+	if err != nil {
+		return "", FromSmartsheet("making the webhook", err)
+	}
+	secret, err := g.Registry.Sealer().SealString(made.SharedSecret, reg.SealName("secret"))
+	if err != nil {
+		return "", err
+	}
+	_, err = g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
+		r.WebhookID, r.Secret, r.OldSecret = made.ID, secret, nil
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	enable := true
+	enabled, err := client.UpdateWebhook(ctx, made.ID, smartsheet.WebhookUpdate{Enabled: &enable})
+	if err != nil {
+		return "", FromSmartsheet("enabling the webhook", err)
+	}
+	if enabled.Status != smartsheet.WebhookEnabled {
+		return "", NewProblem(FaultUpstream, "", "Smartsheet did not enable the webhook: its status is %s (%s). "+
+			"Check that SHEETBRIDGE_PUBLIC_URL is reachable from the internet over https with a valid certificate, on port 443, 8000, 8008, 8080 or 8443",
+			enabled.Status, enabled.DisabledDetails)
+	}
+	return string(enabled.Status), nil
+}
+
+// undo removes a registration that could not be made, at Smartsheet first. What
+// cannot be removed now is found by Recover.
+func (g *Registrar) undo(ctx context.Context, client *smartsheet.Client, id string) {
+	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
+	defer cancel()
+	if err := g.abandon(ctx, client, id); err != nil {
+		g.Log.Warn("a registration that failed could not be removed yet", "registration", id, "err", err)
+	}
+}
+
+// abandon removes the webhook of an unfinished registration and then the
+// registration. A webhook that was made but not stored is known by its
+// callbackUrl.
+func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, id string) error {
+	reg, err := g.Registry.FreshRegistration(ctx, id)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err != nil || reg.Phase != registry.PhaseCreating {
+		return err
+	}
+	if g.PublicURL != "" {
+		for w, err := range client.Webhooks(ctx) {
+			if err != nil {
+				return err
+			}
+			if w.ID != reg.WebhookID && !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) {
+				continue
+			}
+			if err := client.DeleteWebhook(ctx, w.ID); err != nil && smartsheet.Classify(err) != smartsheet.NotFound {
+				return err
+			}
+		}
+	}
+	return g.Registry.DeleteRegistration(ctx, reg)
+}
+
+// CallbackURL is where Smartsheet is told to call. Its last part is a secret.
+func (g *Registrar) CallbackURL(reg *registry.Registration) string {
+	return strings.TrimSuffix(g.PublicURL, "/") + CallbackPath + string(reg.CallbackKey())
+}
+
+// follow has the relay look at the registration now and from then on.
+func (g *Registrar) follow(ctx context.Context, reg *registry.Registration) error {
+	tick := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, Webhook: true}
+	if err := g.Inbox.Every(ctx, tick, g.Every); err != nil {
+		return err
+	}
+	return g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+func (g *Registrar) hint(ctx context.Context, id string, h inbox.Hint) error {
+	h.Registration, h.ReceivedAt = id, time.Now()
+	return g.Inbox.Put(ctx, &h)
+}
+
+// owner returns an owner whose access works, and a client for it.
+func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, error) {
+	o := g.Registry.Owner(name)
+	if o == nil {
+		return nil, nil, NewProblem(FaultInvalid, "owner", "there is no owner %q: add it with POST /v1/owners", name)
+	}
+	if o.State != registry.OwnerOK {
+		return nil, nil, NewProblem(FaultConflict, "owner", "the access of owner %q does not work (%s): replace its token with PUT /v1/owners/%s/token", name, o.State, name)
+	}
+	client, err := g.Access.Client(o, budget.Callback)
+	return o, client, err
+}
+
+// resolve reads the sheet's columns and binds the requests to them.
+func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smartsheet.Client, sheetID int64, requests []events.Request) (*smartsheet.Sheet, []registry.Share, error) {
+	if len(requests) == 0 {
+		return nil, nil, NewProblem(FaultInvalid, "shares", "nothing would be shared: name at least one share with a partner and columns")
+	}
+	for i, req := range requests {
+		if g.Registry.Partner(req.Partner) == nil {
+			return nil, nil, NewProblem(FaultInvalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner)
+		}
+	}
+	sheet, err := g.readColumns(ctx, client, sheetID)
+	if err != nil {
+		return nil, nil, err
+	}
+	shares := make([]registry.Share, len(requests))
+	for i, req := range requests {
+		sh, err := req.Resolve(*sheet)
+		if err != nil {
+			return nil, nil, inShare(i, err)
+		}
+		sh.Region, sh.Revision = o.Region, 1
+		shares[i] = registry.Share{Share: sh}
+	}
+	return sheet, shares, nil
+}
+
+// readColumns reads what is needed to bind a share: the sheet's name and columns.
+func (g *Registrar) readColumns(ctx context.Context, client *smartsheet.Client, sheetID int64) (*smartsheet.Sheet, error) {
+	sheet, err := client.Sheet(ctx, sheetID, smartsheet.SheetQuery{PageSize: 1})
+	switch class := smartsheet.Classify(err); class {
+	case smartsheet.OK:
+		return sheet, nil
+	case smartsheet.NotFound, smartsheet.Forbidden:
+		p := FromSmartsheet("reading the sheet", err).(*Problem)
+		p.Fault, p.Field = FaultInvalid, "sheetId"
+		p.Detail += ". Is the sheet shared with the owner?"
+		return nil, p
+	}
+	return nil, FromSmartsheet("reading the sheet", err)
+}

@@ -1,0 +1,174 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// maxRestarts bounds how often one pass starts again at reading, since
+	// somebody else published or the sheet's columns changed.
+	maxRestarts = 4
+	// maxAttempts is how many passes may fail for a hint before it is given up:
+	// with the backoff below that takes about an hour.
+	maxAttempts = 12
+	// toldAttempts is how many may fail before the partners are told.
+	toldAttempts = 4
+	firstBackoff = 2 * time.Second
+	maxBackoff   = 10 * time.Minute
+)
+
+// Relay takes hints, reads Smartsheet, compares with what each partner last saw
+// and publishes what differs. One pass serves one registration and all its
+// shares; what goes wrong for one share stays with that share.
+type Relay struct {
+	Registry *registry.Registry
+	Inbox    *inbox.Inbox
+	Access   *Access
+	Partners *Partners
+	Every    time.Duration // between two reconciles
+	Log      *slog.Logger
+
+	// Webhook looks after the registration's webhook at Smartsheet, where a
+	// hint asks for it.
+	Webhook func(ctx context.Context, reg *registry.Registration, urgent bool) error
+	// Observe is told of every pass.
+	Observe func(Pass)
+}
+
+// Pass is what one pass did, for metrics.
+type Pass struct {
+	Why       inbox.Why
+	Result    string // done, later, dead, again
+	Owner     string
+	Rows      int
+	Requests  int
+	Took      time.Duration
+	Lag       time.Duration             // from Smartsheet's change to our publishing; 0: unknown
+	Published map[string]map[string]int // partner → type of event → number
+}
+
+// Run works until the context ends.
+func (r *Relay) Run(ctx context.Context) error {
+	return r.Inbox.Work(ctx, r.Log, r.handle)
+}
+
+// handle is the life of one hint: a pass, what follows from its result, and one
+// line in the log.
+func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
+	p := &pass{relay: r, hint: h, began: time.Now()}
+	err := p.run(ctx)
+	if err == nil {
+		err = p.shareError()
+	}
+	result, settleErr := r.settle(ctx, p, err)
+	p.log(ctx, result, err)
+	if r.Observe != nil {
+		r.Observe(p.summary(result))
+	}
+	return settleErr
+}
+
+// settle decides what becomes of the hint. A nil error means that it is done
+// with, put off, or given up; any other that it must come again.
+func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, _ error) {
+	var tight *BudgetError
+	switch {
+	case err == nil:
+		return "done", nil
+	case ctx.Err() != nil:
+		return "again", err
+	case errors.As(err, &tight):
+		return "later", r.later(ctx, p.hint, tight.Wait)
+	case errors.Is(err, errLively):
+		return "later", r.later(ctx, p.hint, r.Every/10)
+	}
+	switch class := smartsheet.Classify(p.readErr); {
+	case p.readErr == nil: // a partner's trouble
+	case class == smartsheet.Wait:
+		d, restErr := r.Access.Rest(ctx, p.owner, p.readErr)
+		if restErr != nil {
+			return "again", restErr
+		}
+		return "later", r.later(ctx, p.hint, d)
+	case class == smartsheet.Refused || class == smartsheet.Expired:
+		if err := r.refuse(ctx, p.owner, p.readErr); err != nil {
+			return "again", err
+		}
+		p.say(ctx, p.runs, events.StateSuspended, "Smartsheet refuses the owner's token")
+		return "refused", nil
+	case class == smartsheet.Forbidden || class == smartsheet.NotFound:
+		p.say(ctx, p.runs, events.StateStale, "the owner cannot read the sheet")
+		return "stale", nil // reconcile looks again
+	case class == smartsheet.Invalid:
+		p.say(ctx, p.runs, events.StateStale, "Smartsheet does not accept the bridge's request")
+		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
+	}
+	p.hint.Attempt++
+	if p.hint.Attempt >= toldAttempts {
+		p.say(ctx, p.troubled(), events.StateStale, "reading the sheet or publishing fails again and again")
+	}
+	if p.hint.Attempt >= maxAttempts {
+		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
+	}
+	return "later", r.later(ctx, p.hint, backoff(p.hint.Attempt))
+}
+
+// backoff is how long to wait after the given number of failures: twice as long
+// each time, somewhere between half and all of it.
+func backoff(attempt int) time.Duration {
+	d := maxBackoff
+	if attempt < 20 {
+		d = min(firstBackoff<<(attempt-1), maxBackoff)
+	}
+	return d/2 + rand.N(d/2)
+}
+
+func (r *Relay) later(ctx context.Context, h *inbox.Hint, d time.Duration) error {
+	return r.Inbox.Later(ctx, h, time.Now().Add(max(d, time.Second)))
+}
+
+// refuse marks the owner whose token was refused, unless the token was replaced
+// meanwhile.
+func (r *Relay) refuse(ctx context.Context, o *registry.Owner, cause error) error {
+	err := r.Registry.UpdateOwner(ctx, o.Name, func(now *registry.Owner) error {
+		if now.Revision != o.Revision {
+			return registry.ErrConflict
+		}
+		now.State, now.Reason = registry.OwnerRefused, cause.Error()
+		return nil
+	})
+	if errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// troubled are the shares that fail: all where the sheet cannot be read.
+func (p *pass) troubled() []*run {
+	if p.readErr != nil {
+		return p.runs
+	}
+	return slices.DeleteFunc(slices.Clone(p.runs), func(r *run) bool { return r.err == nil && !r.early })
+}
+
+// class is how urgent the pass's first request is.
+func (p *pass) class() budget.Class {
+	switch {
+	case p.hint.Why == inbox.WhyCallback && !p.loading():
+		return budget.Callback
+	case p.loading():
+		return budget.Load
+	}
+	return budget.Reconcile
+}

@@ -1,0 +1,325 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// prepare brings the partner's stream to the share as it is defined now. It
+// needs no Smartsheet: a share that shows less is narrowed even while the
+// owner's token is dead.
+func (r *run) prepare(ctx context.Context) error {
+	published := r.state.Schema
+	switch {
+	case r.share.Ending || r.pass.reg.Phase == registry.PhaseDeleting:
+		return r.end(ctx)
+	case published == nil:
+		return r.begin(ctx)
+	case published.Revision < r.share.Revision:
+		return r.revise(ctx)
+	case published.Revision > r.share.Revision:
+		return r.overtake(ctx)
+	case published.Reset:
+		return r.resume(ctx)
+	}
+	return r.published(ctx)
+}
+
+// originNow says what the events of the pass come from. Until a share is loaded
+// it is what made it load.
+func (r *run) originNow() events.Origin {
+	switch {
+	case !r.state.Loaded() && (r.share.Revision == 1 || r.share.Resend == r.share.Revision):
+		return events.OriginSnapshot
+	case !r.state.Loaded():
+		return events.OriginShare
+	case r.pass.hint.Why == inbox.WhyCallback:
+		return events.OriginCallback
+	}
+	return events.OriginReconcile
+}
+
+// begin publishes the share's first schema. Whatever stands below is of an
+// earlier share of that name.
+func (r *run) begin(ctx context.Context) error {
+	return r.startRevision(ctx, false, func(at uint64) error {
+		return r.stream.PurgeBelow(ctx, r.share.SubjectAll(), at)
+	})
+}
+
+// revise publishes the schema of a new revision; from then on the lock refuses
+// what passes with an older definition publish. A share that shows less than
+// before is reset.
+func (r *run) revise(ctx context.Context) error {
+	change, known := r.change()
+	reset := !known || change.Narrower || r.resent()
+	return r.startRevision(ctx, reset, func(at uint64) error {
+		if !reset {
+			return nil
+		}
+		return r.reset(ctx, at)
+	})
+}
+
+// resume finishes a reset that was cut off: older messages still stand below
+// its schema.
+func (r *run) resume(ctx context.Context) error {
+	first, err := r.stream.FirstSequence(ctx, r.share.SubjectAll())
+	if err != nil {
+		return err
+	}
+	if first > 0 && first < r.state.SchemaSeq {
+		if err := r.reset(ctx, r.state.SchemaSeq); err != nil {
+			return err
+		}
+	}
+	return r.published(ctx)
+}
+
+// overtake makes a revision newer than the one in the stream, which our records
+// do not know: they were restored from an older copy.
+func (r *run) overtake(ctx context.Context) error {
+	_, err := r.pass.relay.Registry.UpdateRegistration(ctx, r.pass.reg.ID, func(reg *registry.Registration) error {
+		if s := reg.Share(r.share.Partner, r.share.Sheet); s != nil && s.Revision < r.state.Schema.Revision {
+			s.Revision, s.Published = r.state.Schema.Revision+1, nil
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the stream has revision %d, the records %d: %w", r.state.Schema.Revision, r.share.Revision, events.ErrLostRace)
+}
+
+// startRevision publishes schema and status, does what follows from the schema,
+// and notes which definition the stream has now.
+func (r *run) startRevision(ctx context.Context, reset bool, then func(schemaAt uint64) error) error {
+	now := time.Now()
+	if err := r.writer.PublishSchema(ctx, now, reset); err != nil {
+		return err
+	}
+	if err := r.writer.Flush(ctx); err != nil {
+		return err
+	}
+	at := r.writer.Lock()
+	r.state.SchemaSeq = at
+	r.state.Schema = &events.SchemaData{Revision: r.share.Revision, Reset: reset, Schema: r.share.Schema()}
+	r.counts[events.SchemaChanged]++
+	if err := r.publishStatus(ctx, r.status(events.StateLoading, "")); err != nil {
+		return err
+	}
+	if err := then(at); err != nil {
+		return err
+	}
+	return r.published(ctx)
+}
+
+// published notes in the registration which definition the stream has.
+func (r *run) published(ctx context.Context) error {
+	if was := r.share.Published; was != nil && was.Revision == r.share.Revision {
+		return nil
+	}
+	_, err := r.pass.relay.Registry.UpdateRegistration(ctx, r.pass.reg.ID, func(reg *registry.Registration) error {
+		if s := reg.Share(r.share.Partner, r.share.Sheet); s != nil && s.Revision == r.share.Revision {
+			definition := r.share.Share
+			s.Published = &definition
+		}
+		return nil
+	})
+	return err
+}
+
+// change is what the share's definition means for what the stream has; it is
+// not known after our records were lost.
+func (r *run) change() (events.Change, bool) {
+	old := r.share.Published
+	if old == nil {
+		return events.Change{}, false
+	}
+	return events.DiffShares(*old, r.share.Share), true
+}
+
+// resent tells whether the partner is to get everything again.
+func (r *run) resent() bool {
+	return r.share.Resend == r.share.Revision || (r.share.Published != nil && r.share.Resend > r.share.Published.Revision)
+}
+
+// reset takes back what the share no longer shows: every living object below
+// the schema is published again without it, or as deleted, and then all below
+// the schema goes. It may be repeated.
+func (r *run) reset(ctx context.Context, below uint64) error {
+	if !r.resent() {
+		change, known := r.change()
+		narrow := func(after events.Object) (events.Object, bool) {
+			if !known {
+				return nil, false
+			}
+			return change.Narrow(r.view, after)
+		}
+		if err := r.narrowAll(ctx, below, narrow); err != nil {
+			return err
+		}
+	}
+	return r.stream.PurgeBelow(ctx, r.share.SubjectAll(), below)
+}
+
+type narrowing func(events.Object) (events.Object, bool)
+
+// narrowAll publishes what is left of the living objects: first what goes from
+// below hidden rows, then the rows, then what hangs on those that stay.
+func (r *run) narrowAll(ctx context.Context, below uint64, narrow narrowing) error {
+	if !r.share.Has(events.KindRow) {
+		narrow = func(events.Object) (events.Object, bool) { return nil, false }
+	}
+	for _, step := range []struct {
+		kind events.Kind
+		kept bool // publish what stays, else what goes
+	}{
+		{events.KindComment, false}, {events.KindAttachment, false},
+		{events.KindRow, false}, {events.KindRow, true},
+		{events.KindAttachment, true}, {events.KindComment, true},
+	} {
+		err := r.living(ctx, step.kind, below, func(chunk map[string]*events.Seen) error {
+			return r.narrowChunk(ctx, step.kind, step.kept, chunk, narrow)
+		})
+		if err != nil {
+			return err
+		}
+		if err := r.writer.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) narrowChunk(ctx context.Context, kind events.Kind, kept bool, chunk map[string]*events.Seen, narrow narrowing) error {
+	rows := chunk
+	if kind != events.KindRow {
+		subjects := make([]string, 0, len(chunk))
+		for _, seen := range chunk {
+			subjects = append(subjects, r.share.SubjectRow(seen.RowID))
+		}
+		var err error
+		if rows, err = r.stream.Last(ctx, &r.share.Share, subjects, r.writer.Lock()); err != nil {
+			return err
+		}
+	}
+	for subject, seen := range chunk {
+		after, stays := seen.After, r.share.Has(kind)
+		switch {
+		case kind == events.KindRow:
+			after, stays = narrow(seen.After)
+		case stays:
+			row := rows[r.share.SubjectRow(seen.RowID)]
+			if stays = row.Living(); stays && row.Sequence < r.state.SchemaSeq {
+				_, stays = narrow(row.After)
+			}
+		}
+		if stays != kept {
+			continue
+		}
+		e, err := r.narrowed(kind, subject, seen, after, stays)
+		if err != nil {
+			return err
+		}
+		if err := r.add(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// narrowed is the event that leaves of an object what may still be shown.
+func (r *run) narrowed(kind events.Kind, subject string, seen *events.Seen, after events.Object, stays bool) (events.Event, error) {
+	_, id, ok := events.ParseSubject(subject)
+	if !ok {
+		return events.Event{}, fmt.Errorf("subject %s is no object's", subject)
+	}
+	d := events.ObjectData{
+		Sheet: events.SheetRef{ID: r.share.SheetID, Name: r.share.Sheet, Version: seen.Version},
+		Row:   seen.Row, After: after, Changed: []string{}, Origin: events.OriginShare,
+	}
+	action := "updated"
+	switch {
+	case !stays:
+		action, d.After, d.Reason = "deleted", nil, events.ReasonShare
+	case kind == events.KindAttachment:
+		action = "created" // there is no attachment.updated
+	}
+	return r.share.ObjectEvent(kind, id, action, time.Now(), d)
+}
+
+// living calls the function with the objects of a kind that the partner sees
+// and whose last message stands below the sequence, some hundreds at a time.
+func (r *run) living(ctx context.Context, kind events.Kind, below uint64, f func(map[string]*events.Seen) error) error {
+	subjects, err := r.stream.Subjects(ctx, r.share.SubjectKind(kind))
+	if err != nil {
+		return err
+	}
+	slices.Sort(subjects)
+	for chunk := range slices.Chunk(subjects, events.MaxBatch/2) {
+		seen, err := r.stream.Last(ctx, &r.share.Share, chunk, r.writer.Lock())
+		if err != nil {
+			return err
+		}
+		for subject, s := range seen {
+			if !s.Living() || s.Sequence >= below {
+				delete(seen, subject)
+			}
+		}
+		if err := f(seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end says that the share has ended and removes what was published of it.
+func (r *run) end(ctx context.Context) error {
+	if r.state.Lock > 0 {
+		s := r.status(events.StateEnded, "the share was ended")
+		s.NextBefore, s.CompleteTo, s.ReadAt = nil, nil, nil
+		if err := r.publishStatus(ctx, s); err != nil {
+			return err
+		}
+		if err := r.stream.PurgeBelow(ctx, r.share.SubjectAll(), r.writer.Lock()); err != nil {
+			return err
+		}
+	}
+	r.over = true
+	return nil
+}
+
+// dropEnded removes the shares that have ended from the registration, and the
+// registration when it was to go with them.
+func (p *pass) dropEnded(ctx context.Context) error {
+	over := func(s *registry.Share) bool {
+		return slices.ContainsFunc(p.runs, func(r *run) bool {
+			return r.over && r.share.Partner == s.Partner && r.share.Sheet == s.Sheet
+		})
+	}
+	if slices.ContainsFunc(p.runs, func(r *run) bool { return r.over }) {
+		reg, err := p.relay.Registry.UpdateRegistration(ctx, p.reg.ID, func(reg *registry.Registration) error {
+			reg.Shares = slices.DeleteFunc(reg.Shares, func(s registry.Share) bool { return over(&s) })
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		p.reg = reg
+	}
+	if p.reg.Phase != registry.PhaseDeleting || len(p.reg.Shares) > 0 {
+		return nil
+	}
+	if err := p.relay.Registry.DeleteRegistration(ctx, p.reg); err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	return p.relay.Inbox.Forget(ctx, p.reg.ID)
+}

@@ -1,0 +1,301 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// sampleRows is how many rows a dry run shows.
+const sampleRows = 10
+
+// Preview is what a share would show.
+type Preview struct {
+	Share  events.Share
+	Sample []events.Object
+}
+
+func place(i int, field string) string { return fmt.Sprintf("shares[%d].%s", i, field) }
+
+// collisions refuses shares whose names are taken, by one another or by another
+// registration.
+func (g *Registrar) collisions(id string, shares []registry.Share) error {
+	for i, s := range shares {
+		for _, other := range shares[:i] {
+			if other.Partner == s.Partner && other.Sheet == s.Sheet {
+				return NewProblem(FaultInvalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
+			}
+		}
+		for _, reg := range g.Registry.Registrations() {
+			if reg.ID != id && reg.Share(s.Partner, s.Sheet) != nil {
+				return NewProblem(FaultConflict, place(i, "sheet"), "partner %q gets another sheet under the name %q already: choose another name", s.Partner, s.Sheet)
+			}
+		}
+	}
+	return nil
+}
+
+// addShares adds shares to a registration. One that is there already is left as
+// it is if it is the same.
+func (g *Registrar) addShares(ctx context.Context, known *registry.Registration, shares []registry.Share) (*registry.Registration, error) {
+	reg, err := g.Registry.UpdateRegistration(ctx, known.ID, func(reg *registry.Registration) error {
+		if reg.Phase != registry.PhaseActive {
+			return NewProblem(FaultConflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
+		}
+		for i, s := range shares {
+			have := reg.Share(s.Partner, s.Sheet)
+			switch {
+			case have == nil:
+				reg.Shares = append(reg.Shares, s)
+			case have.Ending:
+				return NewProblem(FaultConflict, place(i, "sheet"), "an earlier share of that name is still being ended: try again")
+			case !events.DiffShares(have.Share, s.Share).Same:
+				return NewProblem(FaultConflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, reg.ID, s.Partner, s.Sheet)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fromRegistry("such registration", err)
+	}
+	return reg, g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+// Preview shows what each share would show its partner, and makes nothing.
+func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, requests []events.Request) ([]Preview, error) {
+	o, client, err := g.owner(owner)
+	if err != nil {
+		return nil, err
+	}
+	_, shares, err := g.resolve(ctx, o, client, sheetID, requests)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.collisions(registry.RegistrationID(owner, sheetID), shares); err != nil {
+		return nil, err
+	}
+	previews := make([]Preview, len(shares))
+	for i, s := range shares {
+		previews[i].Share = s.Share
+		if previews[i].Sample, err = g.sample(ctx, client, &s.Share); err != nil {
+			return nil, err
+		}
+	}
+	return previews, nil
+}
+
+// sample shows the first rows of a sheet as a share does.
+func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *events.Share) ([]events.Object, error) {
+	partner := g.Registry.Partner(s.Partner)
+	if partner == nil {
+		return nil, NewProblem(FaultConflict, "partner", "partner %q was removed meanwhile", s.Partner)
+	}
+	key, err := g.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
+	if err != nil {
+		return nil, err
+	}
+	view, err := events.NewView(*s, key)
+	if err != nil {
+		return nil, err
+	}
+	sample := []events.Object{}
+	columns := s.ColumnIDs()
+	for page := 1; page <= maxPages && len(sample) < sampleRows; page++ {
+		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: minPage})
+		if err != nil {
+			return nil, FromSmartsheet("reading the sheet", err)
+		}
+		types := typesOf(sheet.Columns)
+		for i := range sheet.Rows {
+			if object, visible := view.Row(&sheet.Rows[i], types); visible && len(sample) < sampleRows {
+				sample = append(sample, object)
+			}
+		}
+		if page*minPage >= sheet.TotalRowCount {
+			break
+		}
+	}
+	return sample, nil
+}
+
+// PutShare changes a share. A change that takes something from the partner's
+// consumers needs breaking.
+func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, request events.Request, breaking bool) (*registry.Registration, error) {
+	reg, share, err := g.share(id, partner, name)
+	if err != nil {
+		return nil, err
+	}
+	o, client, err := g.owner(reg.Owner)
+	if err != nil {
+		return nil, err
+	}
+	request.Partner, request.Sheet = partner, name
+	sheet, err := g.readColumns(ctx, client, reg.SheetID)
+	if err != nil {
+		return nil, err
+	}
+	now, err := request.Resolve(*sheet)
+	if err != nil {
+		return nil, asProblem(err)
+	}
+	now.Region = o.Region
+	change := events.DiffShares(share.Share, now)
+	if change.Same {
+		return reg, nil
+	}
+	if len(change.Breaking) > 0 && !breaking {
+		return nil, NewProblem(FaultConflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; "))
+	}
+	return g.changeShare(ctx, id, partner, name, func(s *registry.Share) error {
+		if s.Revision != share.Revision {
+			return registry.ErrConflict
+		}
+		now.Revision = s.Revision + 1
+		s.Share = now
+		return nil
+	})
+}
+
+// EndShare ends a share: the partner is told, and what had been published of it
+// is removed.
+func (g *Registrar) EndShare(ctx context.Context, id, partner, name string) error {
+	_, err := g.changeShare(ctx, id, partner, name, func(s *registry.Share) error {
+		s.Ending = true
+		return nil
+	})
+	return err
+}
+
+// Resend has all of a share published again.
+func (g *Registrar) Resend(ctx context.Context, id, partner, name string) error {
+	_, err := g.changeShare(ctx, id, partner, name, func(s *registry.Share) error {
+		s.Revision++
+		s.Resend = s.Revision
+		return nil
+	})
+	return err
+}
+
+func (g *Registrar) changeShare(ctx context.Context, id, partner, name string, change func(*registry.Share) error) (*registry.Registration, error) {
+	if _, _, err := g.share(id, partner, name); err != nil {
+		return nil, err
+	}
+	reg, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
+		s := reg.Share(partner, name)
+		if s == nil || s.Ending || reg.Phase != registry.PhaseActive {
+			return registry.ErrNotFound
+		}
+		return change(s)
+	})
+	if err != nil {
+		return nil, fromRegistry("share "+partner+"/"+name, err)
+	}
+	return reg, g.hint(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+// share finds a share that has not been ended.
+func (g *Registrar) share(id, partner, name string) (*registry.Registration, *registry.Share, error) {
+	reg, err := g.Registration(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := reg.Share(partner, name)
+	if s == nil || s.Ending {
+		return nil, nil, NewProblem(FaultNotFound, "", "partner %q has no share %q of this sheet", partner, name)
+	}
+	return reg, s, nil
+}
+
+// Registration finds a registration that is complete and not being deleted.
+func (g *Registrar) Registration(id string) (*registry.Registration, error) {
+	reg := g.Registry.Registration(id)
+	if reg == nil || reg.Phase != registry.PhaseActive {
+		return nil, NewProblem(FaultNotFound, "", "there is no webhook with the id %q", id)
+	}
+	return reg, nil
+}
+
+func asProblem(err error) error {
+	return unshare(inShare(0, err))
+}
+
+// unshare takes the place of the share off a field, where there is only one.
+func unshare(err error) error {
+	if p, ok := err.(*Problem); ok {
+		p.Field = strings.TrimPrefix(p.Field, "shares[0].")
+	}
+	return err
+}
+
+// Reconcile has the whole sheet compared now.
+func (g *Registrar) Reconcile(ctx context.Context, id string) error {
+	if _, err := g.Registration(id); err != nil {
+		return err
+	}
+	return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true})
+}
+
+// Enable has the webhook looked at and enabled now, and then the sheet compared.
+func (g *Registrar) Enable(ctx context.Context, id string) error {
+	if _, err := g.Registration(id); err != nil {
+		return err
+	}
+	g.looking.forget()
+	return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
+}
+
+// RotateSecret has Smartsheet make a new shared secret. The old one is accepted
+// for an hour more.
+func (g *Registrar) RotateSecret(ctx context.Context, id string) error {
+	reg, err := g.Registration(id)
+	if err != nil {
+		return err
+	}
+	if reg.WebhookID == 0 {
+		return NewProblem(FaultConflict, "", "the sheet is polled: it has no webhook and no secret")
+	}
+	_, client, err := g.owner(reg.Owner)
+	if err != nil {
+		return err
+	}
+	secret, err := client.ResetSharedSecret(ctx, reg.WebhookID)
+	if err != nil {
+		return FromSmartsheet("resetting the shared secret", err)
+	}
+	return g.takeSecret(context.WithoutCancel(ctx), id, secret)
+}
+
+// takeSecret stores a new shared secret and keeps the old one for a while.
+func (g *Registrar) takeSecret(ctx context.Context, id, secret string) error {
+	_, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
+		sealed, err := g.Registry.Sealer().SealString(secret, reg.SealName("secret"))
+		if err != nil {
+			return err
+		}
+		reg.OldSecret, reg.OldUntil, reg.Secret = reg.Secret, time.Now().Add(oldSecretTime).UTC(), sealed
+		return nil
+	})
+	return fromRegistry("such registration", err)
+}
+
+// Delete ends a registration: the webhook goes at Smartsheet, the shares end,
+// then the record goes. From here on nobody sees it any more.
+func (g *Registrar) Delete(ctx context.Context, id string) error {
+	if _, err := g.Registration(id); err != nil {
+		return err
+	}
+	_, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
+		reg.Phase = registry.PhaseDeleting
+		return nil
+	})
+	if err != nil {
+		return fromRegistry("such registration", err)
+	}
+	return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}

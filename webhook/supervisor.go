@@ -1,0 +1,269 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// StatusPolling is the status of a registration without a webhook.
+const StatusPolling = "POLLING"
+
+// looking remembers for a while what an owner's webhooks looked like, so that
+// many sheets of one owner cost one list.
+type looking struct {
+	mu     sync.Mutex
+	owners map[string]*look
+}
+
+type look struct {
+	mu       sync.Mutex
+	at       time.Time
+	webhooks map[int64]smartsheet.Webhook
+}
+
+func (l *looking) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owners = nil
+}
+
+// webhooks returns the owner's webhooks as they were at most maxAge ago.
+func (l *looking) webhooks(ctx context.Context, o *registry.Owner, client *smartsheet.Client, maxAge time.Duration) (map[int64]smartsheet.Webhook, error) {
+	l.mu.Lock()
+	if l.owners == nil {
+		l.owners = map[string]*look{}
+	}
+	k := l.owners[o.Name]
+	if k == nil {
+		k = &look{}
+		l.owners[o.Name] = k
+	}
+	l.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.webhooks != nil && time.Since(k.at) < maxAge {
+		return k.webhooks, nil
+	}
+	at, found := time.Now(), map[int64]smartsheet.Webhook{}
+	for w, err := range client.Webhooks(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		found[w.ID] = w
+	}
+	k.at, k.webhooks = at, found
+	return found, nil
+}
+
+// Tend looks after the webhook of a registration: it is enabled again where it
+// can be, made again where it is gone, told where we are reached now, and
+// removed where the registration is being deleted.
+func (g *Registrar) Tend(ctx context.Context, reg *registry.Registration, urgent bool) error {
+	o := g.Registry.Owner(reg.Owner)
+	if o == nil || o.State != registry.OwnerOK {
+		return nil // nothing can be done in its name
+	}
+	client, err := g.Access.Client(o, budget.Reconcile)
+	if err != nil {
+		return err
+	}
+	if reg.Phase == registry.PhaseDeleting || g.PublicURL == "" {
+		return g.removeWebhook(ctx, client, reg)
+	}
+	w, err := g.look(ctx, o, client, reg, urgent)
+	switch {
+	case smartsheet.Classify(err) == smartsheet.NotFound:
+		return g.remake(ctx, client, reg)
+	case err != nil:
+		return err
+	}
+	if w.SharedSecret != "" && !hasSecret(reg, w.SharedSecret) {
+		g.Log.Warn("the shared secret was changed at Smartsheet and is taken over", "registration", reg.ID)
+		if err := g.takeSecret(ctx, reg.ID, w.SharedSecret); err != nil {
+			return err
+		}
+	}
+	return g.enable(ctx, client, reg, w)
+}
+
+func hasSecret(reg *registry.Registration, secret string) bool {
+	for _, s := range reg.Secrets(time.Now()) {
+		if s == seal.Secret(secret) {
+			return true
+		}
+	}
+	return false
+}
+
+// look finds the registration's webhook: in the owner's list, and where that
+// shows anything unusual, by itself.
+func (g *Registrar) look(ctx context.Context, o *registry.Owner, client *smartsheet.Client, reg *registry.Registration, urgent bool) (*smartsheet.Webhook, error) {
+	if reg.WebhookID == 0 {
+		return nil, &smartsheet.Error{Status: 404, Code: 1006, Message: "no webhook yet"}
+	}
+	if !urgent {
+		list, err := g.looking.webhooks(ctx, o, client, g.Every/2)
+		if err != nil {
+			return nil, err
+		}
+		w, ok := list[reg.WebhookID]
+		if ok && w.Status == smartsheet.WebhookEnabled && w.CallbackURL == g.CallbackURL(reg) {
+			return &w, nil
+		}
+	}
+	return client.Webhook(ctx, reg.WebhookID)
+}
+
+// enable brings the webhook to where it should be, once: what fails is tried
+// again at the next look.
+func (g *Registrar) enable(ctx context.Context, client *smartsheet.Client, reg *registry.Registration, w *smartsheet.Webhook) error {
+	url, enable := g.CallbackURL(reg), true
+	moved := w.CallbackURL != url
+	if w.Status == smartsheet.WebhookEnabled && !moved {
+		return g.setStatus(ctx, reg, w)
+	}
+	if w.Status == smartsheet.WebhookAppRevoked {
+		if err := client.DeleteWebhook(ctx, w.ID); err != nil && smartsheet.Classify(err) == smartsheet.Retry {
+			return err
+		}
+		return g.remake(ctx, client, reg)
+	}
+	if !w.Status.CanEnable() && !moved {
+		return g.setStatus(ctx, reg, w)
+	}
+	update := smartsheet.WebhookUpdate{}
+	if moved {
+		update.CallbackURL = &url
+	}
+	if w.Status.CanEnable() || w.Status == smartsheet.WebhookEnabled {
+		update.Enabled = &enable
+	}
+	now, err := client.UpdateWebhook(ctx, w.ID, update)
+	if err != nil {
+		if class := smartsheet.Classify(err); class == smartsheet.Forbidden || class == smartsheet.Invalid {
+			return g.setStatus(ctx, reg, w) // it says no, and will say no again
+		}
+		return err
+	}
+	g.looking.forget()
+	g.Log.Info("webhook updated", "registration", reg.ID, "was", string(w.Status), "status", string(now.Status), "moved", moved)
+	if now.Status == smartsheet.WebhookEnabled && w.Status != smartsheet.WebhookEnabled {
+		// What happened while it was disabled is never told.
+		if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true}); err != nil {
+			return err
+		}
+	}
+	return g.setStatus(ctx, reg, now)
+}
+
+// remake makes a webhook again that is gone at Smartsheet.
+func (g *Registrar) remake(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
+	status, err := g.makeWebhook(ctx, client, reg)
+	if p := (*Problem)(nil); errors.As(err, &p) && p.Err == nil { // not enabled; the next look tries again
+		g.Log.Warn("a webhook made again was not enabled", "registration", reg.ID, "err", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	g.looking.forget()
+	g.Log.Info("webhook made again", "registration", reg.ID)
+	if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true}); err != nil {
+		return err
+	}
+	return g.setStatus(ctx, reg, &smartsheet.Webhook{Status: smartsheet.WebhookStatus(status)})
+}
+
+func (g *Registrar) setStatus(ctx context.Context, reg *registry.Registration, w *smartsheet.Webhook) error {
+	if reg.Status == string(w.Status) && reg.Reason == w.DisabledDetails {
+		return nil
+	}
+	_, err := g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
+		r.Status, r.Reason = string(w.Status), w.DisabledDetails
+		return nil
+	})
+	return err
+}
+
+// removeWebhook deletes the registration's webhook, if it has one. A refusal is
+// final: nobody would ever get past it.
+func (g *Registrar) removeWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
+	if reg.WebhookID == 0 {
+		return nil
+	}
+	if err := client.DeleteWebhook(ctx, reg.WebhookID); err != nil {
+		if class := smartsheet.Classify(err); class == smartsheet.Retry || class == smartsheet.Wait || class == smartsheet.Canceled {
+			return err
+		}
+	}
+	_, err := g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
+		r.WebhookID, r.Secret, r.OldSecret = 0, nil, nil
+		if r.Phase == registry.PhaseActive {
+			r.Status, r.Reason = StatusPolling, ""
+		}
+		return nil
+	})
+	return err
+}
+
+// Recover finishes at a start what was cut off: registrations half made are
+// removed, the others are looked at and followed.
+func (g *Registrar) Recover(ctx context.Context) error {
+	for _, reg := range g.Registry.Registrations() {
+		if reg.Phase == registry.PhaseCreating {
+			continue // Sweep has them
+		}
+		if err := g.follow(ctx, reg); err != nil {
+			return fmt.Errorf("following registration %s: %w", reg.ID, err)
+		}
+		if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
+			return fmt.Errorf("following registration %s: %w", reg.ID, err)
+		}
+	}
+	return nil
+}
+
+// Run removes registrations that were left half made, until the context ends.
+func (g *Registrar) Run(ctx context.Context) error {
+	started := time.Now()
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		for _, reg := range g.Registry.Registrations() {
+			abandoned := time.Now().After(reg.Until) || (g.Alone && reg.CreatedAt.Before(started))
+			if reg.Phase == registry.PhaseCreating && abandoned {
+				g.sweep(ctx, reg)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (g *Registrar) sweep(ctx context.Context, reg *registry.Registration) {
+	o := g.Registry.Owner(reg.Owner)
+	if o == nil {
+		return
+	}
+	client, err := g.Access.Client(o, budget.Reconcile)
+	if err == nil {
+		err = g.abandon(ctx, client, reg.ID)
+	}
+	if err != nil {
+		g.Log.Warn("a registration that was left half made could not be removed yet", "registration", reg.ID, "err", err)
+		return
+	}
+	g.Log.Info("a registration that was left half made was removed", "registration", reg.ID)
+}
