@@ -182,8 +182,6 @@ func (b *Broker) serverOptions(o Options, system, host string, port int) (*serve
 		TLSConfig:  o.TLS,
 		TLS:        o.TLS != nil,
 		TLSTimeout: 5,
-		// No addresses of this machine are told to clients, only the URL is.
-		Cluster: server.ClusterOpts{NoAdvertise: true},
 
 		TrustedOperators: []*jwt.OperatorClaims{operator},
 		SystemAccount:    system,
