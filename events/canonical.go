@@ -82,9 +82,6 @@ const (
 // needless zero, no minus zero.
 func appendNumber(b []byte, s string) []byte {
 	digits, exp, negative := decimal(s)
-	if digits == "0" {
-		return append(b, '0')
-	}
 	if negative {
 		b = append(b, '-')
 	}

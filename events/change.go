@@ -82,18 +82,17 @@ func (c *Change) compare(was Field, fields []Field) {
 // the same name, column and type whose mask is not weaker than it was.
 func (c *Change) keep(now Field, fields []Field) {
 	i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == now.Name && f.ColumnID == now.ColumnID })
-	if i < 0 {
+	if i < 0 || (Field{Type: fields[i].Type}).schema() != (Field{Type: now.Type}).schema() {
 		return
 	}
 	was := fields[i]
-	sameType := Field{Type: was.Type}.schema() == Field{Type: now.Type}.schema()
 	switch {
-	case now.Mask == was.Mask && (sameType || now.Mask == MaskRedact):
+	case now.Mask == was.Mask:
 		c.kept = append(c.kept, keptField{name: now.Name})
 		if now.Mask == MaskNone {
 			c.trueValue[now.ColumnID] = now.Name
 		}
-	case now.Mask == MaskRedact, now.Mask == MaskHash && was.Mask == MaskNone && sameType:
+	case now.Mask == MaskRedact, now.Mask == MaskHash && was.Mask == MaskNone:
 		c.kept = append(c.kept, keptField{name: now.Name, mask: now.Mask})
 	}
 }

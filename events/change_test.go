@@ -101,6 +101,28 @@ func TestNarrowAsksTheFilter(t *testing.T) {
 	})
 }
 
+// Another place is another share: partner, name and region stand in each event.
+func TestDiffSharesOfOtherPlaces(t *testing.T) {
+	s := Share{Partner: "acme", Sheet: "orders", SheetID: 1, Region: "us", Revision: 1, Kinds: []Kind{KindRow}}
+	for name, change := range map[string]struct {
+		edit           func(*Share)
+		same, narrower bool
+	}{
+		"nothing":  {func(*Share) {}, true, false},
+		"revision": {func(s *Share) { s.Revision++ }, true, false},
+		"partner":  {func(s *Share) { s.Partner = "x" }, false, false},
+		"name":     {func(s *Share) { s.Sheet = "x" }, false, false},
+		"region":   {func(s *Share) { s.Region = "eu" }, false, false},
+		"sheet":    {func(s *Share) { s.SheetID = 2 }, false, true},
+	} {
+		next := s
+		change.edit(&next)
+		if got := DiffShares(s, next); got.Same != change.same || got.Narrower != change.narrower {
+			t.Errorf("%s: got same %v, narrower %v, want %v, %v", name, got.Same, got.Narrower, change.same, change.narrower)
+		}
+	}
+}
+
 // What is no object stays none.
 func TestNarrowOfNothing(t *testing.T) {
 	s := Share{Fields: []Field{{Name: "a", ColumnID: 1}}}

@@ -31,6 +31,7 @@ func TestISODuration(t *testing.T) {
 		`"days":2,"hours":-1`:                     "",
 		`"days":1e999999999`:                      "",
 		`"days":1e-999999999`:                     "",
+		`"days":1e-30`:                            "",
 		`"days":[1]`:                              "",
 		`"days":"two"`:                            "",
 	} {

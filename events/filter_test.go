@@ -42,6 +42,7 @@ func TestFilter(t *testing.T) {
 		`qty > 2.5 && price < 3`:               true,
 		`price >= 2.5`:                         true,
 		`price == 3`:                           false,
+		`size(tags) >= 1.5`:                    true,
 		`qty in [1, 2, 3]`:                     true,
 		`qty % 2 == 1`:                         true,
 		`big == 9007199254740993`:              true,

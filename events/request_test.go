@@ -20,7 +20,7 @@ func TestResolve(t *testing.T) {
 		Columns: []RequestColumn{
 			{Title: "Status", As: "state"}, {ColumnID: "2", Mask: "hash"}, {Title: "Due", ColumnID: "4"},
 		},
-		Where: ` state != 'Draft' && cells["Task"] != null && cells.Task != "" `,
+		Where: ` state != 'Draft' && cells["Task"] != null && cells.Status != "" `,
 		Kinds: []string{"comment", "row"},
 	}.Resolve(sheet)
 	if err != nil {
@@ -33,8 +33,11 @@ func TestResolve(t *testing.T) {
 			{Name: "price", ColumnID: 2, Title: "Price", Type: smartsheet.TextNumber, Mask: MaskHash},
 			{Name: "due", ColumnID: 4, Title: "Due", Type: smartsheet.Date},
 		},
-		Where: `state != 'Draft' && cells["Task"] != null && cells.Task != ""`,
-		Cells: map[string]BoundCell{"Task": {ColumnID: 1, Type: smartsheet.TextNumber}},
+		Where: `state != 'Draft' && cells["Task"] != null && cells.Status != ""`,
+		Cells: map[string]BoundCell{
+			"Task":   {ColumnID: 1, Type: smartsheet.TextNumber},
+			"Status": {ColumnID: 7, Type: smartsheet.Picklist}, // shared too: read once
+		},
 		Kinds: []Kind{KindRow, KindComment},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -119,6 +122,7 @@ func TestResolveRefuses(t *testing.T) {
 		"no function":        {where(`nope(task)`), "where", "undeclared reference to 'nope'"},
 		"a message":          {where(`google.protobuf.Duration{} == task`), "where", "messages cannot be made"},
 		"a bad pattern":      {where(`task.matches("(")`), "where", "invalid matches argument"},
+		"a large pattern":    {where(`task.matches("(abcdefghij{50}){20}")`), "where", "regex program size"},
 		"too long":           {where(`task == "` + strings.Repeat("x", 5000) + `"`), "where", "size"},
 		"too many nodes":     {where(`task in [` + strings.Repeat("1,", 1500) + `1]`), "where", "limit"},
 		"too deep":           {where(strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200)), "where", "recursion"},
