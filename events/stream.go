@@ -214,3 +214,27 @@ func (s *Stream) getSequence(ctx context.Context, request map[string]any) (uint6
 // ErrLag says that a copy of the stream answered that has not yet seen what we
 // know to stand in it.
 var ErrLag = errors.New("a replica of the stream lags behind")
+
+// All calls the function with every message of the stream, oldest first, as it
+// stands now.
+func (s *Stream) All(ctx context.Context, f func(sequence uint64, subject string, data []byte) error) error {
+	st, err := s.js.Stream(ctx, StreamName)
+	if err != nil {
+		return fmt.Errorf("reading the stream: %w", err)
+	}
+	end := st.CachedInfo().State.LastSeq
+	for next := uint64(1); next <= end; {
+		m, err := st.GetMsg(ctx, next, jetstream.WithGetMsgSubject(">"))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the stream: %w", err)
+		}
+		if err := f(m.Sequence, m.Subject, m.Data); err != nil {
+			return err
+		}
+		next = m.Sequence + 1
+	}
+	return nil
+}

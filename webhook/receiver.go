@@ -39,9 +39,17 @@ type Receiver struct {
 	Log      *slog.Logger
 
 	// BadSignature is told of a registration whose callback was signed wrong.
-	BadSignature func(registration string)
+	BadSignature func(ctx context.Context, registration string)
+	// Observe is told of every answer.
+	Observe func(Answer)
 
 	room *semaphore.Weighted
+}
+
+// Answer is what a callback was answered, for metrics.
+type Answer struct {
+	Status int
+	Took   time.Duration
 }
 
 // refusal is an answer other than 200: a status of the contract, and why.
@@ -125,6 +133,9 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 			attrs = append(attrs, slog.Any("err", err))
 		}
 		rc.Log.LogAttrs(c.Request().Context(), level, "callback", attrs...)
+		if rc.Observe != nil {
+			rc.Observe(Answer{Status: status, Took: time.Since(start)})
+		}
 	}()
 	reg, err := rc.registration(c)
 	if err != nil {
@@ -247,7 +258,7 @@ func (rc *Receiver) verify(c echo.Context, reg *registry.Registration, body []by
 		}
 	}
 	if signature != "" && rc.BadSignature != nil {
-		rc.BadSignature(reg.ID)
+		rc.BadSignature(c.Request().Context(), reg.ID)
 	}
 	return refuse(http.StatusUnauthorized, "wrong or missing signature")
 }

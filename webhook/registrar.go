@@ -37,6 +37,7 @@ type Registrar struct {
 
 	mu      sync.Mutex // one registration is made at a time: shares must not collide
 	looking looking
+	checked checked
 }
 
 // Register registers a sheet with its first shares, or adds shares where it is

@@ -232,6 +232,37 @@ func (g *Registrar) Recover(ctx context.Context) error {
 	return nil
 }
 
+// secretEvery is how often wrong signatures make us ask for the secret.
+const secretEvery = time.Minute
+
+// CheckSecret has Smartsheet asked for the current shared secret of a
+// registration whose callback was signed wrong: once, not once a request.
+func (g *Registrar) CheckSecret(ctx context.Context, id string) {
+	g.checked.mu.Lock()
+	recent := time.Since(g.checked.at[id]) < secretEvery
+	if !recent {
+		if g.checked.at == nil {
+			g.checked.at = map[string]time.Time{}
+		}
+		g.checked.at[id] = time.Now()
+	}
+	g.checked.mu.Unlock()
+	if recent {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := g.hint(ctx, id, inbox.Hint{Why: inbox.WhyCallback, Whole: true, Webhook: true}); err != nil {
+		g.Log.Warn("the shared secret could not be checked", "registration", id, "err", err)
+	}
+}
+
+// checked is when the secrets of registrations were last asked for.
+type checked struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
 // Run removes registrations that were left half made, until the context ends.
 func (g *Registrar) Run(ctx context.Context) error {
 	started := time.Now()

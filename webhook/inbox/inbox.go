@@ -159,3 +159,20 @@ func (in *Inbox) Waiting(ctx context.Context, registration string) (int, error) 
 	}
 	return int(info.State.Subjects[subject(registration)]), nil
 }
+
+// Idle returns when no hint waits or is worked on. What is put off does not count.
+func (in *Inbox) Idle(ctx context.Context) error {
+	for {
+		info, err := in.stream.Info(ctx, jetstream.WithSubjectFilter("inbox.>"))
+		if err != nil {
+			return fmt.Errorf("counting hints: %w", err)
+		}
+		if len(info.State.Subjects) == 0 {
+			return nil
+		}
+		pause(ctx, 10*time.Millisecond)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
