@@ -1,0 +1,220 @@
+package smartsheettest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestColumns(t *testing.T) {
+	w := newWorld(t)
+	path := w.path + "/columns"
+	w.api.refused("POST", path, `{"title":"X","type":"TEXT_NUMBER"}`, 400, 1012)
+	w.api.refused("POST", path, `{"title":"task","type":"TEXT_NUMBER","index":0}`, 400, 1056)
+	w.api.refused("POST", path, `{"title":"X","type":"PURPLE","index":0}`, 400, 1031)
+	w.api.refused("POST", path, `{"title":"X","type":"DATETIME","index":0}`, 400, 1089)
+	w.api.refused("POST", path, `{"title":"X","type":"DATE","options":["a"],"index":0}`, 400, 1060)
+	w.api.refused("POST", path, `{"title":"`+strings.Repeat("x", 51)+`","type":"DATE","index":0}`, 400, 1041)
+	w.api.refused("POST", path, `[{"title":"X","type":"DATE","index":0},{"title":"X","type":"DATE","index":0}]`, 400, 1056)
+	w.api.refused("POST", path, `[{"title":"X","type":"DATE","index":0},{"title":"Y","type":"DATE","index":1}]`, 400, 1135)
+	added := w.api.ok("POST", path, `[{"title":"X","type":"MULTI_PICKLIST","options":["a","b"],"index":1},{"title":"Y","type":"DATE","index":1}]`).body
+	if at(t, added, "result", 0, "type") != "MULTI_PICKLIST" || fmt.Sprint(at(t, added, "result", 1, "index")) != "2" {
+		t.Errorf("added: got %v", added)
+	}
+	x := fmt.Sprintf("%s/%v", path, at(t, added, "result", 0, "id"))
+	w.api.ok("PUT", x, `{"title":"Renamed","index":0}`)
+	if got := w.api.ok("GET", x, "").body; got["title"] != "Renamed" || fmt.Sprint(got["index"]) != "0" {
+		t.Errorf("renamed: got %v", got)
+	}
+	w.api.refused("PUT", x, `{"title":"Task"}`, 400, 1056)
+	w.api.refused("PUT", x, `{"options":["a"]}`, 400, 1090)
+	w.api.refused("PUT", x, `{"id":5}`, 400, 1032)
+	w.api.ok("DELETE", x, "")
+	w.api.refused("GET", x, "", 404, 1006)
+	w.api.refused("DELETE", fmt.Sprintf("%s/%d", path, w.col("Task")), "", 400, 1065)
+	w.viewerAPI.refused("DELETE", fmt.Sprintf("%s/%d", path, w.col("Due")), "", 403, 1004)
+}
+
+func TestRetype(t *testing.T) {
+	w := newWorld(t)
+	by := w.srv.As(w.jane)
+	one := w.sheet.Rows[0]
+	for _, tt := range []struct {
+		title, kind, want string
+	}{
+		{"Due", "TEXT_NUMBER", `{"value":"2026-11-23","objectValue":"2026-11-23","displayValue":"2026-11-23"}`},
+		{"Due", "DATE", `{"value":"2026-11-23","objectValue":{"objectType":"DATE","value":"2026-11-23"}}`},
+		{"Done", "TEXT_NUMBER", `{"value":"false","objectValue":"false","displayValue":"false"}`},
+		{"Price", "CHECKBOX", `{"value":"3303","objectValue":"3303"}`},
+		{"Owner", "MULTI_CONTACT_LIST", `{"displayValue":"Jane Doe","objectValue":{"objectType":"MULTI_CONTACT","values":[{"objectType":"CONTACT","email":"jane@a.example","name":"Jane Doe"}]}}`},
+	} {
+		if err := by.RetypeColumn(w.sheet.ID, w.col(tt.title), tt.kind); err != nil {
+			t.Fatalf("%s to %s: %v", tt.title, tt.kind, err)
+		}
+		got := w.cell(t, w.row(one, "level=2&include=objectValue"), tt.title)
+		if diff := cmp.Diff(parsed(t, tt.want), got); diff != "" {
+			t.Errorf("%s as %s (-want +got):\n%s", tt.title, tt.kind, diff)
+		}
+	}
+}
+
+func TestSheets(t *testing.T) {
+	w := newWorld(t)
+	w.api.refused("POST", "/sheets", `{"name":"New","columns":[]}`, 400, 1054)
+	w.api.refused("POST", "/sheets", `{"name":"New","columns":[{"title":"A","type":"DATE","primary":true}]}`, 400, 1057)
+	w.api.refused("POST", "/sheets", `{"name":"New","columns":[{"title":"A","type":"DURATION"}]}`, 400, 1057)
+	made := w.api.ok("POST", "/sheets", `{"name":"New","columns":[{"title":"A","primary":true,"type":"TEXT_NUMBER"}]}`).body
+	path := fmt.Sprintf("/sheets/%v", at(t, made, "result", "id"))
+	w.api.ok("PUT", path, `{"name":"Newer"}`)
+	if got := w.api.ok("GET", path, "").body["name"]; got != "Newer" {
+		t.Errorf("got name %v, want Newer", got)
+	}
+	w.api.ok("DELETE", path, "")
+	w.api.refused("GET", path, "", 404, 1006)
+	free := api{t: t, url: w.api.url, token: w.srv.AddToken(w.srv.AddUser(User{Email: "free@a.example", Free: true}))}
+	free.refused("POST", "/sheets", `{"name":"New","columns":[{"title":"A","type":"TEXT_NUMBER"}]}`, 403, 1140)
+}
+
+func TestAttachments(t *testing.T) {
+	w := newWorld(t)
+	row := fmt.Sprintf("%s/rows/%d", w.path, w.sheet.Rows[0])
+	link := `{"attachmentType":"LINK","name":"Engine","description":"d","url":"https://x.example/a"}`
+	w.api.refused("POST", row+"/attachments", `{"attachmentType":"FILE","name":"x"}`, 400, 1051)
+	w.api.refused("POST", row+"/attachments", `{"attachmentType":"PAPER","name":"x","url":"u"}`, 400, 1031)
+	w.api.refused("POST", w.path+"/rows/5/attachments", link, 404, 1006)
+	onRow := w.api.ok("POST", row+"/attachments", link).body
+	w.api.ok("POST", w.path+"/attachments", link)
+	d := w.api.ok("POST", row+"/discussions", `{"comment":{"text":"see"}}`).body
+	comment := at(t, d, "result", "comments", 0, "id")
+	w.api.ok("POST", fmt.Sprintf("%s/comments/%v/attachments", w.path, comment), link)
+	if got := at(t, onRow, "result", "parentType"); got != "ROW" || fmt.Sprint(at(t, onRow, "result", "parentId")) != fmt.Sprint(w.sheet.Rows[0]) {
+		t.Errorf("on the row: got %v", onRow)
+	}
+	for path, want := range map[string]int{w.path + "/attachments": 3, row + "/attachments": 2, w.path + fmt.Sprintf("/discussions/%v/attachments", at(t, d, "result", "id")): 1} {
+		list := w.api.ok("GET", path, "").body
+		if fmt.Sprint(list["totalCount"]) != fmt.Sprint(want) || at(t, list, "data", 0, "url") != nil {
+			t.Errorf("%s: got %v, want %d without url", path, list, want)
+		}
+	}
+	one := fmt.Sprintf("%s/attachments/%v", w.path, at(t, onRow, "result", "id"))
+	if got := w.api.ok("GET", one, "").body["url"]; got != "https://x.example/a" {
+		t.Errorf("got url %v", got)
+	}
+	w.viewerAPI.refused("DELETE", one, "", 403, 1004)
+	w.api.ok("DELETE", one, "")
+	w.api.refused("GET", one, "", 404, 1006)
+	w.api.ok("DELETE", fmt.Sprintf("%s/rows?ids=%d", w.path, w.sheet.Rows[0]), "")
+	if got := w.api.ok("GET", w.path+"/attachments", "").body["totalCount"]; fmt.Sprint(got) != "1" {
+		t.Errorf("after the row went: got %v attachments, want the sheet's one", got)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	w := newWorld(t)
+	resp, err := w.api.raw("POST", w.api.url+w.path+"/attachments", strings.NewReader("hello"), http.Header{
+		"Content-Type": {"text/plain"}, "Content-Disposition": {`attachment; filename="a.txt"`},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != 200 {
+		t.Fatalf("upload: got %d, want 200", resp.StatusCode)
+	}
+	item := at(t, w.api.ok("GET", w.path+"/attachments", "").body, "data", 0).(map[string]any)
+	if item["attachmentType"] != "FILE" || item["mimeType"] != "text/plain" || fmt.Sprint(item["sizeInKb"]) != "1" || item["name"] != "a.txt" {
+		t.Errorf("got %v", item)
+	}
+	one := w.api.ok("GET", fmt.Sprintf("%s/attachments/%v", w.path, item["id"]), "").body
+	if fmt.Sprint(one["urlExpiresInMillis"]) != "120000" {
+		t.Errorf("got %v, want a URL for 120000 ms", one)
+	}
+	got, err := plainClient.Get(fmt.Sprint(one["url"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	if text, err := io.ReadAll(got.Body); err != nil || string(text) != "hello" {
+		t.Errorf("got %q, %v, want hello", text, err)
+	}
+}
+
+func TestDiscussions(t *testing.T) {
+	w := newWorld(t)
+	row := fmt.Sprintf("%s/rows/%d", w.path, w.sheet.Rows[0])
+	made := w.api.ok("POST", row+"/discussions", `{"comment":{"text":"first"}}`).body
+	w.api.refused("POST", row+"/discussions", `{"title":"x"}`, 400, 1012)
+	w.api.ok("POST", w.path+"/discussions", `{"title":"Sheet","comment":{"text":"all"}}`)
+	id := at(t, made, "result", "id")
+	path := fmt.Sprintf("%s/discussions/%v", w.path, id)
+	second := at(t, w.api.ok("POST", path+"/comments", `{"text":"second"}`).body, "result", "id")
+	first := at(t, made, "result", "comments", 0, "id")
+	got := w.api.ok("GET", path, "").body
+	if got["parentType"] != "ROW" || fmt.Sprint(got["parentId"]) != fmt.Sprint(w.sheet.Rows[0]) || got["title"] != "first" || fmt.Sprint(got["commentCount"]) != "2" {
+		t.Errorf("discussion: got %v", got)
+	}
+	if len(at(t, w.api.ok("GET", row+"/discussions?include=comments", "").body, "data", 0, "comments").([]any)) != 2 {
+		t.Error("row's discussions: want two comments with include=comments")
+	}
+	bare := w.api.ok("GET", w.path+"/discussions", "").body
+	if fmt.Sprint(bare["totalCount"]) != "2" || at(t, bare, "data", 0, "comments") != nil {
+		t.Errorf("without include: got %v", bare)
+	}
+	comment := fmt.Sprintf("%s/comments/%v", w.path, second)
+	w.api.ok("PUT", comment, `{"text":"edited"}`)
+	if got := w.api.ok("GET", comment, "").body; got["text"] != "edited" || fmt.Sprint(got["discussionId"]) != fmt.Sprint(id) {
+		t.Errorf("comment: got %v", got)
+	}
+	if err := w.srv.As(w.jane).Share(w.sheet.ID, w.alien, AccessCommenter); err != nil {
+		t.Fatal(err)
+	}
+	alien := api{t: t, url: w.api.url, token: w.srv.AddToken(w.alien)}
+	alien.refused("PUT", comment, `{"text":"mine"}`, 403, 1081)
+	alien.refused("DELETE", comment, "", 403, 1081)
+	w.api.ok("DELETE", comment, "")
+	w.api.refused("GET", comment, "", 404, 1006)
+	w.api.ok("DELETE", fmt.Sprintf("%s/comments/%v", w.path, first), "")
+	w.api.refused("GET", path, "", 404, 1006)
+}
+
+func TestSnapshotAgreesWithTheAPI(t *testing.T) {
+	w := newWorld(t)
+	by := w.srv.As(w.jane)
+	d, comment, err := by.Discuss(w.sheet.ID, w.sheet.Rows[0], "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached, err := by.AttachLinkToComment(w.sheet.ID, comment, "n", "https://x.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, ok := w.srv.Snapshot(w.sheet.ID)
+	if !ok || fmt.Sprint(snap.Version) != w.version(t) || len(snap.Columns) != 14 || len(snap.Rows) != 3 {
+		t.Fatalf("got %+v", snap)
+	}
+	cells := snap.Rows[0].Cells
+	want := map[string]any{
+		"Due": Date("2026-11-23"), "Done": false, "Owner": Contact{"jane@a.example", "Jane Doe"}, "Tags": []string{"A", "B"},
+		"Duration": Duration{Days: 4, Hours: 6, Minutes: 30}, "Start": AbstractDateTime("2026-11-23T08:00:00"),
+	}
+	for title, value := range want {
+		if diff := cmp.Diff(value, cells[w.col(title)]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", title, diff)
+		}
+	}
+	if _, there := snap.Rows[1].Cells[w.col("Tags")]; there {
+		t.Error("got an empty cell in the snapshot, want none")
+	}
+	if snap.Comments[0].ID != comment || snap.Comments[0].DiscussionID != d || snap.Comments[0].RowID != w.sheet.Rows[0] {
+		t.Errorf("comments: got %+v", snap.Comments)
+	}
+	if snap.Attachments[0].ID != attached || snap.Attachments[0].RowID != w.sheet.Rows[0] {
+		t.Errorf("attachments: got %+v", snap.Attachments)
+	}
+	if _, ok := w.srv.Snapshot(5); ok {
+		t.Error("got a snapshot of no sheet")
+	}
+}
