@@ -103,7 +103,11 @@ func TestNarrowAsksTheFilter(t *testing.T) {
 
 // Another place is another share: partner, name and region stand in each event.
 func TestDiffSharesOfOtherPlaces(t *testing.T) {
-	s := Share{Partner: "acme", Sheet: "orders", SheetID: 1, Region: "us", Revision: 1, Kinds: []Kind{KindRow}}
+	bound := func(id int64) map[string]BoundCell { return map[string]BoundCell{"A": {ColumnID: id}} }
+	s := Share{
+		Partner: "acme", Sheet: "orders", SheetID: 1, Region: "us", Revision: 1, Kinds: []Kind{KindRow},
+		Where: `cells["A"] == 1`, Cells: bound(1),
+	}
 	for name, change := range map[string]struct {
 		edit           func(*Share)
 		same, narrower bool
@@ -113,6 +117,7 @@ func TestDiffSharesOfOtherPlaces(t *testing.T) {
 		"partner":  {func(s *Share) { s.Partner = "x" }, false, false},
 		"name":     {func(s *Share) { s.Sheet = "x" }, false, false},
 		"region":   {func(s *Share) { s.Region = "eu" }, false, false},
+		"bound":    {func(s *Share) { s.Cells = bound(2) }, false, true},
 		"sheet":    {func(s *Share) { s.SheetID = 2 }, false, true},
 	} {
 		next := s

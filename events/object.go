@@ -71,8 +71,8 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// UnmarshalJSON reads an object and keeps the order of its fields. The values
-// must be canonical already, as all that we publish are.
+// UnmarshalJSON reads an object and keeps the order of its fields. Values are
+// made canonical again: whatever wrote them may have escaped more than we do.
 func (o *Object) UnmarshalJSON(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	t, err := d.Token()
@@ -96,7 +96,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 		if err := d.Decode(&v); err != nil {
 			return err
 		}
-		*o = append(*o, Value{Name: name.(string), JSON: v})
+		*o = append(*o, Value{Name: name.(string), JSON: Canonical(v)})
 	}
 	_, err = d.Token()
 	return err
