@@ -99,17 +99,23 @@ func (c *Change) keep(now Field, fields []Field) {
 
 // Narrow returns what may still be shown of a row's last `after` under the new
 // share, whose view v is, without asking Smartsheet: the fields that both have,
-// masked as the new one wants. Where the filter changed it is asked again, on
+// masked as the new one wants; a field that was not stored is null, as the
+// schema of the new share wants it to be there. Where the filter changed it is asked again, on
 // the stored values; if it needs one that is not stored as it is, or hides the
 // row, Narrow returns false and the row has to go.
 func (c Change) Narrow(v *View, after Object) (Object, bool) {
 	if after == nil || !c.sameWhere && !c.passes(v, after) {
 		return nil, false
 	}
-	narrow := make(Object, 0, len(c.kept))
-	for _, k := range c.kept {
-		if value := after.Get(k.name); value != nil {
-			narrow = append(narrow, Value{Name: k.name, JSON: k.mask.apply(v.key, value)})
+	narrow := make(Object, len(v.share.Fields))
+	for i, f := range v.share.Fields {
+		narrow[i] = Value{Name: f.Name, JSON: null()}
+		k := slices.IndexFunc(c.kept, func(k keptField) bool { return k.name == f.Name })
+		if k < 0 {
+			continue
+		}
+		if value := after.Get(f.Name); value != nil {
+			narrow[i].JSON = c.kept[k].mask.apply(v.key, value)
 		}
 	}
 	return narrow, true

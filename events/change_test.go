@@ -46,9 +46,12 @@ func TestNarrowShowsNothingElse(t *testing.T) {
 			t.Fatalf("got a hidden row without a filter")
 		}
 		for _, v := range left {
-			if want := now.Get(v.Name); !bytes.Equal(want, v.JSON) {
-				t.Fatalf("%s: got %s, want %s", v.Name, v.JSON, want)
+			if want := now.Get(v.Name); !bytes.Equal(want, v.JSON) && string(v.JSON) != "null" {
+				t.Fatalf("%s: got %s, want %s or null", v.Name, v.JSON, want)
 			}
+		}
+		if len(left) != len(now) {
+			t.Fatalf("got %d fields, want the %d that the new schema wants", len(left), len(now))
 		}
 		if change.Same && !was.Equal(now) {
 			t.Fatalf("got Same, and %s of %s", now, was)
@@ -134,8 +137,9 @@ func TestNarrowOfNothing(t *testing.T) {
 	if got, keep := DiffShares(s, s).Narrow(newView(t, s), nil); keep || got != nil {
 		t.Errorf("got %v, %v, want nothing", got, keep)
 	}
-	// A field that the stored object does not have is not made up.
-	if got, keep := DiffShares(s, s).Narrow(newView(t, s), Object{}); !keep || len(got) != 0 {
-		t.Errorf("got %v, %v, want an empty object", got, keep)
+	// A field that the stored object does not have is null.
+	want := Object{{Name: "a", JSON: null()}}
+	if got, keep := DiffShares(s, s).Narrow(newView(t, s), Object{}); !keep || !got.Equal(want) {
+		t.Errorf("got %v, %v, want %v", got, keep, want)
 	}
 }

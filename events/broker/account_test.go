@@ -42,10 +42,12 @@ func TestRevoke(t *testing.T) {
 	login(t, b, creds, opt)
 	stays := login(t, b, kept)
 
-	copied := p.account
 	p.account.Revoke(public)
-	if len(copied.Revocations) != 0 {
-		t.Error("revoked in a copy of the account too")
+	copied := p.account
+	_, unused := p.mint(t, "unused")
+	p.account.Revoke(unused)
+	if len(copied.Revocations) != 1 || len(p.account.Revocations) != 2 {
+		t.Errorf("got %d revoked in a copy and %d, want 1 and 2", len(copied.Revocations), len(p.account.Revocations))
 	}
 	if err := b.PutAccount(t.Context(), p.name, p.account); err != nil {
 		t.Fatal(err)

@@ -106,6 +106,7 @@ const inboxRoot = "_BRIDGE"
 // connOptions are those of every connection of the bridge.
 func connOptions(name string, log *slog.Logger) []nats.Option {
 	log = log.With("connection", name)
+	limited := newLimitedLog()
 	return []nats.Option{
 		nats.Name(name),
 		nats.CustomInboxPrefix(inboxRoot + "." + rand.Text()),
@@ -119,12 +120,12 @@ func connOptions(name string, log *slog.Logger) []nats.Option {
 		nats.ReconnectBufSize(-1), // what cannot be sent now fails now
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
 			if err != nil && !nc.IsClosed() {
-				log.Warn("nats disconnected", "error", err)
+				limited.line(log.Warn, "nats disconnected", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("nats reconnected") }),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("nats not reconnected", "error", err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { limited.line(log.Info, "nats reconnected") }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { limited.line(log.Debug, "nats not reconnected", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { limited.line(log.Warn, "nats", "error", err) }),
 	}
 }
 

@@ -7,74 +7,42 @@ import (
 	"time"
 )
 
-// The server writes a line for much that a client does wrong, as often as it
-// does it. So lines are let through at linesPerSecond, up to linesBurst at once.
+// What a client or another server does wrong is a line in the log, as often as
+// it does it. So lines pass at linesPerSecond, up to linesBurst at once.
 const (
 	linesPerSecond = 5
 	linesBurst     = 50
 )
 
-// serverLog gives the server's log to slog: what it notices in passing as
-// debug, the rest at its level. It keeps the first fatal line, which the server
-// writes instead of returning an error.
-type serverLog struct {
-	log *slog.Logger
+// limitedLog writes to a log no faster than that, and tells how many lines it
+// left out.
+type limitedLog struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	fatal   error
 	tokens  float64
 	at      time.Time // when tokens was right
 	dropped int
 }
 
-func newServerLog(log *slog.Logger) *serverLog {
-	return &serverLog{log: log, now: time.Now, tokens: linesBurst, at: time.Now()}
+func newLimitedLog() *limitedLog {
+	return &limitedLog{now: time.Now, tokens: linesBurst, at: time.Now()}
 }
 
-// Noticef writes what the server tells of itself.
-func (l *serverLog) Noticef(format string, v ...any) {
-	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
-}
-
-// Warnf and Errorf write what goes wrong, mostly with a client.
-func (l *serverLog) Warnf(format string, v ...any)  { l.line(l.log.Warn, format, v) }
-func (l *serverLog) Errorf(format string, v ...any) { l.line(l.log.Error, format, v) }
-
-// Fatalf keeps the line as the reason why the server did not start; the one
-// who starts it returns it.
-func (l *serverLog) Fatalf(format string, v ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fatal == nil {
-		l.fatal = fmt.Errorf(format, v...)
-	}
-}
-
-// Debugf and Tracef write nothing: traces show what messages hold.
-func (l *serverLog) Debugf(string, ...any) {}
-func (l *serverLog) Tracef(string, ...any) {}
-
-func (l *serverLog) started() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.fatal
-}
-
-func (l *serverLog) line(write func(string, ...any), format string, v []any) {
+func (l *limitedLog) line(write func(string, ...any), msg string, args ...any) {
 	ok, dropped := l.take()
 	if !ok {
 		return
 	}
 	if dropped > 0 {
-		write("nats server wrote more than is kept", "lines", dropped)
+		write("nats: lines left out of the log", "lines", dropped)
 	}
-	write("nats server", "line", fmt.Sprintf(format, v...))
+	write(msg, args...)
 }
 
 // take tells whether a line may be written now, and how many were not since
 // the last one.
-func (l *serverLog) take() (ok bool, dropped int) {
+func (l *limitedLog) take() (ok bool, dropped int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -87,4 +55,57 @@ func (l *serverLog) take() (ok bool, dropped int) {
 	l.tokens--
 	dropped, l.dropped = l.dropped, 0
 	return true, dropped
+}
+
+// serverLog gives the server's log to slog: what it notices in passing as
+// debug, the rest at its level. It keeps the first fatal line, which the server
+// writes instead of returning an error.
+type serverLog struct {
+	log     *slog.Logger
+	limited *limitedLog
+
+	mu    sync.Mutex
+	fatal error
+}
+
+func newServerLog(log *slog.Logger) *serverLog {
+	return &serverLog{log: log, limited: newLimitedLog()}
+}
+
+// Noticef writes what the server tells of itself.
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
+}
+
+// Warnf writes what goes wrong, mostly with a client.
+func (l *serverLog) Warnf(format string, v ...any) {
+	l.limited.line(l.log.Warn, "nats server", "line", fmt.Sprintf(format, v...))
+}
+
+// Errorf writes what goes wrong, mostly with a client.
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.limited.line(l.log.Error, "nats server", "line", fmt.Sprintf(format, v...))
+}
+
+// Fatalf keeps the line as the reason why the server did not start; the one
+// who starts it returns it.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fatal == nil {
+		l.fatal = fmt.Errorf(format, v...)
+	}
+}
+
+// Debugf writes nothing.
+func (l *serverLog) Debugf(string, ...any) {}
+
+// Tracef writes nothing: traces show what messages hold.
+func (l *serverLog) Tracef(string, ...any) {}
+
+// failed returns the first fatal line, or nil.
+func (l *serverLog) failed() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fatal
 }

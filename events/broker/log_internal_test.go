@@ -12,7 +12,7 @@ func TestServerLog(t *testing.T) {
 	var b bytes.Buffer
 	now := time.Unix(1000, 0)
 	l := newServerLog(slog.New(slog.NewTextHandler(&b, nil)))
-	l.now, l.at = func() time.Time { return now }, now
+	l.limited.now, l.limited.at = func() time.Time { return now }, now
 
 	l.Noticef("passing")
 	l.Debugf("hidden")
@@ -40,7 +40,7 @@ func TestServerLog(t *testing.T) {
 
 	l.Fatalf("first %d", 1)
 	l.Fatalf("second")
-	if err := l.started(); err == nil || err.Error() != "first 1" {
+	if err := l.failed(); err == nil || err.Error() != "first 1" {
 		t.Errorf("got %v, want the first fatal line", err)
 	}
 }

@@ -149,7 +149,7 @@ func (b *Broker) run(o Options, k keys, host string, port int) error {
 	log := newServerLog(b.log)
 	b.srv.SetLoggerV2(log, false, false, false)
 	b.srv.Start() // returns once the store is open and the port is taken, or not
-	if err := log.started(); err != nil {
+	if err := log.failed(); err != nil {
 		return err
 	}
 	if !b.srv.ReadyForConnections(readyWait) {

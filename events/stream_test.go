@@ -1,0 +1,286 @@
+package events_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// newStream returns the stream of a partner on a server of its own.
+func newStream(t testing.TB, partner string) *events.Stream {
+	t.Helper()
+	ctx := context.Background()
+	b, err := broker.Start(ctx, broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := broker.NewAccount(partner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.PutAccount(ctx, partner, account); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := b.Connect(ctx, partner, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		nc.Close()
+		if err := b.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := events.OpenStream(ctx, nc, partner, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sheet is the truth that writers read: rows by id with one value, 0 for none.
+type sheet struct {
+	mu      sync.Mutex
+	version int64
+	rows    []int
+}
+
+func (s *sheet) set(row, value int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version++
+	s.rows[row] = value
+}
+
+func (s *sheet) read() (int64, []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version, append([]int(nil), s.rows...)
+}
+
+func object(value int) events.Object {
+	if value == 0 {
+		return nil
+	}
+	return events.Object{{Name: "v", JSON: json.RawMessage(fmt.Sprint(value))}}
+}
+
+func testShare(name string) *events.Share {
+	return &events.Share{Partner: "acme", Sheet: name, SheetID: 7, Region: "us", Revision: 1,
+		Fields: []events.Field{{Name: "v", ColumnID: 1, Type: "TEXT_NUMBER"}}, Kinds: []events.Kind{events.KindRow}}
+}
+
+// begin publishes the schema, as the first message of any share.
+func begin(t rapid.TB, s *events.Stream, sh *events.Share) {
+	ctx := context.Background()
+	w := s.NewWriter(sh, 0)
+	if err := w.PublishSchema(ctx, time.Now(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writer publishes what a sheet shows, in the steps of a pass. It can be
+// stopped between any two of them.
+type writer struct {
+	stream *events.Stream
+	share  *events.Share
+	sheet  *sheet
+	pause  func(step int)
+}
+
+func (w *writer) pass(ctx context.Context) error {
+	st, err := w.stream.State(ctx, w.share)
+	if err != nil {
+		return err
+	}
+	w.pause(0)
+	version, rows := w.sheet.read()
+	w.pause(1)
+	var subjects []string
+	for row := range rows {
+		subjects = append(subjects, w.share.SubjectOf(events.KindRow, int64(row+1)))
+	}
+	last, err := w.stream.Last(ctx, w.share, subjects, st.Lock)
+	if err != nil {
+		return err
+	}
+	w.pause(2)
+	out := w.stream.NewWriter(w.share, st.Lock)
+	for row, value := range rows {
+		evs, err := w.share.Compare(last[subjects[row]], events.Reading{
+			Kind: events.KindRow, ID: int64(row + 1), Version: version, Time: time.Now(),
+			Row: &events.RowRef{ID: int64(row + 1)}, Now: object(value), Reason: events.ReasonDeleted, Origin: events.OriginCallback,
+		})
+		if err != nil {
+			return err
+		}
+		if err := out.Add(ctx, evs...); err != nil {
+			return err
+		}
+		if row%2 == 1 { // more than one batch
+			if err := out.Flush(ctx); err != nil {
+				return err
+			}
+			w.pause(3)
+		}
+	}
+	return out.Flush(ctx)
+}
+
+// settle passes until one was not overtaken.
+func (w *writer) settle(ctx context.Context) error {
+	for {
+		err := w.pass(ctx)
+		if !errors.Is(err, events.ErrLostRace) && !errors.Is(err, events.ErrLag) {
+			return err
+		}
+	}
+}
+
+// checkChain asserts promises 2 and 3 on every subject of a share, and that its
+// last state is the sheet's.
+func checkChain(t rapid.TB, s *events.Stream, sh *events.Share, truth *sheet) {
+	before, version := map[string]*events.Seen{}, map[string]int64{}
+	prefix := strings.TrimSuffix(sh.SubjectAll(), ">")
+	err := s.All(context.Background(), func(seq uint64, subject string, data []byte) error {
+		if _, _, ok := events.ParseSubject(subject); !ok || !strings.HasPrefix(subject, prefix) {
+			return nil
+		}
+		seen, err := events.ParseSeen(data, seq)
+		if err != nil {
+			return err
+		}
+		var e struct {
+			Data struct {
+				Before events.Object `json:"before"`
+			} `json:"data"`
+		}
+		if err := json.Unmarshal(data, &e); err != nil {
+			return err
+		}
+		was := before[subject]
+		switch {
+		case was == nil && e.Data.Before != nil, was != nil && !was.After.Equal(e.Data.Before):
+			return fmt.Errorf("%s at %d: before is not the after of the event before it", subject, seq)
+		case was != nil && was.After.Equal(seen.After):
+			return fmt.Errorf("%s at %d: nothing changed", subject, seq)
+		case seen.Version < version[subject]:
+			return fmt.Errorf("%s at %d: version fell from %d to %d", subject, seq, version[subject], seen.Version)
+		}
+		before[subject], version[subject] = seen, seen.Version
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows := truth.read()
+	for row, value := range rows {
+		seen := before[sh.SubjectOf(events.KindRow, int64(row+1))]
+		if seen == nil {
+			seen = &events.Seen{}
+		}
+		if !seen.After.Equal(object(value)) {
+			t.Fatalf("row %d: published %v, want %v", row+1, seen.After, object(value))
+		}
+	}
+}
+
+// TestWriterStoppedAtTheWorstMoment stops one writer at each step of its pass
+// while another one passes.
+func TestWriterStoppedAtTheWorstMoment(t *testing.T) {
+	s := newStream(t, "acme")
+	for step := range 4 {
+		sh, truth := testShare(fmt.Sprintf("step-%d", step)), &sheet{rows: make([]int, 4)}
+		begin(t, s, sh)
+		truth.set(0, 1)
+		truth.set(3, 1)
+		other := &writer{stream: s, share: sh, sheet: truth, pause: func(int) {}}
+		stopped := false
+		slow := &writer{stream: s, share: sh, sheet: truth, pause: func(at int) {
+			if at == step && !stopped {
+				stopped = true
+				truth.set(0, 2)
+				truth.set(1, 2)
+				if err := other.settle(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				truth.set(2, 3)
+			}
+		}}
+		// Stopped after reading, it finds newer versions published and has nothing to say.
+		want := map[int]error{0: events.ErrLostRace, 1: nil, 2: events.ErrLostRace, 3: events.ErrLostRace}[step]
+		if err := slow.pass(t.Context()); !errors.Is(err, want) {
+			t.Errorf("stopped at step %d: got %v, want %v", step, err, want)
+		}
+		if err := slow.settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		checkChain(t, s, sh, truth)
+	}
+}
+
+// TestWritersProperty lets several writers fight over one share while the sheet
+// changes.
+func TestWritersProperty(t *testing.T) {
+	s := newStream(t, "acme")
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		sh := testShare(fmt.Sprintf("share-%d", n))
+		truth := &sheet{rows: make([]int, rapid.IntRange(1, 6).Draw(t, "rows"))}
+		edits := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [2]int {
+			return [2]int{rapid.IntRange(0, len(truth.rows)-1).Draw(t, "row"), rapid.IntRange(0, 3).Draw(t, "value")}
+		}), 1, 15).Draw(t, "edits")
+		begin(t, s, sh)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		done := make(chan struct{})
+		errs := make(chan error, 8)
+		for range rapid.IntRange(2, 4).Draw(t, "writers") {
+			w := &writer{stream: s, share: sh, sheet: truth, pause: func(int) {}}
+			wg.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					if err := w.settle(ctx); err != nil {
+						errs <- err
+						return
+					}
+				}
+			})
+		}
+		for _, e := range edits {
+			truth.set(e[0], e[1])
+		}
+		last := &writer{stream: s, share: sh, sheet: truth, pause: func(int) {}}
+		if err := last.settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		close(done)
+		wg.Wait()
+		select {
+		case err := <-errs:
+			t.Fatal(err)
+		default:
+		}
+		checkChain(t, s, sh, truth)
+	})
+}
