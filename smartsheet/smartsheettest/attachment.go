@@ -146,7 +146,7 @@ func (s *Server) file(secret string) reply {
 var linkTypes = []string{"LINK", "BOX_COM", "DROPBOX", "EGNYTE", "EVERNOTE", "GOOGLE_DRIVE", "ONEDRIVE"}
 
 func (s *Server) attach(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessEditor)
+	sh, err := s.sheet(c, AccessCommenter)
 	if err != nil {
 		return nil, err
 	}

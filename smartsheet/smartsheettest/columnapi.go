@@ -106,7 +106,7 @@ func (s *Server) getColumn(c *call) (any, error) {
 }
 
 func (s *Server) addColumns(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessEditor)
+	sh, err := s.sheet(c, AccessAdmin)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (s *Server) addColumn(sh *sheet, in columnIn, i int, list []columnIn) (*Col
 }
 
 func (s *Server) updateColumn(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessEditor)
+	sh, err := s.sheet(c, AccessAdmin)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func (s *Server) updateColumn(c *call) (any, error) {
 }
 
 func (s *Server) deleteColumn(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessEditor)
+	sh, err := s.sheet(c, AccessAdmin)
 	if err != nil {
 		return nil, err
 	}

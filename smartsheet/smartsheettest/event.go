@@ -59,9 +59,17 @@ func (s *Server) changed(c *call, sh *sheet, events ...event) {
 	}
 }
 
-// enqueue puts events into the next callback of a webhook.
+// maxPending bounds what waits for a receiver that does not answer.
+const maxPending = 1_000_000
+
+// enqueue puts events into the next callback of a webhook, and disables one
+// that has far too many.
 func (s *Server) enqueue(w *webhook, events []event) {
 	if len(events) == 0 {
+		return
+	}
+	if len(w.pending)+len(events) > maxPending {
+		s.disable(w, statusCallbackFailed)
 		return
 	}
 	if len(w.pending) == 0 {

@@ -3,6 +3,7 @@ package smartsheettest
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -20,10 +21,29 @@ func (rt route) weight() int { return max(rt.cost, 1) }
 
 // routes are all operations below /2.0/.
 func routes() []route {
-	return []route{
+	return slices.Concat(sheetRoutes(), contentRoutes(), []route{
 		{method: "GET", path: "users/me", handle: (*Server).getMe},
 		{method: "GET", path: "users", handle: (*Server).listUsers},
 
+		{method: "GET", path: "shares", handle: (*Server).listShares},
+		{method: "POST", path: "shares", handle: (*Server).createShares},
+		{method: "GET", path: "shares/{share}", handle: (*Server).getShare},
+		{method: "PATCH", path: "shares/{share}", handle: (*Server).updateShare},
+		{method: "DELETE", path: "shares/{share}", handle: (*Server).deleteShare},
+
+		{method: "GET", path: "webhooks", handle: (*Server).listWebhooks},
+		{method: "POST", path: "webhooks", handle: (*Server).createWebhook},
+		{method: "GET", path: "webhooks/{webhook}", handle: (*Server).getWebhook},
+		{method: "PUT", path: "webhooks/{webhook}", handle: (*Server).updateWebhook, unlocked: true},
+		{method: "DELETE", path: "webhooks/{webhook}", handle: (*Server).deleteWebhook},
+		{method: "POST", path: "webhooks/{webhook}/resetsharedsecret", handle: (*Server).resetSecret},
+		{method: "POST", path: "webhooks/{webhook}/resetSharedSecret", handle: (*Server).resetSecret},
+	})
+}
+
+// sheetRoutes are those of sheets with their rows and columns.
+func sheetRoutes() []route {
+	return []route{
 		{method: "GET", path: "sheets", handle: (*Server).listSheets},
 		{method: "POST", path: "sheets", handle: (*Server).createSheet},
 		{method: "GET", path: "sheets/{sheet}", handle: (*Server).getSheet},
@@ -42,7 +62,12 @@ func routes() []route {
 		{method: "GET", path: "sheets/{sheet}/columns/{column}", handle: (*Server).getColumn},
 		{method: "PUT", path: "sheets/{sheet}/columns/{column}", handle: (*Server).updateColumn, sheetWrite: true},
 		{method: "DELETE", path: "sheets/{sheet}/columns/{column}", handle: (*Server).deleteColumn, sheetWrite: true},
+	}
+}
 
+// contentRoutes are those of what hangs on sheets and rows.
+func contentRoutes() []route {
+	return []route{
 		{method: "GET", path: "sheets/{sheet}/attachments", handle: (*Server).listAttachments},
 		{method: "POST", path: "sheets/{sheet}/attachments", handle: (*Server).attach, cost: 10, sheetWrite: true},
 		{method: "GET", path: "sheets/{sheet}/attachments/{attachment}", handle: (*Server).getAttachment},
@@ -62,20 +87,6 @@ func routes() []route {
 		{method: "GET", path: "sheets/{sheet}/comments/{comment}", handle: (*Server).getComment},
 		{method: "PUT", path: "sheets/{sheet}/comments/{comment}", handle: (*Server).updateComment, sheetWrite: true},
 		{method: "DELETE", path: "sheets/{sheet}/comments/{comment}", handle: (*Server).deleteComment, sheetWrite: true},
-
-		{method: "GET", path: "shares", handle: (*Server).listShares},
-		{method: "POST", path: "shares", handle: (*Server).createShares},
-		{method: "GET", path: "shares/{share}", handle: (*Server).getShare},
-		{method: "PATCH", path: "shares/{share}", handle: (*Server).updateShare},
-		{method: "DELETE", path: "shares/{share}", handle: (*Server).deleteShare},
-
-		{method: "GET", path: "webhooks", handle: (*Server).listWebhooks},
-		{method: "POST", path: "webhooks", handle: (*Server).createWebhook},
-		{method: "GET", path: "webhooks/{webhook}", handle: (*Server).getWebhook},
-		{method: "PUT", path: "webhooks/{webhook}", handle: (*Server).updateWebhook, unlocked: true},
-		{method: "DELETE", path: "webhooks/{webhook}", handle: (*Server).deleteWebhook},
-		{method: "POST", path: "webhooks/{webhook}/resetsharedsecret", handle: (*Server).resetSecret},
-		{method: "POST", path: "webhooks/{webhook}/resetSharedSecret", handle: (*Server).resetSecret},
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *Server) SetCellSilently(sheetID, rowID int64, title string, value any) 
 		r.cells[id] = &cell{}
 	}
 	switch v := value.(type) {
-	case int, int64, float64:
+	case int, int32, int64, float32, float64:
 		value = json.Number(jsonText(v))
 	case string:
 		if v == "" {
