@@ -170,6 +170,17 @@ func TestInboxesAreTheBridgesOwn(t *testing.T) {
 	}
 }
 
+func TestConnectReconnects(t *testing.T) {
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	status := p.bridge.StatusChanged(nats.CONNECTED)
+	if err := p.bridge.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, status, nats.CONNECTED)
+	p.publish(t, "orders.row.1", "still")
+}
+
 func TestLimits(t *testing.T) {
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")

@@ -21,16 +21,12 @@ func TestPartnerReads(t *testing.T) {
 	creds, _ := p.mint(t, "default")
 	nc := login(t, b, creds)
 	live, err := nc.SubscribeSync("smartsheet.acme.>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := nc.Flush(); err != nil {
+	if err := errors.Join(err, nc.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	for _, event := range [][2]string{{"orders.row.1", "old"}, {"orders.row.2", "other"}, {"orders.row.1", "new"}} {
 		p.publish(t, event[0], event[1])
 	}
-	want := []string{"smartsheet.acme.orders.row.2 other", "smartsheet.acme.orders.row.1 new"}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
@@ -39,36 +35,10 @@ func TestPartnerReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	t.Run("core subscription", func(t *testing.T) {
 		m, err := live.NextMsg(wait)
 		if err != nil || string(m.Data) != "old" {
 			t.Errorf("got %v, error %v, want the first event", m, err)
-		}
-	})
-	t.Run("ordered consumer", func(t *testing.T) {
-		c, err := s.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, fetch(t, c, 2, nil)); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("durable consumer", func(t *testing.T) {
-		c, err := s.CreateOrUpdateConsumer(t.Context(), jetstream.ConsumerConfig{
-			Durable: "erp", FilterSubject: "smartsheet.acme.>",
-			DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, fetch(t, c, 2, jetstream.Msg.DoubleAck)); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
-		info, err := c.Info(t.Context())
-		if err != nil || info.NumAckPending != 0 {
-			t.Errorf("got %v, error %v, want everything acknowledged", info, err)
 		}
 	})
 	t.Run("direct get", func(t *testing.T) {
@@ -77,26 +47,57 @@ func TestPartnerReads(t *testing.T) {
 			t.Errorf("got %v, error %v, want the last event", m, err)
 		}
 	})
-	t.Run("lists", func(t *testing.T) {
-		var streams, consumers []string
-		names := js.StreamNames(t.Context())
-		for name := range names.Name() {
-			streams = append(streams, name)
-		}
-		list := s.ConsumerNames(t.Context())
-		for name := range list.Name() {
-			consumers = append(consumers, name)
-		}
-		if err := errors.Join(names.Err(), list.Err()); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(streams, []string{"EVENTS"}) || !slices.Contains(consumers, "erp") {
-			t.Errorf("got streams %v and consumers %v, want EVENTS and erp", streams, consumers)
-		}
-		if err := s.DeleteConsumer(t.Context(), "erp"); err != nil {
-			t.Error(err)
-		}
+	want := []string{"smartsheet.acme.orders.row.2 other", "smartsheet.acme.orders.row.1 new"}
+	t.Run("ordered consumer", func(t *testing.T) { readOrdered(t, s, want) })
+	t.Run("durable consumer", func(t *testing.T) { readDurable(t, s, want) })
+	t.Run("lists", func(t *testing.T) { readLists(t, js, s) })
+}
+
+func readOrdered(t *testing.T, s jetstream.Stream, want []string) {
+	c, err := s.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, fetch(t, c, len(want), nil)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func readDurable(t *testing.T, s jetstream.Stream, want []string) {
+	c, err := s.CreateOrUpdateConsumer(t.Context(), jetstream.ConsumerConfig{
+		Durable: "erp", FilterSubject: "smartsheet.acme.>",
+		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, fetch(t, c, len(want), jetstream.Msg.DoubleAck)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	info, err := c.Info(t.Context())
+	if err != nil || info.NumAckPending != 0 {
+		t.Errorf("got %v, error %v, want everything acknowledged", info, err)
+	}
+}
+
+func readLists(t *testing.T, js jetstream.JetStream, s jetstream.Stream) {
+	names, list := js.StreamNames(t.Context()), s.ConsumerNames(t.Context())
+	var streams, consumers []string
+	for name := range names.Name() {
+		streams = append(streams, name)
+	}
+	for name := range list.Name() {
+		consumers = append(consumers, name)
+	}
+	if err := errors.Join(names.Err(), list.Err()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(streams, []string{"EVENTS"}) || !slices.Contains(consumers, "erp") {
+		t.Errorf("got streams %v and consumers %v, want EVENTS and erp", streams, consumers)
+	}
+	if err := s.DeleteConsumer(t.Context(), "erp"); err != nil {
+		t.Error(err)
+	}
 }
 
 // fetch reads n messages from a consumer and acknowledges them with ack.
