@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,9 +25,11 @@ const requestTimeout = 5 * time.Second
 // Stream is the stream EVENTS of one partner: what the partner reads, and the
 // only memory of what the partner has seen.
 type Stream struct {
-	nc   *nats.Conn
-	js   jetstream.JetStream
-	info *jetstream.StreamInfo // as it was when the stream was opened
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	partner  string
+	replicas int
+	info     *jetstream.StreamInfo // as it was when the stream was opened
 }
 
 // OpenStream returns the partner's stream over a connection into its account,
@@ -55,13 +56,25 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, replicas int
 	if err != nil {
 		return nil, fmt.Errorf("making the stream of partner %s: %w", partner, err)
 	}
-	return &Stream{nc: nc, js: js, info: st.CachedInfo()}, nil
+	return &Stream{nc: nc, js: js, partner: partner, replicas: replicas, info: st.CachedInfo()}, nil
 }
 
-// Epoch names this incarnation of the stream: it changes when the stream is
-// made anew, never on a restart.
-func (s *Stream) Epoch() string {
-	return strconv.FormatInt(s.info.Created.UnixNano(), 36)
+// Reopen opens the stream over the same connection, and makes it again if it is
+// gone.
+func (s *Stream) Reopen(ctx context.Context) (*Stream, error) {
+	return OpenStream(ctx, s.nc, s.partner, s.replicas)
+}
+
+// Created is when the stream was made.
+func (s *Stream) Created() time.Time { return s.info.Created }
+
+// LastSequence is the last sequence of the whole stream, as its leader has it.
+func (s *Stream) LastSequence(ctx context.Context) (uint64, error) {
+	st, err := s.js.Stream(ctx, StreamName)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the stream's last sequence: %w", err)
+	}
+	return st.CachedInfo().State.LastSeq, nil
 }
 
 // ShareState is how a share stands in the partner's stream.
@@ -167,6 +180,15 @@ func (s *Stream) PurgeBelow(ctx context.Context, filter string, sequence uint64)
 	}
 	if err != nil {
 		return fmt.Errorf("purging below sequence %d: %w", sequence, err)
+	}
+	return nil
+}
+
+// Delete removes the stream with all that was published. One that is gone
+// already is no error.
+func (s *Stream) Delete(ctx context.Context) error {
+	if err := s.js.DeleteStream(ctx, StreamName); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("deleting the stream: %w", err)
 	}
 	return nil
 }

@@ -208,4 +208,3 @@ func last(all []published) uint64 {
 	}
 	return all[len(all)-1].Sequence
 }
-

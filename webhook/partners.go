@@ -25,6 +25,7 @@ type Partners struct {
 	Registry *registry.Registry
 	Broker   *broker.Broker // nil: NATS is external
 	Replicas int
+	Store    string // names the embedded server's store, see broker.Incarnation
 	Log      *slog.Logger
 
 	mu   sync.Mutex
@@ -35,6 +36,7 @@ type Partners struct {
 type partnerStream struct {
 	mu     sync.Mutex
 	from   string // what the connection was made from
+	stale  bool   // the stream must be opened anew
 	stream *events.Stream
 	close  func()
 }
@@ -46,12 +48,19 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*even
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	from := partner.Account.ID() + partner.External.ID()
-	if ps.stream != nil && ps.from == from {
-		return ps.stream, nil
-	}
-	ps.drop()
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	if ps.stream != nil && ps.from == from {
+		if !ps.stale {
+			return ps.stream, nil
+		}
+		stream, err := ps.stream.Reopen(ctx)
+		if err == nil {
+			ps.stream, ps.stale = stream, false
+		}
+		return stream, err
+	}
+	ps.drop()
 	stream, closing, err := p.Dial(ctx, partner)
 	if err != nil {
 		return nil, err
@@ -78,7 +87,28 @@ func (ps *partnerStream) drop() {
 	if ps.close != nil {
 		ps.close()
 	}
-	ps.stream, ps.close, ps.from = nil, nil, ""
+	ps.stream, ps.close, ps.from, ps.stale = nil, nil, "", false
+}
+
+// Epoch names the incarnation of the partner's stream.
+func (p *Partners) Epoch(ctx context.Context, partner string, s *events.Stream) (string, error) {
+	sequence, err := s.LastSequence(ctx)
+	if err != nil {
+		return "", err
+	}
+	seen := registry.Sighting{Created: s.Created(), Sequence: sequence}
+	if known := p.Registry.Partner(partner); known != nil && known.External == nil {
+		seen.Store = p.Store
+	}
+	return p.Registry.Epoch(ctx, partner, seen)
+}
+
+// Reopen opens the partner's stream anew at its next use: it may be gone.
+func (p *Partners) Reopen(name string) {
+	ps := p.slot(name)
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.stale = true
 }
 
 // Forget closes the connection to the partner.

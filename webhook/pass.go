@@ -51,6 +51,7 @@ type run struct {
 	state  *events.ShareState
 	writer *events.Writer
 	origin events.Origin
+	epoch  string
 
 	err      error
 	over     bool           // the share has ended
@@ -204,7 +205,8 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	r.writer = r.stream.NewWriter(&r.share.Share, r.state.Lock)
-	return nil
+	r.epoch, err = r.pass.relay.Partners.Epoch(ctx, partner.Name, r.stream)
+	return err
 }
 
 func (r *run) active() bool { return r.err == nil && !r.over }

@@ -142,6 +142,11 @@ func (r *run) complete(ctx context.Context, to events.CompleteTo, readAt time.Ti
 	to.Time = to.Time.UTC().Truncate(time.Millisecond)
 	readAt = readAt.UTC().Truncate(time.Millisecond)
 	status := r.status(events.StateLive, "")
+	if reg := r.pass.reg; reg.Status == string(smartsheet.WebhookGridLimits) {
+		status = r.status(events.StateLive, "the sheet is too large for a webhook: changes come with each reconcile")
+	} else if why := trouble(reg); why != "" {
+		status = r.status(events.StateStale, why)
+	}
 	if r.tooLarge > 0 {
 		status = r.status(events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", r.tooLarge))
 	}
@@ -156,7 +161,7 @@ func (r *run) status(state events.State, reason string) events.StatusData {
 	next := now.Add(2 * r.pass.relay.Every)
 	s := events.StatusData{
 		State: state, Reason: reason, Since: now, Mode: modeOf(r.pass.reg), NextBefore: &next,
-		Epoch: r.stream.Epoch(), Revision: r.share.Revision,
+		Epoch: r.epoch, Revision: r.share.Revision,
 	}
 	if was := r.state.Status; was != nil {
 		if was.State == state && was.Reason == reason {
@@ -181,11 +186,22 @@ func (r *run) publishStatus(ctx context.Context, s events.StatusData) error {
 	return nil
 }
 
+// modeOf says whether changes come with callbacks or with reconciles only.
 func modeOf(reg *registry.Registration) string {
-	if reg.WebhookID == 0 {
+	if reg.WebhookID == 0 || reg.Status == string(smartsheet.WebhookGridLimits) {
 		return "polling"
 	}
 	return "webhook"
+}
+
+// trouble is what a registration's webhook lacks, empty for nothing: without it
+// changes come late, and the partner should know.
+func trouble(reg *registry.Registration) string {
+	switch reg.Status {
+	case string(smartsheet.WebhookEnabled), StatusPolling, string(smartsheet.WebhookGridLimits), "":
+		return ""
+	}
+	return "the webhook is disabled at Smartsheet (" + reg.Status + "): changes come with each reconcile only"
 }
 
 // say tells the partners of the shares that their streams are not complete, if

@@ -70,7 +70,8 @@ func (p *pass) unmoved(ctx context.Context) (bool, error) {
 	runs := slices.DeleteFunc(slices.Clone(p.runs), func(r *run) bool { return !r.active() })
 	for _, r := range runs {
 		s := r.state.Status
-		if s.State != events.StateLive || s.ReadAt == nil || time.Since(*s.ReadAt) > fullEvery {
+		following := s.State == events.StateLive || s.Reason == trouble(p.reg)
+		if !following || s.ReadAt == nil || time.Since(*s.ReadAt) > fullEvery {
 			return false, nil
 		}
 	}

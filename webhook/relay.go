@@ -105,6 +105,9 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		if err := r.refuse(ctx, p.owner, p.readErr); err != nil {
 			return "again", err
 		}
+		if err := r.tellOthers(ctx, p.reg); err != nil {
+			return "again", err
+		}
 		p.say(ctx, p.runs, events.StateSuspended, "Smartsheet refuses the owner's token")
 		return "refused", nil
 	case class == smartsheet.Forbidden || class == smartsheet.NotFound:
@@ -152,6 +155,21 @@ func (r *Relay) refuse(ctx context.Context, o *registry.Owner, cause error) erro
 		return nil
 	}
 	return err
+}
+
+// tellOthers has the owner's other registrations looked at, whose partners must
+// know too that nothing can be read any more.
+func (r *Relay) tellOthers(ctx context.Context, refused *registry.Registration) error {
+	for _, reg := range r.Registry.Registrations() {
+		if reg.Owner != refused.Owner || reg.ID == refused.ID {
+			continue
+		}
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}
+		if err := r.Inbox.Put(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // troubled are the shares that fail: all where the sheet cannot be read.

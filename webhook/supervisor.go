@@ -64,6 +64,29 @@ func (l *looking) webhooks(ctx context.Context, o *registry.Owner, client *smart
 	return found, nil
 }
 
+// lastCallback returns when the owner's webhook was last called with success, as
+// far as a look has told.
+func (l *looking) lastCallback(owner string, webhook int64) time.Time {
+	l.mu.Lock()
+	k := l.owners[owner]
+	l.mu.Unlock()
+	if k == nil || !k.mu.TryLock() { // being read at this moment
+		return time.Time{}
+	}
+	defer k.mu.Unlock()
+	if stats := k.webhooks[webhook].Stats; stats != nil {
+		return stats.LastSuccessfulCallback.Time
+	}
+	return time.Time{}
+}
+
+// LastCallback tells when Smartsheet last called for the registration with
+// success, as it said when the webhooks were last looked at: up to half the
+// time between two reconciles ago. It asks nobody; zero is not known.
+func (g *Registrar) LastCallback(reg *registry.Registration) time.Time {
+	return g.looking.lastCallback(reg.Owner, reg.WebhookID)
+}
+
 // Tend looks after the webhook of a registration: it is enabled again where it
 // can be, made again where it is gone, told where we are reached now, and
 // removed where the registration is being deleted.

@@ -12,7 +12,10 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -20,6 +23,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
+
+// readyTime bounds what /readyz asks.
+const readyTime = 5 * time.Second
 
 // API is what the admin API works on. All fields but those that say so are
 // required; they are not changed once there is a Handler.
@@ -49,5 +55,61 @@ type API struct {
 func (a *API) Handler() http.Handler {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: a.Log
+	e.HTTPErrorHandler = answerError
+	e.Use(a.logged, newGuard(a.Tokens).admit)
+	api := humaecho.New(e, a.config())
+	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(status422{c}) })
+	a.routeOwners(api)
+	a.routePartners(api)
+	a.routeCredentials(api)
+	a.routeWebhooks(api)
+	a.routeShares(api)
+	a.routeDead(api)
+	a.routeProbes(e)
+	e.GET(pathOpenAPI, func(c echo.Context) error { return c.JSON(http.StatusOK, api.OpenAPI()) })
 	return e
 }
+
+// config is huma's own, without its pages and links.
+func (a *API) config() huma.Config {
+	version := a.Version
+	if version == "" {
+		version = "dev"
+	}
+	c := huma.DefaultConfig("Sheetbridge admin API", version)
+	c.Info.Description = "Says which owners, partners and sheets the bridge connects. Ids of Smartsheet are strings. Refusals are application/problem+json (RFC 9457); their detail says what to do."
+	c.DocsPath, c.OpenAPIPath, c.SchemasPath = "", "", ""
+	c.CreateHooks = nil
+	c.Transformers = []huma.Transformer{polish}
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "One of the tokens in SHEETBRIDGE_ADMIN_TOKEN. A read-only one may GET"},
+	}
+	c.Security = []map[string][]string{{"bearer": {}}}
+	return c
+}
+
+// routeProbes routes what machines ask.
+func (a *API) routeProbes(e *echo.Echo) {
+	e.GET(pathHealth, func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET(pathReady, func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), readyTime)
+		defer cancel()
+		if a.Ready == nil {
+			return c.String(http.StatusOK, "ready\n")
+		}
+		if err := a.Ready(ctx); err != nil {
+			return problem(http.StatusServiceUnavailable, "not ready: %v", err)
+		}
+		return c.String(http.StatusOK, "ready\n")
+	})
+	if a.Metrics != nil {
+		e.GET(pathMetrics, echo.WrapHandler(a.Metrics))
+	}
+}
+
+// now is the time as records keep it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// clip bounds what an answer repeats of a request.
+func clip(s string) string { return s[:min(len(s), 64)] }

@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	smallBody = 64 << 10
+	largeBody = 1 << 20 // shares of all columns of a sheet
+	// bodyTime is how long a body may take to arrive.
+	bodyTime = 10 * time.Second
+	// quick bounds what an operation takes, verified one in which Smartsheet
+	// calls us before it answers.
+	quick    = 50 * time.Second
+	verified = 210 * time.Second
+)
+
+// operation is what the OpenAPI document says of one call.
+type operation struct {
+	method, path string
+	id           string
+	tag          string
+	summary      string
+	description  string
+	status       int // when all is well
+	body         int64
+	within       time.Duration // 0: quick
+	also         map[int]reflect.Type
+	errors       []int // besides those that any call may have
+}
+
+// register routes a call to the function that does it.
+func register[I, O any](api huma.API, o operation, do func(context.Context, *I) (*O, error)) {
+	within := o.within
+	if within == 0 {
+		within = quick
+	}
+	op := huma.Operation{
+		OperationID: o.id, Method: o.method, Path: o.path, Tags: []string{o.tag},
+		Summary: o.summary, Description: o.description, DefaultStatus: o.status,
+		MaxBodyBytes: o.body, BodyReadTimeout: bodyTime, Responses: map[string]*huma.Response{},
+		Errors: append([]int{http.StatusUnauthorized}, o.errors...),
+	}
+	if o.method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusForbidden)
+	}
+	if o.body > 0 {
+		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	for status, t := range o.also {
+		schema := api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+		}
+	}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		recordOf(ctx).allow(within)
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, refusal(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// list is how every list is answered.
+type list[T any] struct {
+	Items []T `json:"items" nullable:"false"`
+}
+
+// listOf makes a list of a slice, which may be nil.
+func listOf[T any](items []T) list[T] {
+	if items == nil {
+		items = []T{}
+	}
+	return list[T]{items}
+}
+
+// out is an answer with a body.
+type out[T any] struct{ Body T }
+
+// none is an answer without a body, or a request without parameters.
+type none struct{}
+
+// named is a request about the thing with the name.
+type named struct {
+	Name string `path:"name" doc:"Its name"`
+}
+
+// accepted is the answer to what is done later.
+type accepted struct {
+	Accepted string `json:"accepted" doc:"What will be done" example:"reconcile"`
+}

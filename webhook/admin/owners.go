@@ -1,0 +1,301 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// Kinds of owner.
+const (
+	kindToken  = "token"
+	kindAssume = "assume"
+	kindOAuth  = "oauth"
+)
+
+// Owner is an owner as the API shows it.
+type Owner struct {
+	Name       string    `json:"name" example:"ops"`
+	Email      string    `json:"email" doc:"Whom the token speaks for" example:"jane@a.example"`
+	Region     string    `json:"region" enum:"us,eu,au,gov"`
+	Kind       string    `json:"kind" enum:"token,assume,oauth"`
+	AssumeUser string    `json:"assumeUser,omitempty" doc:"Whom an administrator's token acts for"`
+	State      string    `json:"state" enum:"ok,authorize,refused,suspended" doc:"Whether the access works"`
+	Reason     string    `json:"reason,omitempty" doc:"Why it does not"`
+	CreatedAt  time.Time `json:"createdAt"`
+}
+
+func ownerOf(o *registry.Owner) Owner {
+	return Owner{
+		Name: o.Name, Email: o.Email, Region: string(o.Region), Kind: o.Kind, AssumeUser: o.AssumeUser,
+		State: string(o.State), Reason: o.Reason, CreatedAt: o.CreatedAt,
+	}
+}
+
+// NewOwner is an owner to be added.
+type NewOwner struct {
+	Name       string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" example:"ops"`
+	Kind       string `json:"kind,omitempty" enum:"token,assume,oauth" doc:"Follows from the other fields where it is left out"`
+	Token      string `json:"token,omitempty" minLength:"8" maxLength:"1024" pattern:"^[!-~]+$" patternDescription:"an access token as Smartsheet shows it, without blanks" writeOnly:"true" doc:"Access token of the user. It is tried, sealed, and never shown again"`
+	Region     string `json:"region" enum:"us,eu,au,gov" doc:"Where the user's account lives"`
+	AssumeUser string `json:"assumeUser,omitempty" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" patternDescription:"the e-mail address of a user" doc:"Act as this user; the token must be a System Admin's"`
+}
+
+// NewToken replaces an owner's token.
+type NewToken struct {
+	Token string `json:"token" minLength:"8" maxLength:"1024" pattern:"^[!-~]+$" patternDescription:"an access token as Smartsheet shows it, without blanks" writeOnly:"true" doc:"Access token of the same user"`
+}
+
+// Sheet is a sheet that an owner can read.
+type Sheet struct {
+	ID         string `json:"id" example:"4509506114742148"`
+	Name       string `json:"name"`
+	Permission string `json:"permission" doc:"OWNER, ADMIN, EDITOR_SHARE, EDITOR, COMMENTER or VIEWER"`
+}
+
+type newOwnerRequest struct{ Body NewOwner }
+
+type newTokenRequest struct {
+	named
+	Body NewToken
+}
+
+func (a *API) routeOwners(api huma.API) {
+	const tag = "owners"
+	register(api, operation{
+		method: http.MethodPost, path: "/v1/owners", id: "addOwner", tag: tag, status: http.StatusCreated, body: smallBody,
+		summary: "Add an owner", description: "Tries the token with GET /users/me first. What Smartsheet refuses is not stored.",
+		errors: []int{http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.addOwner)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/owners", id: "listOwners", tag: tag,
+		summary: "List the owners", description: "Without their tokens.",
+	}, a.listOwners)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/owners/{name}", id: "getOwner", tag: tag,
+		summary: "Get an owner", description: "Without its token.",
+		errors: []int{http.StatusNotFound},
+	}, a.getOwner)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/owners/{name}/sheets", id: "listOwnerSheets", tag: tag,
+		summary: "List the sheets that an owner can read", description: "Asks Smartsheet, a request for each 1,000 sheets.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.listSheets)
+	register(api, operation{
+		method: http.MethodPut, path: "/v1/owners/{name}/token", id: "replaceOwnerToken", tag: tag, body: smallBody,
+		summary: "Replace an owner's token", description: "The token must be of the same user. What was suspended for the old one goes on at once.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.replaceToken)
+	register(api, operation{
+		method: http.MethodDelete, path: "/v1/owners/{name}", id: "deleteOwner", tag: tag, status: http.StatusNoContent,
+		summary: "Remove an owner", description: "Only while no webhook uses it.",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, a.deleteOwner)
+}
+
+func (a *API) addOwner(ctx context.Context, in *newOwnerRequest) (*out[Owner], error) {
+	b := in.Body
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	if a.Registry.Owner(b.Name) != nil {
+		return nil, nameTaken("owner", b.Name)
+	}
+	region := smartsheet.Region(b.Region)
+	me, err := a.try(ctx, region, b.Token, b.AssumeUser)
+	if err != nil {
+		return nil, err
+	}
+	o := &registry.Owner{
+		Name: b.Name, Region: region, Kind: kindToken, UserID: me.ID, Email: me.Email, AssumeUser: b.AssumeUser,
+		TokenID: a.Access.TokenID(region, b.Token), State: registry.OwnerOK, CreatedAt: now(),
+	}
+	if b.AssumeUser != "" {
+		o.Kind = kindAssume
+	}
+	if o.Token, err = a.Registry.Sealer().SealString(b.Token, o.SealName("token")); err != nil {
+		return nil, err
+	}
+	if err := a.Registry.CreateOwner(ctx, o); errors.Is(err, registry.ErrExists) {
+		return nil, nameTaken("owner", b.Name)
+	} else if err != nil {
+		return nil, err
+	}
+	return &out[Owner]{ownerOf(o)}, nil
+}
+
+// check tells what kinds of owner there can be.
+func (b NewOwner) check() error {
+	switch {
+	case b.Kind == kindOAuth:
+		return invalid("kind", "OAuth is not configured: set SHEETBRIDGE_OAUTH_CLIENT_ID and SHEETBRIDGE_OAUTH_CLIENT_SECRET, or give a token")
+	case b.Token == "":
+		return invalid("token", "is required: give an access token of the user")
+	case b.Kind == kindAssume && b.AssumeUser == "":
+		return invalid("assumeUser", "is required for the kind assume: give the e-mail address of the user to act as")
+	case b.Kind == kindToken && b.AssumeUser != "":
+		return invalid("kind", "with assumeUser the kind is assume: leave the kind out")
+	}
+	return nil
+}
+
+// try asks Smartsheet whom the token speaks for.
+func (a *API) try(ctx context.Context, region smartsheet.Region, token, assumeUser string) (*smartsheet.User, error) {
+	me, err := a.Access.NewClient(region, token, assumeUser).Me(ctx)
+	switch smartsheet.Classify(err) {
+	case smartsheet.OK:
+		return me, nil
+	case smartsheet.Refused, smartsheet.Expired, smartsheet.Forbidden, smartsheet.NotFound, smartsheet.Invalid:
+		p := webhook.FromSmartsheet("trying the token in region "+string(region), err).(*webhook.Problem)
+		p.Fault, p.Field = webhook.FaultInvalid, "token"
+		p.Detail += ". Is it a token of that region, neither revoked nor run out?"
+		if assumeUser != "" {
+			p.Detail += " Is it a System Admin's, and assumeUser a user of the same account who is none?"
+		}
+		return nil, p
+	}
+	return nil, webhook.FromSmartsheet("trying the token", err)
+}
+
+func (a *API) listOwners(context.Context, *none) (*out[list[Owner]], error) {
+	var items []Owner
+	for _, o := range a.Registry.Owners() {
+		items = append(items, ownerOf(o))
+	}
+	return &out[list[Owner]]{listOf(items)}, nil
+}
+
+// owner finds an owner by its name in the path.
+func (a *API) owner(name string) (*registry.Owner, error) {
+	if o := a.Registry.Owner(name); o != nil {
+		return o, nil
+	}
+	return nil, problem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name))
+}
+
+func (a *API) getOwner(_ context.Context, in *named) (*out[Owner], error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &out[Owner]{ownerOf(o)}, nil
+}
+
+func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if o.State != registry.OwnerOK {
+		return nil, problem(http.StatusConflict, "the access of owner %q does not work (%s): replace its token with PUT /v1/owners/%s/token", o.Name, o.State, o.Name)
+	}
+	client, err := a.Access.Client(o, budget.Callback)
+	if err != nil {
+		return nil, err
+	}
+	var items []Sheet
+	for s, err := range client.Sheets(ctx) {
+		if err != nil {
+			return nil, webhook.FromSmartsheet("listing the sheets", err)
+		}
+		items = append(items, Sheet{ID: strconv.FormatInt(s.ID, 10), Name: s.Name, Permission: s.AccessLevel})
+	}
+	return &out[list[Sheet]]{listOf(items)}, nil
+}
+
+func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner], error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	me, err := a.try(ctx, o.Region, in.Body.Token, o.AssumeUser)
+	if err != nil {
+		return nil, err
+	}
+	if me.ID != o.UserID {
+		return nil, invalid("token", "it speaks for %s, owner %q is %s: use a token of the same user, or add another owner", me.Email, o.Name, o.Email)
+	}
+	sealed, err := a.Registry.Sealer().SealString(in.Body.Token, o.SealName("token"))
+	if err != nil {
+		return nil, err
+	}
+	var now registry.Owner
+	err = a.Registry.UpdateOwner(ctx, o.Name, func(o *registry.Owner) error {
+		o.Token, o.TokenID, o.Email = sealed, a.Access.TokenID(o.Region, in.Body.Token), me.Email
+		o.State, o.Reason = registry.OwnerOK, ""
+		now = *o
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &out[Owner]{ownerOf(&now)}, a.wake(ctx, o.Name)
+}
+
+// wake has all sheets of an owner looked at, and their webhooks too.
+func (a *API) wake(ctx context.Context, owner string) error {
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Owner != owner {
+			continue
+		}
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true, ReceivedAt: now()}
+		if err := a.Inbox.Put(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.unused(o.Name); err != nil {
+		return nil, err
+	}
+	if err := a.Registry.DeleteOwner(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := a.unused(o.Name); err != nil { // a sheet was registered in between
+		return nil, errors.Join(err, a.Registry.CreateOwner(ctx, o))
+	}
+	return nil, nil
+}
+
+// unused refuses while registrations use the owner.
+func (a *API) unused(owner string) error {
+	var used []string
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Owner == owner {
+			used = append(used, fmt.Sprintf("%s (sheet %q)", reg.ID, reg.SheetName))
+		}
+	}
+	if len(used) == 0 {
+		return nil
+	}
+	return problem(http.StatusConflict, "webhooks use owner %q: delete them first: %s", owner, strings.Join(used[:min(len(used), maxNamed)], ", "))
+}
+
+func nameTaken(what, name string) error {
+	return fieldProblem(http.StatusConflict, "name", fmt.Sprintf("there is %s %q already: choose another name", article(what), name))
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}

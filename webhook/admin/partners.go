@@ -1,0 +1,276 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// firstCredentials is the name of those that come with a new partner.
+	firstCredentials = "default"
+	// undoTime bounds taking back what could not be finished.
+	undoTime = 10 * time.Second
+	// dialTime bounds trying a partner's own NATS.
+	dialTime = 10 * time.Second
+)
+
+// Partner is a partner as the API shows it.
+type Partner struct {
+	Name      string    `json:"name" example:"acme"`
+	URL       string    `json:"url" doc:"Where its NATS is" example:"tls://nats.a.example:4222"`
+	Stream    string    `json:"stream" doc:"The one stream of its account" example:"EVENTS"`
+	Subjects  string    `json:"subjects" doc:"What its stream holds" example:"smartsheet.acme.>"`
+	External  bool      `json:"external" doc:"Its account is at another NATS: the bridge mints no credentials there"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// MadePartner is a partner that was just added.
+type MadePartner struct {
+	Partner
+	Credentials string `json:"credentials,omitempty" doc:"Text of a NATS .creds file, named default. Shown this once; absent where the account is external"`
+}
+
+// NewPartner is a partner to be added.
+type NewPartner struct {
+	Name string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" example:"acme"`
+	NATS *NATS  `json:"nats,omitempty" doc:"Where the partner's account is somewhere else; required where SHEETBRIDGE_NATS_URL is set"`
+}
+
+// NATS is an account at another NATS.
+type NATS struct {
+	URL         string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
+	Credentials string `json:"credentials" minLength:"1" maxLength:"16384" writeOnly:"true" doc:"Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again"`
+}
+
+type newPartnerRequest struct{ Body NewPartner }
+
+func (a *API) routePartners(api huma.API) {
+	const tag = "partners"
+	register(api, operation{
+		method: http.MethodPost, path: "/v1/partners", id: "addPartner", tag: tag, status: http.StatusCreated, body: smallBody,
+		summary: "Add a partner", description: "Makes its NATS account, its stream and its first credentials, or tries the account that is given.",
+		errors: []int{http.StatusConflict, http.StatusBadGateway},
+	}, a.addPartner)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/partners", id: "listPartners", tag: tag,
+		summary: "List the partners", description: "Without their credentials.",
+	}, a.listPartners)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/partners/{name}", id: "getPartner", tag: tag,
+		summary: "Get a partner", description: "Without its credentials.",
+		errors: []int{http.StatusNotFound},
+	}, a.getPartner)
+	register(api, operation{
+		method: http.MethodDelete, path: "/v1/partners/{name}", id: "deletePartner", tag: tag, status: http.StatusNoContent,
+		summary: "Remove a partner", description: "Ends its shares and closes its connections; its account and its stream go.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway},
+	}, a.deletePartner)
+}
+
+func (a *API) partnerOf(p *registry.Partner) Partner {
+	shown := Partner{
+		Name: p.Name, Stream: events.StreamName, Subjects: "smartsheet." + p.Name + ".>",
+		External: p.External != nil, CreatedAt: p.CreatedAt,
+	}
+	switch {
+	case p.External != nil:
+		shown.URL = p.External.URL
+	case a.Broker != nil:
+		shown.URL = a.Broker.URL()
+	}
+	return shown
+}
+
+func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadePartner], error) {
+	a.accounts.Lock()
+	defer a.accounts.Unlock()
+	b := in.Body
+	if a.Registry.Partner(b.Name) != nil {
+		return nil, nameTaken("partner", b.Name)
+	}
+	if b.NATS == nil && a.Broker == nil {
+		return nil, invalid("nats", "is required, since SHEETBRIDGE_NATS_URL is set and the bridge can make no accounts there: give the url and credentials of the partner's account")
+	}
+	p := &registry.Partner{Name: b.Name, Credentials: []registry.Credential{}, CreatedAt: now()}
+	var err error
+	if p.MaskKey, err = a.newMaskKey(p); err != nil {
+		return nil, err
+	}
+	var creds string
+	if b.NATS != nil {
+		err = a.addExternal(ctx, p, b.NATS)
+	} else {
+		creds, err = a.addEmbedded(ctx, p)
+	}
+	if errors.Is(err, registry.ErrExists) {
+		return nil, nameTaken("partner", b.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &out[MadePartner]{MadePartner{a.partnerOf(p), creds}}, nil
+}
+
+// newMaskKey makes the key by which values are hashed for this partner alone.
+func (a *API) newMaskKey(p *registry.Partner) ([]byte, error) {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return a.Registry.Sealer().Seal(key, p.SealName("maskKey"))
+}
+
+// addEmbedded makes the partner's account at our own NATS. The record comes
+// first: what is made after it can be found and removed.
+func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds string, err error) {
+	account, err := broker.NewAccount(p.Name)
+	if err != nil {
+		return "", err
+	}
+	creds, user, err := account.MintUser(firstCredentials, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	sealer := a.Registry.Sealer()
+	p.Account = &registry.Account{PublicKey: account.PublicKey}
+	p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt})
+	if p.Account.Seed, err = sealer.SealString(string(account.Seed), p.SealName("seed")); err != nil {
+		return "", err
+	}
+	if p.Account.SigningSeed, err = sealer.SealString(string(account.SigningSeed), p.SealName("signingSeed")); err != nil {
+		return "", err
+	}
+	if err := a.Registry.CreatePartner(ctx, p); err != nil {
+		return "", err
+	}
+	if err = a.Broker.PutAccount(ctx, p.Name, account); err == nil {
+		_, err = a.Partners.Stream(ctx, p)
+	}
+	if err != nil {
+		return "", upstream("making the partner's account", errors.Join(err, a.undoPartner(ctx, p)))
+	}
+	return creds, nil
+}
+
+// undoPartner takes back a partner that could not be made.
+func (a *API) undoPartner(ctx context.Context, p *registry.Partner) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	return a.removePartner(ctx, p)
+}
+
+// addExternal tries the partner's account at another NATS and stores how to get
+// there.
+func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) error {
+	sealed, err := a.Registry.Sealer().SealString(n.Credentials, p.SealName("credentials"))
+	if err != nil {
+		return err
+	}
+	p.External = &registry.External{URL: n.URL, Credentials: sealed}
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	_, closing, err := a.Partners.Dial(dialing, p)
+	if err != nil {
+		return invalid("nats", "the partner's account cannot be used: %v", err)
+	}
+	closing()
+	return a.Registry.CreatePartner(ctx, p)
+}
+
+func (a *API) listPartners(context.Context, *none) (*out[list[Partner]], error) {
+	var items []Partner
+	for _, p := range a.Registry.Partners() {
+		items = append(items, a.partnerOf(p))
+	}
+	return &out[list[Partner]]{listOf(items)}, nil
+}
+
+// partner finds a partner by its name in the path.
+func (a *API) partner(name string) (*registry.Partner, error) {
+	if p := a.Registry.Partner(name); p != nil {
+		return p, nil
+	}
+	return nil, problem(http.StatusNotFound, "there is no partner %q: GET /v1/partners lists them", clip(name))
+}
+
+func (a *API) getPartner(_ context.Context, in *named) (*out[Partner], error) {
+	p, err := a.partner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &out[Partner]{a.partnerOf(p)}, nil
+}
+
+// deletePartner may be repeated until it succeeds: the record goes last.
+func (a *API) deletePartner(ctx context.Context, in *named) (*none, error) {
+	a.accounts.Lock()
+	defer a.accounts.Unlock()
+	p, err := a.partner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, reg := range a.Registry.Registrations() {
+		if err := a.dropShares(ctx, reg, p.Name); err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return nil, a.removePartner(ctx, p)
+}
+
+// dropShares removes the partner's shares from a registration. Nothing has to
+// be taken back from a stream that goes as a whole.
+func (a *API) dropShares(ctx context.Context, reg *registry.Registration, partner string) error {
+	its := func(s registry.Share) bool { return s.Partner == partner }
+	if !slices.ContainsFunc(reg.Shares, its) {
+		return nil
+	}
+	_, err := a.Registry.UpdateRegistration(ctx, reg.ID, func(reg *registry.Registration) error {
+		reg.Shares = slices.DeleteFunc(reg.Shares, its)
+		return nil
+	})
+	return err
+}
+
+// removePartner removes stream, account and record of a partner.
+func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
+	if p.External != nil {
+		a.emptyExternal(ctx, p)
+	}
+	a.Partners.Forget(p.Name)
+	if p.Account != nil && a.Broker != nil {
+		if err := a.Broker.DeleteAccount(ctx, broker.Account{PublicKey: p.Account.PublicKey}); err != nil {
+			return upstream("removing the partner's account", err)
+		}
+	}
+	p = a.Registry.Partner(p.Name) // with its revision
+	if p == nil {
+		return nil
+	}
+	if err := a.Registry.DeletePartner(ctx, p); err != nil {
+		return err
+	}
+	a.Partners.Forget(p.Name) // a pass may have opened it again meanwhile
+	return nil
+}
+
+// emptyExternal removes the stream at another NATS, if that still lets us: a
+// partner that is gone for good must not stay for ever.
+func (a *API) emptyExternal(ctx context.Context, p *registry.Partner) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	stream, err := a.Partners.Stream(ctx, p)
+	if err == nil {
+		err = stream.Delete(ctx)
+	}
+	if err != nil {
+		a.Log.Warn("the stream of a removed partner could not be removed at its NATS", "partner", p.Name, "err", err)
+	}
+}

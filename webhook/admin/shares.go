@@ -1,0 +1,146 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// NewColumn is a column to be shared, found by its title or its id.
+type NewColumn struct {
+	Title    string `json:"title,omitempty" maxLength:"200" example:"Status"`
+	ColumnID string `json:"columnId,omitempty" maxLength:"20" example:"7318427511613316"`
+	As       string `json:"as,omitempty" maxLength:"200" doc:"The field's name; default: a slug of the title" example:"status"`
+	Mask     string `json:"mask,omitempty" enum:"hash,redact" doc:"What the partner gets instead of the value"`
+}
+
+// ShareChange is what may be changed of a share.
+type ShareChange struct {
+	Columns []NewColumn `json:"columns" minItems:"1" maxItems:"400" nullable:"false" doc:"What is shared, and nothing else"`
+	Where   string      `json:"where,omitempty" maxLength:"16384" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
+	Kinds   []string    `json:"kinds,omitempty" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
+}
+
+// NewShare is a share to be made.
+type NewShare struct {
+	Partner string `json:"partner" doc:"Who may see it" example:"acme"`
+	Sheet   string `json:"sheet,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"The partner's name for the sheet; default: a slug of the sheet's name" example:"orders"`
+	ShareChange
+}
+
+// NewShareDefinition replaces what a share shows.
+type NewShareDefinition struct {
+	ShareChange
+	Breaking bool `json:"breaking,omitempty" doc:"The partner agrees to lose fields, or to get them with another type"`
+}
+
+// Column is a column that is shared.
+type Column struct {
+	ColumnID string `json:"columnId"`
+	Title    string `json:"title" doc:"As it was when the share was made"`
+	As       string `json:"as" doc:"The field's name"`
+	Type     string `json:"type" doc:"As it was when the share was made"`
+	Mask     string `json:"mask,omitempty"`
+}
+
+// Share is a share as the API shows it.
+type Share struct {
+	Partner    string             `json:"partner"`
+	Sheet      string             `json:"sheet"`
+	Columns    []Column           `json:"columns" nullable:"false"`
+	Where      string             `json:"where,omitempty"`
+	Kinds      []string           `json:"kinds" nullable:"false"`
+	Revision   int64              `json:"revision" doc:"Counts its changes from 1"`
+	State      string             `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told; unknown: its stream could not be read now"`
+	Reason     string             `json:"reason,omitempty"`
+	CompleteTo *events.CompleteTo `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
+}
+
+func (c ShareChange) request() events.Request {
+	r := events.Request{Where: c.Where, Kinds: c.Kinds}
+	for _, column := range c.Columns {
+		r.Columns = append(r.Columns, events.RequestColumn(column))
+	}
+	return r
+}
+
+func (s NewShare) request() events.Request {
+	r := s.ShareChange.request()
+	r.Partner, r.Sheet = s.Partner, s.Sheet
+	return r
+}
+
+func shareOf(s *registry.Share) Share {
+	shown := Share{
+		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision,
+		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)), State: stateUnknown, Reason: "NATS did not answer in time",
+	}
+	for i, f := range s.Fields {
+		shown.Columns[i] = Column{
+			ColumnID: strconv.FormatInt(f.ColumnID, 10), Title: f.Title, As: f.Name, Type: string(f.Type), Mask: string(f.Mask),
+		}
+	}
+	for i, k := range s.Kinds {
+		shown.Kinds[i] = string(k)
+	}
+	return shown
+}
+
+type shareRequest struct {
+	webhookRequest
+	Partner string `path:"partner" doc:"Who may see it"`
+	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
+}
+
+type putShareRequest struct {
+	shareRequest
+	Body NewShareDefinition
+}
+
+func (a *API) routeShares(api huma.API) {
+	const tag, path = "shares", "/v1/webhooks/{id}/shares/{partner}/{sheet}"
+	register(api, operation{
+		method: http.MethodPut, path: path, id: "changeShare", tag: tag, body: largeBody,
+		summary: "Change a share", description: "What the partner would lose of it needs breaking. Where it shows less than before, what had been published is taken back.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.changeShare)
+	register(api, operation{
+		method: http.MethodDelete, path: path, id: "endShare", tag: tag, status: http.StatusNoContent,
+		summary: "End a share", description: "The partner is told, and what had been published of it is removed.",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, a.endShare)
+	register(api, operation{
+		method: http.MethodPost, path: path + "/resend", id: "resendShare", tag: tag, status: http.StatusAccepted,
+		summary: "Publish a share again", description: "Its subjects are purged and the sheet is published anew, as in the first load.",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, a.resendShare)
+}
+
+func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*out[Share], error) {
+	reg, err := a.Registrar.PutShare(ctx, in.ID, in.Partner, in.Sheet, in.Body.request(), in.Body.Breaking)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range a.webhooksOf(ctx, []*registry.Registration{reg})[0].Shares {
+		if s.Partner == in.Partner && s.Sheet == in.Sheet {
+			return &out[Share]{s}, nil
+		}
+	}
+	return nil, registry.ErrConflict // it was ended at once
+}
+
+func (a *API) endShare(ctx context.Context, in *shareRequest) (*none, error) {
+	return nil, a.Registrar.EndShare(ctx, in.ID, in.Partner, in.Sheet)
+}
+
+func (a *API) resendShare(ctx context.Context, in *shareRequest) (*out[accepted], error) {
+	if err := a.Registrar.Resend(ctx, in.ID, in.Partner, in.Sheet); err != nil {
+		return nil, err
+	}
+	return &out[accepted]{accepted{"resend"}}, nil
+}

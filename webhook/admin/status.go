@@ -1,0 +1,151 @@
+package admin
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// lookTime bounds what an answer waits for NATS to tell how things stand.
+	// What is not told by then is unknown.
+	lookTime = 2 * time.Second
+
+	stateUnknown = "unknown"
+)
+
+// standing is how one share stands, or how many hints wait for a registration.
+type standing struct {
+	webhook, share int // places in the answer; share -1: the registration itself
+	state          *events.ShareState
+	backlog        int
+	err            error
+}
+
+// question is one share whose state is wanted.
+type question struct {
+	webhook, share int
+	of             *registry.Share
+}
+
+// webhooksOf shows registrations, with the state of their shares as it stands
+// in the partners' streams. All partners are asked at once, so that one that
+// does not answer keeps only itself unknown.
+func (a *API) webhooksOf(ctx context.Context, regs []*registry.Registration) []Webhook {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	shown := make([]Webhook, len(regs))
+	asked := map[string][]question{} // by partner
+	total := len(regs)
+	for i, reg := range regs {
+		shown[i] = a.webhookOf(reg)
+		for k := range reg.Shares {
+			s := &reg.Shares[k]
+			if s.Ending {
+				continue
+			}
+			asked[s.Partner] = append(asked[s.Partner], question{i, len(shown[i].Shares), s})
+			shown[i].Shares = append(shown[i].Shares, shareOf(s))
+			total++
+		}
+	}
+	// As large as there are answers: who comes too late must not wait for ever.
+	answers := make(chan standing, total)
+	go a.askInbox(ctx, regs, answers)
+	for partner, questions := range asked {
+		go a.askPartner(ctx, partner, questions, answers)
+	}
+	for range total {
+		select {
+		case s := <-answers:
+			s.enter(&shown[s.webhook], regs[s.webhook])
+		case <-ctx.Done():
+			return shown
+		}
+	}
+	return shown
+}
+
+// webhookOf is what is known of a registration here.
+func (a *API) webhookOf(reg *registry.Registration) Webhook {
+	w := Webhook{
+		ID: reg.ID, Owner: reg.Owner, SheetID: strconv.FormatInt(reg.SheetID, 10), SheetName: reg.SheetName,
+		Status: reg.Status, Reason: reg.Reason, Shares: []Share{}, CreatedAt: reg.CreatedAt,
+	}
+	if reg.WebhookID != 0 {
+		id, url := strconv.FormatInt(reg.WebhookID, 10), hideKey(a.Registrar.CallbackURL(reg))
+		w.WebhookID, w.CallbackURL = &id, &url
+		if at := a.Registrar.LastCallback(reg); !at.IsZero() {
+			w.LastCallback = &at
+		}
+	}
+	return w
+}
+
+func (a *API) askInbox(ctx context.Context, regs []*registry.Registration, answers chan<- standing) {
+	for i, reg := range regs {
+		n, err := a.Inbox.Waiting(ctx, reg.ID)
+		answers <- standing{webhook: i, share: -1, backlog: n, err: err}
+	}
+}
+
+func (a *API) askPartner(ctx context.Context, name string, questions []question, answers chan<- standing) {
+	stream, err := a.streamOf(ctx, name)
+	for _, q := range questions {
+		s := standing{webhook: q.webhook, share: q.share, err: err}
+		if err == nil {
+			s.state, s.err = stream.State(ctx, &q.of.Share)
+		}
+		answers <- s
+	}
+}
+
+func (a *API) streamOf(ctx context.Context, name string) (*events.Stream, error) {
+	p := a.Registry.Partner(name)
+	if p == nil {
+		return nil, registry.ErrNotFound
+	}
+	return a.Partners.Stream(ctx, p)
+}
+
+// enter writes an answer where it belongs.
+func (s standing) enter(w *Webhook, reg *registry.Registration) {
+	if s.share < 0 {
+		if s.err == nil {
+			w.Backlog = &s.backlog
+		}
+		return
+	}
+	share := &w.Shares[s.share]
+	if s.err != nil {
+		share.Reason = "the partner's stream cannot be read: " + s.err.Error()
+		return
+	}
+	share.State, share.Reason, share.CompleteTo = stand(s.state, share.Revision, time.Now())
+	if to := share.CompleteTo; to != nil {
+		if w.SheetVersion == nil || to.Version > *w.SheetVersion {
+			w.SheetVersion = &to.Version
+		}
+		if w.LastReconcile == nil || to.Time.After(*w.LastReconcile) {
+			w.LastReconcile = &to.Time
+		}
+	}
+}
+
+// stand says how a share stands that should have the revision: as its partner
+// was told, or has to conclude.
+func stand(st *events.ShareState, revision int64, at time.Time) (state, reason string, to *events.CompleteTo) {
+	switch status := st.Status; {
+	case st.Schema == nil || status == nil || status.State == events.StateEnded && st.StatusSeq > st.SchemaSeq:
+		return string(events.StateLoading), "nothing was published yet", nil // or all of it of an earlier share
+	case st.Schema.Revision < revision:
+		return string(events.StateLoading), "the change was not published yet", nil
+	case status.NextBefore != nil && at.After(*status.NextBefore):
+		return string(events.StateStale), "the status was not renewed in time; it was " + string(status.State), status.CompleteTo
+	default:
+		return string(status.State), status.Reason, status.CompleteTo
+	}
+}

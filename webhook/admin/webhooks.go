@@ -1,0 +1,188 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// Webhook is a registration as the API shows it.
+type Webhook struct {
+	ID            string     `json:"id" doc:"Ours" format:"uuid"`
+	WebhookID     *string    `json:"webhookId" doc:"Smartsheet's; null where the sheet is polled" example:"7034516294166404"`
+	Owner         string     `json:"owner"`
+	SheetID       string     `json:"sheetId" example:"4509506114742148"`
+	SheetName     string     `json:"sheetName"`
+	Status        string     `json:"status" doc:"Of the webhook at Smartsheet, or POLLING" example:"ENABLED"`
+	Reason        string     `json:"reason,omitempty" doc:"Why it is disabled, in Smartsheet's words"`
+	CallbackURL   *string    `json:"callbackUrl" doc:"Where Smartsheet calls. Its last part is a secret and shown in the answer to POST alone; null where the sheet is polled"`
+	Shares        []Share    `json:"shares" nullable:"false"`
+	LastCallback  *time.Time `json:"lastCallback" doc:"The newest callback that Smartsheet counts as delivered, when it was last asked; null: none known"`
+	LastReconcile *time.Time `json:"lastReconcile" doc:"When a share was last found to be complete; null: not yet, or unknown"`
+	SheetVersion  *int64     `json:"sheetVersion" doc:"The newest version of the sheet that a share is complete to; null: none yet, or unknown"`
+	Backlog       *int       `json:"backlog" doc:"Hints that wait to be worked off; null: unknown"`
+	CreatedAt     time.Time  `json:"createdAt"`
+}
+
+// NewWebhook is a sheet to be registered.
+type NewWebhook struct {
+	Owner   string     `json:"owner" doc:"In whose name the sheet is read" example:"ops"`
+	SheetID string     `json:"sheetId" pattern:"^[0-9]{1,19}$" patternDescription:"a sheet's id: digits, in a string" example:"4509506114742148"`
+	Shares  []NewShare `json:"shares" minItems:"1" maxItems:"500" nullable:"false"`
+}
+
+// Previews are what the shares of a request would show.
+type Previews struct {
+	Shares []Preview `json:"shares" nullable:"false"`
+}
+
+// Preview is what one share would show its partner.
+type Preview struct {
+	Partner string           `json:"partner"`
+	Sheet   string           `json:"sheet"`
+	Schema  map[string]any   `json:"schema" doc:"JSON Schema of a row's after"`
+	Sample  []map[string]any `json:"sample" nullable:"false" doc:"Up to ten rows exactly as the partner would see them"`
+}
+
+type newWebhookRequest struct {
+	DryRun bool `query:"dryRun" doc:"Show what would be shared, and make nothing"`
+	Body   NewWebhook
+}
+
+// newWebhookAnswer has a status and a body of three kinds.
+type newWebhookAnswer struct {
+	Status int
+	Body   any
+}
+
+type webhookRequest struct {
+	ID string `path:"id" doc:"Its id, as POST /v1/webhooks answered"`
+}
+
+func (a *API) routeWebhooks(api huma.API) {
+	const tag = "webhooks"
+	register(api, operation{
+		method: http.MethodPost, path: "/v1/webhooks", id: "registerSheet", tag: tag, status: http.StatusCreated, body: largeBody, within: verified,
+		summary: "Share a sheet", description: "Makes and enables a webhook at Smartsheet and answers 201; the first load follows by itself. " +
+			"For the same owner and sheet again the shares are added, and the answer is 200. With dryRun it is 200 and what the partners would see, and nothing is made.",
+		also:   map[int]reflect.Type{http.StatusCreated: reflect.TypeFor[Webhook](), http.StatusOK: reflect.TypeFor[Webhook]()},
+		errors: []int{http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.registerSheet)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/webhooks", id: "listWebhooks", tag: tag,
+		summary: "List the shared sheets", description: "With the state of each share, as it stands in the partner's stream.",
+	}, a.listWebhooks)
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/webhooks/{id}", id: "getWebhook", tag: tag,
+		summary: "Get a shared sheet", description: "With the state of each share, as it stands in the partner's stream.",
+		errors: []int{http.StatusNotFound},
+	}, a.getWebhook)
+	register(api, operation{
+		method: http.MethodDelete, path: "/v1/webhooks/{id}", id: "deleteWebhook", tag: tag, status: http.StatusNoContent,
+		summary: "End a sheet's shares", description: "The webhook goes at Smartsheet too, and what was published is removed from the partners' streams.",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, a.deleteWebhook)
+	for _, later := range []struct {
+		name, id, summary, description string
+		do                             func(context.Context, string) error
+	}{
+		{"enable", "enableWebhook", "Enable the webhook now", "Has it looked at and enabled if it can be, and then the sheet compared.", a.Registrar.Enable},
+		{"reconcile", "reconcileWebhook", "Compare the whole sheet now", "Reads it even if its version has not moved.", a.Registrar.Reconcile},
+		{"rotate-secret", "rotateSecret", "Replace the shared secret now", "The old one is accepted for an hour more.", a.Registrar.RotateSecret},
+	} {
+		register(api, operation{
+			method: http.MethodPost, path: "/v1/webhooks/{id}/" + later.name, id: later.id, tag: tag, status: http.StatusAccepted,
+			summary: later.summary, description: later.description,
+			errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+		}, func(ctx context.Context, in *webhookRequest) (*out[accepted], error) {
+			if err := later.do(ctx, in.ID); err != nil {
+				return nil, err
+			}
+			return &out[accepted]{accepted{later.name}}, nil
+		})
+	}
+}
+
+func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWebhookAnswer, error) {
+	sheet, err := strconv.ParseInt(in.Body.SheetID, 10, 64)
+	if err != nil || sheet <= 0 {
+		return nil, invalid("sheetId", "%q is no sheet's id: GET /v1/owners/%s/sheets lists what the owner can read", in.Body.SheetID, clip(in.Body.Owner))
+	}
+	requests := make([]events.Request, len(in.Body.Shares))
+	for i, s := range in.Body.Shares {
+		requests[i] = s.request()
+	}
+	if in.DryRun {
+		previews, err := a.Registrar.Preview(ctx, in.Body.Owner, sheet, requests)
+		if err != nil {
+			return nil, err
+		}
+		return &newWebhookAnswer{http.StatusOK, previewsOf(previews)}, nil
+	}
+	reg, created, err := a.Registrar.Register(ctx, in.Body.Owner, sheet, requests)
+	if err != nil {
+		return nil, err
+	}
+	shown := a.webhooksOf(ctx, []*registry.Registration{reg})[0]
+	if reg.WebhookID != 0 {
+		url := a.Registrar.CallbackURL(reg)
+		shown.CallbackURL = &url
+	}
+	if created {
+		return &newWebhookAnswer{http.StatusCreated, shown}, nil
+	}
+	return &newWebhookAnswer{http.StatusOK, shown}, nil
+}
+
+// rawPreview is Preview with the JSON that partners get, byte for byte.
+type rawPreview struct {
+	Partner string          `json:"partner"`
+	Sheet   string          `json:"sheet"`
+	Schema  any             `json:"schema"`
+	Sample  []events.Object `json:"sample"`
+}
+
+func previewsOf(previews []webhook.Preview) any {
+	shares := make([]rawPreview, len(previews))
+	for i, p := range previews {
+		shares[i] = rawPreview{p.Share.Partner, p.Share.Sheet, p.Share.Schema(), p.Sample}
+	}
+	return map[string]any{"shares": shares}
+}
+
+func (a *API) listWebhooks(ctx context.Context, _ *none) (*out[list[Webhook]], error) {
+	var regs []*registry.Registration
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Phase == registry.PhaseActive {
+			regs = append(regs, reg)
+		}
+	}
+	return &out[list[Webhook]]{listOf(a.webhooksOf(ctx, regs))}, nil
+}
+
+func (a *API) getWebhook(ctx context.Context, in *webhookRequest) (*out[Webhook], error) {
+	reg, err := a.Registrar.Registration(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &out[Webhook]{a.webhooksOf(ctx, []*registry.Registration{reg})[0]}, nil
+}
+
+func (a *API) deleteWebhook(ctx context.Context, in *webhookRequest) (*none, error) {
+	return nil, a.Registrar.Delete(ctx, in.ID)
+}
+
+// hideKey replaces the secret at the end of a callback URL.
+func hideKey(url string) string {
+	at := strings.LastIndex(url, webhook.CallbackPath)
+	return url[:at+len(webhook.CallbackPath)] + "…"
+}
