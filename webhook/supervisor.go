@@ -28,6 +28,8 @@ type look struct {
 	mu       sync.Mutex
 	at       time.Time
 	webhooks map[int64]smartsheet.Webhook
+
+	seen map[int64]smartsheet.Webhook // webhooks, for those who do not wait while it is read; under looking.mu
 }
 
 func (l *looking) forget() {
@@ -61,6 +63,9 @@ func (l *looking) webhooks(ctx context.Context, o *registry.Owner, client *smart
 		found[w.ID] = w
 	}
 	k.at, k.webhooks = at, found
+	l.mu.Lock()
+	k.seen = found
+	l.mu.Unlock()
 	return found, nil
 }
 
@@ -68,13 +73,12 @@ func (l *looking) webhooks(ctx context.Context, o *registry.Owner, client *smart
 // far as a look has told.
 func (l *looking) lastCallback(owner string, webhook int64) time.Time {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	k := l.owners[owner]
-	l.mu.Unlock()
-	if k == nil || !k.mu.TryLock() { // being read at this moment
+	if k == nil {
 		return time.Time{}
 	}
-	defer k.mu.Unlock()
-	if stats := k.webhooks[webhook].Stats; stats != nil {
+	if stats := k.seen[webhook].Stats; stats != nil {
 		return stats.LastSuccessfulCallback.Time
 	}
 	return time.Time{}
