@@ -117,6 +117,11 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		p.say(ctx, p.runs, events.StateStale, "Smartsheet does not accept the bridge's request")
 		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
 	}
+	for _, run := range p.runs {
+		if run.err != nil && !errors.Is(run.err, events.ErrFull) {
+			r.Partners.Reopen(run.share.Partner) // the stream may be gone
+		}
+	}
 	p.hint.Attempt++
 	if p.hint.Attempt >= toldAttempts {
 		p.say(ctx, p.troubled(), events.StateStale, "reading the sheet or publishing fails again and again")

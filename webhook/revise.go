@@ -58,13 +58,13 @@ func (r *run) begin(ctx context.Context) error {
 // what passes with an older definition publish. A share that shows less than
 // before is reset.
 func (r *run) revise(ctx context.Context) error {
-	change, known := r.change()
-	reset := !known || change.Narrower || r.resent()
+	narrow, narrower := r.narrowing()
+	reset := narrower || r.resent()
 	return r.startRevision(ctx, reset, func(at uint64) error {
 		if !reset {
 			return nil
 		}
-		return r.reset(ctx, at)
+		return r.reset(ctx, at, narrow)
 	})
 }
 
@@ -76,7 +76,8 @@ func (r *run) resume(ctx context.Context) error {
 		return err
 	}
 	if first > 0 && first < r.state.SchemaSeq {
-		if err := r.reset(ctx, r.state.SchemaSeq); err != nil {
+		narrow, _ := r.narrowing()
+		if err := r.reset(ctx, r.state.SchemaSeq, narrow); err != nil {
 			return err
 		}
 	}
@@ -136,11 +137,19 @@ func (r *run) published(ctx context.Context) error {
 	return err
 }
 
-// change is what the share's definition means for what the stream has; it is
-// not known after our records were lost.
+// change is what the share's definition means for what the stream has. It is
+// not known after the stream or our records were restored from an older copy:
+// they do not fit together any more.
 func (r *run) change() (events.Change, bool) {
-	old := r.share.Published
-	if old == nil {
+	old, schema := r.share.Published, r.state.Schema
+	switch {
+	case old == nil:
+		return events.Change{}, false
+	case schema.Revision == r.share.Revision: // a reset to be finished
+		if old.Revision >= r.share.Revision {
+			return events.Change{}, false
+		}
+	case old.Revision != schema.Revision:
 		return events.Change{}, false
 	}
 	return events.DiffShares(*old, r.share.Share), true
@@ -154,20 +163,23 @@ func (r *run) resent() bool {
 // reset takes back what the share no longer shows: every living object below
 // the schema is published again without it, or as deleted, and then all below
 // the schema goes. It may be repeated.
-func (r *run) reset(ctx context.Context, below uint64) error {
+func (r *run) reset(ctx context.Context, below uint64, narrow narrowing) error {
 	if !r.resent() {
-		change, known := r.change()
-		narrow := func(after events.Object) (events.Object, bool) {
-			if !known {
-				return nil, false
-			}
-			return change.Narrow(r.view, after)
-		}
 		if err := r.narrowAll(ctx, below, narrow); err != nil {
 			return err
 		}
 	}
 	return r.stream.PurgeBelow(ctx, r.share.SubjectAll(), below)
+}
+
+// narrowing returns what may still be shown of an object, and whether that is
+// less than before. Where it cannot be known it is nothing.
+func (r *run) narrowing() (narrowing, bool) {
+	change, known := r.change()
+	if !known {
+		return func(events.Object) (events.Object, bool) { return nil, false }, true
+	}
+	return func(after events.Object) (events.Object, bool) { return change.Narrow(r.view, after) }, change.Narrower
 }
 
 type narrowing func(events.Object) (events.Object, bool)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -192,8 +193,52 @@ func (g *Registrar) enable(ctx context.Context, client *smartsheet.Client, reg *
 	return g.setStatus(ctx, reg, now)
 }
 
-// remake makes a webhook again that is gone at Smartsheet.
+// adopt finds a webhook that has our key and that our records do not know: they
+// were restored from an older copy. More of them than one are too many.
+func (g *Registrar) adopt(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (*smartsheet.Webhook, error) {
+	var ours *smartsheet.Webhook
+	for w, err := range client.Webhooks(ctx) {
+		switch {
+		case err != nil:
+			return nil, err
+		case !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) || w.Status == smartsheet.WebhookAppRevoked:
+		case ours == nil:
+			ours = &w
+		default:
+			if err := client.DeleteWebhook(ctx, w.ID); err != nil && smartsheet.Classify(err) != smartsheet.NotFound {
+				return nil, err
+			}
+		}
+	}
+	if ours == nil {
+		return nil, nil
+	}
+	w, err := client.Webhook(ctx, ours.ID)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := g.Registry.Sealer().SealString(w.SharedSecret, reg.SealName("secret"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
+		r.WebhookID, r.Secret, r.OldSecret = w.ID, secret, nil
+		return nil
+	})
+	return w, err
+}
+
+// remake makes a webhook again that is gone at Smartsheet, or adopts the one
+// that took its place.
 func (g *Registrar) remake(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
+	w, err := g.adopt(ctx, client, reg)
+	if err != nil {
+		return err
+	}
+	if w != nil {
+		g.Log.Info("webhook adopted", "registration", reg.ID)
+		return g.enable(ctx, client, reg, w)
+	}
 	status, err := g.makeWebhook(ctx, client, reg)
 	if p := (*Problem)(nil); errors.As(err, &p) && p.Err == nil { // not enabled; the next look tries again
 		g.Log.Warn("a webhook made again was not enabled", "registration", reg.ID, "err", err)
