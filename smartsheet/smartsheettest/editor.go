@@ -3,6 +3,7 @@ package smartsheettest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 )
 
@@ -11,6 +12,7 @@ type Editor struct {
 	server           *Server
 	by               *User
 	orders, relaunch int64
+	status           int64 // the column of the orders
 
 	mu sync.Mutex
 	n  int
@@ -28,12 +30,16 @@ type edit struct {
 	do   func(*Editor, *rand.Rand) error
 }
 
+// edits are all kinds in the order of their turns. The first five show all that
+// can happen to a row, for those who do not want to wait.
 func edits() []edit {
 	return []edit{
 		{"an order moved on", (*Editor).advanceOrder},
+		{"an order came in", (*Editor).addOrder},
+		{"an order was cancelled", (*Editor).cancelOrder},
+		{"an order was deleted", (*Editor).deleteOrder},
 		{"a task made progress", (*Editor).progressTask},
 		{"a quantity changed", (*Editor).changeQuantity},
-		{"an order came in", (*Editor).addOrder},
 		{"somebody commented on an order", (*Editor).commentOrder},
 		{"a task was blocked or freed", (*Editor).blockTask},
 		{"an internal note changed", (*Editor).changeNote},
@@ -42,7 +48,6 @@ func edits() []edit {
 		{"a task got another team", (*Editor).reassignTask},
 		{"several orders were tagged at once", (*Editor).tagOrders},
 		{"an order moved to the top", (*Editor).raiseOrder},
-		{"an order was deleted", (*Editor).deleteOrder},
 		{"a due date became unclear", (*Editor).unclearDate},
 	}
 }
@@ -107,6 +112,24 @@ func (e *Editor) advanceOrder(r *rand.Rand) error {
 		}
 		return Row{Cells: Cells{"Status": next, "Done": next == "Invoiced"}}
 	})
+}
+
+// cancelOrder cancels an order that is under way: who looks at those alone sees
+// it leave.
+func (e *Editor) cancelOrder(r *rand.Rand) error {
+	snap, ok := e.server.Snapshot(e.orders)
+	if !ok {
+		return errNotFound()
+	}
+	underWay := slices.DeleteFunc(snap.Rows, func(row SnapshotRow) bool {
+		status, _ := row.Cells[e.status].(string)
+		return !slices.Contains(orderStatuses[1:4], status)
+	})
+	if len(underWay) == 0 {
+		return e.advanceOrder(r)
+	}
+	row := underWay[r.IntN(len(underWay))]
+	return e.server.As(e.by).UpdateRows(e.orders, Row{ID: row.ID, Cells: Cells{"Status": "Cancelled"}})
 }
 
 func (e *Editor) changeQuantity(r *rand.Rand) error {

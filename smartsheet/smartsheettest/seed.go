@@ -35,7 +35,7 @@ func Seed(s *Server) (*Seeded, error) {
 			return nil, fmt.Errorf("sharing %s: %w", sheet.Name, err)
 		}
 	}
-	out.Editor = &Editor{server: s, by: out.Owner, orders: out.Orders.ID, relaunch: out.Relaunch.ID}
+	out.Editor = &Editor{server: s, by: out.Owner, orders: out.Orders.ID, relaunch: out.Relaunch.ID, status: out.Orders.Columns["Status"]}
 	return out, nil
 }
 

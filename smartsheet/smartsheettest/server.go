@@ -107,7 +107,12 @@ var errClosed = errors.New("smartsheettest: server is closed")
 // Start listens on a free port of 127.0.0.1 and returns the base URL of the
 // API, which ends in /2.0.
 func (s *Server) Start() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return s.StartAt("127.0.0.1:0")
+}
+
+// StartAt is Start at a host:port of its own.
+func (s *Server) StartAt(address string) (string, error) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", fmt.Errorf("listening for the Smartsheet API: %w", err)
 	}
