@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
+)
+
+// prefix of the environment variables.
+const prefix = "SHEETBRIDGE"
+
+// settings are the environment as it was written. They are read as text, so
+// that everything that is wrong with them can be said at once.
+type settings struct {
+	PublicURL          string `split_words:"true"`
+	Listen             string `default:":8080"`
+	CallbackLimit      string `split_words:"true" default:"16MiB"`
+	AdminListen        string `split_words:"true" default:"127.0.0.1:8081"`
+	AdminToken         string `split_words:"true"`
+	DataDir            string `split_words:"true" default:"./data"`
+	MasterKey          string `split_words:"true"`
+	MasterKeyFile      string `split_words:"true"`
+	NATSURL            string `envconfig:"NATS_URL"`
+	NATSCreds          string `envconfig:"NATS_CREDS"`
+	NATSListen         string `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222"`
+	NATSTLSCert        string `envconfig:"NATS_TLS_CERT"`
+	NATSTLSKey         string `envconfig:"NATS_TLS_KEY"`
+	NATSAllowPlaintext string `envconfig:"NATS_ALLOW_PLAINTEXT" default:"false"`
+	NATSPublicURL      string `envconfig:"NATS_PUBLIC_URL"`
+	NATSReplicas       string `envconfig:"NATS_REPLICAS" default:"1"`
+	SmartsheetURL      string `split_words:"true"`
+	ReconcileEvery     string `split_words:"true" default:"10m"`
+	APIRate            string `envconfig:"API_RATE" default:"240"`
+	LogLevel           string `split_words:"true" default:"info"`
+	LogFormat          string `split_words:"true"`
+}
+
+// config is the service's configuration, checked.
+type config struct {
+	PublicURL      string
+	Listen         string
+	CallbackLimit  int64
+	AdminListen    string
+	AdminTokens    []admin.Token
+	DataDir        string
+	Master         func() (seal.MasterKey, error)
+	NATS           natsConfig
+	SmartsheetURL  string
+	ReconcileEvery time.Duration
+	APIRate        int
+	LogLevel       slog.Level
+	LogFormat      string // text or json
+	Unknown        error  // variables with our prefix that mean nothing
+}
+
+type natsConfig struct {
+	URL            string // empty: embedded
+	Creds          seal.Secret
+	Listen         string
+	TLSCert        string
+	TLSKey         string
+	AllowPlaintext bool
+	PublicURL      string
+	Replicas       int
+}
+
+// wrong collects what is wrong with the settings.
+type wrong []error
+
+func (w *wrong) add(name string, err error) {
+	if err != nil {
+		*w = append(*w, fmt.Errorf("%s_%s: %w", prefix, name, err))
+	}
+}
+
+// loadConfig reads the environment. Its error names every wrong setting.
+func loadConfig() (*config, error) {
+	var s settings
+	if err := envconfig.Process(prefix, &s); err != nil {
+		return nil, err
+	}
+	var w wrong
+	c := &config{
+		PublicURL: s.PublicURL, Listen: s.Listen, AdminListen: s.AdminListen, DataDir: s.DataDir,
+		SmartsheetURL: strings.TrimSuffix(s.SmartsheetURL, "/"), LogFormat: s.LogFormat,
+		Unknown: envconfig.CheckDisallowed(prefix, &s),
+	}
+	var err error
+	w.add("PUBLIC_URL", checkPublicURL(s.PublicURL))
+	w.add("LISTEN", checkAddress(s.Listen))
+	w.add("ADMIN_LISTEN", checkAddress(s.AdminListen))
+	c.CallbackLimit, err = parseSize(s.CallbackLimit)
+	w.add("CALLBACK_LIMIT", err)
+	c.AdminTokens, err = admin.ParseTokens(s.AdminToken)
+	w.add("ADMIN_TOKEN", err)
+	if s.SmartsheetURL != "" {
+		w.add("SMARTSHEET_URL", smartsheet.CheckURL(s.SmartsheetURL))
+	}
+	c.ReconcileEvery, err = parseEvery(s.ReconcileEvery)
+	w.add("RECONCILE_EVERY", err)
+	c.APIRate, err = parseCount(s.APIRate, 4, 100_000)
+	w.add("API_RATE", err)
+	w.add("LOG_LEVEL", c.LogLevel.UnmarshalText([]byte(s.LogLevel)))
+	if f := s.LogFormat; f != "" && f != "text" && f != "json" {
+		w.add("LOG_FORMAT", fmt.Errorf("%q is neither text nor json", f))
+	}
+	c.NATS = s.nats(&w)
+	c.Master = s.master(&w)
+	return c, errors.Join(w...)
+}
+
+func (s *settings) nats(w *wrong) natsConfig {
+	n := natsConfig{URL: s.NATSURL, Listen: s.NATSListen, TLSCert: s.NATSTLSCert, TLSKey: s.NATSTLSKey, PublicURL: s.NATSPublicURL}
+	var err error
+	n.Replicas, err = parseCount(s.NATSReplicas, 1, 5)
+	w.add("NATS_REPLICAS", err)
+	n.AllowPlaintext, err = strconv.ParseBool(s.NATSAllowPlaintext)
+	if err != nil {
+		w.add("NATS_ALLOW_PLAINTEXT", fmt.Errorf("%q is neither true nor false", s.NATSAllowPlaintext))
+	}
+	if (n.TLSCert == "") != (n.TLSKey == "") {
+		w.add("NATS_TLS_CERT", errors.New("certificate and key go together: set NATS_TLS_KEY too, or neither"))
+	}
+	if n.URL == "" {
+		w.add("NATS_LISTEN", checkAddress(n.Listen))
+		if s.NATSCreds != "" {
+			w.add("NATS_CREDS", errors.New("is for an external NATS: set NATS_URL too"))
+		}
+		if n.Replicas > 1 {
+			w.add("NATS_REPLICAS", errors.New("the embedded server is one: more replicas need NATS_URL"))
+		}
+		return n
+	}
+	if s.NATSCreds == "" {
+		w.add("NATS_CREDS", errors.New("is required with NATS_URL: a credentials file for the bridge's account"))
+		return n
+	}
+	creds, err := os.ReadFile(s.NATSCreds)
+	w.add("NATS_CREDS", err)
+	n.Creds = seal.Secret(creds)
+	return n
+}
+
+// master says where the master key comes from. Without NATS_URL it is made at
+// the first start.
+func (s *settings) master(w *wrong) func() (seal.MasterKey, error) {
+	switch {
+	case s.MasterKey != "" && s.MasterKeyFile != "":
+		w.add("MASTER_KEY", errors.New("is set beside MASTER_KEY_FILE: set one of them"))
+	case s.MasterKey != "":
+		key, err := seal.ParseMasterKey(s.MasterKey)
+		w.add("MASTER_KEY", err)
+		return func() (seal.MasterKey, error) { return key, nil }
+	case s.MasterKeyFile != "":
+		key, err := seal.LoadMasterKey(s.MasterKeyFile)
+		w.add("MASTER_KEY_FILE", err)
+		return func() (seal.MasterKey, error) { return key, nil }
+	case s.NATSURL != "":
+		w.add("MASTER_KEY", errors.New("is required with NATS_URL: base64 of 32 random bytes, the same for every replica (openssl rand -base64 32), or MASTER_KEY_FILE"))
+	}
+	return func() (seal.MasterKey, error) {
+		if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+			return seal.MasterKey{}, err
+		}
+		key, _, err := seal.LoadOrCreate(filepath.Join(s.DataDir, "master.key"))
+		return key, err
+	}
+}
+
+func checkPublicURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("%q is no base URL: want https://host[:port][/path]", s)
+	}
+	if u.Scheme == "http" {
+		return smartsheet.CheckURL(s)
+	}
+	return nil
+}
+
+func checkAddress(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("%q is no address to listen at: want host:port or :port", s)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q has no port between 0 and 65535", s)
+	}
+	return nil
+}
+
+func parseEvery(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < time.Second || d > 24*time.Hour {
+		return 0, fmt.Errorf("%q is no duration between 1s and 24h, such as 10m", s)
+	}
+	return d.Round(time.Second), nil
+}
+
+func parseCount(s string, least, most int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%q is no number from %d to %d", s, least, most)
+	}
+	return n, nil
+}
+
+// parseSize reads a number of bytes: 1048576, 512KiB, 16MiB, 1GiB, 16MB.
+func parseSize(s string) (int64, error) {
+	units := []struct {
+		suffix string
+		bytes  int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(s, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n <= 0 || n > (1<<30)/u.bytes {
+			break
+		}
+		return n * u.bytes, nil
+	}
+	return 0, fmt.Errorf("%q is no size between 1B and 1GiB, such as 16MiB", s)
+}

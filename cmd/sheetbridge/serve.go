@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	startTimeout = 30 * time.Second
+	stopTimeout  = 20 * time.Second
+)
+
+// addresses are where a running service is reached.
+type addresses struct {
+	Public, Admin string // host:port
+	NATS          string // URL that partners are told
+}
+
+// service is all that runs in a `serve`, wired by hand.
+type service struct {
+	cfg       *config
+	log       *slog.Logger
+	broker    *broker.Broker // nil: NATS is external
+	store     string         // names the broker's store
+	nc        *nats.Conn
+	registry  *registry.Registry
+	inbox     *inbox.Inbox
+	budget    *budget.Budget
+	partners  *webhook.Partners
+	access    *webhook.Access
+	registrar *webhook.Registrar
+	relay     *webhook.Relay
+	metrics   *metrics
+
+	public, admin           *http.Server
+	publicSocket, adminSock net.Listener
+}
+
+// serve runs the service until the context ends, and then stops it in order.
+// ready, if not nil, is told when it can be reached.
+func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(addresses)) (err error) {
+	s := &service{cfg: cfg, log: log}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	return s.run(ctx, ready)
+}
+
+// open connects to NATS and opens what lies there.
+func (s *service) open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	master, err := s.cfg.Master()
+	if err != nil {
+		return fmt.Errorf("reading the master key: %w", err)
+	}
+	if err := s.connect(ctx, master); err != nil {
+		return err
+	}
+	n := s.cfg.NATS
+	if s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log); err != nil {
+		return err
+	}
+	if s.inbox, err = inbox.Open(ctx, s.nc, n.Replicas); err != nil {
+		return err
+	}
+	if s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas); err != nil {
+		return err
+	}
+	s.wire(master)
+	return nil
+}
+
+func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error) {
+	n := s.cfg.NATS
+	if n.URL != "" {
+		s.nc, err = broker.Dial(ctx, broker.ExternalOptions{URL: n.URL, Creds: n.Creds, Name: "sheetbridge", Log: s.log})
+		if err != nil {
+			return fmt.Errorf("connecting to NATS: %w", err)
+		}
+		return nil
+	}
+	tlsConfig, err := loadTLS(n.TLSCert, n.TLSKey)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.cfg.DataDir, "nats")
+	s.broker, err = broker.Start(ctx, broker.Options{
+		Dir: dir, Master: master, Listen: n.Listen, PublicURL: n.PublicURL,
+		TLS: tlsConfig, AllowPlaintext: n.AllowPlaintext, Log: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("starting NATS: %w", err)
+	}
+	s.nc = s.broker.Bridge()
+	if s.store, err = broker.Incarnation(dir); err != nil {
+		return err
+	}
+	return nil
+}
+
+// wire makes the parts that need no connection of their own.
+func (s *service) wire(master seal.MasterKey) {
+	s.metrics = newMetrics()
+	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, Log: s.log}
+	s.access = &webhook.Access{
+		Registry: s.registry, Budget: s.budget, Master: master, BaseURL: s.cfg.SmartsheetURL,
+		Version: version(), Observe: s.metrics.request,
+	}
+	s.registrar = &webhook.Registrar{
+		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL,
+		Every: s.cfg.ReconcileEvery, Alone: s.broker != nil, Log: s.log,
+	}
+	s.relay = &webhook.Relay{
+		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
+		Log: s.log, Webhook: s.registrar.Tend, Observe: s.metrics.pass,
+	}
+	receiver := &webhook.Receiver{
+		Registry: s.registry, Inbox: s.inbox, Limit: s.cfg.CallbackLimit, Log: s.log,
+		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback,
+	}
+	api := &admin.API{
+		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox,
+		Broker: s.broker, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+	}
+	s.public = webhook.NewServer(receiver.Handler(), s.log)
+	s.admin = webhook.NewServer(api.Handler(), s.log)
+}
+
+func (s *service) listen() (err error) {
+	if s.publicSocket, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+		return fmt.Errorf("listening for callbacks (%s_LISTEN): %w", prefix, err)
+	}
+	if s.adminSock, err = net.Listen("tcp", s.cfg.AdminListen); err != nil {
+		return fmt.Errorf("listening for admins (%s_ADMIN_LISTEN): %w", prefix, err)
+	}
+	return nil
+}
+
+// run serves until the context ends or a part fails.
+func (s *service) run(ctx context.Context, ready func(addresses)) error {
+	// The parts stop one after another, each when those that need it have.
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	g, gctx := errgroup.WithContext(ctx)
+	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFollowing()
+	g.Go(func() error { return s.registry.Run(following) })
+	g.Go(func() error { return ignoreClosed(s.public.Serve(s.publicSocket)) })
+	g.Go(func() error { return ignoreClosed(s.admin.Serve(s.adminSock)) })
+	g.Go(func() error {
+		select {
+		case <-s.registry.Loaded():
+		case <-gctx.Done():
+			return nil
+		}
+		if err := s.partners.PutAccounts(working); err != nil {
+			return err
+		}
+		if err := s.registrar.Recover(working); err != nil {
+			return err
+		}
+		if ready != nil {
+			ready(s.addresses())
+		}
+		return s.work(working)
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		s.log.Info("stopping")
+		s.shutdown(stopWorking)
+		stopFollowing()
+		return nil
+	})
+	return g.Wait()
+}
+
+// work runs the relay and the registrar until their context ends.
+func (s *service) work(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.relay.Run(ctx) })
+	g.Go(func() error { return s.registrar.Run(ctx) })
+	return g.Wait()
+}
+
+// shutdown first answers the callbacks that came in, then lets go of the work.
+func (s *service) shutdown(stopWorking func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	for _, server := range []*http.Server{s.public, s.admin} {
+		if err := server.Shutdown(ctx); err != nil {
+			s.log.Warn("stopping a listener", "err", err)
+		}
+	}
+	stopWorking()
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// close lets go of NATS, last of all.
+func (s *service) close() error {
+	for _, socket := range []net.Listener{s.publicSocket, s.adminSock} {
+		if socket != nil {
+			_ = socket.Close() // closed already by its server, if that ran
+		}
+	}
+	if s.partners != nil {
+		s.partners.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if s.broker != nil {
+		return s.broker.Close(ctx)
+	}
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	return nil
+}
+
+func (s *service) addresses() addresses {
+	a := addresses{Public: s.publicSocket.Addr().String(), Admin: s.adminSock.Addr().String(), NATS: s.cfg.NATS.URL}
+	if s.broker != nil {
+		a.NATS = s.broker.URL()
+	}
+	return a
+}
+
+// ready tells which part cannot do its work.
+func (s *service) ready(ctx context.Context) error {
+	select {
+	case <-s.registry.Loaded():
+	default:
+		return errors.New("registry: not loaded yet")
+	}
+	if _, err := s.inbox.Waiting(ctx, "readyz"); err != nil {
+		return fmt.Errorf("NATS: %w", err)
+	}
+	return nil
+}
