@@ -25,6 +25,9 @@ const (
 
 var errClosed = errors.New("embedded NATS is closed")
 
+// Conn is a connection to NATS, embedded or not.
+type Conn = nats.Conn
+
 // Connect connects the bridge in the partner's account, where it may do
 // everything. Its replies come to a random subject that partners may not
 // subscribe. The connection reconnects for ever, holds nothing back while it

@@ -25,7 +25,8 @@ type Options struct {
 	AllowPlaintext bool
 
 	// MaxStore bounds the store on disk, in bytes. The storage limits of all
-	// accounts together must fit in it. 0 is three quarters of the free disk.
+	// accounts together must fit in it. 0 is no bound: partners' limits are
+	// quotas then, and may add up to more than the disk has.
 	MaxStore int64
 
 	Log *slog.Logger // of the server and its connections; nil discards
@@ -36,6 +37,9 @@ const (
 	// maxPayload is the largest message. An event has a row before and after,
 	// of at most 4,000 characters in each of 400 cells.
 	maxPayload = 8 << 20
+	// noMaxStore is more than any disk has: at 0 the server would take three
+	// quarters of what is free at the moment.
+	noMaxStore = 1 << 50
 	// maxMemory bounds what buckets in memory hold.
 	maxMemory = 256 << 20
 )

@@ -175,6 +175,10 @@ func (b *Broker) serverOptions(o Options, system, host string, port int) (*serve
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
+	maxStore := o.MaxStore
+	if maxStore == 0 {
+		maxStore = noMaxStore
+	}
 	return &server.Options{
 		ServerName: "sheetbridge",
 		Host:       host,
@@ -191,7 +195,7 @@ func (b *Broker) serverOptions(o Options, system, host string, port int) (*serve
 		StoreDir:               o.Dir,
 		JetStreamKey:           base64.RawStdEncoding.EncodeToString(o.Master.Derive(storeUse, 32)),
 		JetStreamCipher:        server.AES,
-		JetStreamMaxStore:      o.MaxStore,
+		JetStreamMaxStore:      maxStore,
 		JetStreamMaxMemory:     maxMemory,
 		SyncAlways:             true, // an acknowledged message survives a power cut
 		MaxPayload:             maxPayload,
