@@ -147,22 +147,6 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestDebounceGathers(t *testing.T) {
-	w := newWorld(t, func(s *Server) { s.Debounce = 500 * time.Millisecond })
-	r := newReceiver(t)
-	w.hook(r, "")
-	by := w.srv.As(w.jane)
-	for i := range 5 {
-		if err := by.UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[0], Cells: Cells{"Task": fmt.Sprint(i)}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.wait()
-	if all := r.all(); len(all) != 1 || len(all[0].Events) != 15 {
-		t.Errorf("got %d callbacks, want one with the 15 events", len(all))
-	}
-}
-
 func TestOneCallbackAtATime(t *testing.T) {
 	w := newWorld(t, quick)
 	r := newReceiver(t)

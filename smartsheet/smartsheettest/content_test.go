@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -114,7 +116,10 @@ func TestAttachments(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	w := newWorld(t)
+	var clock atomic.Int64
+	w := newWorld(t, func(s *Server) {
+		s.Clock = func() time.Time { return time.Unix(1_800_000_000+clock.Load(), 0) }
+	})
 	resp, err := w.api.raw("POST", w.api.url+w.path+"/attachments", strings.NewReader("hello"), http.Header{
 		"Content-Type": {"text/plain"}, "Content-Disposition": {`attachment; filename="a.txt"`},
 	})
@@ -139,6 +144,14 @@ func TestFiles(t *testing.T) {
 	defer got.Body.Close()
 	if text, err := io.ReadAll(got.Body); err != nil || string(text) != "hello" {
 		t.Errorf("got %q, %v, want hello", text, err)
+	}
+	clock.Store(121)
+	late, err := plainClient.Get(fmt.Sprint(one["url"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late.Body.Close(); late.StatusCode != http.StatusForbidden {
+		t.Errorf("after two minutes: got %d, want 403", late.StatusCode)
 	}
 }
 

@@ -1,6 +1,7 @@
 package smartsheettest
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,8 +50,10 @@ type receiver struct {
 	answers    []int // statuses to come; then always 200
 	mute       bool  // answers challenges wrongly
 	byBody     bool  // answers challenges in the body alone
-	open, most int   // callbacks at once
-	gate       chan struct{}
+
+	challengeStatus int // of the answers to challenges, 200 if zero
+	open, most      int // callbacks at once
+	gate            chan struct{}
 }
 
 func newReceiver(t *testing.T) *receiver {
@@ -90,6 +93,9 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.open--
 	r.got = append(r.got, in)
 	if len(r.answers) > 0 {
+		if r.answers[0]/100 == 3 {
+			w.Header().Set("Location", "/elsewhere")
+		}
 		w.WriteHeader(r.answers[0])
 		r.answers = r.answers[1:]
 	}
@@ -108,6 +114,9 @@ func (r *receiver) challenged(w http.ResponseWriter, challenge, body string) {
 	}
 	if !r.byBody {
 		w.Header().Set("Smartsheet-Hook-Response", challenge)
+	}
+	w.WriteHeader(cmp.Or(r.challengeStatus, http.StatusOK))
+	if !r.byBody {
 		return
 	}
 	fmt.Fprintf(w, `{"smartsheetHookResponse":%q}`, challenge)

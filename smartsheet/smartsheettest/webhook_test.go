@@ -37,8 +37,13 @@ func TestWebhookLife(t *testing.T) {
 	if fmt.Sprint(stats["lastCallbackAttemptRetryCount"]) != "0" || stats["lastSuccessfulCallback"] == nil {
 		t.Errorf("stats: got %v", stats)
 	}
+	old := hook["sharedSecret"]
 	for _, spelling := range []string{"/resetsharedsecret", "/resetSharedSecret"} {
 		secret := at(t, w.api.ok("POST", path+spelling, "").body, "result", "sharedSecret")
+		if secret == old {
+			t.Errorf("%s: got the old secret", spelling)
+		}
+		old = secret
 		w.edit("signed anew " + spelling)
 		if all := r.all(); !signed(all[len(all)-1], secret.(string)) {
 			t.Errorf("after %s: signature does not match", spelling)
@@ -130,7 +135,12 @@ func TestVerification(t *testing.T) {
 	if got["status"] != "DISABLED_VERIFICATION_FAILED" || got["enabled"] != false {
 		t.Errorf("wrong answer: got %v", got)
 	}
-	r.set(func(r *receiver) { r.mute, r.byBody = false, true })
+	r.set(func(r *receiver) { r.mute, r.challengeStatus = false, 202 })
+	w.api.ok("PUT", path, `{"enabled":true}`)
+	if got := w.hookStatus(path); got != "DISABLED_VERIFICATION_FAILED" {
+		t.Errorf("answered with 202: got %s", got)
+	}
+	r.set(func(r *receiver) { r.challengeStatus, r.byBody = 200, true })
 	w.api.ok("PUT", path, `{"enabled":true}`)
 	if got := w.hookStatus(path); got != "ENABLED" {
 		t.Errorf("answered in the body: got %s", got)

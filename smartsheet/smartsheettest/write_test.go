@@ -217,8 +217,10 @@ func TestPlaces(t *testing.T) {
 	step("move with children", "T U W Two Three One(Four V Five)", Row{ID: id("One"), ToBottom: true})
 	step("move under", "T U W Two Three(One(Four V Five))", Row{ID: id("One"), ParentID: id("Three")})
 	step("indent", "T U(W) Two Three(One(Four V Five))", Row{ID: id("W"), Indent: true})
-	step("outdent takes the siblings below along", "T U(W) Two Three(One(Four V(Five)))", Row{ID: id("Five"), Indent: true})
+	step("indent a second", "T U(W) Two Three(One(Four V(Five)))", Row{ID: id("Five"), Indent: true})
 	step("outdent", "T U(W) Two Three(One(Four) V(Five))", Row{ID: id("V"), Outdent: true})
+	step("indent with children", "T U(W) Two Three(One(Four V(Five)))", Row{ID: id("V"), Indent: true})
+	step("outdent takes the siblings below along", "T U(W) Two Three(One Four(V(Five)))", Row{ID: id("Four"), Outdent: true})
 	if err := by.DeleteRows(w.sheet.ID, id("Three")); err != nil {
 		t.Fatal(err)
 	}
@@ -311,6 +313,8 @@ func TestLocks(t *testing.T) {
 		"delete it":     {w.srv.As(editor).DeleteRows(w.sheet.ID, w.sheet.Rows[0]), 1092},
 		"locked column": {w.srv.As(editor).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[1], Cells: Cells{"Secret": "x"}}), 1039},
 		"free row":      {w.srv.As(editor).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[1], Cells: Cells{"Task": "x"}}), 0},
+		"edit column":   {w.srv.As(editor).RenameColumn(w.sheet.ID, w.col("Due"), "x"), 1004},
+		"override":      {w.srv.As(editor).Do("PUT", fmt.Sprintf("sheets/%d/rows?overrideValidation=true", w.sheet.ID), []any{map[string]any{"id": w.sheet.Rows[1], "cells": []any{map[string]any{"columnId": w.col("Status"), "value": "Odd"}}}}, nil), 1212},
 		"as the owner":  {w.srv.As(w.jane).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[0], Cells: Cells{"Secret": "x"}}), 0},
 	} {
 		var refused *Error
