@@ -250,6 +250,9 @@ func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
 			return upstream("removing the partner's account", err)
 		}
 	}
+	if err := a.Registry.ForgetEpoch(ctx, p.Name); err != nil {
+		return err
+	}
 	p = a.Registry.Partner(p.Name) // with its revision
 	if p == nil {
 		return nil
