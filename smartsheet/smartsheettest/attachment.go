@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"path"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -127,7 +126,7 @@ func (s *Server) getAttachment(c *call) (any, error) {
 		delete(s.files, a.secret)
 		a.secret, a.expires = randomText(48, alphanumeric), c.now.Add(temporary)
 		s.files[a.secret] = a
-		out["url"], out["urlExpiresInMillis"] = strings.TrimSuffix(s.url, "/2.0")+"/files/"+a.secret, temporary.Milliseconds()
+		out["url"], out["urlExpiresInMillis"] = c.base+"/files/"+a.secret, temporary.Milliseconds()
 	}
 	return out, nil
 }

@@ -20,6 +20,7 @@ type call struct {
 	contentType  string
 	disposition  string
 	agent        string
+	base         string // URL at which the caller reached the server
 	user         *User
 	token        *token // nil when called from Go
 	now          time.Time

@@ -26,7 +26,7 @@ const (
 	maxCallbackReply = 64 << 10
 )
 
-// DefaultRetryBackoff has the shape of the service's in about 3 s: seven times
+// DefaultRetryBackoff has the shape of the service's in about 6 s: seven times
 // longer and longer, then seven times the same.
 func DefaultRetryBackoff(retry int) time.Duration {
 	return 5 * time.Millisecond << min(retry, 7)

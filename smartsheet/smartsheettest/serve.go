@@ -123,7 +123,10 @@ func (s *Server) callAPI(r *http.Request, entry *Request) (any, *Error) {
 	c := &call{
 		method: r.Method, path: path, query: r.URL.Query(), now: s.now(),
 		agent: trimAgent(r.Header.Get("Smartsheet-Change-Agent")), contentType: r.Header.Get("Content-Type"),
-		disposition: r.Header.Get("Content-Disposition"),
+		disposition: r.Header.Get("Content-Disposition"), base: "http://" + r.Host,
+	}
+	if r.TLS != nil {
+		c.base = "https://" + r.Host
 	}
 	if err := s.authenticate(c, r.Header, entry); err != nil {
 		return nil, err
