@@ -20,7 +20,7 @@ const History = 32
 
 // requestTimeout bounds one request to NATS. While a cluster has no leader its
 // API does not answer at all, so this is also how soon we look again.
-const requestTimeout = 5 * time.Second
+const requestTimeout = 3 * time.Second
 
 // Stream is the stream EVENTS of one partner: what the partner reads, and the
 // only memory of what the partner has seen.

@@ -14,8 +14,16 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// dialTimeout bounds the connection to a partner's NATS.
-const dialTimeout = 5 * time.Second
+const (
+	// dialTimeout bounds the connection to a partner's NATS.
+	dialTimeout = 3 * time.Second
+	// restTime is how long a partner that failed is left alone: its shares fail
+	// at once then, and keep nobody else waiting.
+	restTime = 15 * time.Second
+)
+
+// ErrResting says that a partner's stream failed a moment ago.
+var ErrResting = errors.New("the partner's NATS failed a moment ago")
 
 // ErrNoBroker says that an account cannot be minted since NATS is not ours.
 var ErrNoBroker = errors.New("NATS is external: the partner's account must be given with url and credentials")
@@ -37,6 +45,7 @@ type partnerStream struct {
 	mu     sync.Mutex
 	from   string // what the connection was made from
 	stale  bool   // the stream must be opened anew
+	failed time.Time
 	stream *events.Stream
 	close  func()
 }
@@ -48,6 +57,17 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*even
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	from := partner.Account.ID() + partner.External.ID()
+	if ps.from == from && time.Since(ps.failed) < restTime {
+		return nil, ErrResting
+	}
+	stream, err := p.stream(ctx, partner, ps, from)
+	if err != nil {
+		ps.from, ps.failed = from, time.Now()
+	}
+	return stream, err
+}
+
+func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) (*events.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if ps.stream != nil && ps.from == from {
@@ -103,12 +123,17 @@ func (p *Partners) Epoch(ctx context.Context, partner string, s *events.Stream) 
 	return p.Registry.Epoch(ctx, partner, seen)
 }
 
-// Reopen opens the partner's stream anew at its next use: it may be gone.
-func (p *Partners) Reopen(name string) {
+// Failed notes that the partner's stream failed: it is opened anew at its next
+// use, since it may be gone. Where it did not answer at all it is left alone for
+// a while.
+func (p *Partners) Failed(name string, err error) {
 	ps := p.slot(name)
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.stale = true
+	if errors.Is(err, context.DeadlineExceeded) {
+		ps.failed = time.Now()
+	}
 }
 
 // Forget closes the connection to the partner.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -142,10 +143,11 @@ func (p *pass) open(ctx context.Context) error {
 	}
 	for {
 		known := p.reg
-		p.runs = p.runs[:0]
+		p.runs = make([]*run, len(known.Shares))
 		for i := range known.Shares {
-			p.runs = append(p.runs, p.openRun(ctx, &known.Shares[i]))
+			p.runs[i] = &run{pass: p, share: &known.Shares[i], appeared: map[int64]bool{}, counts: map[string]int{}}
 		}
+		p.each(func(r *run) error { return r.open(ctx) })
 		fresh, err := p.relay.Registry.FreshRegistration(ctx, p.hint.Registration)
 		if errors.Is(err, registry.ErrNotFound) {
 			p.reg = nil
@@ -163,10 +165,12 @@ func (p *pass) open(ctx context.Context) error {
 		p.reg = nil
 		return nil
 	}
-	if p.owner = p.relay.Registry.Owner(p.reg.Owner); p.owner == nil {
-		return nil
-	}
 	var err error
+	if p.owner, err = p.relay.Registry.FreshOwner(ctx, p.reg.Owner); errors.Is(err, registry.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
 	if p.client, err = p.relay.Access.Client(p.owner, p.class()); err != nil {
 		return err
 	}
@@ -178,18 +182,15 @@ func (p *pass) open(ctx context.Context) error {
 	return nil
 }
 
-// openRun opens the part for one share. What goes wrong stays in the run.
-func (p *pass) openRun(ctx context.Context, share *registry.Share) *run {
-	r := &run{pass: p, share: share, appeared: map[int64]bool{}, counts: map[string]int{}}
-	r.err = r.open(ctx)
-	return r
-}
-
+// open finds the partner's stream and how the share stands there.
 func (r *run) open(ctx context.Context) error {
-	partner := r.pass.relay.Registry.Partner(r.share.Partner)
-	if partner == nil {
+	partner, err := r.pass.relay.Registry.FreshPartner(ctx, r.share.Partner)
+	if errors.Is(err, registry.ErrNotFound) {
 		r.over = true // with all that it was shown
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	key, err := r.pass.relay.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
 	if err != nil {
@@ -211,13 +212,16 @@ func (r *run) open(ctx context.Context) error {
 
 func (r *run) active() bool { return r.err == nil && !r.over }
 
-// each calls the function for every share that nothing has gone wrong for.
+// each calls the function for every share that nothing has gone wrong for, all
+// at once: what goes wrong or takes long for one stays with that one.
 func (p *pass) each(f func(*run) error) {
+	var wg sync.WaitGroup
 	for _, r := range p.runs {
 		if r.active() {
-			r.err = f(r)
+			wg.Go(func() { r.err = f(r) })
 		}
 	}
+	wg.Wait()
 }
 
 // loading tells whether some share has not been loaded.

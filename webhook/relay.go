@@ -91,7 +91,7 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 	case errors.As(err, &tight):
 		return "later", r.later(ctx, p.hint, tight.Wait)
 	case errors.Is(err, errLively):
-		return "later", r.later(ctx, p.hint, r.Every/10)
+		return "later", r.later(ctx, p.hint, min(r.Every/10, time.Minute))
 	}
 	switch class := smartsheet.Classify(p.readErr); {
 	case p.readErr == nil: // a partner's trouble
@@ -102,7 +102,10 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		}
 		return "later", r.later(ctx, p.hint, d)
 	case class == smartsheet.Refused || class == smartsheet.Expired:
-		if err := r.refuse(ctx, p.owner, p.readErr); err != nil {
+		switch err := r.refuse(ctx, p.owner, p.readErr); {
+		case errors.Is(err, registry.ErrConflict):
+			return "later", r.later(ctx, p.hint, 0)
+		case err != nil:
 			return "again", err
 		}
 		if err := r.tellOthers(ctx, p.reg); err != nil {
@@ -118,8 +121,8 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
 	}
 	for _, run := range p.runs {
-		if run.err != nil && !errors.Is(run.err, events.ErrFull) {
-			r.Partners.Reopen(run.share.Partner) // the stream may be gone
+		if run.err != nil && !errors.Is(run.err, events.ErrFull) && !errors.Is(run.err, ErrResting) {
+			r.Partners.Failed(run.share.Partner, run.err)
 		}
 	}
 	p.hint.Attempt++
@@ -147,7 +150,7 @@ func (r *Relay) later(ctx context.Context, h *inbox.Hint, d time.Duration) error
 }
 
 // refuse marks the owner whose token was refused, unless the token was replaced
-// meanwhile.
+// meanwhile: ErrConflict.
 func (r *Relay) refuse(ctx context.Context, o *registry.Owner, cause error) error {
 	err := r.Registry.UpdateOwner(ctx, o.Name, func(now *registry.Owner) error {
 		if now.Revision != o.Revision {
@@ -156,7 +159,7 @@ func (r *Relay) refuse(ctx context.Context, o *registry.Owner, cause error) erro
 		now.State, now.Reason = registry.OwnerRefused, cause.Error()
 		return nil
 	})
-	if errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrNotFound) {
+	if errors.Is(err, registry.ErrNotFound) {
 		return nil
 	}
 	return err

@@ -167,6 +167,37 @@ func (r *Registry) ByCallbackKey(ctx context.Context, key string) (*Registration
 	return reg, nil
 }
 
+// FreshOwner returns the owner with the name: from memory, and where it is not
+// there, as the bucket's leader has it, since a replica may have made it a
+// moment ago. It returns ErrNotFound for none.
+func (r *Registry) FreshOwner(ctx context.Context, name string) (*Owner, error) {
+	if o := r.Owner(name); o != nil {
+		return o, nil
+	}
+	o, _, _, err := r.freshRecord(ctx, ownerKey+name)
+	return o, err
+}
+
+// FreshPartner returns the partner with the name as FreshOwner does an owner.
+func (r *Registry) FreshPartner(ctx context.Context, name string) (*Partner, error) {
+	if p := r.Partner(name); p != nil {
+		return p, nil
+	}
+	_, p, _, err := r.freshRecord(ctx, partnerKey+name)
+	return p, err
+}
+
+func (r *Registry) freshRecord(ctx context.Context, key string) (*Owner, *Partner, *Registration, error) {
+	value, revision, err := r.fresh(ctx, key)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := r.apply(key, value, revision, false); err != nil {
+		return nil, nil, nil, err
+	}
+	return r.decode(key, value, revision, false)
+}
+
 // FreshRegistration reads a registration as the bucket's leader has it, and
 // takes it into memory. It returns ErrNotFound for none.
 func (r *Registry) FreshRegistration(ctx context.Context, id string) (*Registration, error) {
