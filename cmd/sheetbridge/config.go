@@ -52,6 +52,7 @@ type settings struct {
 type config struct {
 	PublicURL      string
 	Listen         string
+	Socket         net.Listener // if not nil, serve listens with it and not at Listen
 	CallbackLimit  int64
 	AdminListen    string
 	AdminTokens    []admin.Token
@@ -171,11 +172,17 @@ func (s *settings) master(w *wrong) func() (seal.MasterKey, error) {
 	case s.NATSURL != "":
 		w.add("MASTER_KEY", errors.New("is required with NATS_URL: base64 of 32 random bytes, the same for every replica (openssl rand -base64 32), or MASTER_KEY_FILE"))
 	}
+	return masterIn(s.DataDir)
+}
+
+// masterIn is the master key that lies in the data directory, made when there
+// is none.
+func masterIn(dir string) func() (seal.MasterKey, error) {
 	return func() (seal.MasterKey, error) {
-		if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return seal.MasterKey{}, err
 		}
-		key, _, err := seal.LoadOrCreate(filepath.Join(s.DataDir, "master.key"))
+		key, _, err := seal.LoadOrCreate(filepath.Join(dir, "master.key"))
 		return key, err
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -39,7 +38,7 @@ type service struct {
 	log       *slog.Logger
 	broker    *broker.Broker // nil: NATS is external
 	store     string         // names the broker's store
-	nc        *nats.Conn
+	nc        *broker.Conn
 	registry  *registry.Registry
 	inbox     *inbox.Inbox
 	budget    *budget.Budget
@@ -57,11 +56,14 @@ type service struct {
 // ready, if not nil, is told when it can be reached.
 func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(addresses)) (err error) {
 	s := &service{cfg: cfg, log: log}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.open(ctx); err != nil {
+	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
+	if err := s.listen(); err != nil {
 		return err
 	}
-	if err := s.listen(); err != nil {
+	if err := s.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it began
+		}
 		return err
 	}
 	return s.run(ctx, ready)
@@ -149,7 +151,10 @@ func (s *service) wire(master seal.MasterKey) {
 }
 
 func (s *service) listen() (err error) {
-	if s.publicSocket, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+	if s.publicSocket = s.cfg.Socket; s.publicSocket == nil {
+		s.publicSocket, err = net.Listen("tcp", s.cfg.Listen)
+	}
+	if err != nil {
 		return fmt.Errorf("listening for callbacks (%s_LISTEN): %w", prefix, err)
 	}
 	if s.adminSock, err = net.Listen("tcp", s.cfg.AdminListen); err != nil {
@@ -189,7 +194,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 	g.Go(func() error {
 		<-gctx.Done()
 		s.log.Info("stopping")
-		s.shutdown(stopWorking)
+		s.shutdown(context.WithoutCancel(ctx), stopWorking)
 		stopFollowing()
 		return nil
 	})
@@ -205,8 +210,8 @@ func (s *service) work(ctx context.Context) error {
 }
 
 // shutdown first answers the callbacks that came in, then lets go of the work.
-func (s *service) shutdown(stopWorking func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+func (s *service) shutdown(ctx context.Context, stopWorking func()) {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	for _, server := range []*http.Server{s.public, s.admin} {
 		if err := server.Shutdown(ctx); err != nil {
@@ -224,7 +229,7 @@ func ignoreClosed(err error) error {
 }
 
 // close lets go of NATS, last of all.
-func (s *service) close() error {
+func (s *service) close(ctx context.Context) error {
 	for _, socket := range []net.Listener{s.publicSocket, s.adminSock} {
 		if socket != nil {
 			_ = socket.Close() // closed already by its server, if that ran
@@ -233,7 +238,7 @@ func (s *service) close() error {
 	if s.partners != nil {
 		s.partners.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	if s.broker != nil {
 		return s.broker.Close(ctx)

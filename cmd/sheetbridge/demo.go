@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
+)
+
+// demo is the whole story in one process.
+type demo struct {
+	edits    time.Duration
+	duration time.Duration // 0: until it is stopped
+	verbose  bool
+}
+
+func demoCommand() *cobra.Command {
+	var d demo
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole story: a simulated Smartsheet, the bridge, NATS and two partners, with no account and no network",
+		Long: "Show the whole story in one process: a simulated Smartsheet with two sheets that are edited, the bridge, embedded NATS,\n" +
+			"and two partners who get what is shared with them. All of it is on free ports of this machine and in a temporary\n" +
+			"directory, and gone when it stops.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if d.edits < 0 || d.duration < 0 {
+				return &usageError{errors.New("--edits and --duration must not be negative")}
+			}
+			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&d.edits, "edits", 2*time.Second, "edit a row every `interval`, 0 for never")
+	flags.DurationVar(&d.duration, "duration", 0, "stop after so `long`, 0 for not before it is interrupted")
+	flags.BoolVarP(&d.verbose, "verbose", "v", false, "show the service's log, not its warnings alone")
+	return cmd
+}
+
+func (d demo) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "sheetbridge-demo-")
+	if err != nil {
+		return fmt.Errorf("making a directory for the demo: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if d.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.duration)
+		defer cancel()
+	}
+	sim := simulation{debounce: smartsheettest.DefaultDebounce, rateLimit: 300}.server()
+	defer sim.Close()
+	s := &stage{demo: d, dir: dir, sim: sim, out: &lines{w: stdout, palette: colourOf(stdout)}, token: seal.Secret(rand.Text())}
+	if s.seeded, err = smartsheettest.Seed(sim); err != nil {
+		return err
+	}
+	if s.smartsheet, err = sim.Start(); err != nil {
+		return err
+	}
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if d.verbose {
+		level = slog.LevelInfo
+	}
+	ready := make(chan addresses, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return serve(ctx, cfg, newLogger(stderr, level, "text"), func(a addresses) { ready <- a })
+	})
+	g.Go(func() error {
+		select {
+		case s.addresses = <-ready:
+			return s.play(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return g.Wait()
+}
+
+// stage is a demo that plays.
+type stage struct {
+	demo       demo
+	dir        string
+	sim        *smartsheettest.Server
+	seeded     *smartsheettest.Seeded
+	smartsheet string // URL of the simulator
+	token      seal.Secret
+	addresses  addresses
+	out        *lines
+}
+
+// config is that of the service, as the environment would give it.
+func (s *stage) config() (*config, error) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listening for callbacks: %w", err)
+	}
+	data := filepath.Join(s.dir, "data")
+	return &config{
+		PublicURL: "http://" + socket.Addr().String(), Socket: socket, CallbackLimit: 16 << 20,
+		AdminListen: "127.0.0.1:0", AdminTokens: []admin.Token{{Name: "demo", Secret: s.token}},
+		DataDir: data, Master: masterIn(data), NATS: natsConfig{Listen: "127.0.0.1:0", Replicas: 1},
+		SmartsheetURL: s.smartsheet, ReconcileEvery: time.Minute, APIRate: 240,
+	}, nil
+}
+
+// play sets up the partners as an admin does, and shows what they get.
+func (s *stage) play(ctx context.Context) error {
+	err := s.show(ctx)
+	if ctx.Err() != nil { // what was under way ends with it
+		return nil
+	}
+	return err
+}
+
+func (s *stage) show(ctx context.Context) error {
+	client := newAdminClient(s.addresses.Admin, s.token)
+	defer client.close()
+	owner := map[string]string{"name": "ops", "token": s.seeded.OwnerToken, "region": "us"}
+	if err := client.call(ctx, "POST", "/v1/owners", owner, nil); err != nil {
+		return err
+	}
+	views := []*view{
+		{partner: "acme", colour: cyan, out: s.out, sheets: 2, live: make(chan struct{})},
+		{partner: "globex", colour: magenta, out: s.out, sheets: 1, live: make(chan struct{})},
+	}
+	for _, v := range views {
+		var err error
+		if v.creds, err = s.addPartner(ctx, client, v.partner); err != nil {
+			return err
+		}
+	}
+	if err := s.out.print(s.welcome()); err != nil {
+		return err
+	}
+	for _, w := range s.webhooks() {
+		if err := client.call(ctx, "POST", "/v1/webhooks", w, nil); err != nil {
+			return err
+		}
+	}
+	return s.follow(ctx, views)
+}
+
+// addPartner adds a partner and keeps its credentials in a file.
+func (s *stage) addPartner(ctx context.Context, client *adminClient, name string) (seal.Secret, error) {
+	var made struct {
+		Credentials seal.Secret `json:"credentials"`
+	}
+	if err := client.call(ctx, "POST", "/v1/partners", map[string]string{"name": name}, &made); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(s.credsFile(name), []byte(made.Credentials), 0o600); err != nil {
+		return "", fmt.Errorf("writing the credentials of %s: %w", name, err)
+	}
+	return made.Credentials, nil
+}
+
+func (s *stage) credsFile(partner string) string { return filepath.Join(s.dir, partner+".creds") }
+
+// registration is the body of POST /v1/webhooks.
+type registration struct {
+	Owner   string           `json:"owner"`
+	SheetID string           `json:"sheetId"`
+	Shares  []events.Request `json:"shares"`
+}
+
+func (s *stage) webhooks() []registration {
+	all := []string{"row", "attachment", "comment"}
+	masked := columnsOf("Order No", "Customer", "Status", "Qty")
+	masked[1].Mask = "hash"
+	return []registration{
+		{"ops", strconv.FormatInt(s.seeded.Orders.ID, 10), []events.Request{
+			{Partner: "acme", Sheet: "orders", Kinds: all, Columns: columnsOf("Order No", "Customer", "Product", "Status", "Due Date", "Qty", "Price", "Done", "Account Manager", "Tags")},
+			{Partner: "globex", Sheet: "orders", Columns: masked, Where: underWay},
+		}},
+		{"ops", strconv.FormatInt(s.seeded.Relaunch.ID, 10), []events.Request{
+			{Partner: "acme", Sheet: "plan", Columns: columnsOf("Task Name", "Start", "Finish", "Duration", "Predecessors", "Assigned To", "Status", "% Complete", "At Risk")},
+		}},
+	}
+}
+
+// underWay is the filter of the second partner.
+const underWay = "status in ['Open', 'In production', 'Shipped']"
+
+func columnsOf(titles ...string) []events.RequestColumn {
+	list := make([]events.RequestColumn, len(titles))
+	for i, title := range titles {
+		list[i].Title = title
+	}
+	return list
+}
+
+// follow lets the partners read, and begins with the edits when they have the
+// sheets.
+func (s *stage) follow(ctx context.Context, views []*view) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, v := range views {
+		g.Go(func() error {
+			return events.Tail(ctx, events.TailOptions{URL: s.addresses.NATS, Creds: v.creds}, v.take)
+		})
+	}
+	g.Go(func() error {
+		for _, v := range views {
+			select {
+			case <-v.live:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return edit(ctx, s.seeded.Editor, s.demo.edits, func(what string) error {
+			return s.out.line("sheet", bold, what)
+		})
+	})
+	return g.Wait()
+}

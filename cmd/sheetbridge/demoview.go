@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// lines is a terminal that several write to, line by line.
+type lines struct {
+	palette palette
+
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) print(text string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := io.WriteString(l.w, text)
+	return err
+}
+
+// line prints what somebody has to say, with the time.
+func (l *lines) line(who, colour, text string) error {
+	now := l.palette.paint(dim, time.Now().Format(time.TimeOnly))
+	return l.print(fmt.Sprintf("%s  %s  %s\n", now, l.palette.paint(colour, fmt.Sprintf("%-6s", who)), text))
+}
+
+// view is one partner, reading with its own credentials.
+type view struct {
+	partner string
+	colour  string
+	creds   seal.Secret
+	out     *lines
+	sheets  int // that are not yet there as a whole
+	live    chan struct{}
+
+	loaded map[string]int // objects of sheets that are being loaded
+}
+
+// take prints an event. Those of a first load are only counted.
+func (v *view) take(m events.Message) error {
+	e, err := parseEvent(m.Data)
+	if err != nil {
+		return err
+	}
+	if v.loaded == nil {
+		v.loaded = map[string]int{}
+	}
+	if e.Data.Origin == string(events.OriginSnapshot) {
+		v.loaded[e.sheet()]++
+		return nil
+	}
+	if e.Type != events.StatusChanged {
+		return v.out.line(v.partner, v.colour, e.line(v.out.palette))
+	}
+	n, loading := v.loaded[e.sheet()]
+	if e.Data.State != string(events.StateLive) || !loading {
+		return v.out.line(v.partner, v.colour, e.line(v.out.palette))
+	}
+	delete(v.loaded, e.sheet())
+	if v.sheets--; v.sheets == 0 {
+		close(v.live)
+	}
+	return v.out.line(v.partner, v.colour, fmt.Sprintf("%s  the sheet as it is: %d rows (row.created, origin snapshot), and live from here on", e.sheet(), n))
+}
+
+// welcome says what is going on, where to look and what to try.
+func (s *stage) welcome() string {
+	p, program, token := s.out.palette, programName(), string(s.token)
+	var b strings.Builder
+	every := "that you can edit"
+	if s.demo.edits > 0 {
+		every = fmt.Sprintf("that are edited every %s", s.demo.edits)
+	}
+	fmt.Fprintf(&b, "%s\n\n", p.paint(bold, "Sheetbridge demo: a simulated Smartsheet with two sheets "+every+", the bridge, NATS, and two partners who get what is shared with them. Ctrl-C ends it."))
+	for _, place := range [][2]string{
+		{"Smartsheet (simulated)", s.smartsheet + "  token " + s.seeded.OwnerToken},
+		{"admin API", "http://" + s.addresses.Admin + "  token " + token},
+		{"NATS", s.addresses.NATS},
+		{"credentials", s.credsFile("acme")},
+		{"", s.credsFile("globex")},
+	} {
+		fmt.Fprintf(&b, "  %-24s%s\n", place[0], place[1])
+	}
+	fmt.Fprintf(&b, `
+  acme    gets orders (10 of 12 columns, every row, attachments and comments) and plan (9 of 10 columns)
+  globex  gets orders (4 columns, the customer as a hash) where %s
+  nobody  gets the orders' internal notes: edits of them end at the bridge
+
+To try in another terminal:
+
+%s tail --server %s --creds %s -o json
+curl -s -H 'Authorization: Bearer %s' http://%s/v1/webhooks
+curl -s -X PUT -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' %s/sheets/%d/rows -d '[{"id":%d,"cells":[{"columnId":%d,"value":99}]}]'
+
+`, underWay, program, s.addresses.NATS, s.credsFile("globex"), token, s.addresses.Admin,
+		s.seeded.OwnerToken, s.smartsheet, s.seeded.Orders.ID, s.seeded.Orders.Rows[0], s.seeded.Orders.Columns["Qty"])
+	return b.String()
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+)
+
+type simulation struct {
+	listen    string
+	edits     time.Duration // between two; 0: none
+	debounce  time.Duration
+	rateLimit int
+}
+
+func simulateCommand() *cobra.Command {
+	var s simulation
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Run a simulated Smartsheet with two sheets in it, for those who integrate with Smartsheet",
+		Long: "Run a Smartsheet in memory behind its HTTP API, with users, tokens and two sheets, as strict as the real one.\n" +
+			"Webhooks work as at Smartsheet, and may call back to http addresses of this machine. Nothing is kept when it stops.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.check(); err != nil {
+				return &usageError{err}
+			}
+			return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:9090", "`address` of the API, on this machine; port 0 is any")
+	flags.DurationVar(&s.edits, "edits", 0, "edit a row every `interval`, 0 for never")
+	flags.DurationVar(&s.debounce, "debounce", time.Second, "how `long` a change waits for others before its callback (at Smartsheet: up to a minute), 0 for not at all")
+	flags.IntVar(&s.rateLimit, "rate-limit", 300, "`requests` that a token may make in a minute, 0 for no limit")
+	return cmd
+}
+
+func (s simulation) check() error {
+	var errs []error
+	host, _, err := net.SplitHostPort(s.listen)
+	if ip, ipErr := netip.ParseAddr(host); err != nil || host != "localhost" && (ipErr != nil || !ip.IsLoopback()) {
+		errs = append(errs, fmt.Errorf("--listen %q: want host:port of this machine alone, such as 127.0.0.1:9090: its tokens are no secrets", s.listen))
+	}
+	if s.edits < 0 || s.debounce < 0 || s.rateLimit < 0 {
+		errs = append(errs, errors.New("--edits, --debounce and --rate-limit must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// server is the simulated Smartsheet, not started.
+func (s simulation) server() *smartsheettest.Server {
+	sim := &smartsheettest.Server{AllowLoopbackHTTP: true, Debounce: s.debounce, RateLimit: s.rateLimit}
+	if s.debounce == 0 {
+		sim.Debounce = -1 // none
+	}
+	if s.rateLimit == 0 {
+		sim.RateLimit = -1
+	}
+	return sim
+}
+
+func (s simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
+	sim := s.server()
+	defer sim.Close()
+	seeded, err := smartsheettest.Seed(sim)
+	if err != nil {
+		return err
+	}
+	url, err := sim.StartAt(s.listen)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(stdout, welcome(sim, seeded, url)); err != nil {
+		return fmt.Errorf("printing where the simulator is: %w", err)
+	}
+	p := colourOf(stdout)
+	return edit(ctx, seeded.Editor, s.edits, func(what string) error {
+		_, err := fmt.Fprintf(stdout, "%s  %s\n", p.paint(dim, time.Now().Format(time.TimeOnly)), what)
+		return err
+	})
+}
+
+// edit makes an edit at each interval until the context ends; with 0 it only
+// waits for that.
+func edit(ctx context.Context, editor *smartsheettest.Editor, every time.Duration, made func(what string) error) error {
+	if every == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		what, err := editor.Step()
+		if err != nil {
+			return err
+		}
+		if err := made(what); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// welcome says what is in the simulator and how to try it.
+func welcome(sim *smartsheettest.Server, seeded *smartsheettest.Seeded, url string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "A simulated Smartsheet is at %s. Nothing of it is kept when it stops. Its tokens are good for nothing else.\n\n", url)
+	fmt.Fprintf(&b, "users   %-42s token\n", "")
+	for _, u := range []struct {
+		user  *smartsheettest.User
+		token string
+		what  string
+	}{
+		{seeded.Owner, seeded.OwnerToken, "owns both sheets"},
+		{seeded.Viewer, seeded.ViewerToken, "may read them"},
+		{seeded.Admin, seeded.AdminToken, "is a system administrator"},
+	} {
+		fmt.Fprintf(&b, "        %-42s %s  %s\n", u.user.Email, u.token, u.what)
+	}
+	fmt.Fprintf(&b, "sheets  %-42s id\n", "")
+	for _, sheet := range []*smartsheettest.Sheet{seeded.Orders, seeded.Relaunch} {
+		fmt.Fprintf(&b, "        %-42s %d  %s\n", sheet.Name, sheet.ID, strings.Join(titles(sim, sheet.ID), ", "))
+	}
+	columns := seeded.Orders.Columns
+	fmt.Fprintf(&b, `
+To try it in another terminal, paste these lines, then any of the others:
+
+export SMARTSHEET=%s TOKEN=%s ORDERS=%d PLAN=%d
+export ROW=%d NO=%d STATUS=%d QTY=%d
+
+# read the sheet
+curl -s -H "Authorization: Bearer $TOKEN" "$SMARTSHEET/sheets/$ORDERS?pageSize=3"
+# change a cell
+curl -s -X PUT -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$SMARTSHEET/sheets/$ORDERS/rows" -d '[{"id":'$ROW',"cells":[{"columnId":'$STATUS',"value":"Shipped"}]}]'
+# add a row
+curl -s -X POST -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$SMARTSHEET/sheets/$ORDERS/rows" -d '[{"toTop":true,"cells":[{"columnId":'$NO',"value":"SO-2000"},{"columnId":'$STATUS',"value":"Open"},{"columnId":'$QTY',"value":3}]}]'
+# delete the row
+curl -s -X DELETE -H "Authorization: Bearer $TOKEN" "$SMARTSHEET/sheets/$ORDERS/rows?ids=$ROW"
+
+`, url, seeded.OwnerToken, seeded.Orders.ID, seeded.Relaunch.ID,
+		seeded.Orders.Rows[0], columns["Order No"], columns["Status"], columns["Qty"])
+	return b.String()
+}
+
+func titles(sim *smartsheettest.Server, sheetID int64) []string {
+	snap, _ := sim.Snapshot(sheetID) // seeded a moment ago
+	list := make([]string, 0, len(snap.Columns))
+	for _, c := range snap.Columns {
+		list = append(list, c.Title)
+	}
+	return list
+}
+
+// programName is how this program is called: by its path, or as go run does.
+func programName() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/sheetbridge"
+	}
+	return os.Args[0]
+}
