@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +136,12 @@ func TestOpenAPI(t *testing.T) {
 				t.Errorf("%s %s: got %v, want an id of its own, a summary and a description", method, path, op["operationId"])
 			}
 			ids[id] = true
+			parameters, _ := op["parameters"].([]any)
+			for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(path, -1) {
+				if !slices.ContainsFunc(parameters, func(p any) bool { return p.(map[string]any)["name"] == name[1] }) {
+					t.Errorf("%s %s: parameter %s is not described", method, path, name[1])
+				}
+			}
 			answers := op["responses"].(map[string]any)
 			for _, status := range []string{"401", "500"} {
 				if answers[status] == nil {

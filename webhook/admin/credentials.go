@@ -36,12 +36,12 @@ type MadeCredentials struct {
 }
 
 type newCredentialsRequest struct {
-	named
+	Name string `path:"name" doc:"The partner's name"`
 	Body NewCredentials
 }
 
 type credentialsRequest struct {
-	named
+	Name        string `path:"name" doc:"The partner's name"`
 	Credentials string `path:"credentials" doc:"Name of the credentials"`
 }
 

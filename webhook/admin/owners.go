@@ -68,7 +68,7 @@ type Sheet struct {
 type newOwnerRequest struct{ Body NewOwner }
 
 type newTokenRequest struct {
-	named
+	Name string `path:"name" doc:"Its name"`
 	Body NewToken
 }
 

@@ -92,14 +92,16 @@ func shareOf(s *registry.Share) Share {
 }
 
 type shareRequest struct {
-	webhookRequest
+	ID      string `path:"id" doc:"The webhook's id, as POST /v1/webhooks answered"`
 	Partner string `path:"partner" doc:"Who may see it"`
 	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
 }
 
 type putShareRequest struct {
-	shareRequest
-	Body NewShareDefinition
+	ID      string `path:"id" doc:"The webhook's id, as POST /v1/webhooks answered"`
+	Partner string `path:"partner" doc:"Who may see it"`
+	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
+	Body    NewShareDefinition
 }
 
 func (a *API) routeShares(api huma.API) {
