@@ -16,7 +16,6 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
-	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -70,8 +69,8 @@ func refusal(ctx context.Context, err error) error {
 		return problemOf(ctx, p)
 	case errors.As(err, &request):
 		return invalid(request.Field, "%s", request.Detail)
-	case errors.Is(err, registry.ErrNotFound), errors.Is(err, inbox.ErrNotFound):
-		return problem(http.StatusNotFound, "there is no such thing: list what there is")
+	case errors.Is(err, registry.ErrNotFound): // it was there a moment ago
+		return problem(http.StatusNotFound, "it was removed by somebody else at the same moment")
 	case errors.Is(err, registry.ErrExists):
 		return problem(http.StatusConflict, "there is one already")
 	case errors.Is(err, registry.ErrConflict):

@@ -1,0 +1,396 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+func TestRegister(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.relays()
+	w.owner()
+	w.partner("acme")
+	made := w.ok(201, "POST", "/v1/webhooks", w.request(share))
+	id, url := made.text1("id"), made.text1("callbackUrl")
+	key := url[strings.LastIndex(url, "/")+1:]
+	if made.text1("status") != "ENABLED" || made.text1("sheetId") != fmt.Sprint(w.sheet.ID) || made.text1("sheetName") != "Orders 2026" ||
+		made.text1("owner") != "ops" || made.text1("webhookId") == "" || len(key) < 40 {
+		t.Errorf("got %s, want an enabled webhook", made.text)
+	}
+	w.settle()
+	got := w.ok(200, "GET", "/v1/webhooks/"+id, "")
+	want := map[string]any{
+		"partner": "acme", "sheet": "orders", "where": "state != 'Draft'", "kinds": []any{"row"}, "revision": 1.0, "state": "live",
+		"columns": []any{
+			map[string]any{"columnId": fmt.Sprint(w.sheet.Columns["No"]), "title": "No", "as": "no", "type": "TEXT_NUMBER"},
+			map[string]any{"columnId": fmt.Sprint(w.sheet.Columns["Status"]), "title": "Status", "as": "state", "type": "TEXT_NUMBER"},
+		},
+	}
+	shown := got.at("shares", 0).(map[string]any)
+	to := shown["completeTo"].(map[string]any)
+	delete(shown, "completeTo")
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("share (-want +got):\n%s", diff)
+	}
+	if got.at("sheetVersion") != to["version"] || got.text1("lastReconcile") == "" || got.at("backlog") != 0.0 || got.at("lastCallback") != nil {
+		t.Errorf("got %s, want it complete to its version, with nothing to do", got.text)
+	}
+	if shownURL := got.text1("callbackUrl"); !strings.HasSuffix(shownURL, "/callbacks/…") {
+		t.Errorf("got callbackUrl %q, want it without its key", shownURL)
+	}
+	again := w.ok(200, "POST", "/v1/webhooks", w.request(share+`,{"partner":"acme","sheet":"numbers","columns":[{"title":"No"}]}`))
+	if again.text1("id") != id || len(again.at("shares").([]any)) != 2 {
+		t.Errorf("got %s, want the share added", again.text)
+	}
+	if all := w.ok(200, "GET", "/v1/webhooks", ""); len(all.at("items").([]any)) != 1 || all.text1("items", 0, "id") != id {
+		t.Errorf("got %s, want the one webhook", all.text)
+	}
+	w.silent(key, string(w.registry.Registration(id).Secrets(time.Now())[0]), "planted-margin")
+}
+
+// Where Smartsheet calls us is told once it has been looked at.
+func TestLastCallback(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.relays()
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	w.settle()
+	must(t, w.sim.As(w.jane).UpdateRows(w.sheet.ID, smartsheettest.Row{ID: w.sheet.Rows[0], Cells: smartsheettest.Cells{"Status": "Done"}}))
+	w.settle()
+	must(t, w.inbox.Put(t.Context(), &inbox.Hint{Registration: id, Why: inbox.WhyReconcile, Whole: true, Webhook: true, ReceivedAt: time.Now()}))
+	w.settle()
+	if got := w.ok(200, "GET", "/v1/webhooks/"+id, ""); got.at("lastCallback") == nil {
+		t.Errorf("got %s, want the time of the callback", got.text)
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	got := w.ok(200, "POST", "/v1/webhooks?dryRun=true", w.request(share))
+	preview := got.at("shares", 0).(map[string]any)
+	text, err := json.Marshal(preview["sample"])
+	must(t, err)
+	if preview["partner"] != "acme" || preview["sheet"] != "orders" || string(text) != `[{"no":"SO-1","state":"Open"}]` {
+		t.Errorf("got %s, want the one row that is no draft", got.text)
+	}
+	if schema := preview["schema"].(map[string]any); schema["type"] != "object" || schema["properties"].(map[string]any)["state"] == nil {
+		t.Errorf("got schema %v, want that of the share", schema)
+	}
+	if regs := w.registry.Registrations(); len(regs) != 0 {
+		t.Errorf("got %d registrations, want none", len(regs))
+	}
+	for _, req := range w.sim.Requests() {
+		if req.Method != http.MethodGet {
+			t.Errorf("got %s %s, want nothing made at Smartsheet", req.Method, req.Path)
+		}
+	}
+	w.refused(422, "body.shares[0].where", "nothing", "POST", "/v1/webhooks?dryRun=true", w.request(strings.Replace(share, "state !=", "nothing !=", 1)))
+	w.send(reader, "POST", "/v1/webhooks?dryRun=true", w.request(share)).refused(403, "", "may only read")
+}
+
+func TestRegisterRefused(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	other := w.addSheet("Other")
+	column := func(c string) string { return w.request(`{"partner":"acme","columns":[` + c + `]}`) }
+	for name, tc := range map[string]struct {
+		body         string
+		status       int
+		field, words string
+	}{
+		"no such owner":    {strings.Replace(w.request(share), `"ops"`, `"nobody"`, 1), 422, "body.owner", "POST /v1/owners"},
+		"number for an id": {`{"owner":"ops","sheetId":7,"shares":[` + share + `]}`, 422, "body.sheetId", "string"},
+		"no id":            {`{"owner":"ops","sheetId":"seven","shares":[` + share + `]}`, 422, "body.sheetId", "digits"},
+		"id too large":     {`{"owner":"ops","sheetId":"9999999999999999999","shares":[` + share + `]}`, 422, "body.sheetId", "GET /v1/owners/ops/sheets"},
+		"no such sheet":    {`{"owner":"ops","sheetId":"7","shares":[` + share + `]}`, 422, "body.sheetId", "1006"},
+		"no share":         {w.request(``), 422, "body.shares", ""},
+		"no such partner":  {w.request(strings.Replace(share, "acme", "globex", 1)), 422, "body.shares[0].partner", "POST /v1/partners"},
+		"sheet twice":      {w.request(share + "," + share), 422, "body.shares[1].sheet", "its own name"},
+		"bad sheet name":   {w.request(strings.Replace(share, `"orders"`, `"Orders!"`, 1)), 422, "body.shares[0].sheet", "a-z, 0-9 and -"},
+		"no columns":       {column(``), 422, "body.shares[0].columns", ""},
+		"columns missing":  {w.request(`{"partner":"acme"}`), 422, "body.shares[0].columns", "is required"},
+		"no such column":   {column(`{"title":"No"},{"title":"Nummer"}`), 422, "body.shares[0].columns[1].title", `no column "Nummer"`},
+		"no such id":       {column(`{"columnId":"7"}`), 422, "body.shares[0].columns[0].columnId", "no column with the id 7"},
+		"CEL word":         {column(`{"title":"No","as":"in"}`), 422, "body.shares[0].columns[0].as", "choose another"},
+		"no such mask":     {column(`{"title":"No","mask":"rot13"}`), 422, "body.shares[0].columns[0].mask", "hash, redact"},
+		"no such kind":     {w.request(strings.Replace(share, `"where"`, `"kinds":["cell"],"where"`, 1)), 422, "body.shares[0].kinds[0]", "row, attachment, comment"},
+		"broken filter":    {w.request(strings.Replace(share, "state !=", "state != !=", 1)), 422, "body.shares[0].where", ""},
+		"filter of a leak": {w.request(strings.Replace(share, "state !=", "cells['Marge'] !=", 1)), 422, "body.shares[0].where", "Marge"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.send(writer, "POST", "/v1/webhooks", tc.body)
+			r.t = t
+			r.refused(tc.status, tc.field, tc.words)
+		})
+	}
+	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if r.Method == http.MethodPost {
+			return &smartsheettest.Fault{Status: 403, ErrorCode: 1004}
+		}
+		return nil
+	})
+	w.refused(502, "", "not authorized", "POST", "/v1/webhooks", w.request(share))
+	w.sim.SetFault(nil)
+	if regs := w.registry.Registrations(); len(regs) != 0 {
+		t.Errorf("got %d registrations, want none left", len(regs))
+	}
+	w.registered()
+	elsewhere := strings.Replace(w.request(share), fmt.Sprint(w.sheet.ID), fmt.Sprint(other.ID), 1)
+	w.refused(409, "body.shares[0].sheet", "another sheet under the name", "POST", "/v1/webhooks", elsewhere)
+	w.refused(409, "body.shares[0].sheet", "change it with PUT", "POST", "/v1/webhooks", w.request(strings.Replace(share, "Draft", "Done", 1)))
+}
+
+func TestNotEnabled(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	w.api.Registrar.PublicURL = "http://127.0.0.1:1"
+	w.refused(502, "", "SHEETBRIDGE_PUBLIC_URL", "POST", "/v1/webhooks", w.request(share))
+	if regs := w.registry.Registrations(); len(regs) != 0 {
+		t.Errorf("got %d registrations, want none left", len(regs))
+	}
+	if r := w.ok(200, "GET", "/v1/webhooks", ""); r.text != "{\"items\":[]}\n" {
+		t.Errorf("got %s, want no webhooks", r.text)
+	}
+	var left struct {
+		TotalCount int   `json:"totalCount"`
+		Data       []any `json:"data"`
+	}
+	must(t, w.sim.As(w.jane).Do("GET", "webhooks", nil, &left))
+	if len(left.Data) != 0 {
+		t.Errorf("got %v, want nothing left at Smartsheet", left.Data)
+	}
+}
+
+func TestPolling(t *testing.T) {
+	w := newWorld(t, setup{polling: true})
+	w.owner()
+	w.partner("acme")
+	made := w.ok(201, "POST", "/v1/webhooks", w.request(share))
+	if made.text1("status") != "POLLING" || made.at("webhookId") != nil || made.at("callbackUrl") != nil {
+		t.Errorf("got %s, want it polled", made.text)
+	}
+	if _, there := made.body["webhookId"]; !there {
+		t.Errorf("got %s, want webhookId null", made.text)
+	}
+	w.refused(409, "", "polled", "POST", "/v1/webhooks/"+made.text1("id")+"/rotate-secret", "")
+}
+
+func TestShares(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.relays()
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	path := "/v1/webhooks/" + id + "/shares/acme/orders"
+	w.settle()
+	wider := `{"columns":[{"title":"No"},{"title":"Status","as":"state"},{"title":"Due Date"}],"where":"state != 'Draft'"}`
+	if got := w.ok(200, "PUT", path, wider); got.at("revision") != 2.0 || got.text1("columns", 2, "as") != "due_date" || got.text1("state") == "unknown" {
+		t.Errorf("got %s, want the wider share", got.text)
+	}
+	narrow := `{"columns":[{"title":"No"}]`
+	w.refused(409, "", `"breaking": true`, "PUT", path, narrow+`}`)
+	w.refused(422, "body.columns[0].title", "Nummer", "PUT", path, `{"columns":[{"title":"Nummer"}]}`)
+	w.refused(422, "body.partner", "unexpected", "PUT", path, `{"partner":"acme","columns":[{"title":"No"}]}`)
+	w.refused(404, "", "no share", "PUT", path+"x", wider)
+	if got := w.ok(200, "PUT", path, narrow+`,"breaking":true}`); len(got.at("columns").([]any)) != 1 {
+		t.Errorf("got %s, want one column", got.text)
+	}
+	if got := w.ok(202, "POST", path+"/resend", ""); got.text1("accepted") != "resend" {
+		t.Errorf("got %s, want it accepted", got.text)
+	}
+	w.refused(404, "", "no share", "POST", path+"x/resend", "")
+	w.settle()
+	if got := w.ok(200, "GET", "/v1/webhooks/"+id, ""); got.text1("shares", 0, "state") != "live" || got.at("shares", 0, "revision") != 4.0 {
+		t.Errorf("got %s, want revision 4 live", got.text)
+	}
+	w.ok(204, "DELETE", path, "")
+	w.refused(404, "", "no share", "DELETE", path, "")
+	if got := w.ok(200, "GET", "/v1/webhooks/"+id, ""); len(got.at("shares").([]any)) != 0 {
+		t.Errorf("got %s, want no share", got.text)
+	}
+}
+
+func TestWebhookActions(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.relays()
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	w.settle()
+	old := w.registry.Registration(id).Secrets(time.Now())[0]
+	for _, action := range []string{"enable", "reconcile", "rotate-secret"} {
+		if got := w.ok(202, "POST", "/v1/webhooks/"+id+"/"+action, ""); got.text1("accepted") != action {
+			t.Errorf("%s: got %s, want it accepted", action, got.text)
+		}
+		w.refused(404, "", "no webhook with the id", "POST", "/v1/webhooks/"+strings.Repeat("0", 36)+"/"+action, "")
+		w.send(reader, "POST", "/v1/webhooks/"+id+"/"+action, "").refused(403, "", "may only read")
+	}
+	secrets := w.registry.Registration(id).Secrets(time.Now())
+	if len(secrets) != 2 || secrets[0] == old || secrets[1] != old {
+		t.Errorf("got %d secrets, want a new one and the old one", len(secrets))
+	}
+	w.settle()
+	w.ok(204, "DELETE", "/v1/webhooks/"+id, "")
+	w.refused(404, "", "no webhook with the id", "GET", "/v1/webhooks/"+id, "")
+	w.refused(404, "", "no webhook with the id", "DELETE", "/v1/webhooks/"+id, "")
+	w.settle()
+	if w.registry.Registration(id) != nil {
+		t.Error("got the registration still, want it gone")
+	}
+	w.ok(204, "DELETE", "/v1/owners/ops", "")
+	w.silent(string(old), string(secrets[0]))
+}
+
+// A registration that is still being made or removed is not there for admins.
+func TestUnfinishedIsHidden(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	reg, err := w.registry.NewRegistration("ops", w.sheet.ID)
+	must(t, err)
+	reg.Until = time.Now().Add(time.Hour)
+	must(t, w.registry.CreateRegistration(t.Context(), reg))
+	w.refused(404, "", "no webhook with the id", "GET", "/v1/webhooks/"+reg.ID, "")
+	if r := w.ok(200, "GET", "/v1/webhooks", ""); r.text != "{\"items\":[]}\n" {
+		t.Errorf("got %s, want no webhooks", r.text)
+	}
+}
+
+// A partner that cannot be reached is unknown, and delays nobody else.
+func TestUnreachablePartner(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.relays()
+	w.owner()
+	w.partner("acme")
+	id := w.ok(201, "POST", "/v1/webhooks", w.request(share)).text1("id")
+	w.settle()
+	silent := listen(t)
+	t.Cleanup(func() { _ = silent.Close() })
+	lost := &registry.Partner{Name: "lost"}
+	sealed, err := w.registry.Sealer().SealString(w.partner("temp"), lost.SealName("credentials"))
+	must(t, err)
+	lost.External = &registry.External{URL: "nats://" + silent.Addr().String(), Credentials: sealed}
+	must(t, w.registry.CreatePartner(t.Context(), lost))
+	_, err = w.registry.UpdateRegistration(t.Context(), id, func(reg *registry.Registration) error {
+		s := reg.Shares[0]
+		s.Partner = "lost"
+		reg.Shares = append(reg.Shares, s)
+		return nil
+	})
+	must(t, err)
+	got := w.ok(200, "GET", "/v1/webhooks/"+id, "")
+	if got.text1("shares", 0, "state") != "live" || got.text1("shares", 1, "state") != "unknown" || got.text1("shares", 1, "reason") == "" {
+		t.Errorf("got %s, want acme live and lost unknown", got.text)
+	}
+}
+
+func TestDead(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	if r := w.ok(200, "GET", "/v1/dead", ""); r.text != "{\"items\":[]}\n" {
+		t.Errorf("got %s, want no dead hints", r.text)
+	}
+	h := &inbox.Hint{Registration: id, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{7: {}}, Attempt: 12, ReceivedAt: time.Now()}
+	must(t, w.inbox.GiveUp(t.Context(), h, "smartsheet: 400"))
+	must(t, w.inbox.GiveUp(t.Context(), h, "smartsheet: 500"))
+	got := w.ok(200, "GET", "/v1/dead", "")
+	if got.text1("items", 0, "reason") != "smartsheet: 500" || got.text1("items", 1, "webhook") != id || got.text1("items", 0, "rows", 0) != "7" || got.at("items", 0, "attempts") != 12.0 {
+		t.Errorf("got %s, want both hints", got.text)
+	}
+	if r := w.ok(200, "GET", "/v1/dead?limit=1", ""); len(r.at("items").([]any)) != 1 {
+		t.Errorf("got %s, want one of them", r.text)
+	}
+	w.refused(422, "query.limit", "", "GET", "/v1/dead?limit=0", "")
+	before, err := w.inbox.Waiting(t.Context(), id)
+	must(t, err)
+	w.ok(202, "POST", "/v1/dead/"+got.text1("items", 0, "id")+"/retry", "")
+	if after, err := w.inbox.Waiting(t.Context(), id); err != nil || after != before+1 {
+		t.Errorf("got %d hints after %d, %v, want one more", after, before, err)
+	}
+	w.refused(404, "", "GET /v1/dead", "POST", "/v1/dead/"+got.text1("items", 0, "id")+"/retry", "")
+	w.refused(404, "", "GET /v1/dead", "POST", "/v1/dead/x/retry", "")
+}
+
+// A failure of ours tells the client nothing but that, and the log why, once.
+func TestInternalFailure(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	must(t, w.registry.UpdateOwner(t.Context(), "ops", func(o *registry.Owner) error {
+		o.Token = []byte("planted: sealed by nobody")
+		return nil
+	}))
+	w.refused(500, "", "its log has the cause", "GET", "/v1/owners/ops/sheets", "")
+	if n := strings.Count(w.logs.String(), "opening the token of owner ops"); n != 1 {
+		t.Errorf("got the cause %d times in the log, want once", n)
+	}
+	w.silent("planted")
+}
+
+func TestLogLine(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.send(reader, "GET", "/v1/owners/planted-name?planted=query", "")
+	w.send("planted-token-0123456", "GET", "/v1/owners", "")
+	logged := w.logs.String()
+	for _, want := range []string{"method=GET route=/v1/owners/:name status=422 who=bob", "route=/v1/owners status=401 who=\"\""} {
+		if !strings.Contains(logged, want) {
+			t.Errorf("got log\n%s\nwant %q in it", logged, want)
+		}
+	}
+	if strings.Contains(logged, "planted") {
+		t.Errorf("got log\n%s\nwant no path, query or token in it", logged)
+	}
+}
+
+// errStop ends what a test began.
+var errStop = errors.New("the test is over")
+
+// A client that hangs up while a webhook is made leaves nothing behind.
+func TestHangUp(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if r.Method == http.MethodPut {
+			cancel(errStop)
+		}
+		return nil
+	})
+	req, err := http.NewRequestWithContext(ctx, "POST", w.url+"/v1/webhooks", strings.NewReader(w.request(share)))
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+writer)
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		resp.Body.Close()
+		t.Fatal("got an answer, want none")
+	}
+	for {
+		changed := w.registry.Changed()
+		regs := w.registry.Registrations()
+		if len(regs) == 0 || regs[0].Phase == registry.PhaseActive {
+			break // removed, or Smartsheet was faster than we
+		}
+		select {
+		case <-changed:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("got %+v, want it removed", regs[0].Phase)
+		}
+	}
+}
