@@ -2,10 +2,10 @@ package webhook_test
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,27 +19,48 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
+// maskKey is the mask key of every partner in these tests.
+const maskKey = "0123456789abcdef0123456789abcdef"
+
 // bridge is the whole road between a simulated Smartsheet and partners, with
-// real parts only.
+// real parts only. It can be stopped and started again on the same store.
 type bridge struct {
 	t         testing.TB
 	sim       *smartsheettest.Server
+	opts      options
 	broker    *broker.Broker
 	registry  *registry.Registry
 	inbox     *inbox.Inbox
 	partners  *webhook.Partners
 	access    *webhook.Access
 	registrar *webhook.Registrar
+	receiver  *webhook.Receiver
 	relay     *webhook.Relay
-	passes    chan webhook.Pass
 	url       string // of the receiver
+
+	server    *http.Server
+	stopParts context.CancelFunc
+	parts     sync.WaitGroup
+	stopRelay context.CancelFunc
+	relaying  sync.WaitGroup
+
+	mu     sync.Mutex
+	passes []webhook.Pass
 }
 
+// options of a bridge. The zero value follows callbacks and reconciles hourly.
 type options struct {
 	every   time.Duration
 	rate    int
 	polling bool
-	limit   int64
+	limit   int64 // of a callback's body
+	idle    bool  // no relay runs: passes are driven by hand
+	moves   bool  // the receiver has another address after a restart
+	log     slog.Handler
+
+	dir    string
+	master seal.MasterKey
+	listen string
 }
 
 // newBridge starts a bridge to the simulator, stopped at the test's end.
@@ -54,53 +75,13 @@ func newBridge(t testing.TB, sim *smartsheettest.Server, o options) *bridge {
 	if o.limit == 0 {
 		o.limit = 1 << 20
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &bridge{t: t, sim: sim, passes: make(chan webhook.Pass, 10_000)}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	master := seal.NewMasterKey()
-	var err error
-	b.broker, err = broker.Start(ctx, broker.Options{Dir: t.TempDir(), Master: master, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
-	b.registry, err = registry.Open(ctx, b.broker.Bridge(), master, 1, log)
-	must(t, err)
-	b.inbox, err = inbox.Open(ctx, b.broker.Bridge(), 1)
-	must(t, err)
-	budgets, err := budget.Open(ctx, b.broker.Bridge(), o.rate, 1)
-	must(t, err)
-	b.partners = &webhook.Partners{Registry: b.registry, Broker: b.broker, Replicas: 1, Log: log}
-	b.access = &webhook.Access{Registry: b.registry, Budget: budgets, Master: master, BaseURL: sim.URL()}
-	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: true, Log: log}
-	receiver := &webhook.Receiver{Registry: b.registry, Inbox: b.inbox, Limit: o.limit, Log: log, BadSignature: b.registrar.CheckSecret}
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	b.url = "http://" + socket.Addr().String()
-	if !o.polling {
-		b.registrar.PublicURL = b.url
+	if o.log == nil {
+		o.log = slog.NewTextHandler(t.Output(), nil)
 	}
-	server := webhook.NewServer(receiver.Handler(), log)
-	b.relay = &webhook.Relay{
-		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, Log: log,
-		Webhook: b.registrar.Tend, Observe: func(p webhook.Pass) { b.passes <- p },
-	}
-	done := make(chan struct{})
-	for _, f := range []func(){
-		func() { _ = server.Serve(socket) },
-		func() { _ = b.registry.Run(ctx) },
-		func() { _ = b.relay.Run(ctx) },
-		func() { _ = b.registrar.Run(ctx) },
-	} {
-		go func() { f(); done <- struct{}{} }()
-	}
-	t.Cleanup(func() {
-		_ = server.Close()
-		cancel()
-		for range 4 {
-			<-done
-		}
-		b.partners.Close()
-		must(t, b.broker.Close(context.Background()))
-	})
-	<-b.registry.Loaded()
+	o.dir, o.master, o.listen = t.TempDir(), seal.NewMasterKey(), "127.0.0.1:0"
+	b := &bridge{t: t, sim: sim, opts: o}
+	t.Cleanup(b.stop)
+	b.start()
 	return b
 }
 
@@ -111,31 +92,147 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// start opens the store and runs all parts.
+func (b *bridge) start() {
+	t, o := b.t, b.opts
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stopParts = cancel
+	log := slog.New(o.log)
+	var err error
+	b.broker, err = broker.Start(ctx, broker.Options{Dir: o.dir, Master: o.master, Listen: "127.0.0.1:0", MaxStore: 64 << 30})
+	must(t, err)
+	b.registry, err = registry.Open(ctx, b.broker.Bridge(), o.master, 1, log)
+	must(t, err)
+	b.inbox, err = inbox.Open(ctx, b.broker.Bridge(), 1)
+	must(t, err)
+	budgets, err := budget.Open(ctx, b.broker.Bridge(), o.rate, 1)
+	must(t, err)
+	b.partners = &webhook.Partners{Registry: b.registry, Broker: b.broker, Replicas: 1, Log: log}
+	b.access = &webhook.Access{Registry: b.registry, Budget: budgets, Master: o.master, BaseURL: b.sim.URL()}
+	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: true, Log: log}
+	b.receiver = &webhook.Receiver{Registry: b.registry, Inbox: b.inbox, Limit: o.limit, Log: log, BadSignature: b.registrar.CheckSecret}
+	b.relay = &webhook.Relay{
+		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, Log: log,
+		Webhook: b.registrar.Tend, Observe: b.observe,
+	}
+	b.parts.Go(func() { _ = b.registry.Run(ctx) })
+	<-b.registry.Loaded()
+	must(t, b.partners.PutAccounts(ctx))
+	b.serve(log)
+	b.parts.Go(func() { _ = b.registrar.Run(ctx) })
+	if !o.idle {
+		b.startRelay()
+	}
+}
+
+// serve lets the receiver listen, where it listened before a restart.
+func (b *bridge) serve(log *slog.Logger) {
+	socket, err := net.Listen("tcp", b.opts.listen)
+	must(b.t, err)
+	if !b.opts.moves {
+		b.opts.listen = socket.Addr().String()
+	}
+	b.url = "http://" + socket.Addr().String()
+	if !b.opts.polling {
+		b.registrar.PublicURL = b.url
+	}
+	b.server = webhook.NewServer(b.receiver.Handler(), log)
+	b.parts.Go(func() { _ = b.server.Serve(socket) })
+}
+
+func (b *bridge) startRelay() {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stopRelay = cancel
+	relay := b.relay
+	b.relaying.Go(func() { _ = relay.Run(ctx) })
+}
+
+// endRelay stops the relay in the middle of whatever it does.
+func (b *bridge) endRelay() {
+	if b.stopRelay != nil {
+		b.stopRelay()
+		b.relaying.Wait()
+		b.stopRelay = nil
+	}
+}
+
+// stop stops all parts and closes the store. The simulator goes on.
+func (b *bridge) stop() {
+	if b.server == nil {
+		return
+	}
+	b.endRelay()
+	_ = b.server.Close()
+	b.stopParts()
+	b.parts.Wait()
+	b.partners.Close()
+	b.server = nil
+	must(b.t, b.broker.Close(context.Background()))
+}
+
+// restart stops the bridge and starts it again on the same store, as after the
+// end of its process.
+func (b *bridge) restart() {
+	b.t.Helper()
+	b.stop()
+	b.start()
+	must(b.t, b.registrar.Recover(b.t.Context()))
+}
+
+func (b *bridge) observe(p webhook.Pass) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.passes = append(b.passes, p)
+}
+
+// takePasses returns the passes since it was last asked.
+func (b *bridge) takePasses() []webhook.Pass {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	passes := b.passes
+	b.passes = nil
+	return passes
+}
+
 // addOwner stores an owner with a token.
 func (b *bridge) addOwner(name, token string) {
 	b.t.Helper()
-	o := &registry.Owner{Name: name, Region: "us", Kind: "token", State: registry.OwnerOK, TokenID: b.access.TokenID("us", token)}
-	var err error
-	o.Token, err = b.registry.Sealer().SealString(token, o.SealName("token"))
-	must(b.t, err)
+	o := &registry.Owner{Name: name, Region: "us", Kind: "token"}
+	must(b.t, b.giveToken(o, token))
 	must(b.t, b.registry.CreateOwner(b.t.Context(), o))
 }
 
-// addPartner makes a partner's account.
+// replaceToken gives an owner another token, as an admin does.
+func (b *bridge) replaceToken(name, token string) {
+	b.t.Helper()
+	must(b.t, b.registry.UpdateOwner(b.t.Context(), name, func(o *registry.Owner) error { return b.giveToken(o, token) }))
+}
+
+func (b *bridge) giveToken(o *registry.Owner, token string) (err error) {
+	o.State, o.TokenID = registry.OwnerOK, b.access.TokenID("us", token)
+	o.Token, err = b.registry.Sealer().SealString(token, o.SealName("token"))
+	return err
+}
+
+// addPartner makes a partner with an account of ours.
 func (b *bridge) addPartner(name string) {
 	b.t.Helper()
 	account, err := broker.NewAccount(name)
 	must(b.t, err)
 	p := &registry.Partner{Name: name, Account: &registry.Account{PublicKey: account.PublicKey}}
-	sealer := b.registry.Sealer()
-	p.Account.Seed, err = sealer.SealString(string(account.Seed), p.SealName("seed"))
-	must(b.t, err)
-	p.Account.SigningSeed, err = sealer.SealString(string(account.SigningSeed), p.SealName("signingSeed"))
-	must(b.t, err)
-	p.MaskKey, err = sealer.SealString("0123456789abcdef0123456789abcdef", p.SealName("maskKey"))
-	must(b.t, err)
+	p.Account.Seed = b.sealed(string(account.Seed), p.SealName("seed"))
+	p.Account.SigningSeed = b.sealed(string(account.SigningSeed), p.SealName("signingSeed"))
+	p.MaskKey = b.sealed(maskKey, p.SealName("maskKey"))
 	must(b.t, b.registry.CreatePartner(b.t.Context(), p))
 	must(b.t, b.broker.PutAccount(b.t.Context(), name, account))
+}
+
+func (b *bridge) sealed(text, name string) seal.Sealed {
+	b.t.Helper()
+	s, err := b.registry.Sealer().SealString(text, name)
+	must(b.t, err)
+	return s
 }
 
 // register registers a sheet and returns when its first load is complete.
@@ -154,57 +251,25 @@ func (b *bridge) settle() {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	defer cancel()
 	must(b.t, b.sim.Wait(ctx))
-	must(b.t, b.inbox.Idle(ctx))
+	if !b.opts.idle {
+		must(b.t, b.inbox.Idle(ctx))
+	}
 }
 
-// published is one message of a partner's stream.
-type published struct {
-	Sequence uint64
-	Subject  string
-	events.Event
-	Data struct {
-		events.ObjectData
-		events.SchemaData
-		State      events.State       `json:"state"`
-		CompleteTo *events.CompleteTo `json:"completeTo"`
-	} `json:"data"`
-}
-
-// stream returns all messages of a partner's stream, oldest first.
-func (b *bridge) stream(partner string) []published {
+// reconcile has a sheet compared as the clock does.
+func (b *bridge) reconcile(reg *registry.Registration) {
 	b.t.Helper()
-	s, err := b.partners.Stream(b.t.Context(), b.registry.Partner(partner))
-	must(b.t, err)
-	var all []published
-	must(b.t, s.All(b.t.Context(), func(seq uint64, subject string, data []byte) error {
-		m := published{Sequence: seq, Subject: subject}
-		if err := json.Unmarshal(data, &m); err != nil {
-			return fmt.Errorf("message %d: %w", seq, err)
-		}
-		all = append(all, m)
-		return nil
-	}))
-	return all
+	must(b.t, b.inbox.Put(b.t.Context(), &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, Webhook: true, ReceivedAt: time.Now()}))
+	b.settle()
 }
 
-// types are the types of events after a sequence, status and schema left out,
-// each with what came of it.
-func objects(all []published, after uint64) []string {
+// requests counts the requests that the simulator got while f ran.
+func (b *bridge) requests(f func()) []string {
+	before := len(b.sim.Requests())
+	f()
 	var list []string
-	for _, m := range all {
-		if _, _, ok := events.ParseSubject(m.Subject); ok && m.Sequence > after {
-			before, _ := json.Marshal(m.Data.Before)
-			now, _ := json.Marshal(m.Data.After)
-			line := fmt.Sprintf("%s %s %s->%s %s", m.Type, m.Data.Origin, before, now, m.Data.Reason)
-			list = append(list, line)
-		}
+	for _, r := range b.sim.Requests()[before:] {
+		list = append(list, r.Method+" "+r.Route)
 	}
 	return list
-}
-
-func last(all []published) uint64 {
-	if len(all) == 0 {
-		return 0
-	}
-	return all[len(all)-1].Sequence
 }

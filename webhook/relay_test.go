@@ -9,73 +9,102 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
-func columns(titles ...string) []events.RequestColumn {
-	list := make([]events.RequestColumn, len(titles))
-	for i, title := range titles {
-		list[i].Title = title
-	}
-	return list
+// undrafted shows three columns of the orders that are no drafts.
+func undrafted() events.Request {
+	return events.Request{Partner: "acme", Columns: columns("No", "Status", "Qty"), Where: "status != 'Draft'"}
 }
 
-type cells = smartsheettest.Cells
-
-// orders is a small sheet with a hidden column.
-func orders(t *testing.T, sim *smartsheettest.Server) (*smartsheettest.User, string, *smartsheettest.Sheet) {
-	t.Helper()
-	jane := sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
-	sheet, err := sim.AddSheet(smartsheettest.SheetSpec{
-		Name: "Orders", Owner: jane,
-		Columns: []smartsheettest.Column{{Title: "No"}, {Title: "Status", Type: "PICKLIST", Options: []string{"Open", "Done", "Draft"}}, {Title: "Qty"}, {Title: "Margin"}},
-		Rows: []smartsheettest.Row{
-			{Cells: cells{"No": "SO-1", "Status": "Open", "Qty": 3, "Margin": "canary-margin-1"}},
-			{Cells: cells{"No": "SO-2", "Status": "Draft", "Qty": 5, "Margin": "canary-margin-2"}},
-		},
-	})
-	must(t, err)
-	return jane, sim.AddToken(jane), sheet
+// all shows three columns of all orders.
+func everything() events.Request {
+	return events.Request{Partner: "acme", Columns: columns("No", "Status", "Qty")}
 }
 
 func TestRoadFromSheetToPartner(t *testing.T) {
-	sim := smartsheettest.New(t)
-	jane, token, sheet := orders(t, sim)
-	b := newBridge(t, sim, options{})
-	b.addOwner("ops", token)
-	b.addPartner("acme")
-	b.register("ops", sheet.ID, events.Request{Partner: "acme", Columns: columns("No", "Status", "Qty"), Where: "status != 'Draft'"})
+	t.Parallel()
+	w := newWorld(t, options{}, undrafted())
+	w.at["acme"] = 0
+	w.got("first load", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":3}`)
+	if got := w.stream("acme")[0].Type; got != events.SchemaChanged {
+		t.Errorf("got %s as the first message, want the schema", got)
+	}
+	must(t, w.sim.As(w.jane).WithAgent("erp").UpdateRows(w.sheet.ID,
+		smartsheettest.Row{ID: w.sheet.Rows[0], Cells: cells{"Status": "Done", "Margin": "canary-margin-3"}}))
+	w.settle()
+	all := w.stream("acme")
+	if diff := cmp.Diff([]string{"erp"}, all[len(all)-1].Data.ChangeAgent); diff != "" {
+		t.Errorf("change agent (-want +got):\n%s", diff)
+	}
+	w.got("edited", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Done","qty":3}`)
+	w.edit(1, cells{"Status": "Open"})
+	w.settle()
+	w.got("came into view", `row.created callback null->{"no":"SO-2","status":"Open","qty":5}`)
+	w.edit(0, cells{"Status": "Draft"})
+	w.settle()
+	w.got("left the view", `row.deleted callback {"no":"SO-1","status":"Done","qty":3}->null left-view`)
+	must(t, w.sim.As(w.jane).DeleteRows(w.sheet.ID, w.sheet.Rows[1]))
+	w.settle()
+	w.got("deleted", `row.deleted callback {"no":"SO-2","status":"Open","qty":5}->null deleted`)
+	w.hides("acme", "canary")
+}
 
-	all := b.stream("acme")
-	want := []string{`sheetbridge.row.created snapshot null->{"no":"SO-1","status":"Open","qty":3} `}
-	if diff := cmp.Diff(want, objects(all, 0)); diff != "" {
-		t.Errorf("first load (-want +got):\n%s", diff)
-	}
-	if got := all[0].Type; got != events.SchemaChanged {
-		t.Errorf("first message is %s, want the schema", got)
-	}
-	at := last(all)
+func TestEditsOfRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	jane := w.sim.As(w.jane)
 
-	must(t, sim.As(jane).WithAgent("erp").UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[0], Cells: cells{"Status": "Done", "Margin": "canary-margin-3"}}))
-	b.settle()
-	must(t, sim.As(jane).UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[1], Cells: cells{"Status": "Open"}}))
-	b.settle()
-	must(t, sim.As(jane).UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[0], Cells: cells{"Status": "Draft"}}))
-	b.settle()
-	must(t, sim.As(jane).DeleteRows(sheet.ID, sheet.Rows[1]))
-	b.settle()
-	all = b.stream("acme")
-	want = []string{
-		`sheetbridge.row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Done","qty":3} `,
-		`sheetbridge.row.created callback null->{"no":"SO-2","status":"Open","qty":5} `,
-		`sheetbridge.row.deleted callback {"no":"SO-1","status":"Done","qty":3}->null left-view`,
-		`sheetbridge.row.deleted callback {"no":"SO-2","status":"Open","qty":5}->null deleted`,
+	w.edit(0, cells{"Margin": "canary-margin-9"})
+	w.settle()
+	w.got("a hidden column changed")
+
+	must(t, jane.UpdateRows(w.sheet.ID, smartsheettest.Row{ID: w.sheet.Rows[1], ParentID: w.sheet.Rows[0]}))
+	w.settle()
+	all := w.stream("acme")
+	if m := all[len(all)-1]; m.Data.Changed == nil || len(m.Data.Changed) != 0 {
+		t.Errorf("got changed %v of a row that was moved, want an empty list", m.Data.Changed)
 	}
-	if diff := cmp.Diff(want, objects(all, at)); diff != "" {
-		t.Errorf("after the edits (-want +got):\n%s", diff)
+	w.got("moved under another parent", `row.updated callback {"no":"SO-2","status":"Draft","qty":5}->{"no":"SO-2","status":"Draft","qty":5}`)
+
+	_, err := jane.AddRows(w.sheet.ID, smartsheettest.Row{ToTop: true, Cells: cells{"No": "SO-0"}})
+	must(t, err)
+	w.settle()
+	w.got("a row on top, the others one number down", `row.created callback null->{"no":"SO-0","status":null,"qty":null}`)
+
+	must(t, jane.DeleteRows(w.sheet.ID, w.sheet.Rows[0])) // with the one under it
+	w.settle()
+	w.got("deleted with what is under it",
+		`row.deleted callback {"no":"SO-1","status":"Open","qty":3}->null deleted`,
+		`row.deleted callback {"no":"SO-2","status":"Draft","qty":5}->null deleted`)
+	w.hides("acme", "canary")
+}
+
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	jane := w.sim.As(w.jane)
+
+	must(t, jane.RenameColumn(w.sheet.ID, w.sheet.Columns["Qty"], "Menge"))
+	_, err := jane.AddColumn(w.sheet.ID, smartsheettest.Column{Title: "canary-column"})
+	must(t, err)
+	w.settle()
+	w.got("a column renamed, another added")
+
+	must(t, jane.RetypeColumn(w.sheet.ID, w.sheet.Columns["Qty"], "PICKLIST", "3", "5"))
+	w.settle()
+	if n := kinds(w.stream("acme"), w.at["acme"])["schema.changed"]; n != 1 {
+		t.Errorf("got %d schemas after a column was retyped, want 1", n)
 	}
-	for _, m := range all {
-		if m.Type == events.RowUpdated {
-			if diff := cmp.Diff([]string{"erp"}, m.Data.ChangeAgent); diff != "" {
-				t.Errorf("change agent (-want +got):\n%s", diff)
-			}
-		}
-	}
+	w.got("a column retyped",
+		`row.updated share {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":"3"}`,
+		`row.updated share {"no":"SO-2","status":"Draft","qty":5}->{"no":"SO-2","status":"Draft","qty":"5"}`)
+
+	must(t, jane.DeleteColumn(w.sheet.ID, w.sheet.Columns["Qty"]))
+	w.settle()
+	w.got("a column deleted",
+		`row.updated callback {"no":"SO-1","status":"Open","qty":"3"}->{"no":"SO-1","status":"Open","qty":null}`,
+		`row.updated callback {"no":"SO-2","status":"Draft","qty":"5"}->{"no":"SO-2","status":"Draft","qty":null}`)
+	w.edit(0, cells{"Status": "Done"})
+	w.settle()
+	w.got("an edit after a column was deleted",
+		`row.updated callback {"no":"SO-1","status":"Open","qty":null}->{"no":"SO-1","status":"Done","qty":null}`)
+	w.hides("acme", "canary")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -223,7 +224,8 @@ func (r *run) narrowChunk(ctx context.Context, kind events.Kind, kept bool, chun
 			return err
 		}
 	}
-	for subject, seen := range chunk {
+	for _, subject := range slices.Sorted(maps.Keys(chunk)) {
+		seen := chunk[subject]
 		after, stays := seen.After, r.share.Has(kind)
 		switch {
 		case kind == events.KindRow:
