@@ -64,7 +64,7 @@ func (w *world) crashing(before, after func()) {
 		died := f.left.Load() < 0
 		f.cancel()
 		if err == nil && !died {
-			if crashes < 10 {
+			if crashes < 4 {
 				w.t.Errorf("died %d times, want a pass of more steps", crashes)
 			}
 			return
