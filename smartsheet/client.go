@@ -1,8 +1,8 @@
 // Package smartsheet speaks to Smartsheet: it calls the API as one user, and
 // reads and verifies the callbacks that Smartsheet makes.
 //
-// A [Client] sends each request once; what to do after an error is the
-// caller's to decide, by its [Class]. Everything read is bounded. Tokens,
+// A [Client] sends each request once, but for one whose token had run out; what
+// to do after an error is the caller's to decide, by its [Class]. Everything read is bounded. Tokens,
 // shared secrets and cell values are in no error.
 package smartsheet
 
@@ -35,8 +35,8 @@ const (
 var errTimeout = errors.New("no complete answer in time")
 
 // Client calls the API as one user. Its zero value works but for BaseURL and
-// Token. It never repeats a request and follows no redirect. It is safe for
-// concurrent use as long as its fields are left alone.
+// Token. It follows no redirect, and repeats a request only where Renew has it.
+// It is safe for concurrent use as long as its fields are left alone.
 type Client struct {
 	// BaseURL is the API's address with its version, see [Region.BaseURL].
 	// Plain http is for loopback only, see [CheckURL].
@@ -44,6 +44,11 @@ type Client struct {
 
 	// Token returns the access token; it is asked before every request.
 	Token func(ctx context.Context) (string, error)
+
+	// Renew is asked for another token when Smartsheet refuses the one that was
+	// sent: the request, of which nothing was done then, is sent once more with
+	// it. An empty one leaves the refusal as it is. Nil: nobody is asked.
+	Renew func(ctx context.Context, refused string, cause error) (string, error)
 
 	// AssumeUser is the e-mail of the user to act as; the token must be a
 	// System Admin's. Empty: the token's own user.
@@ -78,33 +83,58 @@ type request struct {
 	ids     []int64 // in their order in route
 	query   url.Values
 	body    any
-	verify  bool     // the answer waits for a verification
-	secrets []string // what no error may repeat
+	form    url.Values // instead of a body; such a request bears no token
+	verify  bool       // the answer waits for a verification
+	secrets []string   // what no error may repeat
 }
 
 // do sends r and decodes the answer into out, unless that is nil.
 func (c *Client) do(ctx context.Context, r request, out any) error {
+	token, err := c.send(ctx, r, "", out)
+	if c.Renew == nil || token == "" {
+		return err
+	}
+	if class := Classify(err); class != Expired && class != Refused {
+		return err
+	}
+	renewed, renewErr := c.Renew(ctx, token, err)
+	switch {
+	case renewErr != nil:
+		return fmt.Errorf("smartsheet: %s %s: renew token: %w", r.method, r.route, renewErr)
+	case renewed == "" || renewed == token:
+		return err
+	}
+	_, err = c.send(ctx, r, renewed, out)
+	return err
+}
+
+// send sends r once, with the token, or for an empty one with what Token gives.
+// It returns the token that was sent.
+func (c *Client) send(ctx context.Context, r request, token string, out any) (string, error) {
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
-		return fmt.Errorf("smartsheet: %s %s: %w", r.method, r.route, err)
+		return "", fmt.Errorf("smartsheet: %s %s: %w", r.method, r.route, err)
 	}
 	if c.Before != nil {
 		if err := c.Before(ctx); err != nil {
-			return fmt.Errorf("smartsheet: %s %s: %w", r.method, r.route, err)
+			return "", fmt.Errorf("smartsheet: %s %s: %w", r.method, r.route, err)
 		}
 	}
-	token, err := c.token(ctx)
-	if err != nil {
-		return fmt.Errorf("smartsheet: %s %s: get token: %w", r.method, r.route, err)
+	if r.form == nil {
+		if token == "" {
+			if token, err = c.token(ctx); err != nil {
+				return "", fmt.Errorf("smartsheet: %s %s: get token: %w", r.method, r.route, err)
+			}
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		r.secrets = append(r.secrets[:len(r.secrets):len(r.secrets)], token)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	r.secrets = append(r.secrets, token)
 	start := time.Now()
 	status, err := c.exchange(ctx, r, req, out)
 	if c.After != nil {
 		c.After(Call{Method: r.method, Route: r.route, Status: status, Class: Classify(err), Duration: time.Since(start)})
 	}
-	return err
+	return token, err
 }
 
 func (c *Client) token(ctx context.Context) (string, error) {
@@ -143,11 +173,17 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 		}
 		body = bytes.NewReader(data)
 	}
+	if r.form != nil {
+		body = strings.NewReader(r.form.Encode())
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: build request", errInvalid) // its cause quotes the URL
 	}
 	c.setHeader(req.Header, r.body != nil)
+	if r.form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	return req, nil
 }
 

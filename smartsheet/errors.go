@@ -23,9 +23,13 @@ var errInvalid = errors.New("invalid request")
 
 // Error codes on which callers decide.
 const (
+	CodeTokenInvalid   = 1002
 	CodeTokenExpired   = 1003
 	CodeNotAuthorized  = 1004
 	CodeNotFound       = 1006
+	CodeCodeExpired    = 1069 // of an OAuth consent, not used in its ten minutes
+	CodeGrantInvalid   = 1071 // an OAuth code or refresh token that is not known, or used up
+	CodeGrantRevoked   = 1132 // an OAuth token whose user withdrew the consent
 	CodeAppRevoked     = 1153 // the webhook is dead, a new one is wanted
 	CodeAdministrative = 1154 // only Smartsheet's support can enable the webhook
 	CodeRateLimit      = 4003
