@@ -2,9 +2,9 @@ package seal
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
@@ -47,28 +47,43 @@ func Rewrap(from, to MasterKey, sealedKeyset []byte) ([]byte, error) {
 	return sealKeyset(to, h)
 }
 
-// Sealer seals and opens values. It is safe for concurrent use.
+// Sealer seals and opens values. It is safe for concurrent use, while its
+// keyset is replaced too.
 type Sealer struct {
+	// Missing is asked when a value was sealed under a key that is not in the
+	// keyset: another process may have replaced that. It loads the newer one,
+	// and the value is tried once more. Nil: nobody is asked.
+	Missing func() error
+
+	keys atomic.Pointer[keys]
+}
+
+// keys are one keyset, opened.
+type keys struct {
 	aead tink.AEAD
-	ids  map[uint32]bool // of the keyset's keys
+	list []Key
 }
 
 // Open opens a keyset that NewKeyset made. Its error is ErrWrongKey if the
 // master key is another one (or the keyset is damaged: it cannot be told apart).
 func Open(k MasterKey, sealedKeyset []byte) (*Sealer, error) {
+	s := &Sealer{}
+	return s, s.Load(k, sealedKeyset)
+}
+
+// Load replaces the keyset. Its errors are those of Open; the keyset stays as it
+// was then.
+func (s *Sealer) Load(k MasterKey, sealedKeyset []byte) error {
 	h, err := openKeyset(k, sealedKeyset)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a, err := aead.New(h)
 	if err != nil {
-		return nil, fmt.Errorf("open keyset: %w", err)
+		return fmt.Errorf("open keyset: %w", err)
 	}
-	s := &Sealer{aead: a, ids: map[uint32]bool{}}
-	for _, key := range h.KeysetInfo().GetKeyInfo() {
-		s.ids[key.GetKeyId()] = true
-	}
-	return s, nil
+	s.keys.Store(&keys{aead: a, list: keysOf(h)})
+	return nil
 }
 
 // Seal seals a value for the record with the name; it opens under that name
@@ -78,7 +93,7 @@ func (s *Sealer) Seal(plaintext []byte, name string) (Sealed, error) {
 	if name == "" {
 		return nil, errors.New("seal a value: no record name")
 	}
-	b, err := s.aead.Encrypt(plaintext, []byte(name))
+	b, err := s.keys.Load().aead.Encrypt(plaintext, []byte(name))
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", name, err)
 	}
@@ -91,10 +106,17 @@ func (s *Sealer) Open(sealed []byte, name string) ([]byte, error) {
 	if len(sealed) < prefixSize {
 		return nil, fmt.Errorf("open %s: %w", name, ErrTampered)
 	}
-	if !s.ids[binary.BigEndian.Uint32(sealed[1:prefixSize])] {
+	now := s.keys.Load()
+	if !now.opens(sealed) && s.Missing != nil {
+		if err := s.Missing(); err != nil {
+			return nil, fmt.Errorf("open %s: %w: and the keyset cannot be read anew: %w", name, ErrWrongKey, err)
+		}
+		now = s.keys.Load()
+	}
+	if !now.opens(sealed) {
 		return nil, fmt.Errorf("open %s: %w", name, ErrWrongKey)
 	}
-	b, err := s.aead.Decrypt(sealed, []byte(name))
+	b, err := now.aead.Decrypt(sealed, []byte(name))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, ErrTampered)
 	}
