@@ -8,6 +8,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -66,7 +67,14 @@ func (a *API) Handler() http.Handler {
 	a.routeShares(api)
 	a.routeDead(api)
 	a.routeProbes(e)
-	e.GET(pathOpenAPI, func(c echo.Context) error { return c.JSON(http.StatusOK, api.OpenAPI()) })
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
+	e.GET(pathOpenAPI, func(c echo.Context) error {
+		text, err := document()
+		if err != nil {
+			return err
+		}
+		return c.JSONBlob(http.StatusOK, text)
+	})
 	return e
 }
 

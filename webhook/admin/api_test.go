@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -115,73 +113,3 @@ func TestBodies(t *testing.T) {
 		t.Errorf("got %d requests to Smartsheet, want none", len(reqs))
 	}
 }
-
-func TestOpenAPI(t *testing.T) {
-	w := newWorld(t, setup{})
-	doc := w.send("", "GET", "/openapi.json", "")
-	if doc.status != 200 || !strings.HasPrefix(doc.text1("openapi"), "3.1") {
-		t.Fatalf("got %d %.60s, want OpenAPI 3.1", doc.status, doc.text)
-	}
-	if scheme := doc.at("components", "securitySchemes", "bearer").(map[string]any); scheme["scheme"] != "bearer" || scheme["type"] != "http" {
-		t.Errorf("got security scheme %v, want bearer", scheme)
-	}
-	ids := map[string]bool{}
-	var calls []string
-	for path, methods := range doc.at("paths").(map[string]any) {
-		for method, op := range methods.(map[string]any) {
-			op := op.(map[string]any)
-			calls = append(calls, strings.ToUpper(method)+" "+path)
-			id, _ := op["operationId"].(string)
-			if id == "" || ids[id] || op["summary"] == "" || op["description"] == "" {
-				t.Errorf("%s %s: got %v, want an id of its own, a summary and a description", method, path, op["operationId"])
-			}
-			ids[id] = true
-			parameters, _ := op["parameters"].([]any)
-			for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(path, -1) {
-				if !slices.ContainsFunc(parameters, func(p any) bool { return p.(map[string]any)["name"] == name[1] }) {
-					t.Errorf("%s %s: parameter %s is not described", method, path, name[1])
-				}
-			}
-			answers := op["responses"].(map[string]any)
-			for _, status := range []string{"401", "500"} {
-				if answers[status] == nil {
-					t.Errorf("%s %s: no answer %s", method, path, status)
-				}
-			}
-			if (answers["403"] == nil) != (method == "get") {
-				t.Errorf("%s %s: 403 is %v", method, path, answers["403"])
-			}
-		}
-	}
-	slices.Sort(calls)
-	if got := strings.Join(calls, "\n"); got != contract {
-		t.Errorf("got\n%s\nwant\n%s", got, contract)
-	}
-}
-
-// contract is the calls that there are.
-const contract = `DELETE /v1/owners/{name}
-DELETE /v1/partners/{name}
-DELETE /v1/partners/{name}/credentials/{credentials}
-DELETE /v1/webhooks/{id}
-DELETE /v1/webhooks/{id}/shares/{partner}/{sheet}
-GET /v1/dead
-GET /v1/owners
-GET /v1/owners/{name}
-GET /v1/owners/{name}/sheets
-GET /v1/partners
-GET /v1/partners/{name}
-GET /v1/partners/{name}/credentials
-GET /v1/webhooks
-GET /v1/webhooks/{id}
-POST /v1/dead/{id}/retry
-POST /v1/owners
-POST /v1/partners
-POST /v1/partners/{name}/credentials
-POST /v1/webhooks
-POST /v1/webhooks/{id}/enable
-POST /v1/webhooks/{id}/reconcile
-POST /v1/webhooks/{id}/rotate-secret
-POST /v1/webhooks/{id}/shares/{partner}/{sheet}/resend
-PUT /v1/owners/{name}/token
-PUT /v1/webhooks/{id}/shares/{partner}/{sheet}`

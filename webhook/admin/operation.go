@@ -30,9 +30,9 @@ type operation struct {
 	description  string
 	status       int // when all is well
 	body         int64
-	within       time.Duration // 0: quick
-	also         map[int]reflect.Type
-	errors       []int // besides those that any call may have
+	within       time.Duration          // 0: quick
+	also         map[int][]reflect.Type // answers that the function's type does not tell
+	errors       []int                  // besides those that any call may have
 }
 
 // register routes a call to the function that does it.
@@ -53,11 +53,10 @@ func register[I, O any](api huma.API, o operation, do func(context.Context, *I) 
 	if o.body > 0 {
 		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
-	for status, t := range o.also {
-		schema := api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
+	for status, types := range o.also {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: oneOf(api.OpenAPI().Components.Schemas, types)}},
 		}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -70,6 +69,18 @@ func register[I, O any](api huma.API, o operation, do func(context.Context, *I) 
 		}
 		return out, nil
 	})
+}
+
+// oneOf is the schema of an answer that has one of the types.
+func oneOf(known huma.Registry, types []reflect.Type) *huma.Schema {
+	schemas := make([]*huma.Schema, len(types))
+	for i, t := range types {
+		schemas[i] = known.Schema(t, true, t.Name())
+	}
+	if len(schemas) == 1 {
+		return schemas[0]
+	}
+	return &huma.Schema{OneOf: schemas}
 }
 
 // list is how every list is answered.

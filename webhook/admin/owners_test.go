@@ -129,10 +129,13 @@ func TestBudgetUsedUp(t *testing.T) {
 // What Smartsheet takes longer for than a listener's time-outs is still done.
 func TestSlowerThanTimeouts(t *testing.T) {
 	w := newWorld(t, setup{server: func(s *http.Server) {
-		s.ReadTimeout, s.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+		s.ReadTimeout, s.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
 	}})
-	w.sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &smartsheettest.Fault{Delay: 400 * time.Millisecond} })
-	w.owner()
+	w.sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &smartsheettest.Fault{Delay: time.Second} })
+	r := w.send(writer, "POST", "/v1/owners", `{"name":"ops","token":"`+w.token+`","region":"us"}`)
+	if r.status != http.StatusCreated {
+		t.Errorf("got %d %s, want it added", r.status, r.text)
+	}
 }
 
 // silent fails if any of the secrets is in the log or was answered to a GET or

@@ -50,15 +50,31 @@ type Column struct {
 
 // Share is a share as the API shows it.
 type Share struct {
-	Partner    string             `json:"partner"`
-	Sheet      string             `json:"sheet"`
-	Columns    []Column           `json:"columns" nullable:"false"`
-	Where      string             `json:"where,omitempty"`
-	Kinds      []string           `json:"kinds" nullable:"false"`
-	Revision   int64              `json:"revision" doc:"Counts its changes from 1"`
-	State      string             `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told; unknown: its stream could not be read now"`
-	Reason     string             `json:"reason,omitempty"`
-	CompleteTo *events.CompleteTo `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
+	Partner    string      `json:"partner"`
+	Sheet      string      `json:"sheet"`
+	Columns    []Column    `json:"columns" nullable:"false"`
+	Where      string      `json:"where,omitempty"`
+	Kinds      []string    `json:"kinds" nullable:"false"`
+	Revision   int64       `json:"revision" doc:"Counts its changes from 1"`
+	State      string      `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told; unknown: its stream could not be read now"`
+	Reason     string      `json:"reason,omitempty"`
+	CompleteTo *CompleteTo `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
+}
+
+// CompleteTo is how far a stream is complete: to a version of the sheet, and to
+// the time at which it had that.
+type CompleteTo events.CompleteTo
+
+// Schema is that of an object that may be null.
+func (CompleteTo) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Required: []string{"version", "time"},
+		Description: "How far the partner's stream is complete; null: not yet, or unknown",
+		Properties: map[string]*huma.Schema{
+			"version": {Type: huma.TypeInteger, Format: "int64", Description: "Of the sheet"},
+			"time":    {Type: huma.TypeString, Format: "date-time", Description: "When it had that version"},
+		},
+	}
 }
 
 func (c ShareChange) request() events.Request {

@@ -124,8 +124,9 @@ func (s standing) enter(w *Webhook, reg *registry.Registration) {
 		share.Reason = "the partner's stream cannot be read: " + s.err.Error()
 		return
 	}
-	share.State, share.Reason, share.CompleteTo = stand(s.state, share.Revision, time.Now())
-	if to := share.CompleteTo; to != nil {
+	var to *events.CompleteTo
+	share.State, share.Reason, to = stand(s.state, share.Revision, time.Now())
+	if share.CompleteTo = (*CompleteTo)(to); to != nil {
 		if w.SheetVersion == nil || to.Version > *w.SheetVersion {
 			w.SheetVersion = &to.Version
 		}

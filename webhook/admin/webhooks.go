@@ -74,7 +74,10 @@ func (a *API) routeWebhooks(api huma.API) {
 		method: http.MethodPost, path: "/v1/webhooks", id: "registerSheet", tag: tag, status: http.StatusCreated, body: largeBody, within: verified,
 		summary: "Share a sheet", description: "Makes and enables a webhook at Smartsheet and answers 201; the first load follows by itself. " +
 			"For the same owner and sheet again the shares are added, and the answer is 200. With dryRun it is 200 and what the partners would see, and nothing is made.",
-		also:   map[int]reflect.Type{http.StatusCreated: reflect.TypeFor[Webhook](), http.StatusOK: reflect.TypeFor[Webhook]()},
+		also: map[int][]reflect.Type{
+			http.StatusCreated: {reflect.TypeFor[Webhook]()},
+			http.StatusOK:      {reflect.TypeFor[Webhook](), reflect.TypeFor[Previews]()},
+		},
 		errors: []int{http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
 	}, a.registerSheet)
 	register(api, operation{

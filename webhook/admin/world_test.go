@@ -50,8 +50,9 @@ type world struct {
 	api      *admin.API
 	url      string
 	logs     *lines
-	answers  *bytes.Buffer // of every GET
-	relays   func()        // starts the relay
+	answers  *bytes.Buffer // of every GET and every refusal
+	document *document
+	relays   func() // starts the relay
 }
 
 // lines collects a log.
@@ -226,6 +227,7 @@ func (w *world) ok(status int, method, path, body string) reply {
 	if r.status != status {
 		w.t.Fatalf("%s %s: got %d %s, want %d", method, path, r.status, r.text, status)
 	}
+	w.described(method, path, r)
 	return r
 }
 
@@ -233,7 +235,9 @@ func (w *world) ok(status int, method, path, body string) reply {
 // whose detail holds the words, and which names the field unless that is empty.
 func (w *world) refused(status int, field, words, method, path, body string) {
 	w.t.Helper()
-	w.send(writer, method, path, body).refused(status, field, words)
+	r := w.send(writer, method, path, body)
+	r.refused(status, field, words)
+	w.described(method, path, r)
 }
 
 func (r reply) refused(status int, field, words string) {
