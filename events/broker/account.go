@@ -139,13 +139,18 @@ func (a Account) claims(partner string) (*jwt.AccountClaims, error) {
 	}
 	c := jwt.NewAccountClaims(a.PublicKey)
 	c.Name = partner
-	c.Limits.AccountLimits = jwt.AccountLimits{Conn: a.Limits.connections(), DisallowBearer: true}
+	c.Limits.AccountLimits = jwt.AccountLimits{Conn: a.Limits.connections(), LeafNodeConn: leafConnections, DisallowBearer: true}
 	c.Limits.JetStreamLimits = jwt.JetStreamLimits{
 		DiskStorage: orDefault(a.Limits.Storage, defaultStorage),
 		Consumer:    orDefault(int64(a.Limits.Consumers), defaultConsumers),
 		Streams:     1,
 	}
 	c.SigningKeys.AddScopedSigner(partnerScope(partner, signing, a.Limits))
+	leaf, err := leafScope(a.Seed)
+	if err != nil {
+		return nil, err
+	}
+	c.SigningKeys.AddScopedSigner(leaf)
 	for user := range a.Revocations {
 		// For ever, whatever the clock was when it was made: a key is of one user.
 		c.RevokeAt(user, time.Unix(1<<40, 0))

@@ -27,6 +27,11 @@ func (a Account) mintUser(name string, expires time.Time) (string, string, error
 		return "", "", errors.New("account has no signing key")
 	}
 	defer signer.Wipe()
+	return a.mint(signer, name, expires)
+}
+
+// mint makes a user that may do what the scope of the key that signs it says.
+func (a Account) mint(signer nkeys.KeyPair, name string, expires time.Time) (string, string, error) {
 	public, seed, err := newSeed(nkeys.PrefixByteUser)
 	if err != nil {
 		return "", "", err

@@ -29,6 +29,8 @@ type Broker struct {
 	log      *slog.Logger
 	dir      string
 	url      string
+	webSocketURL,
+	leafURL string
 	lock     *os.File
 	operator nkeys.KeyPair
 	sys      *nats.Conn // may update accounts' claims, nothing else
@@ -60,7 +62,7 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	host, port, err := o.address()
+	listen, err := o.listeners()
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +88,7 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if b.operator, err = nkeys.FromSeed([]byte(k.Operator)); err != nil {
 		return nil, fmt.Errorf("read operator's key: %w", err)
 	}
-	if err := b.run(o, k, host, port); err != nil {
-		return nil, err
-	}
-	if b.url, err = o.publicURL(host, b.srv.Addr().(*net.TCPAddr).Port); err != nil {
+	if err := b.run(o, k, listen); err != nil {
 		return nil, err
 	}
 	return b, b.connectOwn(ctx, k)
@@ -114,7 +113,7 @@ func makeDir(dir string) error {
 }
 
 // run starts the server with the bridge's own accounts.
-func (b *Broker) run(o Options, k keys, host string, port int) error {
+func (b *Broker) run(o Options, k keys, l listeners) error {
 	system, err := ownAccount(k.System, "sheetbridge-system", jwt.JetStreamLimits{})
 	if err != nil {
 		return err
@@ -139,10 +138,11 @@ func (b *Broker) run(o Options, k keys, host string, port int) error {
 			return fmt.Errorf("write account %s: %w", c.Name, err)
 		}
 	}
-	opts, err := b.serverOptions(o, system.Subject, host, port)
+	opts, err := b.serverOptions(o, system.Subject)
 	if err != nil {
 		return err
 	}
+	l.set(opts, o.TLS)
 	if b.srv, err = server.NewServer(opts); err != nil {
 		return err
 	}
@@ -158,10 +158,26 @@ func (b *Broker) run(o Options, k keys, host string, port int) error {
 	if !b.srv.JetStreamEnabled() {
 		return errors.New("server has no JetStream")
 	}
-	return nil
+	return b.findURLs(o, opts)
 }
 
-func (b *Broker) serverOptions(o Options, system, host string, port int) (*server.Options, error) {
+// findURLs notes where the listeners are, now that their ports are known.
+func (b *Broker) findURLs(o Options, opts *server.Options) (err error) {
+	if b.url, err = o.publicURL(opts.Host, b.srv.Addr().(*net.TCPAddr).Port); err != nil {
+		return err
+	}
+	if port := opts.Websocket.Port; port != 0 {
+		if b.webSocketURL, err = o.urlOf("ws", "wss", opts.Websocket.Host, port); err != nil {
+			return err
+		}
+	}
+	if port := opts.LeafNode.Port; port != 0 {
+		b.leafURL, err = o.urlOf("nats", "tls", opts.LeafNode.Host, port)
+	}
+	return err
+}
+
+func (b *Broker) serverOptions(o Options, system string) (*server.Options, error) {
 	public, err := b.operator.PublicKey()
 	if err != nil {
 		return nil, fmt.Errorf("read operator's key: %w", err)
@@ -172,20 +188,12 @@ func (b *Broker) serverOptions(o Options, system, host string, port int) (*serve
 	if _, err := operator.Encode(b.operator); err != nil { // fills in the issuer
 		return nil, fmt.Errorf("write operator: %w", err)
 	}
-	if port == 0 {
-		port = server.RANDOM_PORT
-	}
 	maxStore := o.MaxStore
 	if maxStore == 0 {
 		maxStore = noMaxStore
 	}
 	return &server.Options{
 		ServerName: "sheetbridge",
-		Host:       host,
-		Port:       port,
-		TLSConfig:  o.TLS,
-		TLS:        o.TLS != nil,
-		TLSTimeout: 5,
 
 		TrustedOperators: []*jwt.OperatorClaims{operator},
 		SystemAccount:    system,
@@ -205,6 +213,13 @@ func (b *Broker) serverOptions(o Options, system, host string, port int) (*serve
 		NoLog:  true,
 	}, nil
 }
+
+// WebSocketURL returns the address of the WebSocket listener, "" where there is
+// none.
+func (b *Broker) WebSocketURL() string { return b.webSocketURL }
+
+// LeafURL returns the address for leaf nodes, "" where they cannot connect.
+func (b *Broker) LeafURL() string { return b.leafURL }
 
 // Bridge returns the connection of the bridge in its own account. It may do
 // everything there, reconnects for ever and ends with Close.

@@ -126,19 +126,23 @@ func TestStartRefuses(t *testing.T) {
 		change func(*broker.Options)
 		want   string
 	}{
-		"no directory":           {func(o *broker.Options) { o.Dir = "" }, "no directory"},
-		"no master key":          {func(o *broker.Options) { o.Master = seal.MasterKey{} }, "no master key"},
-		"directory is a file":    {func(o *broker.Options) { o.Dir = filepath.Join(o.Dir, "f"); touch(t, o.Dir) }, "make directory"},
-		"port taken":             {func(o *broker.Options) { o.Listen = taken.Addr().String() }, "address already in use"},
-		"every interface":        {func(o *broker.Options) { o.Listen = "0.0.0.0:0" }, "beyond loopback"},
-		"every interface, short": {func(o *broker.Options) { o.Listen = ":0" }, "beyond loopback"},
-		"every interface, IPv6":  {func(o *broker.Options) { o.Listen = "[::]:0" }, "beyond loopback"},
-		"a name":                 {func(o *broker.Options) { o.Listen = "nats.a.example:0" }, "beyond loopback"},
-		"no port":                {func(o *broker.Options) { o.Listen = "127.0.0.1" }, "want host:port"},
-		"no such port":           {func(o *broker.Options) { o.Listen = "127.0.0.1:70000" }, "no such port"},
-		"public URL with secret": {func(o *broker.Options) { o.PublicURL = "nats://u:hunter2@h:4222" }, "must not hold a user"},
-		"store gone to pieces":   {func(o *broker.Options) { mkdir(t, filepath.Join(o.Dir, "jetstream")) }, "restore it from the backup"},
-		"keys gone to pieces":    {func(o *broker.Options) { touch(t, filepath.Join(o.Dir, "keys.json")) }, "read keys"},
+		"no directory":                  {func(o *broker.Options) { o.Dir = "" }, "no directory"},
+		"no master key":                 {func(o *broker.Options) { o.Master = seal.MasterKey{} }, "no master key"},
+		"directory is a file":           {func(o *broker.Options) { o.Dir = filepath.Join(o.Dir, "f"); touch(t, o.Dir) }, "make directory"},
+		"port taken":                    {func(o *broker.Options) { o.Listen = taken.Addr().String() }, "address already in use"},
+		"every interface":               {func(o *broker.Options) { o.Listen = "0.0.0.0:0" }, "beyond loopback"},
+		"every interface, short":        {func(o *broker.Options) { o.Listen = ":0" }, "beyond loopback"},
+		"every interface, IPv6":         {func(o *broker.Options) { o.Listen = "[::]:0" }, "beyond loopback"},
+		"WebSocket on every interface":  {func(o *broker.Options) { o.WebSocketListen = "0.0.0.0:0" }, "beyond loopback"},
+		"WebSocket port taken":          {func(o *broker.Options) { o.WebSocketListen = taken.Addr().String() }, "address already in use"},
+		"leaf nodes on every interface": {func(o *broker.Options) { o.LeafListen = ":7422" }, "beyond loopback"},
+		"leaf node port taken":          {func(o *broker.Options) { o.LeafListen = taken.Addr().String() }, "address already in use"},
+		"a name":                        {func(o *broker.Options) { o.Listen = "nats.a.example:0" }, "beyond loopback"},
+		"no port":                       {func(o *broker.Options) { o.Listen = "127.0.0.1" }, "want host:port"},
+		"no such port":                  {func(o *broker.Options) { o.Listen = "127.0.0.1:70000" }, "no such port"},
+		"public URL with secret":        {func(o *broker.Options) { o.PublicURL = "nats://u:hunter2@h:4222" }, "must not hold a user"},
+		"store gone to pieces":          {func(o *broker.Options) { mkdir(t, filepath.Join(o.Dir, "jetstream")) }, "restore it from the backup"},
+		"keys gone to pieces":           {func(o *broker.Options) { touch(t, filepath.Join(o.Dir, "keys.json")) }, "read keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)

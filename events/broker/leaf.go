@@ -1,0 +1,77 @@
+package broker
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+)
+
+// leafConnections is how many servers of one partner may be connected at once.
+const leafConnections = 4
+
+// MintLeaf makes a user of the partner's account for a server of the partner's
+// own, and returns its credentials and its public key as MintUser does. Over a
+// leaf node connection, and no other, that server may copy the stream EVENTS
+// into one of its own, by mirror or source, and nothing else.
+func (a Account) MintLeaf(name string, expires time.Time) (creds string, userPublicKey string, err error) {
+	signer, err := leafSigner(a.Seed)
+	if err != nil {
+		return "", "", fmt.Errorf("mint leaf credentials %q: %w", name, err)
+	}
+	defer signer.Wipe()
+	creds, userPublicKey, err = a.mint(signer, name, expires)
+	if err != nil {
+		return "", "", fmt.Errorf("mint leaf credentials %q: %w", name, err)
+	}
+	return creds, userPublicKey, nil
+}
+
+// leafSigner is the key that signs an account's leaf users. It follows from the
+// account's own seed, so that there is nothing more to keep.
+func leafSigner(account seed) (nkeys.KeyPair, error) {
+	kp, err := nkeys.FromSeed([]byte(account))
+	if err != nil {
+		return nil, errors.New("account has no readable seed")
+	}
+	kp.Wipe()
+	mac := hmac.New(sha256.New, []byte(account))
+	mac.Write([]byte("sheetbridge leaf signing key v1"))
+	return nkeys.FromRawSeed(nkeys.PrefixByteAccount, mac.Sum(nil))
+}
+
+// leafScope is what a partner's own server may do through its leaf node
+// connection: have a consumer of EVENTS made and removed for its copy, and take
+// what that delivers.
+func leafScope(account seed) (*jwt.UserScope, error) {
+	signer, err := leafSigner(account)
+	if err != nil {
+		return nil, err
+	}
+	defer signer.Wipe()
+	public, err := signer.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	const api = "$JS." + Domain + ".API."
+	s := jwt.NewUserScope()
+	s.Key = public
+	s.Role = "leaf"
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeLeafnode, jwt.ConnectionTypeLeafnodeWS)
+	s.Template.Pub.Allow.Add(
+		api+"CONSUMER.CREATE."+stream,
+		api+"CONSUMER.CREATE."+stream+".>",
+		api+"CONSUMER.DELETE."+stream+".*",
+		"$JS.FC."+stream+".>",
+		"$JS.FC.*.*."+stream+".>", // the newer form of it
+	)
+	s.Template.Sub.Allow.Add(
+		"$JS.S.>", "$JS.M.>", // what consumers of sources and of mirrors deliver to
+		"$JSC.R.>", // answers to the server itself
+	)
+	return s, nil
+}
