@@ -84,8 +84,8 @@ func classOfCode(code int) Class {
 		return Wait
 	case code == 1001, code == 1002, code == 1005:
 		return Refused
-	case code >= 1361 && code <= 1363: // policies of the organisation: SSO, MFA, data egress
-		return Refused
+	case code >= 1361 && code <= 1363: // policies on SSO, MFA and data egress, of one workspace maybe
+		return Forbidden
 	case code == 1030, code == 1044, code == 1188, code >= 1269 && code <= 1275: // Assume-User
 		return Refused
 	case code >= 1067 && code <= 1073, code == 1132, code >= 1236 && code <= 1238: // OAuth
