@@ -159,6 +159,18 @@ func TestDeletePartnerAgain(t *testing.T) {
 	w.refused(404, "", "there is no partner", "GET", "/v1/partners/acme", "")
 }
 
+// Where the store has no room for another partner, nothing of it stays.
+func TestNoRoomForPartner(t *testing.T) {
+	w := newWorld(t, setup{store: 3 << 29})
+	w.partner("acme")
+	w.refused(502, "", "bytes left", "POST", "/v1/partners", `{"name":"globex"}`)
+	if w.registry.Partner("globex") != nil {
+		t.Error("got globex stored, want it undone")
+	}
+	w.ok(204, "DELETE", "/v1/partners/acme", "")
+	w.partner("globex")
+}
+
 // other is another company's NATS, with credentials of an account in it.
 func other(t *testing.T) (url, creds string) {
 	t.Helper()

@@ -77,6 +77,7 @@ type setup struct {
 	rate     int
 	polling  bool
 	external bool // no broker for partners
+	store    int64
 	server   func(*http.Server)
 	api      func(*admin.API)
 }
@@ -90,11 +91,14 @@ func newWorld(t testing.TB, o setup) *world {
 	w.jane = w.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
 	w.token = w.sim.AddToken(w.jane)
 	w.sheet = w.addSheet("Orders 2026")
+	if o.store == 0 {
+		o.store = 16 << 30
+	}
 	log := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
 	master := seal.NewMasterKey()
 	var err error
-	w.broker, err = broker.Start(ctx, broker.Options{Dir: t.TempDir(), Master: master, Listen: "127.0.0.1:0", MaxStore: 16 << 30, Log: log})
+	w.broker, err = broker.Start(ctx, broker.Options{Dir: t.TempDir(), Master: master, Listen: "127.0.0.1:0", MaxStore: o.store, Log: log})
 	must(t, err)
 	w.registry, err = registry.Open(ctx, w.broker.Bridge(), master, 1, log)
 	must(t, err)
