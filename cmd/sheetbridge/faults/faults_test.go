@@ -1,0 +1,78 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+)
+
+// Serve is killed at random moments while the sheet is edited.
+func TestFaultsKill(t *testing.T) {
+	w := newWorld(t)
+	p := w.embedded()
+	stop := w.editing(20 * time.Millisecond)
+	for range times(4, 50) {
+		pause(t, time.Duration(rand.IntN(1500))*time.Millisecond)
+		p.kill()
+		p.start()
+	}
+	stop()
+	w.ready(w.admin)
+	w.settled(60 * time.Second)
+	p.stop()
+	p.raced()
+}
+
+// Smartsheet fails in every way it can.
+func TestFaultsSmartsheet(t *testing.T) {
+	w := newWorld(t)
+	p := w.embedded()
+	w.settled(30 * time.Second)
+	stop := w.editing(30 * time.Millisecond)
+	kinds := []*smartsheettest.Fault{
+		{Status: 429, ErrorCode: 4003, RetryAfter: time.Second},
+		{Status: 500, ErrorCode: 4002}, {Status: 500, ErrorCode: 4004}, {Status: 503, ErrorCode: 4001}, {Status: 502, HTML: true},
+		{HalfBody: true}, {HangUp: true}, {LoseAnswer: true}, {Delay: 300 * time.Millisecond},
+	}
+	callbacks := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Drop, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
+	for range times(2, 40) {
+		w.sim.SetFault(func(*http.Request) *smartsheettest.Fault {
+			if rand.IntN(2) == 0 {
+				return nil
+			}
+			return kinds[rand.IntN(len(kinds))]
+		})
+		w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault {
+			return callbacks[rand.IntN(len(callbacks))]
+		})
+		pause(t, 2*time.Second)
+		w.sim.SetFault(nil)
+		w.sim.Refuse(true)
+		pause(t, time.Duration(times(1, 30))*time.Second)
+		w.sim.Refuse(false)
+		for _, hook := range w.sim.Webhooks() {
+			w.sim.SetWebhookStatus(hook.ID, "DISABLED_CALLBACK_FAILED")
+		}
+		pause(t, time.Second)
+		for _, cb := range w.sim.Callbacks() {
+			if rand.IntN(20) == 0 {
+				w.sim.Replay(cb)
+			}
+		}
+	}
+	w.sim.SetCallbackFault(nil)
+	w.sim.ReleaseHeld()
+	stop()
+	w.settled(90 * time.Second)
+	w.stands("live", 30*time.Second)
+	for _, hook := range w.sim.Webhooks() {
+		if hook.Status != "ENABLED" {
+			t.Errorf("webhook %d is %s, want ENABLED", hook.ID, hook.Status)
+		}
+	}
+	p.stop()
+	p.raced()
+}
