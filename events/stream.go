@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,16 @@ import (
 // StreamName is the name of the one stream that a partner's account has.
 const StreamName = "EVENTS"
 
-// History is how many messages of one subject the stream keeps.
+// History is how many messages of one subject the stream keeps, unless told
+// otherwise.
 const History = 32
+
+// StreamOptions say how a partner's stream is kept. They may change when it is
+// opened again.
+type StreamOptions struct {
+	Replicas int // copies that a cluster keeps; 0 is 1
+	History  int // messages kept of each subject; 0 is History
+}
 
 // requestTimeout bounds one request to NATS. While a cluster has no leader its
 // API does not answer at all, so this is also how soon we look again.
@@ -25,17 +34,16 @@ const requestTimeout = 3 * time.Second
 // Stream is the stream EVENTS of one partner: what the partner reads, and the
 // only memory of what the partner has seen.
 type Stream struct {
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	partner  string
-	replicas int
-	info     *jetstream.StreamInfo // as it was when the stream was opened
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	partner string
+	options StreamOptions
+	info    *jetstream.StreamInfo // as it was when the stream was opened
 }
 
 // OpenStream returns the partner's stream over a connection into its account,
-// and makes it when there is none. Replicas is the number of copies a cluster
-// keeps.
-func OpenStream(ctx context.Context, nc *nats.Conn, partner string, replicas int) (*Stream, error) {
+// and makes it when there is none.
+func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOptions) (*Stream, error) {
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("opening the stream of partner %s: %w", partner, err)
@@ -47,8 +55,8 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, replicas int
 		Storage:            jetstream.FileStorage,
 		Retention:          jetstream.LimitsPolicy,
 		Discard:            jetstream.DiscardNew, // when full it refuses; a living row's last state is never dropped
-		MaxMsgsPerSubject:  History,
-		Replicas:           replicas,
+		MaxMsgsPerSubject:  int64(cmp.Or(o.History, History)),
+		Replicas:           cmp.Or(o.Replicas, 1),
 		DenyDelete:         true,
 		AllowDirect:        true,
 		AllowAtomicPublish: true,
@@ -56,14 +64,17 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, replicas int
 	if err != nil {
 		return nil, fmt.Errorf("making the stream of partner %s: %w", partner, err)
 	}
-	return &Stream{nc: nc, js: js, partner: partner, replicas: replicas, info: st.CachedInfo()}, nil
+	return &Stream{nc: nc, js: js, partner: partner, options: o, info: st.CachedInfo()}, nil
 }
 
-// Reopen opens the stream over the same connection, and makes it again if it is
-// gone.
-func (s *Stream) Reopen(ctx context.Context) (*Stream, error) {
-	return OpenStream(ctx, s.nc, s.partner, s.replicas)
+// Reopen opens the stream over the same connection, with other options if they
+// have changed, and makes it again if it is gone.
+func (s *Stream) Reopen(ctx context.Context, o StreamOptions) (*Stream, error) {
+	return OpenStream(ctx, s.nc, s.partner, o)
 }
+
+// Options are those that the stream was opened with.
+func (s *Stream) Options() StreamOptions { return s.options }
 
 // Created is when the stream was made.
 func (s *Stream) Created() time.Time { return s.info.Created }
@@ -108,19 +119,12 @@ func (s *Stream) State(ctx context.Context, sh *Share) (*ShareState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
 	}
-	if m, ok := msgs[sh.SubjectSchema()]; ok {
-		st.Schema, st.SchemaSeq = &SchemaData{}, m.sequence
-		if err := decodeData(m, st.Schema); err != nil {
-			return nil, err
-		}
+	known, err := stateOf(sh, msgs)
+	if err != nil {
+		return nil, err
 	}
-	if m, ok := msgs[sh.SubjectStatus()]; ok {
-		st.Status, st.StatusSeq = &StatusData{}, m.sequence
-		if err := decodeData(m, st.Status); err != nil {
-			return nil, err
-		}
-	}
-	return st, nil
+	known.Lock = lock
+	return known, nil
 }
 
 func decodeData(m message, into any) error {

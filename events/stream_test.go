@@ -42,7 +42,7 @@ func newStream(t testing.TB, partner string) *events.Stream {
 			t.Error(err)
 		}
 	})
-	s, err := events.OpenStream(ctx, nc, partner, 1)
+	s, err := events.OpenStream(ctx, nc, partner, events.StreamOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

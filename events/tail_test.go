@@ -64,7 +64,7 @@ func (s *tailed) start() {
 
 func (s *tailed) openStream() {
 	s.t.Helper()
-	if _, err := events.OpenStream(s.t.Context(), s.nc, "acme", 1); err != nil {
+	if _, err := events.OpenStream(s.t.Context(), s.nc, "acme", events.StreamOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 }

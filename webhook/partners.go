@@ -71,10 +71,10 @@ func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *pa
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if ps.stream != nil && ps.from == from {
-		if !ps.stale {
+		if !ps.stale && ps.stream.Options() == p.streamOptions(partner) {
 			return ps.stream, nil
 		}
-		stream, err := ps.stream.Reopen(ctx)
+		stream, err := ps.stream.Reopen(ctx, p.streamOptions(partner))
 		if err == nil {
 			ps.stream, ps.stale = stream, false
 		}
@@ -108,6 +108,11 @@ func (ps *partnerStream) drop() {
 		ps.close()
 	}
 	ps.stream, ps.close, ps.from, ps.stale = nil, nil, "", false
+}
+
+// streamOptions say how the partner's stream is to be kept.
+func (p *Partners) streamOptions(partner *registry.Partner) events.StreamOptions {
+	return events.StreamOptions{Replicas: p.Replicas, History: partner.History}
 }
 
 // Epoch names the incarnation of the partner's stream.
@@ -171,7 +176,7 @@ func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*events
 	if err != nil {
 		return nil, nil, err
 	}
-	stream, err := events.OpenStream(ctx, nc, partner.Name, p.Replicas)
+	stream, err := events.OpenStream(ctx, nc, partner.Name, p.streamOptions(partner))
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
@@ -190,7 +195,7 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 	if err != nil {
 		return nil, nil, err
 	}
-	stream, err := events.OpenStream(ctx, nc, partner.Name, p.Replicas)
+	stream, err := events.OpenStream(ctx, nc, partner.Name, p.streamOptions(partner))
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
@@ -200,7 +205,7 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 
 // Account returns the partner's account with its keys open.
 func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
-	account := broker.Account{PublicKey: partner.Account.PublicKey, Revocations: map[string]time.Time{}}
+	account := broker.Account{PublicKey: partner.Account.PublicKey, Limits: partner.Limits, Revocations: map[string]time.Time{}}
 	for _, f := range []struct {
 		sealed seal.Sealed
 		name   string

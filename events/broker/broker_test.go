@@ -61,7 +61,7 @@ func newPartner(t *testing.T, b *broker.Broker, name string) *partner {
 	}
 	p := &partner{name: name, account: a}
 	p.open(t, b)
-	if _, err := events.OpenStream(t.Context(), p.bridge, name, 1); err != nil {
+	if _, err := events.OpenStream(t.Context(), p.bridge, name, events.StreamOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return p

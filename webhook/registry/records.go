@@ -53,6 +53,7 @@ type Partner struct {
 	Credentials []Credential     `json:"credentials"`
 	Revoked     map[string]int64 `json:"revoked,omitempty"` // user public key → Unix second
 	CreatedAt   time.Time        `json:"createdAt"`
+	Terms
 
 	Revision uint64 `json:"-"`
 }
