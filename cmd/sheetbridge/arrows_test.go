@@ -1,0 +1,142 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sheetbridge/sheetbridge"
+
+// source is one Go file that is part of the program.
+type source struct {
+	dir     string // of the package, below the module
+	name    string
+	doc     bool // has a package comment
+	imports []string
+}
+
+// sources are all files of the module but tests.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	var list []source
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || entry.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		s := source{dir: path.Dir(name), name: name, doc: file.Doc.Text() != ""}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, imported)
+		}
+		list = append(list, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 50 {
+		t.Fatalf("got %d files: is this the module?", len(list))
+	}
+	return list
+}
+
+// house is the part of the design that a directory belongs to.
+func house(dir string) string {
+	first, _, _ := strings.Cut(dir, "/")
+	return first
+}
+
+// TestHouses keeps the arrows of the design: cmd → webhook → events → smartsheet.
+func TestHouses(t *testing.T) {
+	below := map[string][]string{ // house → what it may import of ours, besides itself
+		"cmd":        {"webhook", "events", "smartsheet"},
+		"webhook":    {"events", "smartsheet"},
+		"events":     {"smartsheet"},
+		"smartsheet": {},
+	}
+	for _, s := range sources(t) {
+		allowed, known := below[house(s.dir)]
+		if !known {
+			t.Errorf("%s: there is no house %q", s.name, house(s.dir))
+		}
+		for _, imported := range s.imports {
+			of, ours := strings.CutPrefix(imported, module+"/")
+			if ours && house(of) != house(s.dir) && !slices.Contains(allowed, house(of)) {
+				t.Errorf("%s imports %s: want only %v below it", s.name, imported, allowed)
+			}
+			if ours && strings.HasSuffix(of, "smartsheettest") && house(s.dir) != "cmd" && s.dir != of {
+				t.Errorf("%s imports the simulator", s.name)
+			}
+		}
+	}
+}
+
+// TestForeignImports keeps other people's packages to where they belong.
+func TestForeignImports(t *testing.T) {
+	for _, rule := range []struct {
+		prefix string
+		within []string // directories, with all below them
+	}{
+		{"github.com/labstack/echo", []string{"webhook"}},
+		{"github.com/danielgtaylor/huma", []string{"webhook/admin"}},
+		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget"}},
+		{"github.com/kelseyhightower/envconfig", []string{"cmd"}},
+		{"github.com/spf13/", []string{"cmd"}},
+		{"testing", nil},
+	} {
+		for _, s := range sources(t) {
+			allowed := slices.ContainsFunc(rule.within, func(dir string) bool { return s.dir == dir || strings.HasPrefix(s.dir, dir+"/") })
+			for _, imported := range s.imports {
+				if !allowed && (imported == rule.prefix || strings.HasPrefix(imported, strings.TrimSuffix(rule.prefix, "/")+"/")) {
+					t.Errorf("%s imports %s: want it in %v only", s.name, imported, rule.within)
+				}
+			}
+		}
+	}
+}
+
+// TestSmartsheetStandsAlone: whoever wants the client alone gets nothing else.
+func TestSmartsheetStandsAlone(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imported := range s.imports {
+			host, _, _ := strings.Cut(imported, "/")
+			if s.dir == "smartsheet" && strings.Contains(host, ".") && host != "golang.org" {
+				t.Errorf("%s imports %s: want the standard library and golang.org/x only", s.name, imported)
+			}
+		}
+	}
+}
+
+func TestPackageComments(t *testing.T) {
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		documented[s.dir] = documented[s.dir] || s.doc
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package comment", dir)
+		}
+	}
+}
