@@ -25,16 +25,17 @@ func (s *Sealer) Keys() []Key { return slices.Clone(s.keys.Load().list) }
 
 // Current tells whether a value is sealed under the primary key.
 func (s *Sealer) Current(sealed []byte) bool {
-	id, ok := keyID(sealed)
+	id, ok := KeyID(sealed)
 	return ok && slices.ContainsFunc(s.keys.Load().list, func(k Key) bool { return k.ID == id && k.Primary })
 }
 
 func (k *keys) opens(sealed []byte) bool {
-	id, ok := keyID(sealed)
+	id, ok := KeyID(sealed)
 	return ok && slices.ContainsFunc(k.list, func(k Key) bool { return k.ID == id && k.Enabled })
 }
 
-func keyID(sealed []byte) (uint32, bool) {
+// KeyID is the id of the key that a value is sealed under; false for none.
+func KeyID(sealed []byte) (uint32, bool) {
 	if len(sealed) < prefixSize {
 		return 0, false
 	}

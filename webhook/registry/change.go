@@ -32,7 +32,7 @@ func (r *Registry) NewRegistration(owner string, sheetID int64) (*Registration, 
 	reg := &Registration{ID: RegistrationID(owner, sheetID), Owner: owner, SheetID: sheetID, Phase: PhaseCreating}
 	reg.opened.key = seal.Secret(reg.ID + "." + base64.RawURLEncoding.EncodeToString(random))
 	var err error
-	if reg.Key, err = r.sealer.SealString(string(reg.opened.key), reg.SealName("key")); err != nil {
+	if reg.Key, err = r.Sealer().SealString(string(reg.opened.key), reg.SealName("key")); err != nil {
 		return nil, err
 	}
 	return reg, nil

@@ -24,6 +24,9 @@ const (
 // write, whichever comes first. Records in memory are never changed, only
 // replaced: whoever holds one may read it without a lock.
 func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool) error {
+	if key == keysetKey && !deleted {
+		return r.keys.load(value, revision)
+	}
 	owner, partner, reg, err := r.decode(key, value, revision, deleted)
 	if err != nil {
 		return err
@@ -93,7 +96,7 @@ func (r *Registry) open(reg *Registration) error {
 		if len(f.sealed) == 0 {
 			continue
 		}
-		text, err := r.sealer.OpenString(f.sealed, f.name)
+		text, err := r.Sealer().OpenString(f.sealed, f.name)
 		if err != nil {
 			return err
 		}

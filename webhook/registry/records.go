@@ -23,7 +23,7 @@ const (
 type Owner struct {
 	Name       string            `json:"name"`
 	Region     smartsheet.Region `json:"region"`
-	Kind       string            `json:"kind"` // token or assume
+	Kind       string            `json:"kind"` // token, assume or oauth
 	UserID     int64             `json:"userId,string"`
 	Email      string            `json:"email"`
 	AssumeUser string            `json:"assumeUser,omitempty"`
@@ -32,8 +32,32 @@ type Owner struct {
 	State      OwnerState        `json:"state"`
 	Reason     string            `json:"reason,omitempty"`
 	CreatedAt  time.Time         `json:"createdAt"`
+	OAuth      *OAuth            `json:"oauth,omitempty"` // of kind oauth: what keeps the token alive
 
 	Revision uint64 `json:"-"` // of the record, for optimistic locking
+}
+
+// OAuth is how an owner's token came from a consent and how it is renewed. A
+// refresh token works once: who uses it holds the lease.
+type OAuth struct {
+	Refresh    seal.Sealed `json:"refresh,omitempty"`
+	ExpiresAt  time.Time   `json:"expiresAt,omitzero"` // of the access token
+	RenewedAt  time.Time   `json:"renewedAt,omitzero"`
+	Generation int64       `json:"generation"`       // counts the pairs of tokens
+	Lease      *Lease      `json:"lease,omitempty"`  // who makes the next pair at the moment
+	Asking     *Asking     `json:"asking,omitempty"` // the consent that is waited for
+}
+
+// Lease is the right of one process to use a refresh token until then.
+type Lease struct {
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
+}
+
+// Asking is a consent that somebody was sent to give.
+type Asking struct {
+	State []byte    `json:"state"` // SHA-256 of what comes back with the browser
+	Until time.Time `json:"until"`
 }
 
 // Credential is one set of credentials of a partner.

@@ -35,10 +35,10 @@ var (
 
 // Registry is the bucket and what is known of it. It is safe for concurrent use.
 type Registry struct {
-	nc     *nats.Conn
-	kv     jetstream.KeyValue
-	sealer *seal.Sealer
-	log    *slog.Logger
+	nc   *nats.Conn
+	kv   jetstream.KeyValue
+	keys *keyset
+	log  *slog.Logger
 
 	mu        sync.RWMutex
 	revisions map[string]uint64 // last revision seen of each key, of deleted ones too
@@ -77,35 +77,10 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		loaded:    make(chan struct{}),
 		changed:   make(chan struct{}),
 	}
-	if r.sealer, err = openKeyset(ctx, kv, master); err != nil {
+	if r.keys, err = r.openKeyset(ctx, js, master, replicas); err != nil {
 		return nil, fmt.Errorf("opening the registry's keyset: %w", err)
 	}
 	return r, nil
-}
-
-// openKeyset opens the keyset, or makes it: of several replicas that do so at
-// once, one wins.
-func openKeyset(ctx context.Context, kv jetstream.KeyValue, master seal.MasterKey) (*seal.Sealer, error) {
-	const key = "keyset"
-	entry, err := kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		sealed, err := seal.NewKeyset(master)
-		if err != nil {
-			return nil, err
-		}
-		if _, err = kv.Create(ctx, key, sealed); err != nil && !isConflict(err) {
-			return nil, err
-		}
-		entry, err = kv.Get(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		return seal.Open(master, entry.Value())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return seal.Open(master, entry.Value())
 }
 
 // isConflict tells whether a write lost a race, in the words of one server or
@@ -115,7 +90,7 @@ func isConflict(err error) bool {
 }
 
 // Sealer seals and opens the secrets of records.
-func (r *Registry) Sealer() *seal.Sealer { return r.sealer }
+func (r *Registry) Sealer() *seal.Sealer { return r.keys.sealer }
 
 // Loaded is closed when all records have been read once.
 func (r *Registry) Loaded() <-chan struct{} { return r.loaded }
@@ -127,8 +102,12 @@ func (r *Registry) Changed() <-chan struct{} {
 	return r.changed
 }
 
-// Run follows the bucket until the context ends.
+// Run follows the bucket until the context ends, and meanwhile tells other
+// replicas that this one is there and which keyset it uses.
 func (r *Registry) Run(ctx context.Context) error {
+	var present sync.WaitGroup
+	present.Go(func() { r.present(ctx) })
+	defer present.Wait()
 	for {
 		err := r.follow(ctx)
 		if ctx.Err() != nil {
