@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -53,11 +54,18 @@ type end struct {
 }
 
 func (s *Stream) multiLast(ctx context.Context, subjects []string, from uint64, found map[string]message) (end, error) {
-	body, err := json.Marshal(struct {
+	request := struct {
 		Subjects []string `json:"multi_last"`
 		Batch    int      `json:"batch"`
 		From     uint64   `json:"seq,omitempty"`
-	}{subjects, len(subjects), from})
+	}{subjects, len(subjects), from}
+	return s.directGet(ctx, request, func(m message, _ time.Time) { found[m.subject] = m })
+}
+
+// directGet sends a request for several messages and hands over each of them
+// with the time it was stored. ErrLag says that none was found.
+func (s *Stream) directGet(ctx context.Context, request any, take func(message, time.Time)) (end, error) {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return end{}, err
 	}
@@ -77,14 +85,11 @@ func (s *Stream) multiLast(ctx context.Context, subjects []string, from uint64, 
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "":
-			found[m.Header.Get("Nats-Subject")] = message{
-				subject:  m.Header.Get("Nats-Subject"),
-				sequence: number(m, "Nats-Sequence"),
-				data:     m.Data,
-			}
+			stored, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero where it is absent
+			take(message{subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), data: m.Data}, stored)
 		case "204":
 			return end{number(m, "Nats-Num-Pending"), number(m, "Nats-Last-Sequence"), number(m, "Nats-UpTo-Sequence")}, nil
-		case "404": // it has none of them, though we only ask where one must be
+		case "404": // it has none of them
 			return end{}, ErrLag
 		default:
 			return end{}, fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description"))
