@@ -33,6 +33,9 @@ func (s *Server) authenticate(c *call, header http.Header, entry *Request) *Erro
 	}
 	c.token, c.user = t, s.users[t.user]
 	entry.User = c.user.Email
+	if c.user.unlicensed {
+		return failf(403, 1013, "The operation you are attempting to perform is not supported by your plan.")
+	}
 	assumed := header.Get("Assume-User")
 	if assumed == "" {
 		return nil
@@ -43,7 +46,7 @@ func (s *Server) authenticate(c *call, header http.Header, entry *Request) *Erro
 		return refused
 	}
 	target := s.userByEmail(email)
-	if !c.user.Admin || target == nil || target.inactive || target.Admin && target.ID != c.user.ID {
+	if !c.user.Admin || t.consent != nil || target == nil || target.inactive || target.Admin && target.ID != c.user.ID {
 		return refused
 	}
 	c.user = target

@@ -12,6 +12,8 @@ type Error struct {
 	Code    int    // errorCode
 	Message string // of the service; may quote what the request held
 	Detail  map[string]any
+
+	word string // of RFC 6749, for errors of OAuth
 }
 
 func (e *Error) Error() string {
@@ -22,6 +24,9 @@ func (e *Error) body() map[string]any {
 	out := map[string]any{"errorCode": e.Code, "message": e.Message, "refId": randomText(12, lowerAlphanumeric)}
 	if e.Detail != nil {
 		out["detail"] = e.Detail
+	}
+	if e.word != "" {
+		out["error"] = e.word
 	}
 	return out
 }

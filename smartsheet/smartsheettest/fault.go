@@ -43,8 +43,28 @@ func faultMessage(code int) string {
 		return "Your Access Token has expired."
 	case 1004:
 		return "You are not authorized to perform this action."
+	case 1005:
+		return "Single Sign-On is required for this account."
 	case 1006:
 		return "Not Found"
+	case 1030:
+		return "You are unable to assume the user specified."
+	case 1044:
+		return "Assume-User header is required for your Access Token."
+	case 1270:
+		return "You are not allowed to impersonate the owner of this object."
+	case 1271:
+		return "You are not allowed to impersonate this user."
+	case 1272:
+		return "Invalid impersonate header value."
+	case 1275:
+		return "The impersonate feature is not enabled."
+	case 1361:
+		return "This action is restricted by an SSO Policy."
+	case 1362:
+		return "This action is restricted by an MFA Policy."
+	case 1363:
+		return "This action is restricted by this organization's Data Egress Policy."
 	case 4001:
 		return "Smartsheet.com is currently offline for system maintenance. Please check back again shortly."
 	case 4002:

@@ -22,6 +22,7 @@ func (rt route) weight() int { return max(rt.cost, 1) }
 // routes are all operations below /2.0/.
 func routes() []route {
 	return slices.Concat(sheetRoutes(), contentRoutes(), []route{
+		{method: "DELETE", path: "token", handle: (*Server).deleteToken},
 		{method: "GET", path: "users/me", handle: (*Server).getMe},
 		{method: "GET", path: "users", handle: (*Server).listUsers},
 

@@ -15,6 +15,7 @@ import (
 const (
 	maxURL  = 8 << 10
 	maxBody = 32 << 20
+	maxForm = 64 << 10
 )
 
 // reply is an answer before it is written.
@@ -43,8 +44,8 @@ func htmlReply(status int) reply {
 	return reply{status: status, kind: "text/html", body: []byte(page)}
 }
 
-// ServeHTTP answers the API below /2.0/ and the contents of attachments below
-// /files/.
+// ServeHTTP answers the API below /2.0/, the contents of attachments below
+// /files/, and the page on which users consent to apps at /b/authorize.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.lock()
 	if s.closed || s.refusing {
@@ -103,6 +104,10 @@ func (s *Server) respond(r *http.Request, entry *Request) (reply, *Error) {
 	if name, found := strings.CutPrefix(r.URL.Path, "/files/"); found {
 		return s.file(name), nil
 	}
+	if r.URL.Path == "/b/authorize" {
+		entry.Query = "" // it has the state
+		return s.authorize(r), nil
+	}
 	answer, refused := s.callAPI(r, entry)
 	if refused != nil {
 		return errorReply(refused), refused
@@ -128,11 +133,25 @@ func (s *Server) callAPI(r *http.Request, entry *Request) (any, *Error) {
 	if r.TLS != nil {
 		c.base = "https://" + r.Host
 	}
+	if path == "token" && r.Method == http.MethodPost {
+		entry.Route = "token"
+		r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
+		answer, refused := s.tokenEndpoint(r)
+		if refused != nil {
+			return nil, refused
+		}
+		return jsonOf(answer)
+	}
 	if err := s.authenticate(c, r.Header, entry); err != nil {
 		return nil, err
 	}
 	rt, ids, err := find(r.Method, path)
 	entry.Route, entry.Cost = rt.path, rt.weight()
+	if err == nil {
+		if refused := c.token.permits(rt); refused != nil {
+			return nil, refused
+		}
+	}
 	if limited := s.spend(c, rt.weight()); limited != nil {
 		return nil, limited
 	}
@@ -152,6 +171,14 @@ func (s *Server) callAPI(r *http.Request, entry *Request) (any, *Error) {
 		defer s.endWrite(key)
 	}
 	return s.performJSON(rt, c)
+}
+
+func jsonOf(answer any) (any, *Error) {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return nil, failf(http.StatusInternalServerError, 4000, "An unexpected error has occurred.")
+	}
+	return text, nil
 }
 
 // read takes the body of a request and checks what it is said to be.

@@ -84,6 +84,9 @@ type Server struct {
 	ids           idSource
 	users         map[int64]*User
 	tokens        map[tokenKey]*token
+	apps          map[string]*App
+	codes         map[tokenKey]*code
+	refreshes     map[tokenKey]*refresh
 	sheets        map[int64]*sheet
 	webhooks      map[int64]*webhook
 	webhookOrder  []*webhook
@@ -171,6 +174,9 @@ func (s *Server) prepare() {
 	s.ids = newIDSource(s.SafeIDs)
 	s.users = map[int64]*User{}
 	s.tokens = map[tokenKey]*token{}
+	s.apps = map[string]*App{}
+	s.codes = map[tokenKey]*code{}
+	s.refreshes = map[tokenKey]*refresh{}
 	s.sheets = map[int64]*sheet{}
 	s.webhooks = map[int64]*webhook{}
 	s.files = map[string]*attachment{}

@@ -16,7 +16,7 @@ type User struct {
 	Admin bool   // System Admin: may list users and assume others
 	Free  bool   // has no licence: cannot create sheets
 
-	inactive bool
+	inactive, unlicensed bool
 }
 
 type tokenKey [sha256.Size]byte
@@ -24,6 +24,7 @@ type tokenKey [sha256.Size]byte
 type token struct {
 	user    int64
 	expires time.Time // zero: never
+	consent *consent  // nil: the user's own token
 	revoked bool
 	spent   spending
 }
@@ -81,6 +82,16 @@ func (s *Server) DeactivateUser(u *User) {
 		if w.owner == user.ID {
 			s.disable(w, statusAdministrative)
 		}
+	}
+}
+
+// SetLicence takes the user's licence away or gives it back. Without one all
+// tokens of the user are refused with 403/1013, and none can be had by consent.
+func (s *Server) SetLicence(u *User, licensed bool) {
+	s.lock()
+	defer s.mu.Unlock()
+	if user := s.users[u.ID]; user != nil {
+		user.Free, user.unlicensed = !licensed, !licensed
 	}
 }
 

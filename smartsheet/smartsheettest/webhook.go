@@ -22,6 +22,7 @@ const (
 
 type webhook struct {
 	id, owner         int64
+	app               string // client id of the app that made it; empty: the user's own token
 	name, url         string
 	object            int64 // the sheet
 	scoped            bool  // it was made with a subscope
@@ -61,6 +62,9 @@ func (w *webhook) json() map[string]any {
 		"id": w.id, "name": w.name, "callbackUrl": w.url, "scope": "sheet", "scopeObjectId": w.object,
 		"events": slices.Clone(w.events), "version": 1, "enabled": w.enabled, "status": w.status, "sharedSecret": w.secret,
 		"createdAt": wire(w.created), "modifiedAt": wire(w.modified),
+	}
+	if w.app != "" {
+		out["apiClientId"] = w.app
 	}
 	if w.scoped {
 		out["subscope"] = map[string]any{"columnIds": append([]int64{}, w.columns...)}

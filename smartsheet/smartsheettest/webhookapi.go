@@ -75,6 +75,9 @@ func (s *Server) createWebhook(c *call) (any, error) {
 		owner: c.user.ID, name: *in.Name, url: *in.CallbackURL, object: sh.id, events: *in.Events,
 		status: statusNew, secret: newSecret(), created: c.now, modified: c.now, woken: make(chan struct{}, 1),
 	}
+	if c.token != nil && c.token.consent != nil {
+		w.app = c.token.consent.app.ClientID
+	}
 	if in.Subscope != nil {
 		for _, id := range in.Subscope.ColumnIDs {
 			if sh.column(id) == nil {
