@@ -41,9 +41,19 @@ type Writer struct {
 	share  *Share
 	lock   uint64
 	batch  []*nats.Msg
+	types  map[string]int // of the batch
 	bytes  int
 
-	Published int // events stored so far
+	Published   int         // events stored so far
+	TraceParent string      // W3C trace context that its events carry; empty: none
+	After       func(Batch) // told of every batch that was sent; nil: nobody
+}
+
+// Batch is some events that were sent together.
+type Batch struct {
+	Types map[string]int // type of event → number
+	Took  time.Duration
+	Err   error // nil: all are stored
 }
 
 // NewWriter returns a writer that publishes to the share as it stood at lock.
@@ -72,12 +82,19 @@ func (w *Writer) Add(ctx context.Context, events ...Event) error {
 		}
 	}
 	w.batch, w.bytes = append(w.batch, msgs...), w.bytes+size
+	if w.types == nil {
+		w.types = map[string]int{}
+	}
+	for _, e := range events {
+		w.types[e.Type]++
+	}
 	return nil
 }
 
 // message encodes an event; where it is too large, without what was before.
 func (w *Writer) message(e Event) (*nats.Msg, error) {
 	limit := int(w.stream.nc.MaxPayload()) - 1024 // the headers count too
+	e.TraceParent = w.TraceParent
 	data, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
@@ -104,8 +121,8 @@ func (w *Writer) message(e Event) (*nats.Msg, error) {
 // After an error that is neither ErrLostRace nor ErrFull the batch may or may
 // not be stored: read the state again and compare.
 func (w *Writer) Flush(ctx context.Context) error {
-	batch := w.batch
-	w.batch, w.bytes = nil, 0
+	batch, types := w.batch, w.types
+	w.batch, w.types, w.bytes = nil, nil, 0
 	if len(batch) == 0 {
 		return nil
 	}
@@ -119,7 +136,11 @@ func (w *Writer) Flush(ctx context.Context) error {
 		}
 		batch[len(batch)-1].Header.Set("Nats-Batch-Commit", "1")
 	}
+	began := time.Now()
 	sequence, err := w.stream.store(ctx, batch)
+	if w.After != nil {
+		w.After(Batch{Types: types, Took: time.Since(began), Err: err})
+	}
 	if err != nil {
 		return fmt.Errorf("publishing %d events of share %s: %w", len(batch), w.share.Sheet, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -41,6 +40,7 @@ type pass struct {
 	rows     int   // read
 	requests int
 	restarts int
+	tally    tally
 }
 
 // run is the part of a pass that is for one share.
@@ -54,12 +54,12 @@ type run struct {
 	origin events.Origin
 	epoch  string
 
-	err      error
-	over     bool           // the share has ended
-	early    bool           // something differs from what was published at a newer version
-	tooLarge int            // rows that the partner's NATS does not take
-	appeared map[int64]bool // rows that came into view, where what hangs on them is shared
-	counts   map[string]int // events by type
+	err       error
+	over      bool           // the share has ended
+	early     bool           // something differs from what was published at a newer version
+	tooLarge  int            // rows that the partner's NATS does not take
+	appeared  map[int64]bool // rows that came into view, where what hangs on them is shared
+	changedAt time.Time      // the oldest change that a reconcile found
 }
 
 // run does the pass, from the start again as often as it must.
@@ -145,7 +145,7 @@ func (p *pass) open(ctx context.Context) error {
 		known := p.reg
 		p.runs = make([]*run, len(known.Shares))
 		for i := range known.Shares {
-			p.runs[i] = &run{pass: p, share: &known.Shares[i], appeared: map[int64]bool{}, counts: map[string]int{}}
+			p.runs[i] = &run{pass: p, share: &known.Shares[i], appeared: map[int64]bool{}}
 		}
 		p.each(func(r *run) error { return r.open(ctx) })
 		fresh, err := p.relay.Registry.FreshRegistration(ctx, p.hint.Registration)
@@ -179,6 +179,11 @@ func (p *pass) open(ctx context.Context) error {
 		p.requests++
 		return turn(ctx)
 	}
+	told := p.client.After
+	p.client.After = func(call smartsheet.Call) {
+		told(call)
+		requestSpan(ctx, p.relay.Tracer, call)
+	}
 	return nil
 }
 
@@ -206,6 +211,7 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	r.writer = r.stream.NewWriter(&r.share.Share, r.state.Lock)
+	r.watch(ctx)
 	r.epoch, err = r.pass.relay.Partners.Epoch(ctx, partner.Name, r.stream)
 	return err
 }
@@ -244,50 +250,4 @@ func (p *pass) shareError() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// log writes the one line of the pass.
-func (p *pass) log(ctx context.Context, result string, err error) {
-	level := slog.LevelInfo
-	attrs := []slog.Attr{
-		slog.String("registration", p.hint.Registration), slog.String("why", string(p.hint.Why)),
-		slog.String("result", result), slog.Bool("whole", p.hint.Whole), slog.Int("hinted", len(p.hint.Rows)),
-		slog.Int64("version", p.version), slog.Int("rows", p.rows), slog.Int("requests", p.requests),
-		slog.Int("restarts", p.restarts), slog.Duration("took", time.Since(p.began)),
-	}
-	if p.reg != nil {
-		attrs = append(attrs, slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID))
-	}
-	for _, r := range p.runs {
-		if r.writer != nil && r.writer.Published > 0 {
-			attrs = append(attrs, slog.Int("published."+r.share.Partner+"."+r.share.Sheet, r.writer.Published))
-		}
-	}
-	if err != nil {
-		level = slog.LevelWarn
-		attrs = append(attrs, slog.Int("attempt", p.hint.Attempt), slog.Any("err", err))
-	}
-	p.relay.Log.LogAttrs(ctx, level, "pass", attrs...)
-}
-
-func (p *pass) summary(result string) Pass {
-	s := Pass{Why: p.hint.Why, Result: result, Rows: p.rows, Requests: p.requests, Took: time.Since(p.began),
-		Published: map[string]map[string]int{}}
-	if p.owner != nil {
-		s.Owner = p.owner.Name
-	}
-	if !p.hint.ChangedAt.IsZero() && result == "done" {
-		s.Lag = time.Since(p.hint.ChangedAt)
-	}
-	for _, r := range p.runs {
-		types := s.Published[r.share.Partner]
-		if types == nil {
-			types = map[string]int{}
-			s.Published[r.share.Partner] = types
-		}
-		for t, n := range r.counts {
-			types[t] += n
-		}
-	}
-	return s
 }

@@ -90,6 +90,9 @@ func (r *run) publishReadings(ctx context.Context, readings []events.Reading, la
 		if now.Kind == events.KindRow && now.Now != nil && !seen.Living() && len(evs) > 0 {
 			r.appeared[now.ID] = true
 		}
+		if now.Now != nil && len(evs) > 0 {
+			r.sawChange(now)
+		}
 		if err := r.add(ctx, append(children[now.ID], evs...)...); err != nil {
 			return err
 		}
@@ -105,11 +108,6 @@ func (r *run) add(ctx context.Context, evs ...events.Event) error {
 	if errors.Is(err, events.ErrTooLarge) {
 		r.tooLarge++
 		return nil
-	}
-	if err == nil {
-		for _, e := range evs {
-			r.counts[e.Type]++
-		}
 	}
 	return err
 }
@@ -182,7 +180,6 @@ func (r *run) publishStatus(ctx context.Context, s events.StatusData) error {
 		return err
 	}
 	r.state.Status, r.state.StatusSeq = &s, r.writer.Lock()
-	r.counts[events.StatusChanged]++
 	return nil
 }
 
@@ -226,6 +223,7 @@ func (p *pass) say(ctx context.Context, runs []*run, state events.State, reason 
 			r.state, w = st, r.stream.NewWriter(&r.share.Share, st.Lock)
 		}
 		r.writer = w
+		r.watch(ctx)
 		if err := r.publishStatus(ctx, r.status(state, reason)); err != nil {
 			p.relay.Log.Warn("status could not be published", "partner", r.share.Partner, "sheet", r.share.Sheet, "err", err)
 		}

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -42,31 +42,10 @@ type Receiver struct {
 	BadSignature func(ctx context.Context, registration string)
 	// Observe is told of every answer.
 	Observe func(Answer)
+	Tracer  trace.Tracer // nil: no traces
 
 	room *semaphore.Weighted
 }
-
-// Answer is what a callback was answered, for metrics.
-type Answer struct {
-	Status int
-	Took   time.Duration
-}
-
-// refusal is an answer other than 200: a status of the contract, and why.
-type refusal struct {
-	status int
-	why    string
-	err    error
-}
-
-func (r *refusal) Error() string {
-	if r.err != nil {
-		return fmt.Sprintf("%s: %v", r.why, r.err)
-	}
-	return r.why
-}
-
-func refuse(status int, why string) error { return &refusal{status: status, why: why} }
 
 // Handler returns the public listener's handler: callbacks and /healthz.
 func (rc *Receiver) Handler() http.Handler {
@@ -87,54 +66,21 @@ func (rc *Receiver) Handler() http.Handler {
 	return e
 }
 
-// answerError turns an error into an answer. On the path of callbacks only the
-// contract's codes leave.
-func answerError(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
-	}
-	status, why := http.StatusServiceUnavailable, "cannot answer now"
-	var r *refusal
-	var h *echo.HTTPError
-	switch {
-	case errors.As(err, &r):
-		status, why = r.status, r.why
-	case errors.As(err, &h):
-		status, why = h.Code, http.StatusText(h.Code)
-	}
-	_ = c.String(status, why+"\n") // nobody is left to tell
-}
-
-// outcome is what the one log line of a callback says.
-type outcome struct {
-	registration string
-	events       int
-	bytes        int
-	hint         *inbox.Hint
-}
-
 func (rc *Receiver) callback(c echo.Context) (err error) {
 	start := time.Now()
+	// A trace of its own: what a stranger's headers say is not believed.
+	ctx, span := tracerOr(rc.Tracer).Start(c.Request().Context(), "callback",
+		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
 	var out outcome
 	defer func() {
-		status := http.StatusOK
-		if r := (*refusal)(nil); errors.As(err, &r) {
-			status = r.status
+		broken := recover()
+		if broken != nil {
+			err = refuse(http.StatusServiceUnavailable, "panic")
 		}
-		level := slog.LevelInfo
-		if status >= 500 {
-			level = slog.LevelError
-		} else if status >= 400 {
-			level = slog.LevelWarn
-		}
-		attrs := []slog.Attr{slog.Int("status", status), slog.String("registration", out.registration),
-			slog.Int("events", out.events), slog.Int("bytes", out.bytes), slog.Duration("took", time.Since(start))}
-		if err != nil {
-			attrs = append(attrs, slog.Any("err", err))
-		}
-		rc.Log.LogAttrs(c.Request().Context(), level, "callback", attrs...)
-		if rc.Observe != nil {
-			rc.Observe(Answer{Status: status, Took: time.Since(start)})
+		rc.tell(ctx, out, time.Since(start), err)
+		endSpan(span, err, out.attributes(err)...)
+		if broken != nil {
+			panic(broken) // the one who answers it is further out
 		}
 	}()
 	reg, err := rc.registration(c)
@@ -149,6 +95,7 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 	}
 	out.bytes = len(body)
 	if ch, ok := smartsheet.ParseChallenge(c.Request().Header, body); ok {
+		out.kind = "verification"
 		return answerChallenge(c, reg, ch)
 	}
 	if err := rc.verify(c, reg, body); err != nil {
@@ -161,9 +108,10 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 	if cb.WebhookID != reg.WebhookID {
 		return refuse(http.StatusForbidden, "another webhook's callback")
 	}
-	out.events = len(cb.Events)
+	out.kind, out.events = kindOf(cb), len(cb.Events)
 	if hint := hintOf(reg.ID, cb, start); hint != nil {
-		if err := rc.store(c.Request().Context(), hint); err != nil {
+		hint.Trace = traceParent(ctx)
+		if err := rc.store(ctx, hint); err != nil {
 			return err
 		}
 	}
@@ -268,7 +216,10 @@ func (rc *Receiver) verify(c echo.Context, reg *registry.Registration, body []by
 func (rc *Receiver) store(ctx context.Context, h *inbox.Hint) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if err := rc.Inbox.Put(ctx, h); err != nil {
+	ctx, span := tracerOr(rc.Tracer).Start(ctx, "store hint", trace.WithSpanKind(trace.SpanKindProducer))
+	err := rc.Inbox.Put(ctx, h)
+	endSpan(span, err)
+	if err != nil {
 		return &refusal{http.StatusServiceUnavailable, "cannot be stored now", err}
 	}
 	return nil

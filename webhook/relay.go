@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
@@ -44,18 +46,7 @@ type Relay struct {
 	Webhook func(ctx context.Context, reg *registry.Registration, urgent bool) error
 	// Observe is told of every pass.
 	Observe func(Pass)
-}
-
-// Pass is what one pass did, for metrics.
-type Pass struct {
-	Why       inbox.Why
-	Result    string // done, later, dead, again
-	Owner     string
-	Rows      int
-	Requests  int
-	Took      time.Duration
-	Lag       time.Duration             // from Smartsheet's change to our publishing; 0: unknown
-	Published map[string]map[string]int // partner → type of event → number
+	Tracer  trace.Tracer // nil: no traces
 }
 
 // Run works until the context ends.
@@ -67,12 +58,14 @@ func (r *Relay) Run(ctx context.Context) error {
 // line in the log.
 func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
 	p := &pass{relay: r, hint: h, began: time.Now()}
+	ctx, span := p.startSpan(ctx)
 	err := p.run(ctx)
 	if err == nil {
 		err = p.shareError()
 	}
 	result, settleErr := r.settle(ctx, p, err)
 	p.log(ctx, result, err)
+	p.endSpan(span, result, err)
 	if r.Observe != nil {
 		r.Observe(p.summary(result))
 	}

@@ -113,7 +113,6 @@ func (r *run) startRevision(ctx context.Context, reset bool, then func(schemaAt 
 	at := r.writer.Lock()
 	r.state.SchemaSeq = at
 	r.state.Schema = &events.SchemaData{Revision: r.share.Revision, Reset: reset, Schema: r.share.Schema()}
-	r.counts[events.SchemaChanged]++
 	if err := r.publishStatus(ctx, r.status(events.StateLoading, "")); err != nil {
 		return err
 	}

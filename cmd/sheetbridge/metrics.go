@@ -2,68 +2,96 @@ package main
 
 import (
 	"net/http"
+	"runtime"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
 )
 
-// metrics are what Prometheus sees. No label holds anything that came out of a
-// sheet or that a stranger can choose.
+// metrics are what this process counts for Prometheus. How things stand, as
+// every process sees it alike, is standing's. No label holds anything that came
+// out of a sheet or that a stranger can choose.
 type metrics struct {
 	registry  *prometheus.Registry
 	callbacks *prometheus.HistogramVec
 	passes    *prometheus.HistogramVec
 	rows      prometheus.Counter
 	events    *prometheus.CounterVec
+	found     *prometheus.CounterVec
 	requests  *prometheus.CounterVec
-	lag       prometheus.Histogram
+	answers   *prometheus.HistogramVec
+	lag       *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		callbacks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "sheetbridge_callback_duration_seconds", Help: "Time to answer a callback, by status.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
-		}, []string{"status"}),
-		passes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "sheetbridge_pass_duration_seconds", Help: "Time of a pass, by what gave the hint and by result.",
-			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-		}, []string{"why", "result"}),
-		rows: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sheetbridge_rows_read_total", Help: "Rows read from Smartsheet.",
-		}),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sheetbridge_events_published_total", Help: "Events published, by partner and type.",
-		}, []string{"partner", "type"}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sheetbridge_smartsheet_requests_total", Help: "Requests to Smartsheet, by owner and class of answer.",
-		}, []string{"owner", "class"}),
-		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sheetbridge_change_to_publish_seconds", Help: "Time from a change at Smartsheet to its event, Smartsheet's own debounce included.",
-			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 300, 600, 3600},
-		}),
-	}
-	m.registry.MustRegister(m.callbacks, m.passes, m.rows, m.events, m.requests, m.lag,
+	m := &metrics{registry: prometheus.NewRegistry()}
+	m.callbacks = histogram("callback_duration_seconds", "Time to answer a callback, by status and kind of callback.",
+		[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}, "status", "kind")
+	m.passes = histogram("pass_duration_seconds", "Time of a pass, by what gave the hint and by result.",
+		[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "why", "result")
+	m.rows = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sheetbridge_rows_read_total", Help: "Rows read from Smartsheet.",
+	})
+	m.events = counter("events_published_total", "Events stored in partners' streams, by partner and type.", "partner", "type")
+	m.found = counter("reconcile_findings_total", "Events that a reconcile found and no callback told of, by partner and by how the sheet is followed: in mode webhook a callback was missed.", "partner", "mode")
+	m.requests = counter("smartsheet_requests_total", "Requests to Smartsheet, by owner and class of answer; owner is empty for a token that is not stored yet.", "owner", "class")
+	m.answers = histogram("smartsheet_request_duration_seconds", "Time of a request to Smartsheet until its answer was read, by class of answer.",
+		[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "class")
+	m.lag = histogram("change_to_publish_seconds", "Time from a change at Smartsheet, by its own timestamp, to its event being stored, by what made the bridge look. The longest of each pass.",
+		[]float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 300, 600, 1200, 3600, 86400}, "origin")
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sheetbridge_build_info", Help: "1, labelled with what the program was built from.",
+	}, []string{"version", "goversion"})
+	info.WithLabelValues(version(), runtime.Version()).Set(1)
+	m.registry.MustRegister(m.callbacks, m.passes, m.rows, m.events, m.found, m.requests, m.answers, m.lag, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.begin()
 	return m
 }
 
+// begin makes the series whose first increase must be seen as one.
+func (m *metrics) begin() {
+	for _, status := range []int{http.StatusOK, http.StatusServiceUnavailable} {
+		m.callbacks.WithLabelValues(strconv.Itoa(status), "events")
+	}
+	m.callbacks.WithLabelValues("503", "")
+	for _, origin := range []events.Origin{events.OriginCallback, events.OriginReconcile} {
+		m.lag.WithLabelValues(string(origin))
+	}
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sheetbridge_" + name, Help: help, Buckets: buckets}, labels)
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sheetbridge_" + name, Help: help}, labels)
+}
+
+// scrapeTime bounds a scrape.
+const scrapeTime = 5 * time.Second
+
 func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		EnableOpenMetrics: true, MaxRequestsInFlight: 4, Timeout: scrapeTime,
+		ErrorHandling: promhttp.ContinueOnError, // what is wrong with one must not hide the others
+	})
 }
 
 func (m *metrics) callback(c webhook.Answer) {
-	m.callbacks.WithLabelValues(strconv.Itoa(c.Status)).Observe(c.Took.Seconds())
+	m.callbacks.WithLabelValues(strconv.Itoa(c.Status), c.Kind).Observe(c.Took.Seconds())
 }
 
 func (m *metrics) request(owner string, call smartsheet.Call) {
 	m.requests.WithLabelValues(owner, call.Class.String()).Inc()
+	m.answers.WithLabelValues(call.Class.String()).Observe(call.Duration.Seconds())
 }
 
 func (m *metrics) pass(p webhook.Pass) {
@@ -74,7 +102,10 @@ func (m *metrics) pass(p webhook.Pass) {
 			m.events.WithLabelValues(partner, typ).Add(float64(n))
 		}
 	}
-	if p.Lag > 0 {
-		m.lag.Observe(p.Lag.Seconds())
+	for partner, n := range p.Found {
+		m.found.WithLabelValues(partner, p.Mode).Add(float64(n))
+	}
+	for origin, d := range p.Lag {
+		m.lag.WithLabelValues(string(origin)).Observe(d.Seconds())
 	}
 }

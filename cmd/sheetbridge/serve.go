@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -23,6 +24,11 @@ import (
 
 const (
 	startTimeout = 30 * time.Second
+	// callbackTime and adminTime are what requests in flight have left when the
+	// service is stopped.
+	callbackTime = 3 * time.Second
+	adminTime    = time.Second
+	traceTime    = time.Second // for the last traces to be sent
 	stopTimeout  = 20 * time.Second
 )
 
@@ -47,7 +53,11 @@ type service struct {
 	registrar *webhook.Registrar
 	relay     *webhook.Relay
 	metrics   *metrics
+	standing  *standing
+	tracer    trace.Tracer // nil: no traces
+	phase     phase
 
+	stopTracing             func(context.Context) error
 	public, admin           *http.Server
 	publicSocket, adminSock net.Listener
 }
@@ -76,6 +86,9 @@ func (s *service) open(ctx context.Context) error {
 	master, err := s.cfg.Master()
 	if err != nil {
 		return fmt.Errorf("reading the master key: %w", err)
+	}
+	if s.tracer, s.stopTracing, err = tracing(ctx, s.log); err != nil {
+		return err
 	}
 	if err := s.connect(ctx, master); err != nil {
 		return err
@@ -124,7 +137,8 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 
 // wire makes the parts that need no connection of their own.
 func (s *service) wire(master seal.MasterKey) {
-	s.metrics = newMetrics()
+	s.metrics, s.standing = newMetrics(), &standing{service: s}
+	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
 	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, Log: s.log}
 	s.access = &webhook.Access{
 		Registry: s.registry, Budget: s.budget, Master: master, BaseURL: s.cfg.SmartsheetURL,
@@ -136,11 +150,11 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	s.relay = &webhook.Relay{
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
-		Log: s.log, Webhook: s.registrar.Tend, Observe: s.metrics.pass,
+		Log: s.log, Webhook: s.registrar.Tend, Observe: s.metrics.pass, Tracer: s.tracer,
 	}
 	receiver := &webhook.Receiver{
 		Registry: s.registry, Inbox: s.inbox, Limit: s.cfg.CallbackLimit, Log: s.log,
-		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback,
+		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback, Tracer: s.tracer,
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox,
@@ -186,6 +200,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 		if err := s.registrar.Recover(working); err != nil {
 			return err
 		}
+		s.phase.value.CompareAndSwap(phaseStarting, phaseWorking)
 		if ready != nil {
 			ready(s.addresses())
 		}
@@ -206,19 +221,32 @@ func (s *service) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.relay.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
+	g.Go(func() error {
+		s.standing.run(ctx)
+		return nil
+	})
 	return g.Wait()
 }
 
-// shutdown first answers the callbacks that came in, then lets go of the work.
+// shutdown first says that the service is not ready, then answers the callbacks
+// that came in, and at last lets go of the work: what is not done then comes to
+// another replica, or again after the start.
 func (s *service) shutdown(ctx context.Context, stopWorking func()) {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	for _, server := range []*http.Server{s.public, s.admin} {
-		if err := server.Shutdown(ctx); err != nil {
-			s.log.Warn("stopping a listener", "err", err)
-		}
-	}
+	s.phase.value.Store(phaseStopping)
+	s.stopListener(ctx, s.public, callbackTime)
+	s.stopListener(ctx, s.admin, adminTime)
 	stopWorking()
+}
+
+// stopListener takes no more requests and lets those in flight come to their
+// end. One that dawdles is cut off, without an answer.
+func (s *service) stopListener(ctx context.Context, server *http.Server, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		s.log.Warn("requests were cut off", "err", err)
+		_ = server.Close() // it has nothing more to say
+	}
 }
 
 func ignoreClosed(err error) error {
@@ -237,6 +265,9 @@ func (s *service) close(ctx context.Context) error {
 	}
 	if s.partners != nil {
 		s.partners.Close()
+	}
+	if s.stopTracing != nil {
+		s.flushTraces(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
@@ -257,15 +288,11 @@ func (s *service) addresses() addresses {
 	return a
 }
 
-// ready tells which part cannot do its work.
-func (s *service) ready(ctx context.Context) error {
-	select {
-	case <-s.registry.Loaded():
-	default:
-		return errors.New("registry: not loaded yet")
+// flushTraces sends the last traces. Those that cannot be sent are lost.
+func (s *service) flushTraces(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, traceTime)
+	defer cancel()
+	if err := s.stopTracing(ctx); err != nil {
+		s.log.Warn("the last traces could not be sent", "err", err)
 	}
-	if _, err := s.inbox.Waiting(ctx, "readyz"); err != nil {
-		return fmt.Errorf("NATS: %w", err)
-	}
-	return nil
 }

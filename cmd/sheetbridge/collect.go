@@ -1,0 +1,198 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// stood is a metric of how things stand.
+func stood(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("sheetbridge_"+name, help, labels, nil)
+}
+
+// descs are what standing shows.
+type descs struct {
+	ready, refreshed                                *prometheus.Desc
+	connected, rtt, reconnects, messages, bytes     *prometheus.Desc
+	store, free, size                               *prometheus.Desc
+	waiting, oldest, deferred, dead                 *prometheus.Desc
+	owner, budget, webhook, called                  *prometheus.Desc
+	up, streamMessages, streamBytes, limit, readers *prometheus.Desc
+	lag, share, complete                            *prometheus.Desc
+}
+
+func newDescs() descs {
+	return descs{
+		ready:      stood("ready", "Whether this process takes callbacks and works on them, 1 or 0, when it last looked."),
+		refreshed:  stood("state_refreshed_timestamp_seconds", "When this process last looked at how things stand."),
+		connected:  stood("nats_connected", "Whether the bridge's own connection to NATS stands, 1 or 0."),
+		rtt:        stood("nats_rtt_seconds", "Time to NATS and back."),
+		reconnects: stood("nats_reconnects_total", "How often the bridge's own connection was made again."),
+		messages:   stood("nats_messages_total", "Messages over the bridge's own connection, by direction.", "direction"),
+		bytes:      stood("nats_bytes_total", "Bytes over the bridge's own connection, by direction.", "direction"),
+		store:      stood("nats_store_bytes", "Bytes that the bridge's own account stores in NATS, partners' streams not included."),
+		free:       stood("data_free_bytes", "Bytes free on the disk of DATA_DIR, where NATS is embedded."),
+		size:       stood("data_size_bytes", "Size of the disk of DATA_DIR, where NATS is embedded."),
+		waiting:    stood("hints_waiting", "Hints that wait or are worked on."),
+		oldest:     stood("hints_oldest_age_seconds", "Age of the oldest hint that waits or is worked on; 0 for none."),
+		deferred:   stood("hints_deferred", "Hints that are put off: for want of budget, or after a failure."),
+		dead:       stood("hints_dead", "Hints that were given up and wait for an admin."),
+		owner:      stood("owner_state", "1 for the state that an owner's access is in, 0 for the others.", "owner", "state"),
+		budget:     stood("owner_budget_left_ratio", "What is left of the requests that an owner's token may make at once, 0 to 1.", "owner"),
+		webhook:    stood("webhook_status", "1, labelled with the status of a registration's webhook at Smartsheet; POLLING for none.", "registration", "owner", "status"),
+		called:     stood("webhook_last_callback_timestamp_seconds", "When Smartsheet last called for a registration with success, as far as it was asked.", "registration"),
+		up:         stood("partner_up", "Whether a partner's stream answers, 1 or 0.", "partner"),
+
+		streamMessages: stood("partner_stream_messages", "Messages in a partner's stream.", "partner"),
+		streamBytes:    stood("partner_stream_bytes", "Bytes in a partner's stream.", "partner"),
+		limit:          stood("partner_stream_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
+		readers:        stood("partner_consumers", "Consumers of a partner's stream.", "partner"),
+		lag:            stood("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
+		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others.", "partner", "sheet", "state"),
+		complete:       stood("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
+	}
+}
+
+// collector shows standing to Prometheus.
+type collector struct {
+	*standing
+	descs
+}
+
+// Describe implements prometheus.Collector. It names nothing, since what there
+// is to show changes.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector from memory alone.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	now := c.last
+	c.mu.Unlock()
+	out := sink{ch}
+	c.collectNATS(out, now)
+	c.collectRecords(out, now)
+	if q := now.queue; q != nil {
+		age := 0.0
+		if !q.Oldest.IsZero() {
+			age = max(0, time.Since(q.Oldest).Seconds())
+		}
+		out.gauge(c.waiting, float64(q.Waiting))
+		out.gauge(c.oldest, age)
+		out.gauge(c.deferred, float64(q.Deferred))
+		out.gauge(c.dead, float64(q.Dead))
+	}
+	for _, p := range now.partners {
+		c.collectPartner(out, p)
+	}
+}
+
+// sink sends metrics on.
+type sink struct{ ch chan<- prometheus.Metric }
+
+func (s sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	s.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (s sink) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	s.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (c *collector) collectNATS(out sink, now snapshot) {
+	nc := c.service.nc
+	out.gauge(c.connected, number(nc.Status() == nats.CONNECTED))
+	stats := nc.Stats()
+	out.counter(c.reconnects, stats.Reconnects)
+	out.counter(c.messages, stats.InMsgs, "in")
+	out.counter(c.messages, stats.OutMsgs, "out")
+	out.counter(c.bytes, stats.InBytes, "in")
+	out.counter(c.bytes, stats.OutBytes, "out")
+	if c.service.broker != nil {
+		if size, free, ok := diskOf(c.service.cfg.DataDir); ok {
+			out.gauge(c.size, size)
+			out.gauge(c.free, free)
+		}
+	}
+	if now.at.IsZero() {
+		return
+	}
+	out.gauge(c.ready, number(now.ready))
+	out.gauge(c.refreshed, float64(now.at.UnixMilli())/1000)
+	if now.rtt > 0 {
+		out.gauge(c.rtt, now.rtt.Seconds())
+	}
+	if now.store > 0 {
+		out.gauge(c.store, float64(now.store))
+	}
+}
+
+// collectRecords shows owners and registrations.
+func (c *collector) collectRecords(out sink, now snapshot) {
+	for _, o := range c.service.registry.Owners() {
+		for _, state := range []registry.OwnerState{registry.OwnerOK, registry.OwnerAuthorize, registry.OwnerRefused, registry.OwnerSuspended} {
+			out.gauge(c.owner, number(o.State == state), o.Name, string(state))
+		}
+		if left, ok := now.budgets[o.Name]; ok {
+			out.gauge(c.budget, left, o.Name)
+		}
+	}
+	for _, reg := range c.service.registry.Registrations() {
+		out.gauge(c.webhook, 1, reg.ID, reg.Owner, statusLabel(reg.Status))
+		if at := c.service.registrar.LastCallback(reg); !at.IsZero() {
+			out.gauge(c.called, float64(at.Unix()), reg.ID)
+		}
+	}
+}
+
+// statusLabel is a webhook's status as we know it. Smartsheet's list is open: a
+// new one is OTHER, but still disabled if it says so.
+func statusLabel(status string) string {
+	switch smartsheet.WebhookStatus(status) {
+	case smartsheet.WebhookEnabled, smartsheet.WebhookNew, smartsheet.WebhookDisabledByOwner, smartsheet.WebhookCallbackFailed,
+		smartsheet.WebhookVerificationFailed, smartsheet.WebhookGridLimits, smartsheet.WebhookScopeInaccessible,
+		smartsheet.WebhookAppRevoked, smartsheet.WebhookAdministrative, webhook.StatusPolling:
+		return status
+	case "":
+		return "UNKNOWN"
+	}
+	if strings.HasPrefix(status, "DISABLED") {
+		return "DISABLED_OTHER"
+	}
+	return "OTHER"
+}
+
+func (c *collector) collectPartner(out sink, p partnerStanding) {
+	out.gauge(c.up, number(p.usage != nil), p.name)
+	if p.usage == nil {
+		return
+	}
+	out.gauge(c.streamMessages, float64(p.usage.Messages), p.name)
+	out.gauge(c.streamBytes, float64(p.usage.Bytes), p.name)
+	out.gauge(c.readers, float64(p.usage.Readers), p.name)
+	out.gauge(c.lag, float64(p.usage.Lag), p.name)
+	if p.usage.Limit > 0 {
+		out.gauge(c.limit, float64(p.usage.Limit), p.name)
+	}
+	for _, sh := range p.shares {
+		for _, state := range []events.State{events.StateLoading, events.StateLive, events.StateStale, events.StateSuspended, events.StateEnded} {
+			out.gauge(c.share, number(sh.state == state), p.name, sh.sheet, string(state))
+		}
+		if !sh.complete.IsZero() {
+			out.gauge(c.complete, max(0, time.Since(sh.complete).Seconds()), p.name, sh.sheet)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// readyTime is how long NATS may take to answer a probe. A server that is gone
+// without a word is told of within it, and not when the connection finds out.
+const readyTime = 2 * time.Second
+
+// phase is how far the service has come in its life.
+type phase struct{ value atomic.Int32 }
+
+const (
+	phaseStarting int32 = iota
+	phaseWorking
+	phaseStopping
+)
+
+// ready tells which parts cannot do their work, nil if all can: callbacks would
+// be stored and worked on. It asks NATS each time and remembers nothing.
+func (s *service) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	var wrong []string
+	switch s.phase.value.Load() {
+	case phaseStopping:
+		return errors.New("stopping")
+	case phaseStarting:
+		wrong = append(wrong, "relay: starting")
+	}
+	select {
+	case <-s.registry.Loaded():
+	default:
+		wrong = append(wrong, "registry: not loaded yet")
+	}
+	if err := s.natsAnswers(ctx); err != nil {
+		wrong = append(wrong, "NATS: "+err.Error())
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(wrong, "; "))
+}
+
+func (s *service) natsAnswers(ctx context.Context) error {
+	if status := s.nc.Status(); status != nats.CONNECTED {
+		return fmt.Errorf("the connection is %s", strings.ToLower(status.String()))
+	}
+	err := s.inbox.Answers(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the queue does not answer within %v", readyTime)
+	}
+	return err
+}

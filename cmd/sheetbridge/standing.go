@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// standingEvery is how often NATS is asked how things stand. A scrape shows
+	// the last answer and never waits for one.
+	standingEvery = 10 * time.Second
+	standingTime  = 8 * time.Second
+	partnersAside = 8 // partners that are asked at once
+)
+
+// standing looks at how things stand and shows it to Prometheus. Every replica
+// sees the same, so queries take the maximum over them and not the sum.
+type standing struct {
+	service *service
+
+	mu   sync.Mutex
+	last snapshot
+}
+
+// snapshot is how things stood. What could not be asked for is left out.
+type snapshot struct {
+	at       time.Time
+	ready    bool
+	rtt      time.Duration // 0: unknown
+	queue    *inbox.Standing
+	store    uint64 // bytes in the bridge's account
+	budgets  map[string]float64
+	partners []partnerStanding
+}
+
+// partnerStanding is how one partner's stream stands.
+type partnerStanding struct {
+	name   string
+	usage  *events.Usage // nil: it does not answer
+	shares []shareStanding
+}
+
+type shareStanding struct {
+	sheet    string
+	state    events.State
+	complete time.Time // zero: never
+}
+
+// run looks again and again until the context ends.
+func (st *standing) run(ctx context.Context) {
+	tick := time.NewTicker(standingEvery)
+	defer tick.Stop()
+	for {
+		st.refresh(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// refresh asks once.
+func (st *standing) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, standingTime)
+	defer cancel()
+	s := st.service
+	now := snapshot{ready: s.ready(ctx) == nil, budgets: map[string]float64{}}
+	if now.ready {
+		st.askNATS(ctx, &now)
+	}
+	now.partners = st.askPartners(ctx)
+	now.at = time.Now()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.last = now
+}
+
+func (st *standing) askNATS(ctx context.Context, now *snapshot) {
+	s := st.service
+	if d, err := s.nc.RTT(); err == nil {
+		now.rtt = d
+	}
+	if queue, err := s.inbox.Standing(ctx); err == nil {
+		now.queue = &queue
+	} else {
+		s.log.LogAttrs(ctx, slog.LevelDebug, "the queue cannot be looked at", slog.Any("err", err))
+	}
+	if js, err := jetstream.New(s.nc); err == nil {
+		if account, err := js.AccountInfo(ctx); err == nil {
+			now.store = account.Store
+		}
+	}
+	for _, o := range s.registry.Owners() {
+		if used, of, err := s.budget.Used(ctx, o.TokenID); err == nil && of > 0 {
+			now.budgets[o.Name] = max(0, float64(of-used)/float64(of))
+		}
+	}
+}
+
+// askPartners asks all partners, some at a time; one that does not answer keeps
+// only itself unknown.
+func (st *standing) askPartners(ctx context.Context) []partnerStanding {
+	shares := map[string][]*registry.Share{}
+	for _, reg := range st.service.registry.Registrations() {
+		for i := range reg.Shares {
+			if sh := &reg.Shares[i]; !sh.Ending {
+				shares[sh.Partner] = append(shares[sh.Partner], sh)
+			}
+		}
+	}
+	partners := st.service.registry.Partners()
+	found := make([]partnerStanding, len(partners))
+	var g errgroup.Group
+	g.SetLimit(partnersAside)
+	for i, p := range partners {
+		g.Go(func() error {
+			found[i] = st.askPartner(ctx, p, shares[p.Name])
+			return nil
+		})
+	}
+	_ = g.Wait() // they return none
+	return found
+}
+
+func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares []*registry.Share) partnerStanding {
+	now := partnerStanding{name: p.Name}
+	ctx, cancel := context.WithTimeout(ctx, standingTime/4)
+	defer cancel()
+	stream, err := st.service.partners.Stream(ctx, p)
+	if err != nil {
+		return now
+	}
+	usage, err := stream.Usage(ctx)
+	if err != nil {
+		return now
+	}
+	list := make([]*events.Share, len(shares))
+	for i, sh := range shares {
+		list[i] = &sh.Share
+	}
+	states, err := stream.States(ctx, list)
+	if err != nil {
+		return now
+	}
+	now.usage = &usage
+	for _, sh := range list {
+		now.shares = append(now.shares, shareNow(sh, states[sh], time.Now()))
+	}
+	return now
+}
+
+// shareNow says how a share stands: as its partner was told, or has to conclude.
+func shareNow(sh *events.Share, st *events.ShareState, at time.Time) shareStanding {
+	now := shareStanding{sheet: sh.Sheet, state: events.StateLoading}
+	if st == nil || st.Schema == nil || st.Status == nil || st.Schema.Revision < sh.Revision {
+		return now
+	}
+	now.state = st.Status.State
+	if next := st.Status.NextBefore; next != nil && at.After(*next) {
+		now.state = events.StateStale
+	}
+	if to := st.Status.CompleteTo; to != nil {
+		now.complete = to.Time
+	}
+	return now
+}

@@ -1,0 +1,107 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+)
+
+// Answer is what a callback was answered, for metrics.
+type Answer struct {
+	Status int
+	Kind   string // events, status, verification; empty where it was refused before that was known
+	Took   time.Duration
+}
+
+// refusal is an answer other than 200: a status of the contract, and why.
+type refusal struct {
+	status int
+	why    string
+	err    error
+}
+
+func (r *refusal) Error() string {
+	if r.err != nil {
+		return fmt.Sprintf("%s: %v", r.why, r.err)
+	}
+	return r.why
+}
+
+func refuse(status int, why string) error { return &refusal{status: status, why: why} }
+
+// answerError turns an error into an answer. On the path of callbacks only the
+// contract's codes leave.
+func answerError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	status, why := http.StatusServiceUnavailable, "cannot answer now"
+	var r *refusal
+	var h *echo.HTTPError
+	switch {
+	case errors.As(err, &r):
+		status, why = r.status, r.why
+	case errors.As(err, &h):
+		status, why = h.Code, http.StatusText(h.Code)
+	}
+	_ = c.String(status, why+"\n") // nobody is left to tell
+}
+
+// outcome is what the one log line of a callback says.
+type outcome struct {
+	registration string
+	kind         string // see Answer
+	events       int
+	bytes        int
+}
+
+// kindOf names the kind of a callback, as Answer does.
+func kindOf(cb *smartsheet.Callback) string {
+	if cb.NewWebhookStatus != "" {
+		return "status"
+	}
+	return "events"
+}
+
+// statusOf is the status that a callback is answered with.
+func statusOf(err error) int {
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return r.status
+	}
+	return http.StatusOK
+}
+
+// tell writes the one line of a callback.
+func (rc *Receiver) tell(ctx context.Context, out outcome, took time.Duration, err error) {
+	status, level := statusOf(err), slog.LevelInfo
+	if status >= 500 {
+		level = slog.LevelError
+	} else if status >= 400 {
+		level = slog.LevelWarn
+	}
+	attrs := append(traceAttr(ctx), slog.Int("status", status), slog.String("registration", out.registration),
+		slog.String("kind", out.kind), slog.Int("events", out.events), slog.Int("bytes", out.bytes), slog.Duration("took", took))
+	if err != nil {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	rc.Log.LogAttrs(ctx, level, "callback", attrs...)
+	if rc.Observe != nil {
+		rc.Observe(Answer{Status: status, Kind: out.kind, Took: took})
+	}
+}
+
+// attributes are what a callback's span says.
+func (o outcome) attributes(err error) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.Int("http.response.status_code", statusOf(err)), attribute.String("sheetbridge.registration", o.registration),
+		attribute.String("sheetbridge.kind", o.kind), attribute.Int("sheetbridge.events", o.events), attribute.Int("http.request.body.size", o.bytes),
+	}
+}
