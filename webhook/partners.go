@@ -48,6 +48,10 @@ type partnerStream struct {
 	failed time.Time
 	stream *events.Stream
 	close  func()
+
+	sweeping sync.Mutex // over what is below
+	sweptTo  uint64     // sequence where the next sweep goes on; 0: at the beginning
+	sweptAt  time.Time  // when all of the stream was looked at
 }
 
 // Stream returns the partner's stream. A partner that cannot be reached costs

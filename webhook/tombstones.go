@@ -1,0 +1,79 @@
+package webhook
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// sweepEvery is the time between two rounds over all partners.
+	sweepEvery = 10 * time.Minute
+	// sweepRest is how long a stream is left alone after all of it was looked at.
+	sweepRest = 6 * time.Hour
+	// sweepMessages bounds how many messages of a stream one round looks at, and
+	// sweepTime how long that may take.
+	sweepMessages = 10_000
+	sweepTime     = time.Minute
+	// sweepAtOnce is how many partners are swept at once: one that does not
+	// answer delays few others.
+	sweepAtOnce = 4
+)
+
+// Run purges deletions that are older than each partner's terms keep them,
+// round after round, until the context ends.
+func (p *Partners) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			p.Sweep(ctx, now)
+		}
+	}
+}
+
+// Sweep does one round: it looks at a part of each partner's stream and purges
+// what was deleted too long before now. It goes on where the last round ended. A
+// partner that fails is left for the next one.
+func (p *Partners) Sweep(ctx context.Context, now time.Time) {
+	var g errgroup.Group
+	g.SetLimit(sweepAtOnce)
+	for _, partner := range p.Registry.Partners() {
+		g.Go(func() error {
+			p.sweep(ctx, partner, now)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them fails
+}
+
+func (p *Partners) sweep(ctx context.Context, partner *registry.Partner, now time.Time) {
+	ps := p.slot(partner.Name)
+	ps.sweeping.Lock()
+	defer ps.sweeping.Unlock()
+	if ps.sweptTo == 0 && now.Sub(ps.sweptAt) < sweepRest {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sweepTime)
+	defer cancel()
+	stream, err := p.Stream(ctx, partner)
+	if err != nil {
+		return // its own trouble, and told at each of its passes
+	}
+	next, purged, err := stream.PurgeTombstones(ctx, now.Add(-partner.TombstonesKept()), ps.sweptTo, sweepMessages)
+	if err != nil {
+		p.Log.Warn("old deletions could not be purged, the next round tries again", "partner", partner.Name, "err", err)
+	}
+	if ps.sweptTo = next; next == 0 {
+		ps.sweptAt = now
+	}
+	if purged > 0 {
+		p.Log.Info("old deletions purged", "partner", partner.Name, "objects", purged)
+	}
+}
