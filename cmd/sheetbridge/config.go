@@ -14,6 +14,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
@@ -38,6 +39,9 @@ type settings struct {
 	NATSListen         string `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222"`
 	NATSTLSCert        string `envconfig:"NATS_TLS_CERT"`
 	NATSTLSKey         string `envconfig:"NATS_TLS_KEY"`
+	NATSClientCA       string `envconfig:"NATS_CLIENT_CA"`
+	NATSWSListen       string `envconfig:"NATS_WS_LISTEN"`
+	NATSLeafListen     string `envconfig:"NATS_LEAF_LISTEN"`
 	NATSAllowPlaintext string `envconfig:"NATS_ALLOW_PLAINTEXT" default:"false"`
 	NATSPublicURL      string `envconfig:"NATS_PUBLIC_URL"`
 	NATSReplicas       string `envconfig:"NATS_REPLICAS" default:"1"`
@@ -71,8 +75,9 @@ type natsConfig struct {
 	URL            string // empty: embedded
 	Creds          seal.Secret
 	Listen         string
-	TLSCert        string
-	TLSKey         string
+	TLS            broker.TLSFiles
+	WSListen       string // empty: no WebSocket
+	LeafListen     string // empty: no leaf nodes
 	AllowPlaintext bool
 	PublicURL      string
 	Replicas       int
@@ -124,7 +129,10 @@ func loadConfig() (*config, error) {
 }
 
 func (s *settings) nats(w *wrong) natsConfig {
-	n := natsConfig{URL: s.NATSURL, Listen: s.NATSListen, TLSCert: s.NATSTLSCert, TLSKey: s.NATSTLSKey, PublicURL: s.NATSPublicURL}
+	n := natsConfig{
+		URL: s.NATSURL, Listen: s.NATSListen, WSListen: s.NATSWSListen, LeafListen: s.NATSLeafListen, PublicURL: s.NATSPublicURL,
+		TLS: broker.TLSFiles{Cert: s.NATSTLSCert, Key: s.NATSTLSKey, ClientCA: s.NATSClientCA},
+	}
 	var err error
 	n.Replicas, err = parseCount(s.NATSReplicas, 1, 5)
 	w.add("NATS_REPLICAS", err)
@@ -132,8 +140,20 @@ func (s *settings) nats(w *wrong) natsConfig {
 	if err != nil {
 		w.add("NATS_ALLOW_PLAINTEXT", fmt.Errorf("%q is neither true nor false", s.NATSAllowPlaintext))
 	}
-	if (n.TLSCert == "") != (n.TLSKey == "") {
+	if (n.TLS.Cert == "") != (n.TLS.Key == "") {
 		w.add("NATS_TLS_CERT", errors.New("certificate and key go together: set NATS_TLS_KEY too, or neither"))
+	}
+	if n.TLS.ClientCA != "" && n.TLS.Cert == "" {
+		w.add("NATS_CLIENT_CA", errors.New("client certificates need TLS: set NATS_TLS_CERT and NATS_TLS_KEY too"))
+	}
+	for name, address := range map[string]string{"NATS_WS_LISTEN": n.WSListen, "NATS_LEAF_LISTEN": n.LeafListen} {
+		if address == "" {
+			continue
+		}
+		w.add(name, checkAddress(address))
+		if n.URL != "" {
+			w.add(name, errors.New("is of the embedded server, which NATS_URL turns off"))
+		}
 	}
 	if n.URL == "" {
 		w.add("NATS_LISTEN", checkAddress(n.Listen))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -116,14 +117,16 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 		}
 		return nil
 	}
-	tlsConfig, err := loadTLS(n.TLSCert, n.TLSKey)
-	if err != nil {
-		return err
+	var secure *tls.Config
+	if n.TLS.Cert != "" {
+		if secure, err = broker.LoadTLS(n.TLS, s.log); err != nil {
+			return fmt.Errorf("reading NATS_TLS_CERT, NATS_TLS_KEY and NATS_CLIENT_CA: %w", err)
+		}
 	}
 	dir := filepath.Join(s.cfg.DataDir, "nats")
 	s.broker, err = broker.Start(ctx, broker.Options{
 		Dir: dir, Master: master, Listen: n.Listen, PublicURL: n.PublicURL,
-		TLS: tlsConfig, AllowPlaintext: n.AllowPlaintext, Log: s.log,
+		TLS: secure, AllowPlaintext: n.AllowPlaintext, WebSocketListen: n.WSListen, LeafListen: n.LeafListen, Log: s.log,
 	})
 	if err != nil {
 		return fmt.Errorf("starting NATS: %w", err)
@@ -220,6 +223,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 func (s *service) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.relay.Run(ctx) })
+	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
 	g.Go(func() error {
 		s.standing.run(ctx)
