@@ -43,16 +43,18 @@ func answerError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	status, why := http.StatusServiceUnavailable, "cannot answer now"
+	why := "cannot answer now"
 	var r *refusal
 	var h *echo.HTTPError
 	switch {
 	case errors.As(err, &r):
-		status, why = r.status, r.why
+		why = r.why
 	case errors.As(err, &h):
-		status, why = h.Code, http.StatusText(h.Code)
+		why = http.StatusText(h.Code)
 	}
-	_ = c.String(status, why+"\n") // nobody is left to tell
+	// What is left of the body is not waited for.
+	c.Response().Header().Set("Connection", "close")
+	_ = c.String(statusOf(err), why+"\n") // nobody is left to tell
 }
 
 // outcome is what the one log line of a callback says.
@@ -73,10 +75,17 @@ func kindOf(cb *smartsheet.Callback) string {
 
 // statusOf is the status that a callback is answered with.
 func statusOf(err error) int {
-	if r := (*refusal)(nil); errors.As(err, &r) {
+	var r *refusal
+	var h *echo.HTTPError
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.As(err, &r):
 		return r.status
+	case errors.As(err, &h):
+		return h.Code
 	}
-	return http.StatusOK
+	return http.StatusServiceUnavailable
 }
 
 // tell writes the one line of a callback.

@@ -2,9 +2,16 @@ package webhook
 
 import (
 	"context"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
 // Handle does the pass of one hint, as the relay does with what the inbox hands out.
 func (r *Relay) Handle(ctx context.Context, h *inbox.Hint) error { return r.handle(ctx, h) }
+
+// SetTimeouts sets for how long a body may drip in, and for how long it waits
+// for others. It must be called before Handler.
+func (rc *Receiver) SetTimeouts(body, room time.Duration) {
+	rc.bodyTimeout, rc.roomTimeout = body, room
+}

@@ -1,12 +1,12 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -44,12 +44,14 @@ type Receiver struct {
 	Observe func(Answer)
 	Tracer  trace.Tracer // nil: no traces
 
-	room *semaphore.Weighted
+	room                     *semaphore.Weighted
+	bodyTimeout, roomTimeout time.Duration
 }
 
 // Handler returns the public listener's handler: callbacks and /healthz.
 func (rc *Receiver) Handler() http.Handler {
 	rc.room = semaphore.NewWeighted(bodiesAtOnce * rc.Limit)
+	rc.bodyTimeout, rc.roomTimeout = cmp.Or(rc.bodyTimeout, bodyTimeout), cmp.Or(rc.roomTimeout, roomTimeout)
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: rc.Log
 	e.HTTPErrorHandler = answerError
@@ -96,9 +98,9 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 	out.bytes = len(body)
 	if ch, ok := smartsheet.ParseChallenge(c.Request().Header, body); ok {
 		out.kind = "verification"
-		return answerChallenge(c, reg, ch)
+		return rc.answerChallenge(c, reg, ch)
 	}
-	if err := rc.verify(c, reg, body); err != nil {
+	if reg, err = rc.verify(c, reg, body); err != nil {
 		return err
 	}
 	cb, err := smartsheet.ParseCallback(body)
@@ -144,85 +146,6 @@ func (rc *Receiver) registration(c echo.Context) (*registry.Registration, error)
 		return nil, &refusal{http.StatusServiceUnavailable, "cannot look it up now", err}
 	}
 	return reg, nil
-}
-
-// body reads the body. All bodies in flight share one bound; release gives the
-// room back and may always be called.
-func (rc *Receiver) body(c echo.Context, reg *registry.Registration) (body []byte, release func(), err error) {
-	req := c.Request()
-	release = func() {}
-	if req.ContentLength > rc.Limit {
-		return nil, release, rc.tooLarge(req.Context(), reg)
-	}
-	room := rc.Limit
-	if req.ContentLength >= 0 {
-		room = req.ContentLength
-	}
-	ctx, cancel := context.WithTimeout(req.Context(), roomTimeout)
-	defer cancel()
-	if err := rc.room.Acquire(ctx, room); err != nil {
-		return nil, release, refuse(http.StatusServiceUnavailable, "too many callbacks at once")
-	}
-	release = func() { rc.room.Release(room) }
-	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyTimeout)) // the server's own is longer
-	body, err = io.ReadAll(io.LimitReader(req.Body, rc.Limit+1))
-	switch {
-	case err != nil:
-		return nil, release, &refusal{http.StatusBadRequest, "the body did not arrive", err}
-	case int64(len(body)) > rc.Limit:
-		return nil, release, rc.tooLarge(req.Context(), reg)
-	}
-	return body, release, nil
-}
-
-// tooLarge refuses a callback that cannot be read, and has the sheet compared
-// instead.
-func (rc *Receiver) tooLarge(ctx context.Context, reg *registry.Registration) error {
-	err := rc.store(ctx, &inbox.Hint{Registration: reg.ID, Why: inbox.WhyCallback, Whole: true, Full: true, ReceivedAt: time.Now()})
-	if err != nil {
-		return err
-	}
-	return refuse(http.StatusRequestEntityTooLarge, "larger than "+strconv.FormatInt(rc.Limit, 10)+" bytes")
-}
-
-// answerChallenge answers a verification request in both of the ways that
-// Smartsheet takes.
-func answerChallenge(c echo.Context, reg *registry.Registration, ch smartsheet.Challenge) error {
-	if ch.WebhookID != reg.WebhookID {
-		return refuse(http.StatusForbidden, "another webhook's verification")
-	}
-	c.Response().Header().Set(smartsheet.HeaderChallengeResponse, ch.Value)
-	return c.JSON(http.StatusOK, struct {
-		Response string `json:"smartsheetHookResponse"`
-	}{ch.Value})
-}
-
-// verify checks the signature of the raw body against the secrets that count.
-func (rc *Receiver) verify(c echo.Context, reg *registry.Registration, body []byte) error {
-	signature := c.Request().Header.Get(smartsheet.HeaderSignature)
-	for _, secret := range reg.Secrets(time.Now()) {
-		if smartsheet.VerifySignature(string(secret), body, signature) == nil {
-			return nil
-		}
-	}
-	if signature != "" && rc.BadSignature != nil {
-		rc.BadSignature(c.Request().Context(), reg.ID)
-	}
-	return refuse(http.StatusUnauthorized, "wrong or missing signature")
-}
-
-// store puts the hint into the inbox. The caller's hanging up does not stop it:
-// what is stored must not be unknown.
-func (rc *Receiver) store(ctx context.Context, h *inbox.Hint) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	ctx, span := tracerOr(rc.Tracer).Start(ctx, "store hint", trace.WithSpanKind(trace.SpanKindProducer))
-	err := rc.Inbox.Put(ctx, h)
-	endSpan(span, err)
-	if err != nil {
-		return &refusal{http.StatusServiceUnavailable, "cannot be stored now", err}
-	}
-	return nil
 }
 
 // NewServer returns an HTTP server for a listener that strangers reach, with

@@ -11,6 +11,13 @@ import (
 // MaxRows is the number of rows beyond which a hint says "the whole sheet".
 const MaxRows = 1000
 
+// What a hint keeps of the programs that made a change: they are told to
+// partners and change nothing else.
+const (
+	maxAgents     = 8        // of one row
+	maxAgentBytes = 64 << 10 // of all rows
+)
+
 // Why says who gave a hint.
 type Why string
 
@@ -97,7 +104,7 @@ func (h *Hint) addRow(id int64, deleted bool, agents []string) {
 	r := h.Rows[id]
 	r.Deleted = r.Deleted || deleted
 	for _, a := range agents {
-		if !slices.Contains(r.Agents, a) {
+		if !slices.Contains(r.Agents, a) && len(r.Agents) < maxAgents {
 			r.Agents = append(r.Agents, a)
 		}
 	}
@@ -109,8 +116,10 @@ func (h *Hint) empty() bool {
 }
 
 // normalize bounds a hint: many rows are the whole sheet. The rows whose
-// writers named themselves are kept, so that the events can name them.
+// writers named themselves are kept, as long as there are not too many, so that
+// the events can name them.
 func (h *Hint) normalize() {
+	h.boundAgents()
 	for _, ids := range []*[]int64{&h.Attachments, &h.Comments, &h.Discussions} {
 		slices.Sort(*ids)
 		*ids = slices.Compact(*ids)
@@ -119,9 +128,29 @@ func (h *Hint) normalize() {
 		h.Whole = true
 		maps.DeleteFunc(h.Rows, func(_ int64, r Row) bool { return len(r.Agents) == 0 })
 	}
+	if len(h.Rows) > MaxRows {
+		h.Rows = nil
+	}
 	if len(h.Attachments)+len(h.Comments)+len(h.Discussions) > MaxRows {
 		h.Whole, h.Full = true, true
 		h.Attachments, h.Comments, h.Discussions = nil, nil, nil
+	}
+}
+
+// boundAgents forgets all agents where they take too much room.
+func (h *Hint) boundAgents() {
+	size := 0
+	for _, r := range h.Rows {
+		for _, a := range r.Agents {
+			size += len(a)
+		}
+	}
+	if size <= maxAgentBytes {
+		return
+	}
+	for id, r := range h.Rows {
+		r.Agents = nil
+		h.Rows[id] = r
 	}
 }
 

@@ -1,0 +1,134 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	webhookID = 8444254503626628
+	secret    = "216ejjzdnq17mq1q8xs7d4hu8b"
+	oldSecret = "9zq17mq1q8xs7d4hu8b216ejjz"
+)
+
+// desk is a receiver with one registration, and what it has stored.
+type desk struct {
+	*bridge
+	reg     *registry.Registration
+	handler http.Handler
+	js      jetstream.JetStream
+}
+
+func newDesk(t testing.TB, o options) *desk {
+	t.Helper()
+	o.idle = true
+	d := &desk{bridge: newBridge(t, smartsheettest.New(t), o)}
+	d.receiver.BadSignature = nil
+	d.handler = d.receiver.Handler()
+	reg, err := d.registry.NewRegistration("ops", 7)
+	must(t, err)
+	reg.Phase, reg.WebhookID = registry.PhaseActive, webhookID
+	reg.Secret = d.sealed(secret, reg.SealName("secret"))
+	reg.OldSecret, reg.OldUntil = d.sealed(oldSecret, reg.SealName("secret")), time.Now().Add(time.Hour)
+	must(t, d.registry.CreateRegistration(t.Context(), reg))
+	d.reg = d.registry.Registration(reg.ID)
+	d.js, err = jetstream.New(d.broker.Bridge())
+	must(t, err)
+	return d
+}
+
+// request is a callback with a body, signed.
+func (d *desk) request(body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, d.path(), strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(smartsheet.HeaderSignature, smartsheet.Sign(secret, []byte(body)))
+	return r
+}
+
+func (d *desk) path() string { return webhook.CallbackPath + string(d.reg.CallbackKey()) }
+
+func (d *desk) answer(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	return w
+}
+
+// hints takes all that was stored since it was last asked.
+func (d *desk) hints() []inbox.Hint {
+	d.t.Helper()
+	stream, err := d.js.Stream(d.t.Context(), inbox.StreamName)
+	must(d.t, err)
+	var list []inbox.Hint
+	if stream.CachedInfo().State.Msgs == 0 {
+		return nil
+	}
+	for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq; seq++ {
+		m, err := stream.GetMsg(d.t.Context(), seq)
+		must(d.t, err)
+		var h inbox.Hint
+		must(d.t, json.Unmarshal(m.Data, &h))
+		h.ReceivedAt, h.ChangedAt = time.Time{}, time.Time{}
+		list = append(list, h)
+	}
+	must(d.t, stream.Purge(d.t.Context()))
+	return list
+}
+
+func event(fields string) string {
+	return fmt.Sprintf(`{"nonce":"n","webhookId":%d,"scope":"sheet","scopeObjectId":7,"events":[%s]}`, webhookID, fields)
+}
+
+const rowUpdated = `{"objectType":"row","eventType":"updated","id":71}`
+
+func challenge(header string, body string) func(*desk) *http.Request {
+	return func(d *desk) *http.Request {
+		r := httptest.NewRequest(http.MethodPost, d.path(), strings.NewReader(body))
+		if header != "" {
+			r.Header.Set(smartsheet.HeaderChallenge, header)
+		}
+		return r
+	}
+}
+
+func post(body string) func(*desk) *http.Request {
+	return func(d *desk) *http.Request { return d.request(body) }
+}
+
+func signedWith(secret, body string, change func(string) string) func(*desk) *http.Request {
+	return func(d *desk) *http.Request {
+		r := d.request(body)
+		r.Header.Set(smartsheet.HeaderSignature, change(smartsheet.Sign(secret, []byte(body))))
+		return r
+	}
+}
+
+func same(s string) string { return s }
+
+func method(m string) func(*desk) *http.Request {
+	return func(d *desk) *http.Request {
+		r := d.request(event(rowUpdated))
+		r.Method = m
+		return r
+	}
+}
+
+func to(path string) func(*desk) *http.Request {
+	return func(d *desk) *http.Request {
+		r := d.request(event(rowUpdated))
+		r.URL.Path = strings.ReplaceAll(path, "{key}", string(d.reg.CallbackKey()))
+		return r
+	}
+}
