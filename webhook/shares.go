@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -274,6 +275,9 @@ func (g *Registrar) RotateSecret(ctx context.Context, id string) error {
 // takeSecret stores a new shared secret and keeps the old one for a while.
 func (g *Registrar) takeSecret(ctx context.Context, id, secret string) error {
 	_, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
+		if known := reg.Secrets(time.Now()); len(known) > 0 && known[0] == seal.Secret(secret) {
+			return nil // a look at the webhook was faster than we; the old one must stay
+		}
 		sealed, err := g.Registry.Sealer().SealString(secret, reg.SealName("secret"))
 		if err != nil {
 			return err
