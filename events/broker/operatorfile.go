@@ -1,0 +1,93 @@
+package broker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+const operatorName = "broker/operator" // what an operator is sealed as
+
+// operatorRecord is an operator as it is sealed.
+type operatorRecord struct {
+	Operator, System, Bridge string
+	Partners                 map[string]partnerRecord
+}
+
+type partnerRecord struct {
+	PublicKey, Seed, SigningSeed string
+	Limits                       Limits
+}
+
+// LoadOperator reads an operator from a file, sealed under the master key, or
+// makes one where the file is not there.
+func LoadOperator(path string, master seal.MasterKey) (*Operator, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return NewOperator()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read operator: %w", err)
+	}
+	var file keyFile
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("read operator in %s: %w", path, err)
+	}
+	sealer, err := seal.Open(master, file.Keyset)
+	if err != nil {
+		return nil, fmt.Errorf("read operator in %s: %w", path, err)
+	}
+	plain, err := sealer.Open(file.Seeds, operatorName)
+	if err != nil {
+		return nil, fmt.Errorf("read operator in %s: %w", path, err)
+	}
+	var r operatorRecord
+	if err := json.Unmarshal(plain, &r); err != nil {
+		return nil, fmt.Errorf("read operator in %s: not what was written", path)
+	}
+	o := &Operator{Seed: seed(r.Operator), System: seed(r.System), Bridge: seed(r.Bridge), Partners: map[string]Account{}}
+	for name, p := range r.Partners {
+		o.Partners[name] = Account{PublicKey: p.PublicKey, Seed: seed(p.Seed), SigningSeed: seed(p.SigningSeed), Limits: p.Limits}
+	}
+	return o, nil
+}
+
+// Save writes the operator to a file, sealed under the master key.
+func (o *Operator) Save(path string, master seal.MasterKey) error {
+	if err := o.save(path, master); err != nil {
+		return fmt.Errorf("write operator: %w", err)
+	}
+	return nil
+}
+
+func (o *Operator) save(path string, master seal.MasterKey) error {
+	r := operatorRecord{string(o.Seed), string(o.System), string(o.Bridge), map[string]partnerRecord{}}
+	for name, a := range o.Partners {
+		r.Partners[name] = partnerRecord{a.PublicKey, string(a.Seed), string(a.SigningSeed), a.Limits}
+	}
+	plain, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	keyset, err := seal.NewKeyset(master)
+	if err != nil {
+		return err
+	}
+	sealer, err := seal.Open(master, keyset)
+	if err != nil {
+		return err
+	}
+	sealed, err := sealer.Seal(plain, operatorName)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(keyFile{Keyset: keyset, Seeds: sealed})
+	if err != nil {
+		return err
+	}
+	return writeFile(path, text)
+}
