@@ -135,10 +135,14 @@ func (a *App) grant(ctx context.Context, kind, parameter, value string) (*Grant,
 	return &Grant{AccessToken: wire.AccessToken, RefreshToken: wire.RefreshToken, ExpiresAt: asked.Add(life)}, nil
 }
 
-// Revoke withdraws all tokens that the user of the access token gave the app.
-// Smartsheet disables the webhooks that were made with them for good.
-func (a *App) Revoke(ctx context.Context, accessToken string) error {
-	r := request{method: http.MethodDelete, route: "/token", query: url.Values{"deleteAllForApiClient": {"true"}}}
+// Revoke withdraws the access token. With all, it withdraws everything that its
+// user gave the app: Smartsheet disables the webhooks that were made with it for
+// good then.
+func (a *App) Revoke(ctx context.Context, accessToken string, all bool) error {
+	r := request{method: http.MethodDelete, route: "/token"}
+	if all {
+		r.query = url.Values{"deleteAllForApiClient": {"true"}}
+	}
 	return a.client(func(context.Context) (string, error) { return accessToken, nil }).do(ctx, r, nil)
 }
 

@@ -48,12 +48,26 @@ type Access struct {
 	BaseURL  string       // overrides the owner's region
 	HTTP     *http.Client // nil: the client's own
 	Version  string
+	OAuth    *OAuth                                   // nil: not configured
 	Observe  func(owner string, call smartsheet.Call) // nil: nobody
 }
 
 // Client returns a client for the owner. The first request waits for its turn
 // as a request of the class does, those that follow from it are urgent.
 func (a *Access) Client(o *registry.Owner, class budget.Class) (*smartsheet.Client, error) {
+	if o.Kind == KindOAuth {
+		c := a.client(o.Name, o.Region, "", o.TokenID, "", class)
+		c.Token = func(ctx context.Context) (string, error) {
+			if a.OAuth == nil {
+				return "", fmt.Errorf("owner %s: OAuth is not configured any more", o.Name)
+			}
+			return a.OAuth.token(ctx, o.Name)
+		}
+		c.Renew = func(ctx context.Context, refused string, cause error) (string, error) {
+			return a.OAuth.renewed(ctx, o.Name, refused, cause)
+		}
+		return c, nil
+	}
 	token, err := a.Registry.Sealer().OpenString(o.Token, o.SealName("token"))
 	if err != nil {
 		return nil, fmt.Errorf("opening the token of owner %s: %w", o.Name, err)

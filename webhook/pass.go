@@ -98,7 +98,7 @@ func (p *pass) once(ctx context.Context) error {
 		return nil
 	}
 	if p.owner == nil || p.owner.State != registry.OwnerOK {
-		p.say(ctx, p.runs, events.StateSuspended, "Smartsheet refuses the owner's token")
+		p.say(ctx, p.runs, events.StateSuspended, suspension(p.owner))
 		return nil
 	}
 	if err := p.read(ctx); err != nil {

@@ -198,7 +198,7 @@ func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, err
 		return nil, nil, NewProblem(FaultInvalid, "owner", "there is no owner %q: add it with POST /v1/owners", name)
 	}
 	if o.State != registry.OwnerOK {
-		return nil, nil, NewProblem(FaultConflict, "owner", "the access of owner %q does not work (%s): replace its token with PUT /v1/owners/%s/token", name, o.State, name)
+		return nil, nil, NewProblem(FaultConflict, "owner", "%s", Useless(o))
 	}
 	client, err := g.Access.Client(o, budget.Callback)
 	return o, client, err

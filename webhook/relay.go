@@ -104,7 +104,7 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		if err := r.tellOthers(ctx, p.reg); err != nil {
 			return "again", err
 		}
-		p.say(ctx, p.runs, events.StateSuspended, "Smartsheet refuses the owner's token")
+		p.say(ctx, p.runs, events.StateSuspended, suspension(r.Registry.Owner(p.owner.Name)))
 		return "refused", nil
 	case class == smartsheet.Forbidden || class == smartsheet.NotFound:
 		p.say(ctx, p.runs, events.StateStale, "the owner cannot read the sheet")
@@ -149,7 +149,7 @@ func (r *Relay) refuse(ctx context.Context, o *registry.Owner, cause error) erro
 		if now.Revision != o.Revision {
 			return registry.ErrConflict
 		}
-		now.State, now.Reason = registry.OwnerRefused, cause.Error()
+		now.State, now.Reason = stateFor(now, cause)
 		return nil
 	})
 	if errors.Is(err, registry.ErrNotFound) {

@@ -199,7 +199,7 @@ func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], err
 		return nil, err
 	}
 	if o.State != registry.OwnerOK {
-		return nil, problem(http.StatusConflict, "the access of owner %q does not work (%s): replace its token with PUT /v1/owners/%s/token", o.Name, o.State, o.Name)
+		return nil, problem(http.StatusConflict, "%s", webhook.Useless(o))
 	}
 	client, err := a.Access.Client(o, budget.Callback)
 	if err != nil {

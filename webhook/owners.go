@@ -1,0 +1,160 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	renewEvery  = time.Minute
+	reviveEvery = 10 * time.Minute
+)
+
+// Owners keeps the access of all owners alive: tokens of consents are renewed
+// before they expire, and what an administrator of Company A had blocked goes
+// on when it works again.
+type Owners struct {
+	Registry *registry.Registry
+	Access   *Access
+	Inbox    *inbox.Inbox
+	Log      *slog.Logger
+}
+
+// Run works until the context ends.
+func (w *Owners) Run(ctx context.Context) error {
+	renew, revive := time.NewTicker(renewEvery), time.NewTicker(reviveEvery)
+	defer renew.Stop()
+	defer revive.Stop()
+	for {
+		w.Renew(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-renew.C:
+		case <-revive.C:
+			w.Revive(ctx)
+		}
+	}
+}
+
+// Renew renews the tokens of consents that expire before long.
+func (w *Owners) Renew(ctx context.Context) {
+	oauth := w.Access.OAuth
+	if oauth == nil {
+		return
+	}
+	for _, owner := range w.Registry.Owners() {
+		if owner.Kind != KindOAuth || !oauth.due(owner) {
+			continue
+		}
+		err := oauth.renew(ctx, owner.Name, owner.OAuth.Generation)
+		if err != nil && !errors.Is(err, errLeased) && !errors.Is(err, errRenewed) && ctx.Err() == nil {
+			w.Log.Warn("tokens could not be renewed", "owner", owner.Name, "expiresAt", owner.OAuth.ExpiresAt, "err", err)
+		}
+	}
+}
+
+// Revive tries the tokens of suspended owners: what suspended them is somebody
+// else's to change, and that is not told.
+func (w *Owners) Revive(ctx context.Context) {
+	for _, owner := range w.Registry.Owners() {
+		if owner.State != registry.OwnerSuspended || owner.Kind == KindOAuth {
+			continue
+		}
+		if err := w.revive(ctx, owner); err != nil && ctx.Err() == nil {
+			w.Log.Info("an owner is still suspended", "owner", owner.Name, "err", err)
+		}
+	}
+}
+
+func (w *Owners) revive(ctx context.Context, owner *registry.Owner) error {
+	client, err := w.Access.Client(owner, budget.Load)
+	if err != nil {
+		return err
+	}
+	if _, err := client.Me(ctx); err != nil {
+		return err
+	}
+	err = w.Registry.UpdateOwner(ctx, owner.Name, func(now *registry.Owner) error {
+		if now.Revision != owner.Revision {
+			return registry.ErrConflict
+		}
+		now.State, now.Reason = registry.OwnerOK, ""
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.Wake(ctx, owner.Name)
+}
+
+// Wake has all sheets of an owner looked at, and their webhooks too.
+func (w *Owners) Wake(ctx context.Context, owner string) error {
+	for _, reg := range w.Registry.Registrations() {
+		if reg.Owner != owner {
+			continue
+		}
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true, ReceivedAt: time.Now()}
+		if err := w.Inbox.Put(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stateFor is the state of an owner whose request was refused so, and why.
+func stateFor(o *registry.Owner, cause error) (registry.OwnerState, string) {
+	reason := cause.Error()
+	if advice := Advice(cause); advice != "" {
+		reason += ". " + advice
+	}
+	var e *smartsheet.Error
+	if o.Kind == KindOAuth || errors.As(cause, &e) && blocked(e.Code) {
+		return registry.OwnerSuspended, reason
+	}
+	return registry.OwnerRefused, reason
+}
+
+// blocked tells whether a code is about what an administrator can undo while the
+// token stays what it is.
+func blocked(code int) bool {
+	switch code {
+	case 1005, 1030, 1044, 1188:
+		return true
+	}
+	return code >= 1269 && code <= 1275
+}
+
+// suspension says to partners why nothing is read in the owner's name. It names
+// no person.
+func suspension(o *registry.Owner) string {
+	switch {
+	case o == nil:
+		return "there is nobody in whose name the sheet could be read"
+	case o.State == registry.OwnerAuthorize:
+		return "the sheet's owner has to consent again"
+	case o.State == registry.OwnerSuspended && o.Kind == KindOAuth:
+		return "the sheet's owner withdrew the consent"
+	case o.State == registry.OwnerSuspended:
+		return "the owner's access is blocked at Smartsheet"
+	}
+	return "Smartsheet refuses the owner's token"
+}
+
+// Useless says to an administrator that nothing can be done in the owner's name,
+// and what helps.
+func Useless(o *registry.Owner) string {
+	help := "replace its token with PUT /v1/owners/" + o.Name + "/token"
+	if o.Kind == KindOAuth {
+		help = "send its user the address that POST /v1/owners/" + o.Name + "/authorize gives"
+	}
+	return fmt.Sprintf("the access of owner %q does not work (%s): %s", o.Name, o.State, help)
+}
