@@ -41,6 +41,10 @@ type Stream struct {
 	info    *jetstream.StreamInfo // as it was when the stream was opened
 }
 
+// ErrTaken says that the account has a stream of that name which is not this
+// partner's. It is left alone.
+var ErrTaken = errors.New("the account has another stream " + StreamName + ": give the partner an account of its own")
+
 // OpenStream returns the partner's stream over a connection into its account,
 // and makes it when there is none.
 func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOptions) (*Stream, error) {
@@ -48,10 +52,14 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOpti
 	if err != nil {
 		return nil, fmt.Errorf("opening the stream of partner %s: %w", partner, err)
 	}
+	subjects := []string{"smartsheet." + partner + ".>"}
+	if there, err := js.Stream(ctx, StreamName); err == nil && !slices.Equal(there.CachedInfo().Config.Subjects, subjects) {
+		return nil, fmt.Errorf("opening the stream of partner %s: %w: its subjects are %q", partner, ErrTaken, there.CachedInfo().Config.Subjects)
+	}
 	st, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:               StreamName,
 		Description:        "Sheetbridge: what is shared with " + partner,
-		Subjects:           []string{"smartsheet." + partner + ".>"},
+		Subjects:           subjects,
 		Storage:            jetstream.FileStorage,
 		Retention:          jetstream.LimitsPolicy,
 		Discard:            jetstream.DiscardNew, // when full it refuses; a living row's last state is never dropped
