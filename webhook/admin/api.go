@@ -62,6 +62,8 @@ func (a *API) Handler() http.Handler {
 	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(status422{c}) })
 	a.routeOwners(api)
 	a.routePartners(api)
+	a.routeTerms(api)
+	a.routeContract(api)
 	a.routeCredentials(api)
 	a.routeWebhooks(api)
 	a.routeShares(api)

@@ -32,6 +32,7 @@ type Partner struct {
 	Subjects  string    `json:"subjects" doc:"What its stream holds" example:"smartsheet.acme.>"`
 	External  bool      `json:"external" doc:"Its account is at another NATS: the bridge mints no credentials there"`
 	CreatedAt time.Time `json:"createdAt"`
+	Terms
 }
 
 // MadePartner is a partner that was just added.
@@ -44,6 +45,7 @@ type MadePartner struct {
 type NewPartner struct {
 	Name string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" example:"acme"`
 	NATS *NATS  `json:"nats,omitempty" doc:"Where the partner's account is somewhere else; required where SHEETBRIDGE_NATS_URL is set"`
+	NewTerms
 }
 
 // NATS is an account at another NATS.
@@ -80,7 +82,7 @@ func (a *API) routePartners(api huma.API) {
 func (a *API) partnerOf(p *registry.Partner) Partner {
 	shown := Partner{
 		Name: p.Name, Stream: events.StreamName, Subjects: "smartsheet." + p.Name + ".>",
-		External: p.External != nil, CreatedAt: p.CreatedAt,
+		External: p.External != nil, CreatedAt: p.CreatedAt, Terms: termsOf(p),
 	}
 	switch {
 	case p.External != nil:
@@ -101,8 +103,14 @@ func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadeP
 	if b.NATS == nil && a.Broker == nil {
 		return nil, invalid("nats", "is required, since SHEETBRIDGE_NATS_URL is set and the bridge can make no accounts there: give the url and credentials of the partner's account")
 	}
+	if b.NATS != nil && b.Limits != nil {
+		return nil, invalid("limits", "the account is at another NATS: limit it there")
+	}
 	p := &registry.Partner{Name: b.Name, Credentials: []registry.Credential{}, CreatedAt: now()}
-	var err error
+	err := b.apply(&p.Terms)
+	if err != nil {
+		return nil, err
+	}
 	if p.MaskKey, err = a.newMaskKey(p); err != nil {
 		return nil, err
 	}
@@ -135,6 +143,7 @@ func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds strin
 	if err != nil {
 		return "", err
 	}
+	account.Limits = p.Limits
 	creds, user, err := account.MintUser(firstCredentials, time.Time{})
 	if err != nil {
 		return "", err

@@ -212,6 +212,8 @@ func TestExternalPartner(t *testing.T) {
 	if _, err := js.Stream(t.Context(), "EVENTS"); err != nil {
 		t.Errorf("got %v, want the stream made there", err)
 	}
+	// A second partner in the same account would take the stream over.
+	w.refused(422, "body.nats", "an account of its own", "POST", "/v1/partners", strings.Replace(body(url, creds), "acme", "globex", 1))
 	w.ok(204, "DELETE", "/v1/partners/acme", "")
 	if _, err := js.Stream(t.Context(), "EVENTS"); err == nil {
 		t.Error("got the stream still, want it removed")

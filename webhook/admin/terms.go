@@ -1,0 +1,194 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// Bounds of what a partner's terms may say.
+const (
+	minStorage, maxStorage       = 64 << 10, 1 << 44
+	minPayload, maxPayload       = 1 << 10, 8 << 20
+	minTombstones, maxTombstones = time.Hour, 10 * 366 * 24 * time.Hour
+)
+
+// Terms are what holds for a partner besides its shares.
+type Terms struct {
+	Limits     *Limits `json:"limits,omitempty" doc:"Of its NATS account; absent where that is not ours"`
+	History    int     `json:"history" doc:"How many messages of each subject its stream keeps" example:"32"`
+	Tombstones string  `json:"tombstones" doc:"How long its stream keeps that an object was deleted" example:"720h0m0s"`
+}
+
+// Limits bound what a partner can take.
+type Limits struct {
+	Storage     string `json:"storage" doc:"Of its stream on disk. Once it is full nothing more is published to this partner" example:"1GiB"`
+	Consumers   int    `json:"consumers" doc:"Of its stream" example:"64"`
+	Connections int    `json:"connections" doc:"Open at once" example:"16"`
+	Payload     string `json:"payload" doc:"Largest request that it may send" example:"512KiB"`
+}
+
+// NewTerms change a partner's terms; what is left out stays as it is.
+type NewTerms struct {
+	Limits     *NewLimits `json:"limits,omitempty" doc:"Only where the account is ours"`
+	History    *int       `json:"history,omitempty" minimum:"1" maximum:"1000" doc:"How many messages of each subject its stream keeps; 32 unless told" example:"32"`
+	Tombstones *string    `json:"tombstones,omitempty" doc:"How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told" example:"720h"`
+}
+
+// NewLimits change a partner's limits; what is left out stays as it is.
+type NewLimits struct {
+	Storage     *string `json:"storage,omitempty" doc:"Of its stream on disk, from 64KiB to 16TiB; 1GiB unless told" example:"1GiB"`
+	Consumers   *int    `json:"consumers,omitempty" minimum:"1" maximum:"10000" doc:"Of its stream; 64 unless told" example:"64"`
+	Connections *int    `json:"connections,omitempty" minimum:"1" maximum:"10000" doc:"Open at once; 16 unless told" example:"16"`
+	Payload     *string `json:"payload,omitempty" doc:"Largest request that it may send, from 1KiB to 8MiB; 512KiB unless told" example:"512KiB"`
+}
+
+type changeTermsRequest struct {
+	Name string `path:"name" doc:"The partner's name"`
+	Body NewTerms
+}
+
+func (a *API) routeTerms(api huma.API) {
+	register(api, operation{
+		method: http.MethodPatch, path: "/v1/partners/{name}", id: "changePartner", tag: "partners", body: smallBody,
+		summary: "Change a partner's limits, history or tombstones", description: "They hold at once. What is left out stays as it is. Less history than before removes what is too much.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway},
+	}, a.changeTerms)
+}
+
+func termsOf(p *registry.Partner) Terms {
+	t := Terms{History: p.History, Tombstones: p.TombstonesKept().String()}
+	if t.History == 0 {
+		t.History = events.History
+	}
+	if p.Account != nil {
+		l := p.Limits.Effective()
+		t.Limits = &Limits{formatSize(l.Storage), l.Consumers, l.Connections, formatSize(l.Payload)}
+	}
+	return t
+}
+
+// apply changes terms as the request says.
+func (n *NewTerms) apply(t *registry.Terms) error {
+	if n.History != nil {
+		t.History = *n.History
+	}
+	if n.Tombstones != nil {
+		d, err := time.ParseDuration(*n.Tombstones)
+		if err != nil || d < minTombstones || d > maxTombstones {
+			return invalid("tombstones", "want a duration from 1h to 87840h, such as 720h")
+		}
+		t.Tombstones = d
+	}
+	if n.Limits == nil {
+		return nil
+	}
+	return n.Limits.apply(&t.Limits)
+}
+
+func (n *NewLimits) apply(l *broker.Limits) (err error) {
+	if n.Consumers != nil {
+		l.Consumers = *n.Consumers
+	}
+	if n.Connections != nil {
+		l.Connections = *n.Connections
+	}
+	if n.Storage != nil {
+		if l.Storage, err = parseSize(*n.Storage, minStorage, maxStorage); err != nil {
+			return invalid("limits.storage", "%v", err)
+		}
+	}
+	if n.Payload != nil {
+		if l.Payload, err = parseSize(*n.Payload, minPayload, maxPayload); err != nil {
+			return invalid("limits.payload", "%v", err)
+		}
+	}
+	return nil
+}
+
+// changeTerms may be repeated until it succeeds: the record comes first, then
+// the server and the stream.
+func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Partner], error) {
+	a.accounts.Lock()
+	defer a.accounts.Unlock()
+	p, err := a.partner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Limits != nil && p.Account == nil {
+		return nil, invalid("limits", "the account of partner %q is at another NATS: limit it there", p.Name)
+	}
+	err = a.Registry.UpdatePartner(ctx, p.Name, func(p *registry.Partner) error { return in.Body.apply(&p.Terms) })
+	if err != nil {
+		return nil, err
+	}
+	if p, err = a.partner(in.Name); err != nil {
+		return nil, err
+	}
+	if p.Account != nil && a.Broker != nil {
+		if err := a.putAccount(ctx, p.Name); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := a.Partners.Stream(ctx, p); err != nil {
+		return nil, upstream("changing the partner's stream", err)
+	}
+	return &out[Partner]{a.partnerOf(p)}, a.catchUp(ctx, p.Name)
+}
+
+// catchUp has the partner's sheets compared soon: what its stream had no room
+// for may have room now.
+func (a *API) catchUp(ctx context.Context, partner string) error {
+	for _, reg := range a.Registry.Registrations() {
+		its := func(s registry.Share) bool { return s.Partner == partner }
+		if reg.Phase != registry.PhaseActive || !slices.ContainsFunc(reg.Shares, its) {
+			continue
+		}
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyAdmin, Whole: true, Full: true, ReceivedAt: time.Now()}
+		if err := a.Inbox.Put(ctx, h); err != nil {
+			return upstream("having the partner's sheets compared", err)
+		}
+	}
+	return nil
+}
+
+// sizeUnits are those of sizes, the largest first.
+func sizeUnits() []string { return []string{"TiB", "GiB", "MiB", "KiB"} }
+
+// parseSize reads a number of bytes such as 512KiB, 16MiB, 1GiB or 1048576.
+func parseSize(s string, least, most int64) (int64, error) {
+	number, factor := s, int64(1)
+	for i, unit := range sizeUnits() {
+		if text, ok := strings.CutSuffix(s, unit); ok {
+			number, factor = text, 1<<(10*(len(sizeUnits())-i))
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > most/factor || n*factor < least {
+		return 0, errors.New("want a size from " + formatSize(least) + " to " + formatSize(most) + ", such as 512KiB or 1GiB")
+	}
+	return n * factor, nil
+}
+
+// formatSize writes a number of bytes as parseSize reads it.
+func formatSize(n int64) string {
+	for i, unit := range sizeUnits() {
+		if factor := int64(1) << (10 * (len(sizeUnits()) - i)); n >= factor && n%factor == 0 {
+			return fmt.Sprintf("%d%s", n/factor, unit)
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
