@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -60,6 +61,7 @@ func (o *OAuth) answer(ctx context.Context, state, code, refused string) (*page,
 	default:
 		return &page{Status: http.StatusServiceUnavailable, Title: "Not ready yet", Text: "Reload this page in a few seconds."}, "", nil
 	}
+	ctx = audit.As(ctx, "owner "+ownerOfState(state))
 	owner, err := o.take(ctx, state)
 	switch {
 	case errors.Is(err, errUnknownState):

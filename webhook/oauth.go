@@ -44,9 +44,6 @@ type OAuth struct {
 
 	// Wake has all sheets of an owner looked at, and their partners told.
 	Wake func(ctx context.Context, owner string) error
-	// Audit is told of a consent before it counts; its error keeps it from
-	// counting. Nil: nobody.
-	Audit func(ctx context.Context, owner, what string) error
 }
 
 func (o *OAuth) now() time.Time {
@@ -159,11 +156,6 @@ func (o *OAuth) complete(ctx context.Context, owner *registry.Owner, code string
 			o.Log.Warn("tokens of a user who is not the owner could not be given back", "owner", owner.Name, "err", err)
 		}
 		return me, errOtherUser
-	}
-	if o.Audit != nil {
-		if err := o.Audit(ctx, owner.Name, "consented: "+me.Email); err != nil {
-			return me, err
-		}
 	}
 	return me, o.consented(ctx, owner.Name, me, grant)
 }

@@ -46,18 +46,27 @@ func RegistrationID(owner string, sheetID int64) string {
 
 // CreateOwner stores a new owner; ErrExists if the name is taken.
 func (r *Registry) CreateOwner(ctx context.Context, o *Owner) error {
+	if err := r.notes(ctx, ownerKey+o.Name, nil, o); err != nil {
+		return err
+	}
 	_, err := r.put(ctx, ownerKey+o.Name, o, 0)
 	return err
 }
 
 // CreatePartner stores a new partner; ErrExists if the name is taken.
 func (r *Registry) CreatePartner(ctx context.Context, p *Partner) error {
+	if err := r.notes(ctx, partnerKey+p.Name, nil, p); err != nil {
+		return err
+	}
 	_, err := r.put(ctx, partnerKey+p.Name, p, 0)
 	return err
 }
 
 // CreateRegistration stores a new registration.
 func (r *Registry) CreateRegistration(ctx context.Context, reg *Registration) error {
+	if err := r.notes(ctx, webhookKey+reg.ID, nil, reg); err != nil {
+		return err
+	}
 	_, err := r.put(ctx, webhookKey+reg.ID, reg, 0)
 	return err
 }
@@ -108,6 +117,9 @@ func update[T any](ctx context.Context, r *Registry, key string, change func(*T,
 		if err := change(record, revision); err != nil {
 			return err
 		}
+		if err := r.notes(ctx, key, value, record); err != nil {
+			return err
+		}
 		if _, err = r.put(ctx, key, record, revision); !errors.Is(err, ErrConflict) {
 			return err
 		}
@@ -117,15 +129,24 @@ func update[T any](ctx context.Context, r *Registry, key string, change func(*T,
 
 // DeleteOwner removes an owner as it was read.
 func (r *Registry) DeleteOwner(ctx context.Context, o *Owner) error {
+	if err := r.notes(ctx, ownerKey+o.Name, o, nil); err != nil {
+		return err
+	}
 	return r.remove(ctx, ownerKey+o.Name, o.Revision)
 }
 
 // DeletePartner removes a partner as it was read.
 func (r *Registry) DeletePartner(ctx context.Context, p *Partner) error {
+	if err := r.notes(ctx, partnerKey+p.Name, p, nil); err != nil {
+		return err
+	}
 	return r.remove(ctx, partnerKey+p.Name, p.Revision)
 }
 
 // DeleteRegistration removes a registration as it was read.
 func (r *Registry) DeleteRegistration(ctx context.Context, reg *Registration) error {
+	if err := r.notes(ctx, webhookKey+reg.ID, reg, nil); err != nil {
+		return err
+	}
 	return r.remove(ctx, webhookKey+reg.ID, reg.Revision)
 }

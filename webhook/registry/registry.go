@@ -35,6 +35,10 @@ var (
 
 // Registry is the bucket and what is known of it. It is safe for concurrent use.
 type Registry struct {
+	// Note is told of what changes before it is stored; its error keeps the
+	// change from being made. Nil: nobody. It is set before the first change.
+	Note func(ctx context.Context, n Note) error
+
 	nc   *nats.Conn
 	kv   jetstream.KeyValue
 	keys *keyset

@@ -1,0 +1,236 @@
+// Package audit keeps who did what and when: every action of the admin API and
+// every change of what a partner may see. The entries lie in a stream of the
+// bridge's NATS account that takes no deletion. Each names the SHA-256 of the
+// one before it and is signed with a key that follows from the master key, so
+// that an entry which was changed, left out or slipped in is found. What was cut
+// off at the end is found by whoever remembers the last hash: see [Report].
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// Names in the bridge's account.
+const (
+	StreamName = "AUDIT"
+	subject    = "audit.entry"
+	header     = "Sheetbridge-Mac" // HMAC-SHA256 of the message, hex
+)
+
+const (
+	requestTimeout = 5 * time.Second
+	attempts       = 50 // against other replicas that write at the same moment
+	maxDetails     = 256 << 10
+	maxText        = 300
+)
+
+// ErrNotKept says that an entry could not be stored: what it is about must not
+// be done.
+var ErrNotKept = errors.New("the audit log cannot be written")
+
+// Outcomes of what was tried.
+const (
+	Begun   = "begun"   // it is being done now; how it ended says another entry
+	Done    = "done"    //
+	Refused = "refused" // nothing was changed, or not all of it
+	Changed = "changed" // what is stored was changed so
+)
+
+// Entry is one entry. It holds no secret.
+type Entry struct {
+	Sequence uint64          `json:"-"`       // in the stream
+	Hash     string          `json:"-"`       // SHA-256 of the message, hex
+	ID       string          `json:"id"`      // its own
+	At       time.Time       `json:"at"`      // when it was written
+	Who      string          `json:"who"`     // name of the admin token; bridge: of itself; owner …: in the browser
+	What     string          `json:"what"`    // "POST /v1/owners", "share added"
+	On       string          `json:"on"`      // what it is about
+	Outcome  string          `json:"outcome"` // begun, done, refused, changed
+	Details  json.RawMessage `json:"details,omitempty"`
+	Previous string          `json:"previous"` // Hash of the entry before it
+}
+
+// first is what the first entry names as the one before it.
+const first = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// Log is the audit log. It is safe for concurrent use, by many processes.
+type Log struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	key    []byte
+
+	mu   sync.Mutex
+	last uint64 // sequence of the last entry as far as is known
+	hash string // and its hash
+}
+
+// Open opens the log over a connection into the bridge's account and makes it
+// when there is none.
+func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas int) (*Log, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	}
+	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:        StreamName,
+		Description: "Sheetbridge: who did what",
+		Subjects:    []string{subject},
+		Storage:     jetstream.FileStorage,
+		Discard:     jetstream.DiscardNew,
+		DenyDelete:  true,
+		DenyPurge:   true,
+		Replicas:    replicas,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	}
+	return &Log{js: js, stream: stream, key: master.Derive("sheetbridge audit v1", 32), hash: first}, nil
+}
+
+type whoKey struct{}
+
+// bridge is who does what nobody asked for.
+const bridge = "bridge"
+
+// As returns a context in which what is done is done by who.
+func As(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, whoKey{}, who)
+}
+
+// Who is by whom something is done in the context.
+func Who(ctx context.Context) string {
+	if who, ok := ctx.Value(whoKey{}).(string); ok && who != "" {
+		return who
+	}
+	return bridge
+}
+
+// Append stores an entry durably. Its error is ErrNotKept. Details become JSON.
+func (l *Log) Append(ctx context.Context, what, on, outcome string, details any) error {
+	e := Entry{
+		ID: uuid.NewString(), At: time.Now().UTC(), Who: clip(Who(ctx)), What: clip(what), On: clip(on), Outcome: outcome,
+	}
+	if details != nil {
+		text, err := json.Marshal(details)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotKept, err)
+		}
+		if len(text) > maxDetails {
+			sum := sha256.Sum256(text)
+			text, err = json.Marshal(map[string]any{"tooLarge": len(text), "sha256": hex.EncodeToString(sum[:])})
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrNotKept, err)
+			}
+		}
+		e.Details = text
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.append(ctx, &e); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotKept, err)
+	}
+	return nil
+}
+
+func clip(s string) string { return s[:min(len(s), maxText)] }
+
+// append stores the entry after the last one, wherever that is by now.
+func (l *Log) append(ctx context.Context, e *Entry) error {
+	for range attempts {
+		e.Previous = l.hash
+		body, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		m := nats.NewMsg(subject)
+		m.Data = body
+		m.Header.Set(header, l.sign(body))
+		bounded, cancel := context.WithTimeout(ctx, requestTimeout)
+		ack, err := l.js.PublishMsg(bounded, m, jetstream.WithExpectLastSequence(l.last))
+		cancel()
+		if err == nil {
+			l.last, l.hash = ack.Sequence, hashOf(body)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		// Whatever it was: what stands there decides.
+		stored, loadErr := l.load(ctx)
+		if loadErr != nil {
+			return errors.Join(err, loadErr)
+		}
+		if stored != nil && stored.ID == e.ID {
+			return nil // and its answer was lost
+		}
+		if !lostRace(err) {
+			return err
+		}
+	}
+	return errors.New("others write all the time")
+}
+
+func lostRace(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) &&
+		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// load looks for the last entry.
+func (l *Log) load(ctx context.Context) (*Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	info, err := l.stream.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.last, l.hash = info.State.LastSeq, first
+	if l.last == 0 {
+		return nil, nil
+	}
+	e, _, err := l.get(ctx, l.last)
+	if err != nil {
+		return nil, err
+	}
+	l.hash = e.Hash
+	return e, nil
+}
+
+// get reads one entry as it is stored, and whether its signature is right.
+func (l *Log) get(ctx context.Context, sequence uint64) (*Entry, bool, error) {
+	m, err := l.stream.GetMsg(ctx, sequence)
+	if err != nil {
+		return nil, false, fmt.Errorf("reading entry %s of the audit log: %w", strconv.FormatUint(sequence, 10), err)
+	}
+	e := &Entry{}
+	// What does not parse has a hash, and is found out by its signature.
+	_ = json.Unmarshal(m.Data, e)
+	e.Sequence, e.Hash = sequence, hashOf(m.Data)
+	return e, hmac.Equal([]byte(m.Header.Get(header)), []byte(l.sign(m.Data))), nil
+}
+
+func (l *Log) sign(body []byte) string {
+	h := hmac.New(sha256.New, l.key)
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func hashOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
