@@ -29,6 +29,17 @@ type Limits struct {
 	Consumers     int   `json:"consumers,omitempty"`     // of its stream; default 64
 }
 
+// Effective returns the limits with the defaults filled in; -1 is no limit.
+func (l Limits) Effective() Limits {
+	return Limits{
+		Connections:   int(orDefault(int64(l.Connections), defaultConnections)),
+		Subscriptions: int(orDefault(int64(l.Subscriptions), defaultSubscriptions)),
+		Payload:       orDefault(l.Payload, defaultPayload),
+		Storage:       orDefault(l.Storage, defaultStorage),
+		Consumers:     int(orDefault(int64(l.Consumers), defaultConsumers)),
+	}
+}
+
 const (
 	defaultConnections   = 16
 	defaultSubscriptions = 256
