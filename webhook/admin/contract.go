@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -55,7 +56,7 @@ func (a *API) servers(p *registry.Partner) []events.Server {
 	for i, url := range urls {
 		name := "nats"
 		if i > 0 {
-			name += string(rune('a' + i)) // several of one cluster
+			name = fmt.Sprintf("nats-%d", i+1) // several of one cluster
 		}
 		list = append(list, events.Server{Name: name, URL: strings.TrimSpace(url), Title: "NATS"})
 	}

@@ -122,9 +122,11 @@ GET /v1/owners/{name}
 GET /v1/owners/{name}/sheets
 GET /v1/partners
 GET /v1/partners/{name}
+GET /v1/partners/{name}/contract
 GET /v1/partners/{name}/credentials
 GET /v1/webhooks
 GET /v1/webhooks/{id}
+PATCH /v1/partners/{name}
 POST /v1/dead/{id}/retry
 POST /v1/owners
 POST /v1/partners
