@@ -6,7 +6,6 @@ package budget
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -92,63 +91,65 @@ func (b *Budget) Take(ctx context.Context, token string, class Class) (time.Dura
 	}
 	ahead = max(ahead, b.interval)
 	var wait time.Duration
-	err := b.change(ctx, token, func(arrival, now time.Time) time.Time {
+	err := b.change(ctx, token, func(s *use, now time.Time) bool {
+		arrival := s.arrival
 		if arrival.Before(now) {
 			arrival = now
 		}
 		next := arrival.Add(b.interval)
 		if wait = next.Sub(now) - ahead; wait > 0 {
-			return time.Time{}
+			return false
 		}
 		wait = 0
-		return next
+		s.arrival = next
+		s.count(now)
+		return true
 	})
 	return wait, err
 }
 
 // Penalize lets nobody use the token for the duration: Smartsheet asked for it.
 func (b *Budget) Penalize(ctx context.Context, token string, d time.Duration) error {
-	return b.change(ctx, token, func(arrival, now time.Time) time.Time {
+	return b.change(ctx, token, func(s *use, now time.Time) bool {
 		until := now.Add(d + b.burst - b.interval)
-		if !until.After(arrival) {
-			return time.Time{}
+		if !until.After(s.arrival) {
+			return false
 		}
-		return until
+		s.arrival = until
+		return true
 	})
 }
 
 // Used tells how many requests of the burst are taken at the moment, for people.
 func (b *Budget) Used(ctx context.Context, token string) (used, of int, err error) {
 	of = int(b.burst / b.interval)
-	arrival, _, err := b.get(ctx, token)
+	s, _, err := b.get(ctx, token)
 	if err != nil {
 		return 0, of, err
 	}
-	if ahead := arrival.Sub(b.now()); ahead > 0 {
+	if ahead := s.arrival.Sub(b.now()); ahead > 0 {
 		used = int((ahead + b.interval - 1) / b.interval)
 	}
 	return used, of, nil
 }
 
-// change replaces the token's value by what the function makes of it; its zero
-// time leaves the value as it is.
-func (b *Budget) change(ctx context.Context, token string, next func(arrival, now time.Time) time.Time) error {
+// change replaces the token's value by what the function makes of it, unless
+// that says that it stays as it is.
+func (b *Budget) change(ctx context.Context, token string, next func(s *use, now time.Time) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	for range attempts {
-		arrival, revision, err := b.get(ctx, token)
+		s, revision, err := b.get(ctx, token)
 		if err != nil {
 			return fmt.Errorf("reading the budget: %w", err)
 		}
-		to := next(arrival, b.now())
-		if to.IsZero() {
+		if !next(&s, b.now()) {
 			return nil
 		}
-		value := binary.BigEndian.AppendUint64(nil, uint64(to.UnixNano()))
 		if revision == 0 {
-			_, err = b.kv.Create(ctx, token, value)
+			_, err = b.kv.Create(ctx, token, s.bytes())
 		} else {
-			_, err = b.kv.Update(ctx, token, value, revision)
+			_, err = b.kv.Update(ctx, token, s.bytes(), revision)
 		}
 		if err == nil {
 			return nil
@@ -161,16 +162,13 @@ func (b *Budget) change(ctx context.Context, token string, next func(arrival, no
 }
 
 // get returns the token's value and its revision, 0 for none.
-func (b *Budget) get(ctx context.Context, token string) (time.Time, uint64, error) {
+func (b *Budget) get(ctx context.Context, token string) (use, uint64, error) {
 	e, err := b.kv.Get(ctx, token)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return time.Time{}, 0, nil
+		return use{}, 0, nil
 	}
 	if err != nil {
-		return time.Time{}, 0, err
+		return use{}, 0, err
 	}
-	if len(e.Value()) != 8 {
-		return time.Time{}, e.Revision(), nil
-	}
-	return time.Unix(0, int64(binary.BigEndian.Uint64(e.Value()))), e.Revision(), nil
+	return parseUse(e.Value()), e.Revision(), nil
 }
