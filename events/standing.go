@@ -14,6 +14,7 @@ import (
 type Usage struct {
 	Messages uint64
 	Bytes    uint64
+	Stored   uint64 // bytes that the account stores, as its limit counts them: in a cluster every copy
 	Limit    int64  // bytes that the account may store; 0: no limit is known
 	Lag      uint64 // messages that the slowest consumer has still to get
 	Readers  int    // consumers
@@ -28,9 +29,9 @@ func (s *Stream) Usage(ctx context.Context) (Usage, error) {
 	}
 	state := st.CachedInfo().State
 	u := Usage{Messages: state.Msgs, Bytes: state.Bytes, Readers: state.Consumers}
-	if account, err := s.js.AccountInfo(ctx); err == nil && account.Limits.MaxStore > 0 {
-		u.Limit = account.Limits.MaxStore
-	} // else without one: an account elsewhere need not let us ask
+	if account, err := s.js.AccountInfo(ctx); err == nil {
+		u.Stored, u.Limit = account.Store, max(0, account.Limits.MaxStore)
+	} // else without: an account elsewhere need not let us ask
 	u.Lag, err = s.lag(ctx)
 	return u, err
 }

@@ -20,13 +20,13 @@ func stood(name, help string, labels ...string) *prometheus.Desc {
 
 // descs are what standing shows.
 type descs struct {
-	ready, refreshed                                *prometheus.Desc
-	connected, rtt, reconnects, messages, bytes     *prometheus.Desc
-	store, free, size                               *prometheus.Desc
-	waiting, oldest, deferred, dead                 *prometheus.Desc
-	owner, budget, webhook, called                  *prometheus.Desc
-	up, streamMessages, streamBytes, limit, readers *prometheus.Desc
-	lag, share, complete                            *prometheus.Desc
+	ready, refreshed                                        *prometheus.Desc
+	connected, rtt, reconnects, messages, bytes             *prometheus.Desc
+	store, free, size                                       *prometheus.Desc
+	waiting, oldest, deferred, dead                         *prometheus.Desc
+	owner, budget, webhook, called                          *prometheus.Desc
+	up, streamMessages, streamBytes, stored, limit, readers *prometheus.Desc
+	lag, share, complete                                    *prometheus.Desc
 }
 
 func newDescs() descs {
@@ -53,7 +53,8 @@ func newDescs() descs {
 
 		streamMessages: stood("partner_stream_messages", "Messages in a partner's stream.", "partner"),
 		streamBytes:    stood("partner_stream_bytes", "Bytes in a partner's stream.", "partner"),
-		limit:          stood("partner_stream_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
+		stored:         stood("partner_account_bytes", "Bytes that a partner's account stores, in a cluster every copy.", "partner"),
+		limit:          stood("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
 		readers:        stood("partner_consumers", "Consumers of a partner's stream.", "partner"),
 		lag:            stood("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
 		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others.", "partner", "sheet", "state"),
@@ -184,6 +185,9 @@ func (c *collector) collectPartner(out sink, p partnerStanding) {
 	out.gauge(c.streamBytes, float64(p.usage.Bytes), p.name)
 	out.gauge(c.readers, float64(p.usage.Readers), p.name)
 	out.gauge(c.lag, float64(p.usage.Lag), p.name)
+	if p.usage.Stored > 0 {
+		out.gauge(c.stored, float64(p.usage.Stored), p.name)
+	}
 	if p.usage.Limit > 0 {
 		out.gauge(c.limit, float64(p.usage.Limit), p.name)
 	}

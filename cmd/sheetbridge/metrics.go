@@ -44,8 +44,8 @@ func newMetrics() *metrics {
 	m.requests = counter("smartsheet_requests_total", "Requests to Smartsheet, by owner and class of answer; owner is empty for a token that is not stored yet.", "owner", "class")
 	m.answers = histogram("smartsheet_request_duration_seconds", "Time of a request to Smartsheet until its answer was read, by class of answer.",
 		[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "class")
-	m.lag = histogram("change_to_publish_seconds", "Time from a change at Smartsheet, by its own timestamp, to its event being stored, by what made the bridge look. The longest of each pass.",
-		[]float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 300, 600, 1200, 3600, 86400}, "origin")
+	m.lag = histogram("change_to_publish_seconds", "Time from a change at Smartsheet, by its own timestamp, to its event being stored, by what made the bridge look and by how the sheet is followed. The longest of each pass.",
+		[]float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 300, 600, 1200, 3600, 86400}, "origin", "mode")
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sheetbridge_build_info", Help: "1, labelled with what the program was built from.",
 	}, []string{"version", "goversion"})
@@ -63,7 +63,7 @@ func (m *metrics) begin() {
 	}
 	m.callbacks.WithLabelValues("503", "")
 	for _, origin := range []events.Origin{events.OriginCallback, events.OriginReconcile} {
-		m.lag.WithLabelValues(string(origin))
+		m.lag.WithLabelValues(string(origin), "webhook")
 	}
 }
 
@@ -106,6 +106,6 @@ func (m *metrics) pass(p webhook.Pass) {
 		m.found.WithLabelValues(partner, p.Mode).Add(float64(n))
 	}
 	for origin, d := range p.Lag {
-		m.lag.WithLabelValues(string(origin)).Observe(d.Seconds())
+		m.lag.WithLabelValues(string(origin), p.Mode).Observe(d.Seconds())
 	}
 }
