@@ -121,15 +121,14 @@ func (p *Partners) streamOptions(partner *registry.Partner) events.StreamOptions
 
 // Epoch names the incarnation of the partner's stream.
 func (p *Partners) Epoch(ctx context.Context, partner string, s *events.Stream) (string, error) {
-	sequence, err := s.LastSequence(ctx)
-	if err != nil {
-		return "", err
-	}
-	seen := registry.Sighting{Created: s.Created(), Sequence: sequence}
-	if known := p.Registry.Partner(partner); known != nil && known.External == nil {
-		seen.Store = p.Store
-	}
-	return p.Registry.Epoch(ctx, partner, seen)
+	return p.Registry.Epoch(ctx, partner, func(ctx context.Context) (registry.Sighting, error) {
+		sequence, err := s.LastSequence(ctx)
+		seen := registry.Sighting{Created: s.Created(), Sequence: sequence}
+		if known := p.Registry.Partner(partner); known != nil && known.External == nil {
+			seen.Store = p.Store
+		}
+		return seen, err
+	})
 }
 
 // Failed notes that the partner's stream failed: it is opened anew at its next

@@ -29,6 +29,11 @@ const (
 	WhyShare     Why = "share"     // a share was added, changed or ended
 )
 
+// urgency orders givers by how much somebody waits for what they ask.
+func (w Why) urgency() int {
+	return slices.Index([]Why{WhyReconcile, WhyShare, WhyAdmin, WhyCallback}, w)
+}
+
 // Hint is a note that a registration's sheet may have changed. It never says
 // what a row is, only where to look, so that hints may be merged, repeated and
 // given in any order.
@@ -70,12 +75,8 @@ func FromCallback(registration string, cb *smartsheet.Callback, received time.Ti
 			h.addRow(e.ID, e.EventType == smartsheet.EventDeleted, e.ChangeAgents())
 		case smartsheet.ObjectCell:
 			h.addRow(e.RowID, false, e.ChangeAgents())
-		case smartsheet.ObjectAttachment:
-			h.Attachments = append(h.Attachments, e.ID)
-		case smartsheet.ObjectComment:
-			h.Comments = append(h.Comments, e.ID)
-		case smartsheet.ObjectDiscussion:
-			h.Discussions = append(h.Discussions, e.ID)
+		case smartsheet.ObjectAttachment, smartsheet.ObjectComment, smartsheet.ObjectDiscussion:
+			h.addChild(e.ObjectType, e.ID)
 		default: // columns, and whatever Smartsheet may think of
 			h.Whole, h.Full = true, true
 		}
@@ -91,6 +92,19 @@ func FromCallback(registration string, cb *smartsheet.Callback, received time.Ti
 	}
 	h.normalize()
 	return h
+}
+
+func (h *Hint) addChild(kind string, id int64) {
+	switch {
+	case id == 0: // one that is not named
+		h.Whole, h.Full = true, true
+	case kind == smartsheet.ObjectAttachment:
+		h.Attachments = append(h.Attachments, id)
+	case kind == smartsheet.ObjectComment:
+		h.Comments = append(h.Comments, id)
+	default:
+		h.Discussions = append(h.Discussions, id)
+	}
 }
 
 func (h *Hint) addRow(id int64, deleted bool, agents []string) {
@@ -156,8 +170,8 @@ func (h *Hint) boundAgents() {
 
 // Merge adds what another hint for the same registration says.
 func (h *Hint) Merge(other *Hint) {
-	if h.Why != other.Why && other.Why == WhyCallback {
-		h.Why = WhyCallback // somebody waits for it
+	if other.Why.urgency() > h.Why.urgency() {
+		h.Why = other.Why
 	}
 	h.Whole = h.Whole || other.Whole
 	h.Full = h.Full || other.Full
@@ -165,11 +179,11 @@ func (h *Hint) Merge(other *Hint) {
 	for id, r := range other.Rows {
 		h.addRow(id, r.Deleted, r.Agents)
 	}
-	h.Attachments = append(h.Attachments, other.Attachments...)
-	h.Comments = append(h.Comments, other.Comments...)
-	h.Discussions = append(h.Discussions, other.Discussions...)
+	h.Attachments = slices.Concat(h.Attachments, other.Attachments)
+	h.Comments = slices.Concat(h.Comments, other.Comments)
+	h.Discussions = slices.Concat(h.Discussions, other.Discussions)
 	h.Attempt = max(h.Attempt, other.Attempt)
-	if other.ReceivedAt.Before(h.ReceivedAt) {
+	if h.ReceivedAt.IsZero() || (!other.ReceivedAt.IsZero() && other.ReceivedAt.Before(h.ReceivedAt)) {
 		h.ReceivedAt = other.ReceivedAt
 	}
 	if h.ChangedAt.IsZero() || (!other.ChangedAt.IsZero() && other.ChangedAt.Before(h.ChangedAt)) {

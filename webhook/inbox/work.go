@@ -91,13 +91,13 @@ func (in *Inbox) work(ctx context.Context, m jetstream.Msg, handle Handler) erro
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go keepAlive(ctx, m)
 	last, err := in.merge(ctx, h, m.Subject(), meta.Sequence.Stream)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go keepAlive(ctx, m)
 	if err := handle(ctx, h); err != nil {
 		return err
 	}
@@ -109,10 +109,13 @@ func (in *Inbox) work(ctx context.Context, m jetstream.Msg, handle Handler) erro
 	return m.DoubleAck(ctx)
 }
 
-// merge adds all hints that wait behind the message and returns the sequence of
+// maxMerged bounds how many hints one pass takes: the rest come with the next.
+const maxMerged = 10_000
+
+// merge adds the hints that wait behind the message and returns the sequence of
 // the last one.
 func (in *Inbox) merge(ctx context.Context, h *Hint, subject string, sequence uint64) (uint64, error) {
-	for {
+	for range maxMerged {
 		next, err := in.stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return sequence, nil
@@ -126,6 +129,7 @@ func (in *Inbox) merge(ctx context.Context, h *Hint, subject string, sequence ui
 		}
 		sequence = next.Sequence
 	}
+	return sequence, nil
 }
 
 // keepAlive tells the server that the message is being worked on.

@@ -30,7 +30,7 @@ func (r *Registry) NewRegistration(owner string, sheetID int64) (*Registration, 
 	random := make([]byte, 32)
 	rand.Read(random)
 	reg := &Registration{ID: RegistrationID(owner, sheetID), Owner: owner, SheetID: sheetID, Phase: PhaseCreating}
-	reg.opened.key = seal.Secret(reg.ID + "." + base64.RawURLEncoding.EncodeToString(random))
+	reg.opened = &opened{key: seal.Secret(reg.ID + "." + base64.RawURLEncoding.EncodeToString(random))}
 	var err error
 	if reg.Key, err = r.Sealer().SealString(string(reg.opened.key), reg.SealName("key")); err != nil {
 		return nil, err
@@ -89,10 +89,11 @@ func (r *Registry) UpdatePartner(ctx context.Context, name string, change func(*
 }
 
 // UpdateRegistration changes a registration as the bucket has it and returns it
-// as it is then.
+// as it was stored.
 func (r *Registry) UpdateRegistration(ctx context.Context, id string, change func(*Registration) error) (*Registration, error) {
-	err := update(ctx, r, webhookKey+id, func(reg *Registration, revision uint64) error {
-		reg.Revision = revision
+	var now *Registration
+	revision, err := stored(ctx, r, webhookKey+id, func(reg *Registration, revision uint64) error {
+		now, reg.Revision = reg, revision
 		if err := r.open(reg); err != nil {
 			return err
 		}
@@ -101,30 +102,39 @@ func (r *Registry) UpdateRegistration(ctx context.Context, id string, change fun
 	if err != nil {
 		return nil, err
 	}
-	return r.Registration(id), nil
+	now.Revision = revision
+	return now, r.open(now)
 }
 
+// update changes a record as the bucket has it.
 func update[T any](ctx context.Context, r *Registry, key string, change func(*T, uint64) error) error {
+	_, err := stored(ctx, r, key, change)
+	return err
+}
+
+// stored changes a record and returns the revision that it has then.
+func stored[T any](ctx context.Context, r *Registry, key string, change func(*T, uint64) error) (uint64, error) {
 	for range attempts {
 		value, revision, err := r.fresh(ctx, key)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		record := new(T)
 		if err := json.Unmarshal(value, record); err != nil {
-			return fmt.Errorf("reading record %s: %w", key, err)
+			return 0, fmt.Errorf("reading record %s: %w", key, err)
 		}
 		if err := change(record, revision); err != nil {
-			return err
+			return 0, err
 		}
 		if err := r.notes(ctx, key, value, record); err != nil {
-			return err
+			return 0, err
 		}
-		if _, err = r.put(ctx, key, record, revision); !errors.Is(err, ErrConflict) {
-			return err
+		now, err := r.put(ctx, key, record, revision)
+		if !errors.Is(err, ErrConflict) {
+			return now, err
 		}
 	}
-	return fmt.Errorf("changing record %s: %w", key, ErrConflict)
+	return 0, fmt.Errorf("changing record %s: %w", key, ErrConflict)
 }
 
 // DeleteOwner removes an owner as it was read.

@@ -28,12 +28,17 @@ type incarnation struct {
 // Epoch names the incarnation of a partner's stream and remembers what was seen
 // of it. A stream that was made anew, whose last sequence has fallen, or whose
 // store on disk is a copy of the one before gets a new epoch: its consumers have
-// positions that mean nothing any more.
-func (r *Registry) Epoch(ctx context.Context, partner string, seen Sighting) (string, error) {
+// positions that mean nothing any more. Look is called after what is remembered
+// was read, so that what others saw meanwhile is never more than what it sees.
+func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.Context) (Sighting, error)) (string, error) {
 	for range attempts {
 		value, revision, err := r.fresh(ctx, epochKey+partner)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return "", err
+		}
+		seen, lookErr := look(ctx)
+		if lookErr != nil {
+			return "", lookErr
 		}
 		var was incarnation
 		if err == nil {

@@ -84,14 +84,15 @@ func (r *Registry) decode(key string, value []byte, revision uint64, deleted boo
 
 // open unseals what the receiver needs of a registration at every callback.
 func (r *Registry) open(reg *Registration) error {
+	o := &opened{}
 	for _, f := range []struct {
 		sealed seal.Sealed
 		name   string
 		into   *seal.Secret
 	}{
-		{reg.Key, reg.SealName("key"), &reg.opened.key},
-		{reg.Secret, reg.SealName("secret"), &reg.opened.secret},
-		{reg.OldSecret, reg.SealName("secret"), &reg.opened.oldSecret},
+		{reg.Key, reg.SealName("key"), &o.key},
+		{reg.Secret, reg.SealName("secret"), &o.secret},
+		{reg.OldSecret, reg.SealName("secret"), &o.oldSecret},
 	} {
 		if len(f.sealed) == 0 {
 			continue
@@ -102,6 +103,7 @@ func (r *Registry) open(reg *Registration) error {
 		}
 		*f.into = seal.Secret(text)
 	}
+	reg.opened = o
 	return nil
 }
 
@@ -164,7 +166,7 @@ func (r *Registry) ByCallbackKey(ctx context.Context, key string) (*Registration
 			return nil, err
 		}
 	}
-	if subtle.ConstantTimeCompare([]byte(reg.opened.key), []byte(key)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(reg.CallbackKey()), []byte(key)) != 1 {
 		return nil, ErrNotFound
 	}
 	return reg, nil

@@ -149,8 +149,8 @@ type Registration struct {
 	CreatedAt time.Time   `json:"createdAt"`
 	Until     time.Time   `json:"until,omitzero"` // PhaseCreating beyond this is abandoned
 
-	Revision uint64 `json:"-"`
-	opened   opened // secrets, unsealed once when the record came
+	Revision uint64  `json:"-"`
+	opened   *opened // secrets, unsealed once when the record came; behind a pointer nothing prints them
 }
 
 // opened holds what a registration's sealed fields say.
@@ -169,11 +169,19 @@ func (r *Registration) Share(partner, sheet string) *Share {
 }
 
 // CallbackKey is the last part of the registration's callbackUrl.
-func (r *Registration) CallbackKey() seal.Secret { return r.opened.key }
+func (r *Registration) CallbackKey() seal.Secret {
+	if r.opened == nil {
+		return ""
+	}
+	return r.opened.key
+}
 
 // Secrets returns the shared secrets that sign its callbacks at the moment, the
 // current one first.
 func (r *Registration) Secrets(now time.Time) []seal.Secret {
+	if r.opened == nil {
+		return nil
+	}
 	secrets := make([]seal.Secret, 0, 2)
 	if r.opened.secret != "" {
 		secrets = append(secrets, r.opened.secret)
