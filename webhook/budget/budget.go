@@ -1,7 +1,7 @@
 // Package budget divides what one Smartsheet token may ask for among all
 // sheets, callbacks and replicas that use it. There is one value per token, a
-// theoretical arrival time (generic cell rate algorithm, GCRA), in a memory
-// bucket of the bridge's NATS account, changed by compare-and-set.
+// theoretical arrival time (generic cell rate algorithm, GCRA), in a bucket of
+// the bridge's NATS account, changed by compare-and-set.
 package budget
 
 import (
@@ -59,8 +59,10 @@ func Open(ctx context.Context, nc *nats.Conn, perMinute, replicas int) (*Budget,
 		Description: "Sheetbridge: use of Smartsheet tokens",
 		History:     1,
 		TTL:         time.Hour, // a value that old is in the past for long
-		Storage:     jetstream.MemoryStorage,
-		Replicas:    replicas,
+		// Not in memory: a restart must not forget what was used a moment ago,
+		// and a single server would lose the bucket with it.
+		Storage:  jetstream.FileStorage,
+		Replicas: replicas,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the budget: %w", err)

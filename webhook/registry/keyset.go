@@ -74,7 +74,7 @@ func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, maste
 	k.sealer.Missing = func() error { return r.reloadKeyset(life) }
 	k.replicas, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: ReplicaBucket, Description: "Sheetbridge: which replicas are there, and their keyset",
-		History: 1, TTL: replicaTime, Storage: jetstream.MemoryStorage, Replicas: replicas,
+		History: 1, TTL: replicaTime, Storage: jetstream.FileStorage, Replicas: replicas,
 	})
 	return k, err
 }

@@ -33,9 +33,10 @@ type world struct {
 	recorders map[string]*recorder
 	id        string // of the registration
 
-	mu   sync.Mutex
-	rows []int64
-	next int
+	mu     sync.Mutex
+	rows   []int64
+	next   int
+	hidden string // title of a column that nobody sees
 }
 
 // share is what a partner may see, for us to compute what it should.
@@ -55,7 +56,7 @@ func shares() map[string]share {
 func newWorld(t testing.TB, configure ...func(*smartsheettest.Server)) *world {
 	t.Helper()
 	configure = append([]func(*smartsheettest.Server){func(s *smartsheettest.Server) { s.RateLimit = -1 }}, configure...)
-	w := &world{t: t, sim: smartsheettest.New(t, configure...), recorders: map[string]*recorder{}}
+	w := &world{t: t, sim: smartsheettest.New(t, configure...), recorders: map[string]*recorder{}, hidden: "Margin"}
 	w.jane = w.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
 	w.token = w.sim.AddToken(w.jane)
 	var err error
@@ -163,7 +164,7 @@ func (w *world) add(n int) {
 		rows := make([]smartsheettest.Row, size)
 		for i := range rows {
 			w.next++
-			rows[i].Cells = smartsheettest.Cells{"No": fmt.Sprintf("SO-%d", w.next), "Status": "Open", "Qty": w.next, "Margin": "hidden"}
+			rows[i].Cells = smartsheettest.Cells{"No": fmt.Sprintf("SO-%d", w.next), "Status": "Open", "Qty": w.next, w.hidden: "hidden"}
 		}
 		ids, err := w.sim.As(w.jane).AddRows(w.sheet.ID, rows...)
 		must(w.t, err)
@@ -185,7 +186,7 @@ func (w *world) edit() {
 		status := []string{"Open", "Done", "Draft"}[rand.IntN(3)]
 		must(w.t, as.UpdateRows(w.sheet.ID, smartsheettest.Row{ID: row, Cells: smartsheettest.Cells{"Status": status}}))
 	case k < 8:
-		must(w.t, as.UpdateRows(w.sheet.ID, smartsheettest.Row{ID: row, Cells: smartsheettest.Cells{"Margin": fmt.Sprint(rand.IntN(1000))}}))
+		must(w.t, as.UpdateRows(w.sheet.ID, smartsheettest.Row{ID: row, Cells: smartsheettest.Cells{w.hidden: fmt.Sprint(rand.IntN(1000))}}))
 	case k < 9 || len(w.rows) < 10:
 		w.add(1 + rand.IntN(3))
 	default:
