@@ -31,6 +31,7 @@ type settings struct {
 	CallbackLimit      string `split_words:"true" default:"16MiB"`
 	AdminListen        string `split_words:"true" default:"127.0.0.1:8081"`
 	AdminToken         string `split_words:"true"`
+	AdminURL           string `split_words:"true"` // of the commands that ask a running service
 	DataDir            string `split_words:"true" default:"./data"`
 	MasterKey          string `split_words:"true"`
 	MasterKeyFile      string `split_words:"true"`

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/spf13/cobra"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+func contractCommand() *cobra.Command {
+	var partner string
+	cmd := &cobra.Command{
+		Use:   "contract --partner NAME",
+		Short: "Print what a partner gets, as an AsyncAPI 3 document",
+		Long: "Print what a partner gets, as an AsyncAPI 3 document: its servers, the subjects of its shares, the messages and their JSON Schemas.\n" +
+			"No secret is in it: it may be given to the partner. It asks a running service, at " + prefix + "_ADMIN_URL\n" +
+			"(http://127.0.0.1:8081 unless set) with " + prefix + "_ADMIN_TOKEN; a read-only token will do.",
+		Example: "  sheetbridge contract --partner acme > acme.asyncapi.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !events.ValidName(partner) {
+				return &usageError{fmt.Errorf("--partner %q is no partner's name (see %s --help)", partner, cmd.CommandPath())}
+			}
+			client, err := adminFromEnv()
+			if err != nil {
+				return &usageError{err}
+			}
+			defer client.close()
+			var document json.RawMessage
+			if err := client.call(cmd.Context(), http.MethodGet, "/v1/partners/"+partner+"/contract", nil, &document); err != nil {
+				return err
+			}
+			var text bytes.Buffer
+			if err := json.Indent(&text, document, "", "  "); err != nil {
+				return fmt.Errorf("reading the contract: %w", err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(text.String()))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&partner, "partner", "", "`name` of the partner")
+	return cmd
+}
+
+// adminFromEnv is a client of the admin API that the environment names.
+func adminFromEnv() (*adminClient, error) {
+	var s struct {
+		AdminURL   string `split_words:"true" default:"http://127.0.0.1:8081"`
+		AdminToken string `split_words:"true"`
+	}
+	if err := envconfig.Process(prefix, &s); err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(s.AdminURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return nil, fmt.Errorf("%s_ADMIN_URL: want http://host:port or https://host:port", prefix)
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		return nil, fmt.Errorf("%s_ADMIN_URL: beyond loopback the token would cross the network in the clear: want https", prefix)
+	}
+	token, _, _ := strings.Cut(s.AdminToken, ",") // serve takes several, each with a name if you like
+	token = token[strings.LastIndexByte(token, ':')+1:]
+	if token == "" {
+		return nil, errors.New(prefix + "_ADMIN_TOKEN is required: one of the tokens that serve was given")
+	}
+	return &adminClient{url: strings.TrimSuffix(s.AdminURL, "/"), token: seal.Secret(token), http: &http.Client{
+		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext},
+		Timeout:   time.Minute,
+	}}, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
