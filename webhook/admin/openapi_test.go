@@ -117,8 +117,10 @@ DELETE /v1/partners/{name}/credentials/{credentials}
 DELETE /v1/webhooks/{id}
 DELETE /v1/webhooks/{id}/shares/{partner}/{sheet}
 GET /v1/dead
+GET /v1/keys
 GET /v1/owners
 GET /v1/owners/{name}
+GET /v1/owners/{name}/access
 GET /v1/owners/{name}/sheets
 GET /v1/partners
 GET /v1/partners/{name}
@@ -128,7 +130,9 @@ GET /v1/webhooks
 GET /v1/webhooks/{id}
 PATCH /v1/partners/{name}
 POST /v1/dead/{id}/retry
+POST /v1/keys/rotate
 POST /v1/owners
+POST /v1/owners/{name}/authorize
 POST /v1/partners
 POST /v1/partners/{name}/credentials
 POST /v1/webhooks
