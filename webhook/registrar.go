@@ -75,6 +75,10 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	} else if err != nil {
 		return nil, false, err
 	}
+	if g.Registry.Owner(owner) == nil { // whoever removed it saw no registration yet
+		g.undo(context.WithoutCancel(ctx), client, reg.ID)
+		return nil, false, NewProblem(FaultConflict, "owner", "owner %q was removed meanwhile", owner)
+	}
 	active, err := g.activate(ctx, client, reg)
 	if err != nil {
 		g.undo(context.WithoutCancel(ctx), client, reg.ID)

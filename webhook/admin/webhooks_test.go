@@ -258,6 +258,23 @@ func TestWebhookActions(t *testing.T) {
 	w.silent(string(old), string(secrets[0]))
 }
 
+// An owner that is removed while a sheet is registered for it leaves nothing.
+func TestOwnerRemovedMeanwhile(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if strings.Contains(r.URL.Path, "/sheets/") {
+			w.ok(204, "DELETE", "/v1/owners/ops", "")
+		}
+		return nil
+	})
+	w.refused(409, "body.owner", "removed meanwhile", "POST", "/v1/webhooks", w.request(share))
+	if regs := w.registry.Registrations(); len(regs) != 0 {
+		t.Errorf("got %d registrations, want none left", len(regs))
+	}
+}
+
 // A registration that is still being made or removed is not there for admins.
 func TestUnfinishedIsHidden(t *testing.T) {
 	w := newWorld(t, setup{})
