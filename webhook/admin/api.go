@@ -21,6 +21,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -36,6 +37,7 @@ type API struct {
 	Partners  *webhook.Partners
 	Access    *webhook.Access
 	Inbox     *inbox.Inbox
+	Audit     *audit.Log     // who did what; nil: nothing is kept
 	Broker    *broker.Broker // nil: NATS is external, and partners' accounts cannot be made
 	Tokens    []Token        // who may come in; none: nobody
 	Version   string         // ours, for the OpenAPI document; empty: dev
@@ -57,10 +59,14 @@ func (a *API) Handler() http.Handler {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: a.Log
 	e.HTTPErrorHandler = answerError
-	e.Use(a.logged, newGuard(a.Tokens).admit)
+	e.Use(a.logged, newGuard(a.Tokens).admit, a.audited)
 	api := humaecho.New(e, a.config())
 	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(status422{c}) })
 	a.routeOwners(api)
+	a.routeOAuth(api)
+	a.routeAccess(api)
+	a.routeKeys(api)
+	a.routeAudit(api)
 	a.routePartners(api)
 	a.routeTerms(api)
 	a.routeContract(api)

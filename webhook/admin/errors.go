@@ -60,6 +60,9 @@ func refusal(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &ready):
 		return ready
+	case isNotKept(err):
+		recordOf(ctx).err = err
+		return notKept()
 	case errors.As(err, &tight):
 		seconds := strconv.Itoa(int(tight.Wait/time.Second) + 1)
 		return huma.ErrorWithHeaders(

@@ -20,9 +20,9 @@ import (
 
 // Kinds of owner.
 const (
-	kindToken  = "token"
-	kindAssume = "assume"
-	kindOAuth  = "oauth"
+	kindToken  = webhook.KindToken
+	kindAssume = webhook.KindAssume
+	kindOAuth  = webhook.KindOAuth
 )
 
 // Owner is an owner as the API shows it.
@@ -35,13 +35,23 @@ type Owner struct {
 	State      string    `json:"state" enum:"ok,authorize,refused,suspended" doc:"Whether the access works"`
 	Reason     string    `json:"reason,omitempty" doc:"Why it does not"`
 	CreatedAt  time.Time `json:"createdAt"`
+
+	ExpiresAt          *time.Time `json:"expiresAt,omitempty" doc:"When the token of a consent runs out; it is renewed before"`
+	LastUsed           *time.Time `json:"lastUsed,omitempty" doc:"When a request was last sent with the token, over all replicas; absent: not within an hour"`
+	RequestsThisMinute *int       `json:"requestsThisMinute,omitempty" doc:"Sent with the token in this minute of the clock, over all replicas and all owners that stand on it"`
+	AuthorizeURL       string     `json:"authorizeUrl,omitempty" doc:"Where the sheet's owner consents. Shown this once; it works for ten minutes"`
+	Warnings           []string   `json:"warnings,omitempty" doc:"What the token can do and need not"`
 }
 
 func ownerOf(o *registry.Owner) Owner {
-	return Owner{
+	shown := Owner{
 		Name: o.Name, Email: o.Email, Region: string(o.Region), Kind: o.Kind, AssumeUser: o.AssumeUser,
 		State: string(o.State), Reason: o.Reason, CreatedAt: o.CreatedAt,
 	}
+	if o.OAuth != nil && !o.OAuth.ExpiresAt.IsZero() {
+		shown.ExpiresAt = &o.OAuth.ExpiresAt
+	}
+	return shown
 }
 
 // NewOwner is an owner to be added.
@@ -113,6 +123,9 @@ func (a *API) addOwner(ctx context.Context, in *newOwnerRequest) (*out[Owner], e
 	if a.Registry.Owner(b.Name) != nil {
 		return nil, nameTaken("owner", b.Name)
 	}
+	if b.Kind == kindOAuth {
+		return a.addByConsent(ctx, b)
+	}
 	region := smartsheet.Region(b.Region)
 	me, err := a.try(ctx, region, b.Token, b.AssumeUser)
 	if err != nil {
@@ -133,14 +146,16 @@ func (a *API) addOwner(ctx context.Context, in *newOwnerRequest) (*out[Owner], e
 	} else if err != nil {
 		return nil, err
 	}
-	return &out[Owner]{ownerOf(o)}, nil
+	shown := ownerOf(o)
+	shown.Warnings = a.warnings(ctx, o.Name)
+	return &out[Owner]{shown}, nil
 }
 
 // check tells what kinds of owner there can be.
 func (b NewOwner) check() error {
 	switch {
 	case b.Kind == kindOAuth:
-		return invalid("kind", "OAuth is not configured: set SHEETBRIDGE_OAUTH_CLIENT_ID and SHEETBRIDGE_OAUTH_CLIENT_SECRET, or give a token")
+		return nil
 	case b.Token == "":
 		return invalid("token", "is required: give an access token of the user")
 	case b.Kind == kindAssume && b.AssumeUser == "":
@@ -160,9 +175,10 @@ func (a *API) try(ctx context.Context, region smartsheet.Region, token, assumeUs
 	case smartsheet.Refused, smartsheet.Expired, smartsheet.Forbidden, smartsheet.NotFound, smartsheet.Invalid:
 		p := webhook.FromSmartsheet("trying the token in region "+string(region), err).(*webhook.Problem)
 		p.Fault, p.Field = webhook.FaultInvalid, "token"
-		p.Detail += ". Is it a token of that region, neither revoked nor run out?"
-		if assumeUser != "" {
-			p.Detail += " Is it a System Admin's, and assumeUser a user of the same account who is none?"
+		if words := webhook.Advice(err); words != "" {
+			p.Detail += ". " + words
+		} else {
+			p.Detail += ". Is it a token of that region, neither revoked nor run out?"
 		}
 		return nil, p
 	}
@@ -185,12 +201,12 @@ func (a *API) owner(name string) (*registry.Owner, error) {
 	return nil, problem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name))
 }
 
-func (a *API) getOwner(_ context.Context, in *named) (*out[Owner], error) {
+func (a *API) getOwner(ctx context.Context, in *named) (*out[Owner], error) {
 	o, err := a.owner(in.Name)
 	if err != nil {
 		return nil, err
 	}
-	return &out[Owner]{ownerOf(o)}, nil
+	return &out[Owner]{a.used(ctx, o)}, nil
 }
 
 func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], error) {
@@ -219,6 +235,9 @@ func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner
 	o, err := a.owner(in.Name)
 	if err != nil {
 		return nil, err
+	}
+	if o.Kind == kindOAuth {
+		return nil, problem(http.StatusConflict, "owner %q stands on a consent, not on a token: POST /v1/owners/%s/authorize asks for it again", o.Name, o.Name)
 	}
 	me, err := a.try(ctx, o.Region, in.Body.Token, o.AssumeUser)
 	if err != nil {
@@ -271,6 +290,11 @@ func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {
 	}
 	if err := a.unused(o.Name); err != nil { // a sheet was registered in between
 		return nil, errors.Join(err, a.Registry.CreateOwner(ctx, o))
+	}
+	if a.Access.OAuth != nil {
+		if err := a.Access.OAuth.Withdraw(ctx, o); err != nil { // nobody has them any more
+			a.Log.Warn("tokens of a removed owner could not be given back to Smartsheet", "owner", o.Name, "err", err)
+		}
 	}
 	return nil, nil
 }

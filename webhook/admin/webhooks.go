@@ -31,6 +31,7 @@ type Webhook struct {
 	SheetVersion  *int64     `json:"sheetVersion" doc:"The newest version of the sheet that a share is complete to; null: none yet, or unknown"`
 	Backlog       *int       `json:"backlog" doc:"Hints that wait to be worked off; null: unknown"`
 	CreatedAt     time.Time  `json:"createdAt"`
+	Warnings      []string   `json:"warnings,omitempty" doc:"After a registration: what the owner's token can do and need not"`
 }
 
 // NewWebhook is a sheet to be registered.
@@ -140,6 +141,7 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 		url := a.Registrar.CallbackURL(reg)
 		shown.CallbackURL = &url
 	}
+	shown.Warnings = a.warnings(ctx, in.Body.Owner)
 	if created {
 		return &newWebhookAnswer{http.StatusCreated, shown}, nil
 	}

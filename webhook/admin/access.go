@@ -1,0 +1,248 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// warnTime bounds what a registration waits for its warnings.
+const warnTime = 10 * time.Second
+
+// Access is what an owner's token can reach, against what is shared through it.
+type Access struct {
+	Owner         string        `json:"owner" example:"ops"`
+	Kind          string        `json:"kind" enum:"token,assume,oauth"`
+	Region        string        `json:"region" enum:"us,eu,au,gov"`
+	User          AccessUser    `json:"user" doc:"For whom it reads"`
+	Scopes        []string      `json:"scopes,omitempty" doc:"What a consent covers; a token of a user's own may do whatever the user may"`
+	SheetsReached int           `json:"sheetsReached" doc:"Sheets that the token can read"`
+	SheetsShared  int           `json:"sheetsShared" doc:"Sheets of which something is shared through the bridge"`
+	Shared        []SharedSheet `json:"shared" nullable:"false"`
+	Verdict       string        `json:"verdict" example:"this token can read 412 sheets; 2 are shared: use an account that sees only these 2"`
+	Warnings      []string      `json:"warnings" nullable:"false" doc:"One for each thing that it can do and need not"`
+	Steps         []string      `json:"steps" nullable:"false" doc:"How to make access that can do no more than needed; none where it is so"`
+}
+
+// AccessUser is a user of Smartsheet.
+type AccessUser struct {
+	Email    string `json:"email"`
+	Name     string `json:"name"`
+	Admin    bool   `json:"admin" doc:"The token is a System Admin's"`
+	Licensed bool   `json:"licensed" doc:"The user may own sheets and make tokens"`
+}
+
+// SharedSheet is a sheet that is shared, and with whom.
+type SharedSheet struct {
+	SheetID    string   `json:"sheetId" example:"4509506114742148"`
+	Name       string   `json:"name"`
+	Permission string   `json:"permission" doc:"What the user may do with it; empty: it cannot be read at the moment"`
+	With       []string `json:"with" nullable:"false" doc:"Partners"`
+}
+
+func (a *API) routeAccess(api huma.API) {
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/owners/{name}/access", id: "getOwnerAccess", tag: "owners",
+		summary: "Compare what an owner can reach with what is shared",
+		description: "Asks Smartsheet who the user is and which sheets it sees, a request for each 1,000 of them, " +
+			"and says what is more than needed and how to have less.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.getAccess)
+}
+
+func (a *API) getAccess(ctx context.Context, in *named) (*out[Access], error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if o.State != registry.OwnerOK {
+		return nil, problem(http.StatusConflict, "%s", webhook.Useless(o))
+	}
+	report, err := a.access(ctx, o, budget.Reconcile)
+	if err != nil {
+		return nil, err
+	}
+	return &out[Access]{*report}, nil
+}
+
+// access asks Smartsheet what the owner can reach.
+func (a *API) access(ctx context.Context, o *registry.Owner, class budget.Class) (*Access, error) {
+	client, err := a.Access.Client(o, class)
+	if err != nil {
+		return nil, err
+	}
+	me, err := client.Me(ctx)
+	if err != nil {
+		return nil, webhook.FromSmartsheet("asking who the user is", err)
+	}
+	seen := map[int64]string{}
+	for s, err := range client.Sheets(ctx) {
+		if err != nil {
+			return nil, webhook.FromSmartsheet("listing the sheets", err)
+		}
+		seen[s.ID] = s.AccessLevel
+	}
+	report := &Access{
+		Owner: o.Name, Kind: o.Kind, Region: string(o.Region), SheetsReached: len(seen), Shared: a.sharedOf(o.Name, seen),
+		User: AccessUser{
+			Email: me.Email, Name: strings.TrimSpace(me.FirstName + " " + me.LastName),
+			Admin: me.Admin || o.Kind == kindAssume, Licensed: me.LicensedSheetCreator,
+		},
+	}
+	if o.Kind == kindOAuth {
+		report.Scopes = []string{smartsheet.ScopeReadSheets, smartsheet.ScopeAdminWebhooks}
+	}
+	report.SheetsShared = len(report.Shared)
+	report.judge(o)
+	return report, nil
+}
+
+// sharedOf lists what is shared in the owner's name.
+func (a *API) sharedOf(owner string, seen map[int64]string) []SharedSheet {
+	list := []SharedSheet{}
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Owner != owner || reg.Phase == registry.PhaseDeleting {
+			continue
+		}
+		sheet := SharedSheet{SheetID: strconv.FormatInt(reg.SheetID, 10), Name: reg.SheetName, Permission: seen[reg.SheetID], With: []string{}}
+		for _, s := range reg.Shares {
+			if !s.Ending && !slices.Contains(sheet.With, s.Partner) {
+				sheet.With = append(sheet.With, s.Partner)
+			}
+		}
+		if len(sheet.With) > 0 {
+			list = append(list, sheet)
+		}
+	}
+	return list
+}
+
+// judge says what is more than needed, and what to do about it.
+func (r *Access) judge(o *registry.Owner) {
+	r.Warnings, r.Steps = []string{}, []string{}
+	if o.Kind == kindAssume {
+		r.warn("the token is a System Admin's and can act for every user of the account, not for %s alone: let that user make a token, or consent", o.AssumeUser)
+	} else if r.User.Admin {
+		r.warn("the user is a System Admin: whoever gets hold of this token can manage all users and act for them")
+	}
+	extra := r.SheetsReached - r.readable()
+	if extra > 0 {
+		r.warn("the token can read %s that %s not shared through the bridge", sheets(extra), map[bool]string{true: "is", false: "are"}[extra == 1])
+	}
+	if o.Kind != kindOAuth {
+		for _, s := range r.Shared {
+			if s.Permission != "" && s.Permission != "VIEWER" {
+				r.warn("the user is %s of sheet %q, so that the token can change it: VIEWER is enough", s.Permission, s.Name)
+			}
+		}
+	}
+	if !r.User.Licensed && o.Kind == kindToken {
+		r.warn("the user has no licence: such users cannot make a new token when this one is lost")
+	}
+	r.Verdict = r.verdict(extra)
+	if len(r.Warnings) > 0 {
+		r.Steps = r.steps(o)
+	}
+}
+
+func (r *Access) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// readable is how many of the shared sheets the token can read.
+func (r *Access) readable() int {
+	n := 0
+	for _, s := range r.Shared {
+		if s.Permission != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func sheets(n int) string {
+	if n == 1 {
+		return "1 sheet"
+	}
+	return strconv.Itoa(n) + " sheets"
+}
+
+func (r *Access) verdict(extra int) string {
+	shared := strconv.Itoa(r.SheetsShared) + " are shared"
+	switch r.SheetsShared {
+	case 0:
+		shared = "none is shared"
+	case 1:
+		shared = "1 is shared"
+	}
+	text := fmt.Sprintf("this token can read %s; %s", sheets(r.SheetsReached), shared)
+	switch {
+	case extra > 0 && r.SheetsShared == 0:
+		return text + ": use an account that sees only what you are going to share"
+	case extra > 0:
+		only := "these " + strconv.Itoa(r.SheetsShared)
+		if r.SheetsShared == 1 {
+			only = "this one"
+		}
+		return text + ": use an account that sees only " + only
+	case len(r.Warnings) > 0:
+		return text + ", and it can do more than read them: see the warnings"
+	}
+	return text + ": it reaches no more than needed"
+}
+
+// maxSteps is how many sheets the steps name.
+const maxSteps = 20
+
+func (r *Access) steps(o *registry.Owner) []string {
+	names := make([]string, 0, len(r.Shared))
+	for _, s := range r.Shared[:min(len(r.Shared), maxSteps)] {
+		names = append(names, strconv.Quote(s.Name))
+	}
+	what := "the sheets that you are going to share"
+	if len(names) > 0 {
+		what = strings.Join(names, ", ")
+	}
+	if len(r.Shared) > maxSteps {
+		what += fmt.Sprintf(" and %d more", len(r.Shared)-maxSteps)
+	}
+	token := "Log in as that user, make a token (Account > Personal Settings > API Access) and add it: POST /v1/owners"
+	if o.Kind == kindOAuth {
+		token = `Add it as an owner with {"kind":"oauth"} (POST /v1/owners) and consent as that user`
+	}
+	return []string{
+		"In Smartsheet's Admin Center, add a user for the bridge alone (User Management > Add user), licensed, no System Admin",
+		"Share with it as Viewer: " + what + ". Nothing else, and no workspace",
+		token,
+		"Register each sheet for the new owner (POST /v1/webhooks) under the same shares once the old ones have ended (DELETE /v1/webhooks/{id}), since a partner's sheet has one source at a time",
+		fmt.Sprintf("Remove this owner (DELETE /v1/owners/%s) and revoke its token in Smartsheet", o.Name),
+	}
+}
+
+// warnings are those of the report, as far as they can be had soon: that they
+// lack keeps nobody from registering.
+func (a *API) warnings(ctx context.Context, owner string) []string {
+	o := a.Registry.Owner(owner)
+	if o == nil || o.State != registry.OwnerOK {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, warnTime)
+	defer cancel()
+	report, err := a.access(ctx, o, budget.Load)
+	if err != nil {
+		a.Log.Info("what an owner reaches is not known", "owner", owner, "err", err)
+		return nil
+	}
+	return report.Warnings
+}

@@ -1,0 +1,89 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// Key is a key of the keyset that the stored tokens, secrets and seeds are
+// sealed under.
+type Key struct {
+	ID     string `json:"id" example:"3f9a01c7" doc:"Not secret"`
+	State  string `json:"state" enum:"primary,coming,old,disabled" doc:"primary: seals; coming: opens, and will seal when all replicas have it; old: opens; disabled: neither"`
+	Sealed int    `json:"sealed" doc:"How many stored values are sealed under it"`
+}
+
+// Keys are the keys, oldest first.
+type Keys struct {
+	list[Key]
+	Replicas int `json:"replicas,omitempty" doc:"After a rotation: how many replicas use the new key"`
+	Resealed int `json:"resealed,omitempty" doc:"After a rotation: how many records were sealed anew"`
+}
+
+func (a *API) routeKeys(api huma.API) {
+	const tag = "keys"
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/keys", id: "listKeys", tag: tag,
+		summary: "List the keys", description: "Under which the stored tokens, secrets and seeds are sealed, without what is secret of them.",
+		errors: []int{http.StatusBadGateway},
+	}, a.listKeys)
+	register(api, operation{
+		method: http.MethodPost, path: "/v1/keys/rotate", id: "rotateKeys", tag: tag, within: verified,
+		summary: "Replace the key",
+		description: "Adds a key, waits until every replica has it, makes it the primary one, seals everything anew and disables the old one. " +
+			"Nothing stands still meanwhile. After a failure the same again goes on where it stopped. The master key stays.",
+		errors: []int{http.StatusBadGateway},
+	}, a.rotateKeys)
+}
+
+func (a *API) listKeys(ctx context.Context, _ *none) (*out[Keys], error) {
+	shown, err := a.keys(ctx)
+	if err != nil {
+		return nil, upstream("listing the keys", err)
+	}
+	return &out[Keys]{*shown}, nil
+}
+
+func (a *API) rotateKeys(ctx context.Context, _ *none) (*out[Keys], error) {
+	done, err := a.Registry.RotateKeys(ctx)
+	if err != nil {
+		return nil, upstream("rotating the keys", err)
+	}
+	shown, err := a.keys(ctx)
+	if err != nil {
+		return nil, upstream("listing the keys", err)
+	}
+	shown.Replicas, shown.Resealed = done.Replicas, done.Resealed
+	return &out[Keys]{*shown}, nil
+}
+
+func (a *API) keys(ctx context.Context) (*Keys, error) {
+	count, err := a.Registry.SealedUnder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := &Keys{}
+	state := "old"
+	for _, k := range a.Registry.Keys() {
+		if k.Primary {
+			state = "primary"
+		}
+		shown.Items = append(shown.Items, Key{ID: fmt.Sprintf("%08x", k.ID), State: keyState(k, state), Sealed: count[k.ID]})
+		if k.Primary {
+			state = "coming"
+		}
+	}
+	return shown, nil
+}
+
+func keyState(k seal.Key, place string) string {
+	if !k.Enabled {
+		return "disabled"
+	}
+	return place
+}

@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+func (a *API) routeOAuth(api huma.API) {
+	register(api, operation{
+		method: http.MethodPost, path: "/v1/owners/{name}/authorize", id: "authorizeOwner", tag: "owners",
+		summary:     "Ask an owner to consent",
+		description: "Answers an address to send to the sheet's owner, who consents there in the browser: it works for ten minutes and once. One that was made before works no more.",
+		errors:      []int{http.StatusNotFound, http.StatusConflict},
+	}, a.authorizeOwner)
+}
+
+// errNoOAuth refuses what needs an app.
+func errNoOAuth() error {
+	return invalid("kind", "OAuth is not configured: register an app at Smartsheet (Developer Tools) whose redirect URL is SHEETBRIDGE_PUBLIC_URL followed by /oauth/callback, "+
+		"and set SHEETBRIDGE_OAUTH_CLIENT_ID and SHEETBRIDGE_OAUTH_CLIENT_SECRET; or give a token")
+}
+
+// addByConsent adds an owner who has yet to consent.
+func (a *API) addByConsent(ctx context.Context, b NewOwner) (*out[Owner], error) {
+	switch {
+	case a.Access.OAuth == nil:
+		return nil, errNoOAuth()
+	case b.Token != "":
+		return nil, invalid("token", "has no place in the kind oauth: nobody hands over a key there")
+	case b.AssumeUser != "":
+		return nil, invalid("assumeUser", "has no place in the kind oauth: the bridge acts for who consents")
+	}
+	o := &registry.Owner{
+		Name: b.Name, Region: smartsheet.Region(b.Region), Kind: kindOAuth, State: registry.OwnerAuthorize,
+		Reason: "the consent is awaited", CreatedAt: now(), OAuth: &registry.OAuth{},
+	}
+	if err := a.Registry.CreateOwner(ctx, o); errors.Is(err, registry.ErrExists) {
+		return nil, nameTaken("owner", b.Name)
+	} else if err != nil {
+		return nil, err
+	}
+	return a.ask(ctx, b.Name)
+}
+
+func (a *API) authorizeOwner(ctx context.Context, in *named) (*out[Owner], error) {
+	if _, err := a.owner(in.Name); err != nil {
+		return nil, err
+	}
+	if a.Access.OAuth == nil {
+		return nil, errNoOAuth()
+	}
+	return a.ask(ctx, in.Name)
+}
+
+// ask answers the owner with an address at which to consent.
+func (a *API) ask(ctx context.Context, name string) (*out[Owner], error) {
+	url, err := a.Access.OAuth.Ask(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.owner(name)
+	if err != nil {
+		return nil, err
+	}
+	shown := ownerOf(o)
+	shown.AuthorizeURL = url
+	return &out[Owner]{shown}, nil
+}
+
+// used shows an owner with how its token is used.
+func (a *API) used(ctx context.Context, o *registry.Owner) Owner {
+	shown := ownerOf(o)
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	last, minute, err := a.Access.Budget.Usage(ctx, o.TokenID)
+	if err != nil {
+		return shown // unknown
+	}
+	if !last.IsZero() {
+		last = last.UTC().Truncate(time.Millisecond)
+		shown.LastUsed = &last
+	}
+	shown.RequestsThisMinute = &minute
+	return shown
+}
