@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -115,7 +114,7 @@ func number(b bool) float64 {
 
 func (c *collector) collectNATS(out sink, now snapshot) {
 	nc := c.service.nc
-	out.gauge(c.connected, number(nc.Status() == nats.CONNECTED))
+	out.gauge(c.connected, number(nc.IsConnected()))
 	stats := nc.Stats()
 	out.counter(c.reconnects, stats.Reconnects)
 	out.counter(c.messages, stats.InMsgs, "in")

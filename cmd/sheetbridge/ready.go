@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // readyTime is how long NATS may take to answer a probe. A server that is gone
@@ -51,8 +49,8 @@ func (s *service) ready(ctx context.Context) error {
 }
 
 func (s *service) natsAnswers(ctx context.Context) error {
-	if status := s.nc.Status(); status != nats.CONNECTED {
-		return fmt.Errorf("the connection is %s", strings.ToLower(status.String()))
+	if !s.nc.IsConnected() {
+		return fmt.Errorf("the connection is %s", strings.ToLower(s.nc.Status().String()))
 	}
 	err := s.inbox.Answers(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -95,10 +95,8 @@ func (st *standing) askNATS(ctx context.Context, now *snapshot) {
 	} else {
 		s.log.LogAttrs(ctx, slog.LevelDebug, "the queue cannot be looked at", slog.Any("err", err))
 	}
-	if js, err := jetstream.New(s.nc); err == nil {
-		if account, err := js.AccountInfo(ctx); err == nil {
-			now.store = account.Store
-		}
+	if stored, err := broker.Stored(ctx, s.nc); err == nil {
+		now.store = stored
 	}
 	for _, o := range s.registry.Owners() {
 		if used, of, err := s.budget.Used(ctx, o.TokenID); err == nil && of > 0 {

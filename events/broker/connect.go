@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 )
 
@@ -100,6 +101,19 @@ func (b *Broker) connect(ctx context.Context, name string, account seed, p jwt.P
 	}
 	b.conns[nc] = claims.Issuer
 	return nc, nil
+}
+
+// Stored returns how much the account of a connection stores, in bytes.
+func Stored(ctx context.Context, nc *Conn) (uint64, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the store: %w", err)
+	}
+	account, err := js.AccountInfo(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the store: %w", err)
+	}
+	return account.Store, nil
 }
 
 // inboxRoot begins the subjects of replies to the bridge. Partners may
