@@ -91,6 +91,9 @@ func (in *Inbox) work(ctx context.Context, m jetstream.Msg, handle Handler) erro
 	if err != nil {
 		return err
 	}
+	if h.ReceivedAt.IsZero() { // the clock gave it
+		h.ReceivedAt = meta.Timestamp
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go keepAlive(ctx, m)
