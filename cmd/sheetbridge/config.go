@@ -46,6 +46,8 @@ type settings struct {
 	NATSAllowPlaintext string `envconfig:"NATS_ALLOW_PLAINTEXT" default:"false"`
 	NATSPublicURL      string `envconfig:"NATS_PUBLIC_URL"`
 	NATSReplicas       string `envconfig:"NATS_REPLICAS" default:"1"`
+	OAuthClientID      string `envconfig:"OAUTH_CLIENT_ID"`
+	OAuthClientSecret  string `envconfig:"OAUTH_CLIENT_SECRET"`
 	SmartsheetURL      string `split_words:"true"`
 	ReconcileEvery     string `split_words:"true" default:"10m"`
 	APIRate            string `envconfig:"API_RATE" default:"240"`
@@ -64,6 +66,7 @@ type config struct {
 	DataDir        string
 	Master         func() (seal.MasterKey, error)
 	NATS           natsConfig
+	OAuth          oauthConfig
 	SmartsheetURL  string
 	ReconcileEvery time.Duration
 	APIRate        int
@@ -113,6 +116,7 @@ func loadConfig() (*config, error) {
 	w.add("CALLBACK_LIMIT", err)
 	c.AdminTokens, err = admin.ParseTokens(s.AdminToken)
 	w.add("ADMIN_TOKEN", err)
+	c.OAuth = s.oauth(&w)
 	if s.SmartsheetURL != "" {
 		w.add("SMARTSHEET_URL", smartsheet.CheckURL(s.SmartsheetURL))
 	}

@@ -67,7 +67,7 @@ func commands() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), tailCommand(),
-		contractCommand(), healthcheckCommand(), natsAccountsCommand())
+		contractCommand(), accessCommand(), keysCommand(), auditCommand(), healthcheckCommand(), natsAccountsCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args

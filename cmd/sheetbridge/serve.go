@@ -18,6 +18,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -49,6 +50,8 @@ type service struct {
 	registry  *registry.Registry
 	inbox     *inbox.Inbox
 	budget    *budget.Budget
+	audit     *audit.Log
+	owners    *webhook.Owners
 	partners  *webhook.Partners
 	access    *webhook.Access
 	registrar *webhook.Registrar
@@ -104,6 +107,10 @@ func (s *service) open(ctx context.Context) error {
 	if s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas); err != nil {
 		return err
 	}
+	if s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas); err != nil {
+		return err
+	}
+	s.registry.Note = s.note
 	s.wire(master)
 	return nil
 }
@@ -147,6 +154,8 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Budget: s.budget, Master: master, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
 	}
+	s.owners = &webhook.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}
+	s.access.OAuth = s.oauth()
 	s.registrar = &webhook.Registrar{
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL,
 		Every: s.cfg.ReconcileEvery, Alone: s.broker != nil, Log: s.log,
@@ -160,10 +169,10 @@ func (s *service) wire(master seal.MasterKey) {
 		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback, Tracer: s.tracer,
 	}
 	api := &admin.API{
-		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox,
+		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
 		Broker: s.broker, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 	}
-	s.public = webhook.NewServer(receiver.Handler(), s.log)
+	s.public = webhook.NewServer(s.access.OAuth.Beside(receiver.Handler()), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
 }
 
@@ -225,6 +234,7 @@ func (s *service) work(ctx context.Context) error {
 	g.Go(func() error { return s.relay.Run(ctx) })
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
+	g.Go(func() error { return s.owners.Run(ctx) })
 	g.Go(func() error {
 		s.standing.run(ctx)
 		return nil

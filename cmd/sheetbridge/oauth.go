@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// oauthConfig is the app that owners consent to; without an id there is none.
+type oauthConfig struct {
+	ClientID string
+	Secret   seal.Secret
+}
+
+func (s *settings) oauth(w *wrong) oauthConfig {
+	c := oauthConfig{ClientID: s.OAuthClientID, Secret: seal.Secret(s.OAuthClientSecret)}
+	switch {
+	case c.ClientID == "" && c.Secret == "":
+	case c.ClientID == "":
+		w.add("OAUTH_CLIENT_ID", errors.New("is missing beside OAUTH_CLIENT_SECRET: set both, or neither"))
+	case c.Secret == "":
+		w.add("OAUTH_CLIENT_SECRET", errors.New("is missing beside OAUTH_CLIENT_ID: set both, or neither"))
+	case s.PublicURL == "":
+		w.add("PUBLIC_URL", errors.New("is required for OAuth: Smartsheet sends browsers back to it, followed by "+webhook.ConsentPath))
+	}
+	return c
+}
+
+// oauth is nil where no app is configured.
+func (s *service) oauth() *webhook.OAuth {
+	if s.cfg.OAuth.ClientID == "" {
+		return nil
+	}
+	return &webhook.OAuth{
+		Access: s.access, ClientID: s.cfg.OAuth.ClientID, Secret: s.cfg.OAuth.Secret, Log: s.log, Wake: s.owners.Wake,
+	}
+}
+
+// note keeps what the registry tells in the audit log.
+func (s *service) note(ctx context.Context, n registry.Note) error {
+	return s.audit.Append(ctx, n.What, n.On, audit.Changed, n.Details)
+}
