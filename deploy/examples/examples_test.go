@@ -1,0 +1,244 @@
+// Package examples has what partners begin with, and tests it as they run it.
+package examples
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+// month is how long deletions are kept.
+const month = 30 * 24 * time.Hour
+
+// side is the bridge's side: a server with a partner and its stream.
+type side struct {
+	t       *testing.T
+	options broker.Options
+	broker  *broker.Broker
+	account broker.Account
+	creds   string // file
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	stream  *events.Stream
+}
+
+func newSide(t *testing.T) *side {
+	t.Helper()
+	s := &side{t: t, options: broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"}}
+	var err error
+	s.account, err = broker.NewAccount("acme")
+	must(t, err)
+	s.start()
+	creds, _, err := s.account.MintUser("erp", time.Time{})
+	must(t, err)
+	s.creds = filepath.Join(t.TempDir(), "acme.creds")
+	must(t, os.WriteFile(s.creds, []byte(creds), 0o600))
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *side) start() {
+	s.t.Helper()
+	var err error
+	s.broker, err = broker.Start(s.t.Context(), s.options)
+	must(s.t, err)
+	u, err := url.Parse(s.broker.URL())
+	must(s.t, err)
+	s.options.Listen = u.Host // the same the next time
+	must(s.t, s.broker.PutAccount(s.t.Context(), "acme", s.account))
+	s.nc, err = s.broker.Connect(s.t.Context(), "acme", s.account)
+	must(s.t, err)
+	s.js, err = jetstream.New(s.nc)
+	must(s.t, err)
+	s.stream, err = events.OpenStream(s.t.Context(), s.nc, "acme", events.StreamOptions{})
+	must(s.t, err)
+}
+
+func (s *side) stop() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), 10*time.Second)
+	defer cancel()
+	if err := s.broker.Close(ctx); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// publish publishes an event of a row and returns the line that an example
+// prints for it.
+func (s *side) publish(row int, typ, after string) string {
+	s.t.Helper()
+	subject := fmt.Sprintf("smartsheet.acme.orders.row.%d", row)
+	body := fmt.Sprintf(`{"specversion":"1.0","type":"sheetbridge.row.%s","data":{"after":%s}}`, typ, after)
+	_, err := s.js.Publish(s.t.Context(), subject, []byte(body))
+	must(s.t, err)
+	return subject + " " + body
+}
+
+// follower is an example at work.
+type follower struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines chan string
+}
+
+// follow starts an example.
+func (s *side) follow(dir string, command []string) *follower {
+	s.t.Helper()
+	f := &follower{t: s.t, cmd: exec.CommandContext(s.t.Context(), command[0], command[1:]...), lines: make(chan string, 1000)}
+	f.cmd.Dir, f.cmd.Env = dir, append(os.Environ(), "NATS_URL="+s.broker.URL(), "NATS_CREDS="+s.creds)
+	f.cmd.Stderr = s.t.Output()
+	out, err := f.cmd.StdoutPipe()
+	must(s.t, err)
+	must(s.t, f.cmd.Start())
+	go func() {
+		defer close(f.lines)
+		for scan := bufio.NewScanner(out); scan.Scan(); {
+			f.lines <- scan.Text()
+		}
+	}()
+	s.t.Cleanup(f.kill)
+	return f
+}
+
+// kill ends the process without a word.
+func (f *follower) kill() {
+	if f.cmd.ProcessState != nil {
+		return
+	}
+	_ = f.cmd.Process.Kill() // it may have ended by itself
+	for range f.lines {      // to its end, before Wait closes it
+	}
+	_ = f.cmd.Wait() // the kill
+}
+
+// got wants these lines next. A first one that it was given before may come
+// again: it was killed before it could say that it has it.
+func (f *follower) got(doing, before string, want ...string) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	defer cancel()
+	var got []string
+	for len(got) < len(want) {
+		select {
+		case line, ok := <-f.lines:
+			if !ok {
+				f.t.Fatalf("%s: it ended after %q, want %q", doing, got, want)
+			}
+			if len(got) > 0 || line != before {
+				got = append(got, line)
+			}
+		case <-ctx.Done():
+			f.t.Fatalf("%s: got %q, want %q", doing, got, want)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.t.Fatalf("%s (-want +got):\n%s", doing, diff)
+	}
+}
+
+func TestGo(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "follow")
+	command(t, ".", "go", "build", "-o", binary, "./go")
+	testExample(t, ".", []string{binary})
+}
+
+func TestJavaScript(t *testing.T) {
+	t.Parallel()
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		t.Skip("npm is not installed")
+	}
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS("js")))
+	command(t, dir, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	testExample(t, dir, []string{"node", "follow.js"})
+}
+
+// testExample runs an example as a partner does: it reads the sheet as it is,
+// follows it, is killed, stays away for a week and goes on, and sits out a
+// restart of the server.
+func testExample(t *testing.T, dir string, command []string) {
+	s := newSide(t)
+	s.publish(1, "created", `{"status":"Open"}`)
+	two := s.publish(2, "created", `{"status":"Open"}`)
+	one := s.publish(1, "updated", `{"status":"Done"}`)
+	s.publish(3, "created", `{"status":"Open"}`)
+	three := s.publish(3, "deleted", `null`)
+	f := s.follow(dir, command)
+	f.got("the sheet as it is", "", two, one, three)
+	live := s.publish(2, "updated", `{"status":"Late"}`)
+	f.got("live", "", live)
+
+	f.kill()
+	missed := []string{s.publish(2, "deleted", `null`), s.publish(4, "created", `{"status":"New"}`)}
+	week := time.Now().Add(7 * 24 * time.Hour)
+	if _, purged, err := s.stream.PurgeTombstones(t.Context(), week.Add(-month), 0, 1000); err != nil || purged != 0 {
+		t.Errorf("after a week: got %d deletions purged, error %v, want them kept", purged, err)
+	}
+	f = s.follow(dir, command)
+	f.got("after a week's absence", live, missed...)
+
+	s.stop()
+	s.start()
+	f.got("after a restart of the server", missed[1], s.publish(4, "updated", `{"status":"Open"}`))
+	for c := range consumers(t, s.js) {
+		if c.Config.InactiveThreshold != 0 {
+			t.Errorf("consumer %s goes after %v of absence, want never", c.Name, c.Config.InactiveThreshold)
+		}
+	}
+}
+
+func consumers(t *testing.T, js jetstream.JetStream) <-chan *jetstream.ConsumerInfo {
+	t.Helper()
+	s, err := js.Stream(t.Context(), events.StreamName)
+	must(t, err)
+	return s.ListConsumers(t.Context()).Info()
+}
+
+// An example that is longer is not read.
+func TestExamplesAreShort(t *testing.T) {
+	for _, name := range []string{"go/main.go", "js/follow.js", "python/follow.py"} {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") && !strings.HasPrefix(line, "#") {
+				n++
+			}
+		}
+		if n >= 30 {
+			t.Errorf("%s: got %d lines of code, want less than 30", name, n)
+		}
+	}
+}
+
+func command(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
