@@ -317,65 +317,6 @@ func TestUnreachablePartner(t *testing.T) {
 	}
 }
 
-func TestDead(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.owner()
-	w.partner("acme")
-	id := w.registered()
-	if r := w.ok(200, "GET", "/v1/dead", ""); r.text != "{\"items\":[]}\n" {
-		t.Errorf("got %s, want no dead hints", r.text)
-	}
-	h := &inbox.Hint{Registration: id, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{7: {}}, Attempt: 12, ReceivedAt: time.Now()}
-	must(t, w.inbox.GiveUp(t.Context(), h, "smartsheet: 400"))
-	must(t, w.inbox.GiveUp(t.Context(), h, "smartsheet: 500"))
-	got := w.ok(200, "GET", "/v1/dead", "")
-	if got.text1("items", 0, "reason") != "smartsheet: 500" || got.text1("items", 1, "webhook") != id || got.text1("items", 0, "rows", 0) != "7" || got.at("items", 0, "attempts") != 12.0 {
-		t.Errorf("got %s, want both hints", got.text)
-	}
-	if r := w.ok(200, "GET", "/v1/dead?limit=1", ""); len(r.at("items").([]any)) != 1 {
-		t.Errorf("got %s, want one of them", r.text)
-	}
-	w.refused(422, "query.limit", "", "GET", "/v1/dead?limit=0", "")
-	before, err := w.inbox.Waiting(t.Context(), id)
-	must(t, err)
-	w.ok(202, "POST", "/v1/dead/"+got.text1("items", 0, "id")+"/retry", "")
-	if after, err := w.inbox.Waiting(t.Context(), id); err != nil || after != before+1 {
-		t.Errorf("got %d hints after %d, %v, want one more", after, before, err)
-	}
-	w.refused(404, "", "GET /v1/dead", "POST", "/v1/dead/"+got.text1("items", 0, "id")+"/retry", "")
-	w.refused(404, "", "GET /v1/dead", "POST", "/v1/dead/x/retry", "")
-}
-
-// A failure of ours tells the client nothing but that, and the log why, once.
-func TestInternalFailure(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.owner()
-	must(t, w.registry.UpdateOwner(t.Context(), "ops", func(o *registry.Owner) error {
-		o.Token = []byte("planted: sealed by nobody")
-		return nil
-	}))
-	w.refused(500, "", "its log has the cause", "GET", "/v1/owners/ops/sheets", "")
-	if n := strings.Count(w.logs.String(), "opening the token of owner ops"); n != 1 {
-		t.Errorf("got the cause %d times in the log, want once", n)
-	}
-	w.silent("planted")
-}
-
-func TestLogLine(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.send(reader, "GET", "/v1/owners/planted-name?planted=query", "")
-	w.send("planted-token-0123456", "GET", "/v1/owners", "")
-	logged := w.logs.String()
-	for _, want := range []string{"method=GET route=/v1/owners/:name status=422 who=bob", "route=/v1/owners status=401 who=\"\""} {
-		if !strings.Contains(logged, want) {
-			t.Errorf("got log\n%s\nwant %q in it", logged, want)
-		}
-	}
-	if strings.Contains(logged, "planted") {
-		t.Errorf("got log\n%s\nwant no path, query or token in it", logged)
-	}
-}
-
 // errStop ends what a test began.
 var errStop = errors.New("the test is over")
 
