@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"os"
@@ -69,7 +70,7 @@ func startOwn(t *testing.T, b *broker.Broker, creds string) *ownServer {
 func TestLeafCopiesEvents(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]jetstream.StreamConfig{
-		"mirror": {Name: "EVENTS", Mirror: origin()},
+		"mirror": documented(t),
 		"source": {Name: "COPY", Sources: []*jetstream.StreamSource{origin()}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,6 +104,19 @@ func TestLeafCopiesEvents(t *testing.T) {
 			wantCopied(t, s, 5, "after")
 		})
 	}
+}
+
+// documented is the copy that partners are told to make.
+func documented(t *testing.T) (c jetstream.StreamConfig) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "examples", "mirror.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func origin() *jetstream.StreamSource {

@@ -20,12 +20,14 @@ type Credentials struct {
 	PublicKey string     `json:"publicKey" doc:"The NATS user, as logs of NATS name it"`
 	CreatedAt time.Time  `json:"createdAt"`
 	ExpiresAt *time.Time `json:"expiresAt" doc:"When they are refused by themselves; null: never"`
+	Leaf      bool       `json:"leaf" doc:"They are for a server of the partner's own, and only there"`
 }
 
 // NewCredentials is a set of credentials to be made.
 type NewCredentials struct {
 	Name      string     `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" example:"erp"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"When they are to be refused; left out: never"`
+	Leaf      bool       `json:"leaf,omitempty" doc:"For a server of the partner's own that copies the stream through SHEETBRIDGE_NATS_LEAF_LISTEN; good for nothing else"`
 }
 
 // MadeCredentials is a set of credentials that was just made.
@@ -83,7 +85,7 @@ func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	c := registry.Credential{Name: in.Body.Name, CreatedAt: now()}
+	c := registry.Credential{Name: in.Body.Name, CreatedAt: now(), Leaf: in.Body.Leaf}
 	var expires time.Time
 	if at := in.Body.ExpiresAt; at != nil {
 		expires = at.UTC().Truncate(time.Second)
@@ -96,7 +98,11 @@ func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	creds, user, err := account.MintUser(c.Name, expires)
+	mint := account.MintUser
+	if c.Leaf {
+		mint = account.MintLeaf
+	}
+	creds, user, err := mint(c.Name, expires)
 	if err != nil {
 		return nil, err
 	}

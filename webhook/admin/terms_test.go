@@ -161,3 +161,15 @@ func (w *world) event(creds, subject string) {
 		w.t.Fatalf("%s: %v", subject, err)
 	}
 }
+
+func TestLeafCredentials(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.partner("acme")
+	made := w.ok(201, "POST", "/v1/partners/acme/credentials", `{"name":"mirror","leaf":true}`)
+	w.wantRefused(made.text1("credentials")) // by the port for clients; the broker's tests copy with such
+	listed := w.ok(200, "GET", "/v1/partners/acme/credentials", "")
+	if listed.at("items", 0, "leaf") != false || listed.at("items", 1, "leaf") != true {
+		t.Errorf("got %s, want mirror alone for a leaf", listed.text)
+	}
+	w.ok(204, "DELETE", "/v1/partners/acme/credentials/mirror", "")
+}

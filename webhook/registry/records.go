@@ -66,6 +66,7 @@ type Credential struct {
 	PublicKey string     `json:"publicKey"`
 	CreatedAt time.Time  `json:"createdAt"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	Leaf      bool       `json:"leaf,omitempty"` // of a server of the partner's own
 }
 
 // Partner is a company that receives events.
