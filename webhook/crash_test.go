@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -19,6 +20,8 @@ type fuse struct {
 	context.Context
 	left   atomic.Int64
 	cancel context.CancelFunc
+	burnt  func() // called once when it burns through; nil: nothing
+	once   sync.Once
 }
 
 func newFuse(ctx context.Context, looks int64) *fuse {
@@ -30,7 +33,12 @@ func newFuse(ctx context.Context, looks int64) *fuse {
 
 func (f *fuse) burn() {
 	if f.left.Add(-1) < 0 {
-		f.cancel()
+		f.once.Do(func() {
+			if f.burnt != nil {
+				f.burnt()
+			}
+			f.cancel()
+		})
 	}
 }
 

@@ -119,6 +119,10 @@ func (p *pass) tend(ctx context.Context) error {
 	}
 	err := p.relay.Webhook(ctx, p.reg, p.hint.Why != inbox.WhyReconcile)
 	if err == nil {
+		// What was found out about the webhook is told by this pass already.
+		if now := p.relay.Registry.Registration(p.reg.ID); now != nil {
+			p.reg = now
+		}
 		return nil
 	}
 	switch smartsheet.Classify(err) {

@@ -150,3 +150,6 @@ func hintFor(w *world, body string) *inbox.Hint {
 	must(w.t, err)
 	return inbox.FromCallback(w.reg.ID, cb, time.Now())
 }
+
+// id is that of the sheet's registration, made or not.
+func (w *world) id() string { return registry.RegistrationID("ops", w.sheet.ID) }
