@@ -1,0 +1,202 @@
+package audit_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type store struct {
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	master seal.MasterKey
+}
+
+func newStore(t *testing.T) *store {
+	t.Helper()
+	b, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"})
+	must(t, err)
+	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
+	js, err := jetstream.New(b.Bridge())
+	must(t, err)
+	return &store{b.Bridge(), js, seal.NewMasterKey()}
+}
+
+func (s *store) open(t *testing.T) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(t.Context(), s.nc, s.master, 1)
+	must(t, err)
+	return l
+}
+
+func TestEntriesOfManyReplicasMakeOneChain(t *testing.T) {
+	s := newStore(t)
+	var working sync.WaitGroup
+	for _, who := range []string{"alice", "bob", "ci"} {
+		l := s.open(t)
+		working.Go(func() {
+			for range 20 {
+				if err := l.Append(audit.As(t.Context(), who), "POST /v1/owners", "/v1/owners", audit.Begun, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	working.Wait()
+	l := s.open(t)
+	report, err := l.Verify(t.Context())
+	must(t, err)
+	if !report.Intact || report.Entries != 60 || report.Sequence != 60 {
+		t.Errorf("got %+v, want 60 entries in one chain", report)
+	}
+	by := map[string]int{}
+	page, err := l.List(t.Context(), 0, 40)
+	must(t, err)
+	rest, err := l.List(t.Context(), page[39].Sequence, 40)
+	must(t, err)
+	if len(rest) != 20 || page[0].Sequence != 60 || rest[19].Sequence != 1 {
+		t.Errorf("got pages of %d and %d, want 40 and 20, newest first", len(page), len(rest))
+	}
+	for _, e := range append(page, rest...) {
+		by[e.Who]++
+	}
+	if by["alice"] != 20 || by["bob"] != 20 || by["ci"] != 20 {
+		t.Errorf("got %v, want 20 of each", by)
+	}
+}
+
+func TestNothingIsDeleted(t *testing.T) {
+	s := newStore(t)
+	must(t, s.open(t).Append(t.Context(), "x", "y", audit.Done, nil))
+	stream, err := s.js.Stream(t.Context(), audit.StreamName)
+	must(t, err)
+	if err := stream.DeleteMsg(t.Context(), 1); err == nil {
+		t.Error("an entry was deleted")
+	}
+	if err := stream.Purge(t.Context()); err == nil {
+		t.Error("the log was purged")
+	}
+}
+
+// forge replaces the log by one with the messages, as somebody with the store in
+// hand can.
+func (s *store) forge(t *testing.T, change func([]*nats.Msg) []*nats.Msg) {
+	t.Helper()
+	stream, err := s.js.Stream(t.Context(), audit.StreamName)
+	must(t, err)
+	var messages []*nats.Msg
+	for i := uint64(1); i <= stream.CachedInfo().State.LastSeq; i++ {
+		m, err := stream.GetMsg(t.Context(), i)
+		must(t, err)
+		m.Header.Del(nats.ExpectedLastSeqHdr)
+		messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	}
+	config := stream.CachedInfo().Config
+	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
+	_, err = s.js.CreateStream(t.Context(), config)
+	must(t, err)
+	for _, m := range change(messages) {
+		_, err := s.js.PublishMsg(t.Context(), m)
+		must(t, err)
+	}
+}
+
+func TestTamperingIsFound(t *testing.T) {
+	foreign := newStore(t)
+	for i := range 5 {
+		must(t, foreign.open(t).Append(t.Context(), "forged", string(rune('a'+i)), audit.Done, nil))
+	}
+	var forged *nats.Msg
+	foreign.forge(t, func(m []*nats.Msg) []*nats.Msg { forged = m[2]; return nil })
+	tests := map[string]struct {
+		change func([]*nats.Msg) []*nats.Msg
+		at     uint64 // first finding
+	}{
+		"changed": {func(m []*nats.Msg) []*nats.Msg {
+			m[2].Data = []byte(strings.Replace(string(m[2].Data), "alice", "mallo", 1))
+			return m
+		}, 3},
+		"left out":                 {func(m []*nats.Msg) []*nats.Msg { return append(m[:2], m[3:]...) }, 3},
+		"first left out":           {func(m []*nats.Msg) []*nats.Msg { return m[1:] }, 1},
+		"swapped":                  {func(m []*nats.Msg) []*nats.Msg { m[2], m[3] = m[3], m[2]; return m }, 3},
+		"twice":                    {func(m []*nats.Msg) []*nats.Msg { return append(m[:3], append([]*nats.Msg{m[2]}, m[3:]...)...) }, 4},
+		"written with another key": {func(m []*nats.Msg) []*nats.Msg { m[2] = forged; return m }, 3},
+		"no JSON":                  {func(m []*nats.Msg) []*nats.Msg { m[4].Data = []byte("x"); return m }, 5},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			l := s.open(t)
+			for i := range 5 {
+				must(t, l.Append(audit.As(t.Context(), "alice"), "share added", string(rune('a'+i)), audit.Changed, map[string]int{"n": i}))
+			}
+			s.forge(t, test.change)
+			report, err := s.open(t).Verify(t.Context())
+			must(t, err)
+			if report.Intact || report.Broken[0].Sequence != test.at {
+				t.Errorf("got %+v, want entry %d found", report, test.at)
+			}
+		})
+	}
+}
+
+func TestTheHeadTellsWhatWasCutOff(t *testing.T) {
+	s := newStore(t)
+	l := s.open(t)
+	for range 3 {
+		must(t, l.Append(t.Context(), "x", "y", audit.Done, nil))
+	}
+	before, err := l.Verify(t.Context())
+	must(t, err)
+	s.forge(t, func(m []*nats.Msg) []*nats.Msg { return m[:2] })
+	after, err := s.open(t).Verify(t.Context())
+	must(t, err)
+	if !after.Intact || after.Sequence >= before.Sequence || after.Hash == before.Hash {
+		t.Errorf("got %+v after %+v, want another head", after, before)
+	}
+}
+
+func TestWhatCannotBeKeptIsAnError(t *testing.T) {
+	s := newStore(t)
+	l := s.open(t)
+	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
+	if err := l.Append(t.Context(), "x", "y", audit.Done, nil); !errors.Is(err, audit.ErrNotKept) {
+		t.Errorf("without a stream: got %v, want ErrNotKept", err)
+	}
+	if err := s.open(t).Append(t.Context(), "x", "y", audit.Done, func() {}); !errors.Is(err, audit.ErrNotKept) {
+		t.Errorf("details that are no JSON: got %v, want ErrNotKept", err)
+	}
+}
+
+func TestLargeDetailsAreNamedByTheirHash(t *testing.T) {
+	s := newStore(t)
+	l := s.open(t)
+	must(t, l.Append(t.Context(), "x", "y", audit.Done, strings.Repeat("a", 1<<20)))
+	list, err := l.List(t.Context(), 0, 1)
+	must(t, err)
+	var details struct {
+		TooLarge int    `json:"tooLarge"`
+		SHA256   string `json:"sha256"`
+	}
+	must(t, json.Unmarshal(list[0].Details, &details))
+	if details.TooLarge != 1<<20+2 || len(details.SHA256) != 64 {
+		t.Errorf("got details %s, want size and hash", list[0].Details)
+	}
+}
