@@ -107,13 +107,20 @@ func public(t testing.TB, key nkeys.KeyPair) string {
 func (c *cluster) ready() {
 	c.t.Helper()
 	eventually(c.t, 60*time.Second, "waiting for NATS", func() error {
-		js, done, err := c.connect("bridge")
-		if err != nil {
-			return err
+		for account := range c.creds {
+			if account == "SYS" {
+				continue
+			}
+			js, done, err := c.connect(account)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if _, err := js.AccountInfo(c.t.Context()); err != nil {
+				return err
+			}
 		}
-		defer done()
-		_, err = js.AccountInfo(c.t.Context())
-		return err
+		return nil
 	})
 }
 
