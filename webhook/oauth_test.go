@@ -1,0 +1,518 @@
+package webhook_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// consents is a bridge whose owner consents in a browser. Smartsheet's clock and
+// the bridge's for tokens are one, and can be set.
+type consents struct {
+	*bridge
+	jane  *smartsheettest.User
+	sheet *smartsheettest.Sheet
+	app   *smartsheettest.App
+	oauth *webhook.OAuth
+	page  *httptest.Server // where browsers come back to
+	late  *atomic.Int64
+	logs  *syncLog
+}
+
+type syncLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *syncLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *syncLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func newConsents(t *testing.T) *consents {
+	t.Helper()
+	c := &consents{late: &atomic.Int64{}, logs: &syncLog{}}
+	start := time.Now()
+	clock := func() time.Time { return start.Add(time.Since(start) + time.Duration(c.late.Load())) }
+	sim := smartsheettest.New(t, func(s *smartsheettest.Server) { s.RateLimit, s.Clock = -1, clock })
+	c.jane, _, c.sheet = orders(t, sim)
+	c.bridge = newBridge(t, sim, options{log: slog.NewTextHandler(c.logs, &slog.HandlerOptions{Level: slog.LevelDebug})})
+	// The page is there before the app is known, whose redirect it is.
+	c.page = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.oauth.Beside(http.NotFoundHandler()).ServeHTTP(w, r)
+	}))
+	t.Cleanup(c.page.Close)
+	c.app = sim.AddApp(smartsheettest.App{Name: "Sheetbridge", RedirectURL: c.page.URL + webhook.ConsentPath})
+	c.oauth = c.authorizing(c.access, clock)
+	must(t, c.registry.CreateOwner(t.Context(), &registry.Owner{
+		Name: "jane", Region: "us", Kind: webhook.KindOAuth, State: registry.OwnerAuthorize, OAuth: &registry.OAuth{},
+	}))
+	return c
+}
+
+func (c *consents) authorizing(access *webhook.Access, clock func() time.Time) *webhook.OAuth {
+	owners := &webhook.Owners{Registry: access.Registry, Access: access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
+	access.OAuth = &webhook.OAuth{
+		Access: access, ClientID: c.app.ClientID, Secret: seal.Secret(c.app.Secret), Now: clock, Log: slog.New(c.opts.log), Wake: owners.Wake,
+	}
+	return access.OAuth
+}
+
+func (c *consents) pass(d time.Duration) { c.late.Add(int64(d)) }
+
+// ask returns an address to consent at.
+func (c *consents) ask() string {
+	c.t.Helper()
+	address, err := c.oauth.Ask(c.t.Context(), "jane")
+	must(c.t, err)
+	return address
+}
+
+// decide does what the page of consent does at a click, and returns where it
+// sends the browser.
+func (c *consents) decide(address, user, decision string) string {
+	c.t.Helper()
+	u, err := url.Parse(address)
+	must(c.t, err)
+	form := u.Query()
+	form.Set("user", user)
+	form.Set("decision", decision)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.PostForm(u.Scheme+"://"+u.Host+u.Path, form)
+	must(c.t, err)
+	resp.Body.Close()
+	back := resp.Header.Get("Location")
+	if back == "" {
+		c.t.Fatalf("got %d and no redirect from the page of consent", resp.StatusCode)
+	}
+	return back
+}
+
+// open opens a page and returns its status and text.
+func (c *consents) open(address string) (int, string) {
+	c.t.Helper()
+	resp, err := http.Get(address)
+	must(c.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(c.t, err)
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		c.t.Errorf("got Cache-Control %q, want no-store", got)
+	}
+	if got := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'") {
+		c.t.Errorf("got Content-Security-Policy %q", got)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// consent has jane consent, and wants that to work.
+func (c *consents) consent() string {
+	c.t.Helper()
+	status, text := c.open(c.decide(c.ask(), c.jane.Email, "allow"))
+	if status != 200 || !strings.Contains(text, "You are connected") {
+		c.t.Fatalf("got %d %s, want a consent that counts", status, text)
+	}
+	return text
+}
+
+func (c *consents) state() registry.OwnerState { return c.registry.Owner("jane").State }
+
+// share shares the sheet with acme in jane's name.
+func (c *consents) share() *registry.Registration {
+	c.t.Helper()
+	c.addPartner("acme")
+	return c.register("jane", c.sheet.ID, events.Request{Partner: "acme", Sheet: "orders", Columns: columns("No", "Status"), Where: "status != 'Draft'"})
+}
+
+func (c *consents) edit(status string) {
+	c.t.Helper()
+	must(c.t, c.sim.As(c.jane).UpdateRows(c.sheet.ID, smartsheettest.Row{ID: c.sheet.Rows[0], Cells: cells{"Status": status}}))
+	c.settle()
+}
+
+// status is the last one that the partner was told.
+func (c *consents) status() (state string) {
+	c.t.Helper()
+	for _, m := range c.stream("acme") {
+		if strings.HasSuffix(m.Subject, ".status") {
+			state = string(m.Data.State)
+		}
+	}
+	return state
+}
+
+func TestAConsentMakesTheOwnerWork(t *testing.T) {
+	c := newConsents(t)
+	address := c.ask()
+	q, err := url.Parse(address)
+	must(t, err)
+	if got := q.Query().Get("scope"); got != "READ_SHEETS ADMIN_WEBHOOKS" {
+		t.Errorf("got scopes %q, want READ_SHEETS ADMIN_WEBHOOKS and no more", got)
+	}
+	if text := c.consent(); !strings.Contains(text, c.jane.Email) || !strings.Contains(text, "Nothing is shared in your name yet") {
+		t.Errorf("got page %s, want who consented, and that nothing is shared yet", text)
+	}
+	if o := c.registry.Owner("jane"); o.State != registry.OwnerOK || o.Email != c.jane.Email || o.UserID != c.jane.ID {
+		t.Errorf("got owner %s %s, want ok and jane", o.State, o.Email)
+	}
+	c.share()
+	c.edit("Done")
+	c.check("acme")
+	text := c.consent() // again, by the same user
+	for _, want := range []string{"Orders", "acme", "No, Status", "status != &#39;Draft&#39;"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("got page %s, want %q in it", text, want)
+		}
+	}
+	if strings.Contains(text, "Margin") {
+		t.Error("the page names a column that is not shared")
+	}
+}
+
+func TestABrowserThatComesBackWrong(t *testing.T) {
+	tests := map[string]struct {
+		back   func(c *consents) string
+		status int
+		title  string
+	}{
+		"denied":     {func(c *consents) string { return c.decide(c.ask(), c.jane.Email, "deny") }, 200, "You did not consent"},
+		"no state":   {func(c *consents) string { return c.page.URL + webhook.ConsentPath + "?code=x" }, 400, "does not work"},
+		"no code":    {func(c *consents) string { return stripped(c.decide(c.ask(), c.jane.Email, "allow"), "code") }, 400, "no code"},
+		"forged":     {func(c *consents) string { return forged(c.decide(c.ask(), c.jane.Email, "allow")) }, 400, "does not work"},
+		"superseded": {func(c *consents) string { back := c.decide(c.ask(), c.jane.Email, "allow"); c.ask(); return back }, 400, "does not work"},
+		"replayed": {func(c *consents) string {
+			back := c.decide(c.ask(), c.jane.Email, "deny")
+			c.open(back)
+			return back
+		}, 400, "does not work"},
+		"late": {func(c *consents) string {
+			back := c.decide(c.ask(), c.jane.Email, "allow")
+			c.pass(10 * time.Minute)
+			return back
+		}, 410, "has expired"},
+		"code of another flow": {func(c *consents) string {
+			back := c.decide(c.ask(), c.jane.Email, "allow")
+			return stripped(back, "code") + "&code=abc"
+		}, 400, "too late"},
+		"withdrawn at once": {func(c *consents) string {
+			back := c.decide(c.ask(), c.jane.Email, "allow")
+			c.sim.RevokeConsent(c.jane, c.app)
+			return back
+		}, 400, "too late"},
+		"error of the app": {func(c *consents) string {
+			return stripped(c.decide(c.ask(), c.jane.Email, "deny"), "error") + "&error=invalid_scope"
+		}, 502, "did not ask you"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newConsents(t)
+			status, text := c.open(test.back(c))
+			if status != test.status || !strings.Contains(text, test.title) {
+				t.Errorf("got %d %s, want %d and %q", status, text, test.status, test.title)
+			}
+			if o := c.registry.Owner("jane"); o.State != registry.OwnerAuthorize || len(o.Token) > 0 {
+				t.Errorf("got state %s and a token of %d bytes, want authorize and none", o.State, len(o.Token))
+			}
+		})
+	}
+}
+
+func stripped(address, parameter string) string {
+	u, _ := url.Parse(address)
+	q := u.Query()
+	q.Del(parameter)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func forged(address string) string {
+	u, _ := url.Parse(address)
+	q := u.Query()
+	state := []byte(q.Get("state"))
+	state[len(state)-3] ^= 1
+	q.Set("state", string(state))
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func TestOfTwoBrowsersWithOneStateOneGetsThrough(t *testing.T) {
+	c := newConsents(t)
+	back := c.decide(c.ask(), c.jane.Email, "allow")
+	var won, lost atomic.Int32
+	var racing sync.WaitGroup
+	for range 8 {
+		racing.Go(func() {
+			resp, err := http.Get(back)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			if resp.StatusCode == 200 {
+				won.Add(1)
+			} else {
+				lost.Add(1)
+			}
+		})
+	}
+	racing.Wait()
+	if won.Load() != 1 || lost.Load() != 7 {
+		t.Errorf("got %d through, want 1 of 8", won.Load())
+	}
+}
+
+func TestAnotherUserDoesNotTakeTheOwnersPlace(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	before := c.registry.Owner("jane")
+	mallory := c.sim.AddUser(smartsheettest.User{Email: "mallory@a.example", Name: "<b>Mallory</b>"})
+	status, text := c.open(c.decide(c.ask(), mallory.Email, "allow"))
+	if status != 409 || !strings.Contains(text, "another user") || !strings.Contains(text, mallory.Email) {
+		t.Errorf("got %d %s, want 409 that says who is logged in", status, text)
+	}
+	if o := c.registry.Owner("jane"); o.UserID != c.jane.ID || o.State != registry.OwnerOK || string(o.Token) != string(before.Token) {
+		t.Errorf("got owner %s with state %s, want jane's access as it was", o.Email, o.State)
+	}
+}
+
+func TestThreeReplicasRenewOnce(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	c.share()
+	clients := []*smartsheet.Client{c.client(c.access)}
+	for range 2 {
+		access := c.replica()
+		clients = append(clients, c.client(access))
+	}
+	for week := range 3 {
+		c.pass(7 * 24 * time.Hour) // the token has run out
+		var racing sync.WaitGroup
+		for i := range 12 {
+			racing.Go(func() {
+				if _, err := clients[i%3].Me(t.Context()); err != nil {
+					t.Errorf("week %d, replica %d: %v", week, i%3, err)
+				}
+			})
+		}
+		racing.Wait()
+		if got := c.sim.Refreshes(); got != week+1 {
+			t.Errorf("after week %d: got %d refreshes, want one a week", week, got)
+		}
+	}
+	for _, r := range c.sim.Requests() {
+		if r.Route == "token" && r.Status != 200 {
+			t.Errorf("got %d/%d from the token endpoint, want no refusal", r.Status, r.ErrorCode)
+		}
+	}
+	c.edit("Done")
+	c.check("acme")
+	if strings.Contains(c.logs.String(), c.app.Secret) {
+		t.Error("the app's secret is in the log")
+	}
+}
+
+// replica is the access of another process on the same store.
+func (c *consents) replica() *webhook.Access {
+	c.t.Helper()
+	r, err := registry.Open(c.t.Context(), c.broker.Bridge(), c.opts.master, 1, slog.New(slog.DiscardHandler))
+	must(c.t, err)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = r.Run(c.t.Context()) }()
+	c.t.Cleanup(func() { <-done })
+	<-r.Loaded()
+	access := &webhook.Access{Registry: r, Budget: c.access.Budget, Master: c.opts.master, BaseURL: c.sim.URL()}
+	c.authorizing(access, c.oauth.Now)
+	return access
+}
+
+func (c *consents) client(access *webhook.Access) *smartsheet.Client {
+	c.t.Helper()
+	client, err := access.Client(access.Registry.Owner("jane"), budget.Callback)
+	must(c.t, err)
+	return client
+}
+
+func TestTokensAreRenewedBeforeTheyExpire(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	owners := &webhook.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
+	owners.Renew(t.Context())
+	if got := c.sim.Refreshes(); got != 0 {
+		t.Errorf("got %d refreshes at once, want none", got)
+	}
+	c.pass(6*24*time.Hour + time.Minute)
+	owners.Renew(t.Context())
+	if got := c.sim.Refreshes(); got != 1 {
+		t.Errorf("got %d refreshes a day before the end, want 1", got)
+	}
+}
+
+func TestAWithdrawnConsentIsToldAndHeals(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	c.share()
+	c.sim.RevokeConsent(c.jane, c.app)
+	c.pass(2 * time.Minute) // a token that was just made is not renewed
+	for _, reg := range c.registry.Registrations() {
+		c.reconcile(reg)
+	}
+	if got := c.state(); got != registry.OwnerSuspended {
+		t.Errorf("got owner %s, want suspended: %s", got, c.registry.Owner("jane").Reason)
+	}
+	if state := c.status(); state != "suspended" {
+		t.Errorf("the partner was told %q, want suspended", state)
+	}
+	must(t, c.sim.As(c.jane).UpdateRows(c.sheet.ID, smartsheettest.Row{ID: c.sheet.Rows[0], Cells: cells{"Status": "Done"}}))
+	c.consent()
+	c.settle()
+	if state := c.status(); state != "live" || c.state() != registry.OwnerOK {
+		t.Errorf("after a new consent: the partner was told %q and the owner is %s, want live and ok", state, c.state())
+	}
+	c.check("acme")
+}
+
+// TestALostAnswerAsksForANewConsent: the pair was renewed, and nobody knows it.
+func TestALostAnswerAsksForANewConsent(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	c.share()
+	c.pass(7 * 24 * time.Hour)
+	var once sync.Once
+	c.sim.SetFault(func(r *http.Request) (f *smartsheettest.Fault) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			once.Do(func() { f = &smartsheettest.Fault{LoseAnswer: true} })
+		}
+		return f
+	})
+	if _, err := c.client(c.access).Me(t.Context()); err == nil {
+		t.Error("got no error for a lost answer")
+	}
+	if got := c.state(); got != registry.OwnerOK {
+		t.Errorf("got %s after one lost answer, want ok: it may not have been done", got)
+	}
+	_, err := c.client(c.access).Me(t.Context())
+	if smartsheet.Classify(err) != smartsheet.Refused || c.state() != registry.OwnerAuthorize {
+		t.Errorf("got %v and owner %s, want refused and authorize", err, c.state())
+	}
+	c.settle()
+	if state := c.status(); state != "suspended" {
+		t.Errorf("the partner was told %q, want suspended", state)
+	}
+	c.consent()
+	c.settle()
+	c.check("acme")
+}
+
+// TestAProcessThatDiedWithTheLeaseHoldsNobodyUp: its lease ends, and the pair
+// that it had not touched is good.
+func TestAProcessThatDiedWithTheLeaseHoldsNobodyUp(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	must(t, c.registry.UpdateOwner(t.Context(), "jane", func(o *registry.Owner) error {
+		o.OAuth.Lease = &registry.Lease{Holder: "dead", Until: c.oauth.Now().Add(time.Minute)}
+		return nil
+	}))
+	asked := make(chan error, 1)
+	go func() {
+		_, err := c.client(c.access).Me(t.Context())
+		asked <- err
+	}()
+	select {
+	case err := <-asked:
+		t.Errorf("got %v while the lease was held, want to wait", err)
+	default:
+	}
+	c.pass(7 * 24 * time.Hour)
+	if err := <-asked; err != nil {
+		t.Errorf("got %v when the lease had ended", err)
+	}
+	if got := c.sim.Refreshes(); got != 1 {
+		t.Errorf("got %d refreshes, want 1", got)
+	}
+}
+
+// TestWrongSecretOfTheAppSuspendsAndHeals: it is ours to set right, and nobody
+// has to consent again for it.
+func TestWrongSecretOfTheAppSuspendsAndHeals(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	c.share()
+	good := c.oauth.Secret
+	c.oauth.Secret = "another secret"
+	c.pass(7 * 24 * time.Hour)
+	_, err := c.client(c.access).Me(t.Context())
+	if err == nil || strings.Contains(err.Error(), "another secret") {
+		t.Errorf("got %v, want an error without the secret", err)
+	}
+	o := c.registry.Owner("jane")
+	if o.State != registry.OwnerSuspended || !strings.Contains(o.Reason, "SHEETBRIDGE_OAUTH_CLIENT_SECRET") {
+		t.Errorf("got %s (%s), want suspended and what to set", o.State, o.Reason)
+	}
+	c.oauth.Secret = good
+	owners := &webhook.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
+	owners.Renew(t.Context())
+	c.settle()
+	if c.state() != registry.OwnerOK {
+		t.Errorf("got %s with the right secret, want ok", c.state())
+	}
+	c.check("acme")
+}
+
+func TestAnExpiredTokenInFlightIsRenewedAndTheRequestRepeated(t *testing.T) {
+	c := newConsents(t)
+	c.consent()
+	client := c.client(c.access)
+	c.pass(2 * time.Minute)
+	var once sync.Once
+	c.sim.SetFault(func(r *http.Request) (f *smartsheettest.Fault) {
+		if strings.HasSuffix(r.URL.Path, "/users/me") {
+			once.Do(func() { f = &smartsheettest.Fault{Status: 401, ErrorCode: 1003} })
+		}
+		return f
+	})
+	if _, err := client.Me(t.Context()); err != nil {
+		t.Errorf("got %v, want the request repeated with a new token", err)
+	}
+	if got := c.sim.Refreshes(); got != 1 {
+		t.Errorf("got %d refreshes, want 1", got)
+	}
+}
+
+func TestOAuthIsForOwnersOfThatKind(t *testing.T) {
+	c := newConsents(t)
+	c.addOwner("ops", "a-token-of-ops")
+	var p *webhook.Problem
+	if _, err := c.oauth.Ask(t.Context(), "ops"); !errors.As(err, &p) || p.Fault != webhook.FaultConflict {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	if _, err := c.oauth.Ask(t.Context(), "nobody"); !errors.As(err, &p) || p.Fault != webhook.FaultNotFound {
+		t.Errorf("got %v, want not found", err)
+	}
+	if got := fmt.Sprint(c.oauth.Secret); got != "[redacted]" {
+		t.Errorf("got %q, want the secret hidden", got)
+	}
+}
