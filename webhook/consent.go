@@ -89,7 +89,7 @@ func (o *OAuth) answer(ctx context.Context, state, code, refused string) (*page,
 func (o *OAuth) refused(ctx context.Context, owner *registry.Owner, why string) (*page, string, error) {
 	if why != "access_denied" {
 		return &page{Status: http.StatusBadGateway, Title: "Smartsheet did not ask you",
-			Text: "It does not accept the request of this service. Tell those who sent you here."}, owner.Name, fmt.Errorf("Smartsheet says %.40q", why)
+			Text: "It does not accept the request of this service. Tell those who sent you here."}, owner.Name, fmt.Errorf("consent was refused by Smartsheet: %.40q", why)
 	}
 	err := o.Access.Registry.UpdateOwner(ctx, owner.Name, func(now *registry.Owner) error {
 		if now.State == registry.OwnerAuthorize {

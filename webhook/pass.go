@@ -21,7 +21,7 @@ var (
 	errLively = errors.New("the sheet changes faster than it can be read")
 	// errEarly says that Smartsheet answered with an older version of the sheet
 	// than it did before, and that something differs.
-	errEarly = errors.New("Smartsheet answered with an older version than before")
+	errEarly = errors.New("an older version of the sheet was read than before")
 )
 
 // pass is one round for one registration.

@@ -188,7 +188,7 @@ func TestWrongMasterKey(t *testing.T) {
 
 	wrong := o
 	wrong.Master = seal.NewMasterKey()
-	b, err = broker.Start(t.Context(), wrong)
+	_, err = broker.Start(t.Context(), wrong)
 	if !errors.Is(err, seal.ErrWrongKey) {
 		t.Fatalf("got %v, want ErrWrongKey", err)
 	}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/kelseyhightower/envconfig"
+)
+
+// TestReadmeNamesAllSettings and no others.
+func TestReadmeNamesAllSettings(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "\n## Settings\n")
+	table, _, _ := strings.Cut(rest, "\n## ")
+	var named []string
+	for _, row := range regexp.MustCompile("(?m)^\\| ((?:`[A-Z_]+`(?:, )?)+) \\|").FindAllStringSubmatch(table, -1) {
+		for _, name := range strings.Split(row[1], ", ") {
+			named = append(named, prefix+"_"+strings.Trim(name, "`"))
+		}
+	}
+	var known strings.Builder
+	if err := envconfig.Usagef(prefix, &settings{}, &known, "{{range .}}{{usage_key .}}\n{{end}}"); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Fields(known.String())
+	slices.Sort(named)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Errorf("settings (-known +in the README):\n%s", diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Setenv("SHEETBRIDGE_ADMIN_TOKEN", "0123456789abcdef")
+	c, err := loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.PublicURL, c.Listen, c.CallbackLimit, c.AdminListen, c.DataDir, c.NATS.Listen, c.NATS.Replicas, c.SmartsheetURL, c.ReconcileEvery, c.APIRate, c.LogFormat}
+	want := []any{"", ":8080", int64(16 << 20), "127.0.0.1:8081", "./data", "127.0.0.1:4222", 1, "", 10 * time.Minute, 240, ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"1": 1, "512B": 512, "4KB": 4000, "4KiB": 4096, "16MiB": 16 << 20, "2 MB": 2e6, "1GiB": 1 << 30,
+		"": 0, "0": 0, "-1": 0, "2GiB": 0, "much": 0, "1.5MiB": 0, "16mib": 0, "99999999999999999999": 0,
+	} {
+		got, err := parseSize(text)
+		if got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
+		}
+	}
+}
