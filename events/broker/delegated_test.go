@@ -1,0 +1,75 @@
+package broker_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+func TestDelegatedAccount(t *testing.T) {
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	lent, err := broker.DelegatedAccount(allCreds(t, p), p.account.SigningSeed+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, _, err := lent.MintUser("erp", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	login(t, b, creds)
+	check := func(creds string) error {
+		return broker.CheckReader(t.Context(), broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+	}
+	if err := check(creds); err != nil {
+		t.Errorf("a partner's credentials: %v", err)
+	}
+	if err := check(string(allCreds(t, p))); err == nil || !strings.Contains(err.Error(), "more than read") {
+		t.Errorf("got %v for credentials that may do everything, want them refused", err)
+	}
+	leaf, _, err := p.account.MintLeaf("mirror", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(leaf); err == nil {
+		t.Error("got no error for credentials that cannot connect")
+	}
+}
+
+func TestDelegatedAccountRefuses(t *testing.T) {
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		creds, key seal.Secret
+		want       string
+	}{
+		"the account's own key": {allCreds(t, p), p.account.Seed, "own key"},
+		"a user's key":          {allCreds(t, p), seal.Secret(seed), "SA…"},
+		"no key":                {allCreds(t, p), "hunter2", "SA…"},
+		"no credentials":        {"hunter2", p.account.SigningSeed, ".creds"},
+	} {
+		_, err := broker.DelegatedAccount(test.creds, test.key)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, want %q in it", name, err, test.want)
+		}
+	}
+	// Credentials of a user that a signing key has signed name their account.
+	mine, _ := p.mint(t, "erp")
+	lent, err := broker.DelegatedAccount(seal.Secret(mine), p.account.SigningSeed)
+	if err != nil || lent.PublicKey != p.account.PublicKey {
+		t.Errorf("got account %s, error %v, want acme's", lent.PublicKey, err)
+	}
+}
