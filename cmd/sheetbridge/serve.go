@@ -94,6 +94,32 @@ func (s *service) open(ctx context.Context) error {
 	if s.tracer, s.stopTracing, err = tracing(ctx, s.log); err != nil {
 		return err
 	}
+	for {
+		err := s.openStores(ctx, master)
+		if err == nil {
+			break
+		}
+		if s.broker != nil || !broker.Retriable(err) || ctx.Err() != nil {
+			return err
+		}
+		s.log.Warn("NATS is not ready, trying again", "err", err)
+		if s.nc != nil {
+			s.nc.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+	s.registry.Note = s.note
+	s.wire(master)
+	return nil
+}
+
+// openStores connects and opens what lies there. While a cluster has no leader,
+// or is just starting, that fails for a while.
+func (s *service) openStores(ctx context.Context, master seal.MasterKey) (err error) {
 	if err := s.connect(ctx, master); err != nil {
 		return err
 	}
@@ -107,12 +133,8 @@ func (s *service) open(ctx context.Context) error {
 	if s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas); err != nil {
 		return err
 	}
-	if s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas); err != nil {
-		return err
-	}
-	s.registry.Note = s.note
-	s.wire(master)
-	return nil
+	s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas)
+	return err
 }
 
 func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error) {

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -81,6 +83,25 @@ func dialExternal(ctx context.Context, o ExternalOptions) (*nats.Conn, error) {
 		return nil, fmt.Errorf("%s: %w", strings.Join(urls, ", "), err)
 	}
 	return nc, nil
+}
+
+// Retriable reports whether an error of Dial, or of a request over a connection,
+// may go away by itself: nobody is there yet, or a cluster has no leader at the
+// moment.
+func Retriable(err error) bool {
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		return refused.Code == http.StatusServiceUnavailable
+	}
+	for _, passing := range []error{
+		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoServers, nats.ErrNoResponders, nats.ErrConnectionClosed,
+		nats.ErrDisconnected, jetstream.ErrNoStreamResponse, io.EOF,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
 }
 
 // connectUntil is nats.Connect until ctx ends. What still comes of it then is
