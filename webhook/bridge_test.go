@@ -273,3 +273,22 @@ func (b *bridge) requests(f func()) []string {
 	}
 	return list
 }
+
+// passed returns when a pass had a result that is wanted.
+func (b *bridge) passed(wanted func(result string) bool) {
+	b.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for _, p := range b.takePasses() {
+			if wanted(p.Result) {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-b.t.Context().Done():
+			b.t.Fatal("no pass had the result that is wanted")
+		}
+	}
+}
