@@ -229,6 +229,25 @@ func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
 	return account, nil
 }
 
+// Minter returns the account at another NATS that has lent us a signing key to
+// mint the partner's credentials with; they can expire and not be revoked.
+// ErrNoBroker where it has not.
+func (p *Partners) Minter(partner *registry.Partner) (_ broker.Account, err error) {
+	if partner.External == nil || len(partner.External.SigningSeed) == 0 {
+		return broker.Account{}, ErrNoBroker
+	}
+	var opened [2]string
+	for i, f := range []struct {
+		sealed seal.Sealed
+		name   string
+	}{{partner.External.Credentials, "credentials"}, {partner.External.SigningSeed, "lentSeed"}} {
+		if opened[i], err = p.Registry.Sealer().OpenString(f.sealed, partner.SealName(f.name)); err != nil {
+			return broker.Account{}, fmt.Errorf("opening the signing key of partner %s: %w", partner.Name, err)
+		}
+	}
+	return broker.DelegatedAccount(seal.Secret(opened[0]), seal.Secret(opened[1]))
+}
+
 // PutAccounts makes the accounts of all partners known to the embedded server,
 // which may have been restored from an older copy.
 func (p *Partners) PutAccounts(ctx context.Context) error {

@@ -51,17 +51,17 @@ func DelegatedAccount(creds, signingKey seal.Secret) (Account, error) {
 // checkWait bounds how long the server may take to refuse what it must refuse.
 const checkWait = 3 * time.Second
 
-// CheckReader tries the credentials of a partner at another NATS: they must read
-// the stream and must neither publish nor listen beyond it. Otherwise whoever
-// gets them could forge events.
-func CheckReader(ctx context.Context, o ExternalOptions) error {
-	if err := checkReader(ctx, o); err != nil {
-		return fmt.Errorf("try a partner's credentials: %w", err)
+// CheckReader tries the partner's credentials at another NATS: they must read
+// the stream and the partner's subjects, and must neither publish nor listen
+// beyond that. Otherwise whoever gets them could forge events.
+func CheckReader(ctx context.Context, partner string, o ExternalOptions) error {
+	if err := checkReader(ctx, partner, o); err != nil {
+		return fmt.Errorf("try credentials of partner %s: %w", partner, err)
 	}
 	return nil
 }
 
-func checkReader(ctx context.Context, o ExternalOptions) error {
+func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
 	urls, err := parseURLs(o.URL)
 	if err != nil {
 		return err
@@ -93,8 +93,11 @@ func checkReader(ctx context.Context, o ExternalOptions) error {
 	if _, err := js.Stream(ctx, stream); err != nil {
 		return fmt.Errorf("they cannot read stream %s: %w", stream, err)
 	}
-	if _, err := nc.SubscribeSync(">"); err != nil {
-		return err
+	subjects := "smartsheet." + partner + ".>"
+	for _, subject := range []string{subjects, ">"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			return err
+		}
 	}
 	if err := nc.Publish("sheetbridge.check."+rand.Text(), nil); err != nil { // no stream takes that
 		return err
@@ -102,8 +105,11 @@ func checkReader(ctx context.Context, o ExternalOptions) error {
 	for range 2 {
 		select {
 		case err := <-refused:
-			if !errors.Is(err, nats.ErrPermissionViolation) {
+			switch {
+			case !errors.Is(err, nats.ErrPermissionViolation):
 				return err
+			case strings.Contains(err.Error(), `"`+subjects+`"`):
+				return fmt.Errorf("they may not subscribe %s", subjects)
 			}
 		case <-ctx.Done():
 			return errors.New("they may do more than read: the signing key must be scoped to what a partner may do")

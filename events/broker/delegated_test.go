@@ -24,13 +24,17 @@ func TestDelegatedAccount(t *testing.T) {
 	}
 	login(t, b, creds)
 	check := func(creds string) error {
-		return broker.CheckReader(t.Context(), broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+		return broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
 	}
 	if err := check(creds); err != nil {
 		t.Errorf("a partner's credentials: %v", err)
 	}
 	if err := check(string(allCreds(t, p))); err == nil || !strings.Contains(err.Error(), "more than read") {
 		t.Errorf("got %v for credentials that may do everything, want them refused", err)
+	}
+	err = broker.CheckReader(t.Context(), "bolt", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+	if err == nil || !strings.Contains(err.Error(), "may not subscribe smartsheet.bolt.>") {
+		t.Errorf("got %v for another partner's credentials, want them refused", err)
 	}
 	leaf, _, err := p.account.MintLeaf("mirror", time.Time{})
 	if err != nil {

@@ -81,18 +81,19 @@ func (a *API) minted(name string) (*registry.Partner, error) {
 func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*out[MadeCredentials], error) {
 	a.accounts.Lock()
 	defer a.accounts.Unlock()
-	p, err := a.minted(in.Name)
+	p, err := a.partner(in.Name)
 	if err != nil {
 		return nil, err
 	}
-	c := registry.Credential{Name: in.Body.Name, CreatedAt: now(), Leaf: in.Body.Leaf}
-	var expires time.Time
-	if at := in.Body.ExpiresAt; at != nil {
-		expires = at.UTC().Truncate(time.Second)
-		c.ExpiresAt = &expires
-		if !expires.After(c.CreatedAt) {
-			return nil, invalid("expiresAt", "is in the past: choose a time to come, or leave it out")
-		}
+	c, err := newCredential(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	if p.External != nil {
+		return a.lendCredentials(ctx, p, c)
+	}
+	if p, err = a.minted(in.Name); err != nil {
+		return nil, err
 	}
 	account, err := a.Partners.Account(p)
 	if err != nil {
@@ -102,22 +103,47 @@ func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*
 	if c.Leaf {
 		mint = account.MintLeaf
 	}
-	creds, user, err := mint(c.Name, expires)
+	creds, user, err := mint(c.Name, expiry(c))
 	if err != nil {
 		return nil, err
 	}
 	c.PublicKey = user
-	err = a.changeCredentials(ctx, p.Name, c.Name, func(p *registry.Partner) error {
-		if len(p.Credentials) >= maxCredentials {
-			return problem(http.StatusConflict, "partner %q has %d credentials: delete some that nobody uses", p.Name, maxCredentials)
-		}
-		p.Credentials = append(p.Credentials, c)
-		return nil
-	})
+	err = a.changeCredentials(ctx, p.Name, c.Name, func(p *registry.Partner) error { return add(p, c) })
 	if err != nil {
 		return nil, err
 	}
 	return &out[MadeCredentials]{MadeCredentials{c.Name, creds, c.ExpiresAt}}, nil
+}
+
+// newCredential is the record of credentials that are asked for.
+func newCredential(n NewCredentials) (registry.Credential, error) {
+	c := registry.Credential{Name: n.Name, CreatedAt: now(), Leaf: n.Leaf}
+	if n.ExpiresAt == nil {
+		return c, nil
+	}
+	expires := n.ExpiresAt.UTC().Truncate(time.Second)
+	c.ExpiresAt = &expires
+	if !expires.After(c.CreatedAt) {
+		return c, invalid("expiresAt", "is in the past: choose a time to come, or leave it out")
+	}
+	return c, nil
+}
+
+// expiry is zero for credentials that do not expire.
+func expiry(c registry.Credential) time.Time {
+	if c.ExpiresAt == nil {
+		return time.Time{}
+	}
+	return *c.ExpiresAt
+}
+
+// add notes credentials of a partner.
+func add(p *registry.Partner, c registry.Credential) error {
+	if len(p.Credentials) >= maxCredentials {
+		return problem(http.StatusConflict, "partner %q has %d credentials: delete some that nobody uses", p.Name, maxCredentials)
+	}
+	p.Credentials = append(p.Credentials, c)
+	return nil
 }
 
 // changeCredentials revokes the partner's credentials with the name, if there
@@ -175,8 +201,14 @@ func (a *API) listCredentials(_ context.Context, in *named) (*out[list[Credentia
 func (a *API) revokeCredentials(ctx context.Context, in *credentialsRequest) (*none, error) {
 	a.accounts.Lock()
 	defer a.accounts.Unlock()
-	p, err := a.minted(in.Name)
+	p, err := a.partner(in.Name)
 	if err != nil {
+		return nil, err
+	}
+	if p.External != nil && len(p.External.SigningSeed) > 0 {
+		return nil, a.forgetLent(ctx, p, in.Credentials)
+	}
+	if p, err = a.minted(in.Name); err != nil {
 		return nil, err
 	}
 	known := slices.ContainsFunc(p.Credentials, func(c registry.Credential) bool { return c.Name == in.Credentials })

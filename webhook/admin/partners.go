@@ -38,7 +38,7 @@ type Partner struct {
 // MadePartner is a partner that was just added.
 type MadePartner struct {
 	Partner
-	Credentials string `json:"credentials,omitempty" doc:"Text of a NATS .creds file, named default. Shown this once; absent where the account is external"`
+	Credentials string `json:"credentials,omitempty" doc:"Text of a NATS .creds file, named default. Shown this once; absent where the account is external and lends no signing key"`
 }
 
 // NewPartner is a partner to be added.
@@ -52,6 +52,7 @@ type NewPartner struct {
 type NATS struct {
 	URL         string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
 	Credentials string `json:"credentials" minLength:"1" maxLength:"16384" writeOnly:"true" doc:"Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again"`
+	SigningKey  string `json:"signingKey,omitempty" maxLength:"128" writeOnly:"true" doc:"Seed of a signing key of that account, scoped to what a partner may do. With it the bridge mints the partner's credentials; they expire, since the bridge cannot revoke them there. Sealed, and never shown again"`
 }
 
 type newPartnerRequest struct{ Body NewPartner }
@@ -116,7 +117,7 @@ func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadeP
 	}
 	var creds string
 	if b.NATS != nil {
-		err = a.addExternal(ctx, p, b.NATS)
+		creds, err = a.addExternal(ctx, p, b.NATS)
 	} else {
 		creds, err = a.addEmbedded(ctx, p)
 	}
@@ -174,24 +175,6 @@ func (a *API) undoPartner(ctx context.Context, p *registry.Partner) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
 	return a.removePartner(ctx, p)
-}
-
-// addExternal tries the partner's account at another NATS and stores how to get
-// there.
-func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) error {
-	sealed, err := a.Registry.Sealer().SealString(n.Credentials, p.SealName("credentials"))
-	if err != nil {
-		return err
-	}
-	p.External = &registry.External{URL: n.URL, Credentials: sealed}
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	_, closing, err := a.Partners.Dial(dialing, p)
-	if err != nil {
-		return invalid("nats", "the partner's account cannot be used: %v", err)
-	}
-	closing()
-	return a.Registry.CreatePartner(ctx, p)
 }
 
 func (a *API) listPartners(context.Context, *none) (*out[list[Partner]], error) {

@@ -110,6 +110,7 @@ func (e *External) ID() string {
 type External struct {
 	URL         string      `json:"url"`
 	Credentials seal.Sealed `json:"credentials"`
+	SigningSeed seal.Sealed `json:"signingSeed,omitempty"` // lent to us: users may be minted with it; nil: not
 }
 
 // Phase is how far a registration has come.

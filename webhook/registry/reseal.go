@@ -30,7 +30,7 @@ func (p *Partner) fields() []field {
 		list = append(list, field{&p.Account.Seed, p.SealName("seed")}, field{&p.Account.SigningSeed, p.SealName("signingSeed")})
 	}
 	if p.External != nil {
-		list = append(list, field{&p.External.Credentials, p.SealName("credentials")})
+		list = append(list, field{&p.External.Credentials, p.SealName("credentials")}, field{&p.External.SigningSeed, p.SealName("lentSeed")})
 	}
 	return list
 }
