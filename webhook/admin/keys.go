@@ -20,9 +20,9 @@ type Key struct {
 
 // Keys are the keys, oldest first.
 type Keys struct {
-	list[Key]
-	Replicas int `json:"replicas,omitempty" doc:"After a rotation: how many replicas use the new key"`
-	Resealed int `json:"resealed,omitempty" doc:"After a rotation: how many records were sealed anew"`
+	Items    []Key `json:"items" nullable:"false"`
+	Replicas int   `json:"replicas,omitempty" doc:"After a rotation: how many replicas use the new key"`
+	Resealed int   `json:"resealed,omitempty" doc:"After a rotation: how many records were sealed anew"`
 }
 
 func (a *API) routeKeys(api huma.API) {

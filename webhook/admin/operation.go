@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,6 +50,9 @@ func register[I, O any](api huma.API, o operation, do func(context.Context, *I) 
 	}
 	if o.method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusForbidden)
+		if !slices.Contains(op.Errors, http.StatusServiceUnavailable) {
+			op.Errors = append(op.Errors, http.StatusServiceUnavailable) // the audit log does not take it
+		}
 	}
 	if o.body > 0 {
 		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
