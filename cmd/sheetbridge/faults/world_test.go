@@ -28,7 +28,6 @@ type world struct {
 	sheet  *smartsheettest.Sheet
 	serves []*process
 	admin  api
-	env    []string
 
 	recorders map[string]*recorder
 	id        string // of the registration
