@@ -25,7 +25,8 @@ import (
 )
 
 const (
-	startTimeout = 30 * time.Second
+	startTimeout = 60 * time.Second
+	openTimeout  = 8 * time.Second
 	// callbackTime and adminTime are what requests in flight have left when the
 	// service is stopped.
 	callbackTime = 3 * time.Second
@@ -95,7 +96,7 @@ func (s *service) open(ctx context.Context) error {
 		return err
 	}
 	for {
-		err := s.openStores(ctx, master)
+		err := s.tryOpen(ctx, master)
 		if err == nil {
 			break
 		}
@@ -119,6 +120,17 @@ func (s *service) open(ctx context.Context) error {
 
 // openStores connects and opens what lies there. While a cluster has no leader,
 // or is just starting, that fails for a while.
+// tryOpen opens the stores. While a cluster has no leader it does not answer, so
+// a try has a part of the time only.
+func (s *service) tryOpen(ctx context.Context, master seal.MasterKey) error {
+	if s.cfg.NATS.URL != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+	}
+	return s.openStores(ctx, master)
+}
+
 func (s *service) openStores(ctx context.Context, master seal.MasterKey) (err error) {
 	if err := s.connect(ctx, master); err != nil {
 		return err
