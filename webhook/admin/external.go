@@ -32,11 +32,14 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	_, closing, err := a.Partners.Dial(dialing, p)
+	stream, closing, err := a.Partners.Dial(dialing, p)
+	if err == nil {
+		err = stream.Try(dialing)
+		closing()
+	}
 	if err != nil {
 		return "", invalid("nats", "the partner's account cannot be used: %v", err)
 	}
-	closing()
 	if n.SigningKey != "" {
 		c := registry.Credential{Name: firstCredentials, CreatedAt: p.CreatedAt}
 		if creds, err = a.mintLent(dialing, p, &c); err != nil {

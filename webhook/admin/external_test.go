@@ -28,6 +28,7 @@ func lender(t *testing.T, name string) (url, creds string, account broker.Accoun
 }
 
 func TestLentSigningKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{external: true})
 	url, creds, account := lender(t, "acme")
 	_, _, stranger := lender(t, "acme")
@@ -90,4 +91,25 @@ func (w *world) expire(partner, name string) {
 		}
 		return nil
 	}))
+}
+
+// Credentials with which the bridge could not do its work are refused at once,
+// with what they lack.
+func TestExternalCredentialsThatLack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setup{external: true})
+	url, _, account := lender(t, "acme")
+	for denied, words := range map[string]string{
+		"smartsheet.>":                "publish smartsheet.acme.>",
+		"$JS.API.DIRECT.GET.EVENTS":   "$JS.API.DIRECT.GET.EVENTS",
+		"$JS.API.STREAM.PURGE.EVENTS": "$JS.API.STREAM.PURGE.EVENTS",
+	} {
+		creds, err := fullCredentials(account, denied)
+		must(t, err)
+		w.refused(422, "body.nats", words, "POST", "/v1/partners",
+			`{"name":"acme","nats":{"url":"`+url+`","credentials":"`+strings.ReplaceAll(creds, "\n", `\n`)+`"}}`)
+	}
+	if got := w.registry.Partners(); len(got) != 0 {
+		t.Errorf("got %d partners, want none stored", len(got))
+	}
 }

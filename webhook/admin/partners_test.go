@@ -221,8 +221,9 @@ func TestExternalPartner(t *testing.T) {
 	w.silent(seedOf(creds), "planted")
 }
 
-// fullCredentials are of a user that may do everything in the account.
-func fullCredentials(account broker.Account) (string, error) {
+// fullCredentials are of a user that may do everything in the account but
+// publish what is denied.
+func fullCredentials(account broker.Account, denied ...string) (string, error) {
 	signer, err := nkeys.FromSeed([]byte(account.Seed))
 	if err != nil {
 		return "", err
@@ -239,7 +240,9 @@ func fullCredentials(account broker.Account) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := jwt.NewUserClaims(public).Encode(signer)
+	claims := jwt.NewUserClaims(public)
+	claims.Pub.Deny.Add(denied...)
+	text, err := claims.Encode(signer)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,50 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Try does once what the bridge does with the stream all the time, and changes
+// nothing: a publish that the stream must refuse for what it expects, a read of
+// a subject without messages, a purge of nothing. Its error says what the
+// connection's credentials do not allow.
+func (s *Stream) Try(ctx context.Context) error {
+	subject := "smartsheet." + s.partner + ".check"
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	m := nats.NewMsg(subject)
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(math.MaxInt64, 10))
+	if _, err := s.store(ctx, []*nats.Msg{m}); !errors.Is(err, ErrLostRace) {
+		return tried("publish smartsheet."+s.partner+".>", err)
+	}
+	request := struct {
+		Last []string `json:"multi_last"`
+	}{[]string{subject}}
+	if _, err := s.directGet(ctx, request, func(message, time.Time) {}); err != nil && !errors.Is(err, ErrLag) {
+		return tried("publish $JS.API.DIRECT.GET."+StreamName, err)
+	}
+	if err := s.PurgeBelow(ctx, subject, 1); err != nil {
+		return tried("publish $JS.API.STREAM.PURGE."+StreamName, err)
+	}
+	return nil
+}
+
+// tried tells what the credentials must allow where a try was not answered, and
+// the server's words where it was.
+func tried(must string, err error) error {
+	if err == nil {
+		return errors.New("trying the stream: it stores what it must refuse")
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+		return fmt.Errorf("trying the stream: no answer; the credentials must allow to %s: %w", must, err)
+	}
+	return fmt.Errorf("trying the stream: %w", err)
+}
