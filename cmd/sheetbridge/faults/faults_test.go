@@ -11,6 +11,7 @@ import (
 
 // Serve is killed at random moments while the sheet is edited.
 func TestFaultsKill(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.embedded()
 	stop := w.editing(20 * time.Millisecond)
@@ -28,6 +29,7 @@ func TestFaultsKill(t *testing.T) {
 
 // Smartsheet fails in every way it can.
 func TestFaultsSmartsheet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.embedded()
 	w.settled(30 * time.Second)

@@ -167,6 +167,7 @@ func (w *world) external(c *cluster, serves, replicas int, more ...string) {
 // The bridge's and the partners' NATS goes away and comes back, and a partner's
 // stream is purged, deleted and full.
 func TestFaultsNATS(t *testing.T) {
+	t.Parallel()
 	w, c := newWorld(t), newCluster(t, 1)
 	w.external(c, 1, 1)
 	w.settled(30 * time.Second)
@@ -220,6 +221,7 @@ func TestFaultsNATS(t *testing.T) {
 // Three replicas on three nodes; one of each is killed, stopped and continued
 // in turn.
 func TestFaultsReplicas(t *testing.T) {
+	t.Parallel()
 	w, c := newWorld(t), newCluster(t, 3)
 	w.external(c, times(2, 3), 3)
 	w.settled(60 * time.Second)
@@ -252,6 +254,7 @@ func TestFaultsReplicas(t *testing.T) {
 // The embedded store is restored from a copy: partners are told by a new epoch,
 // and the sheet is caught up with.
 func TestFaultsRestore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	data := filepath.Join(t.TempDir(), "data")
 	p := w.embedded("SHEETBRIDGE_DATA_DIR=" + data)
@@ -310,6 +313,7 @@ func copyTree(t testing.TB, from, to string) {
 // The token is revoked and replaced, the sheet unshared and deleted for a while,
 // columns come, go and change, rows move, and very many are pasted.
 func TestFaultsSheet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.embedded()
 	w.settled(30 * time.Second)
