@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 		runNATS(conf)
 		return
 	}
+	// They wait more than they work: more at once than there are cores.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	flag.Parse()
 	os.Exit(build(m))
 }
