@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -26,7 +27,7 @@ import (
 
 const (
 	startTimeout = 60 * time.Second
-	openTimeout  = 8 * time.Second
+	openTimeout  = 4 * time.Second
 	// callbackTime and adminTime are what requests in flight have left when the
 	// service is stopped.
 	callbackTime = 3 * time.Second
@@ -95,58 +96,64 @@ func (s *service) open(ctx context.Context) error {
 	if s.tracer, s.stopTracing, err = tracing(ctx, s.log); err != nil {
 		return err
 	}
-	for {
-		err := s.tryOpen(ctx, master)
-		if err == nil {
-			break
-		}
-		if s.broker != nil || !broker.Retriable(err) || ctx.Err() != nil {
-			return err
-		}
-		s.log.Warn("NATS is not ready, trying again", "err", err)
-		if s.nc != nil {
-			s.nc.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(time.Second):
-		}
+	if err := s.openStores(ctx, master); err != nil {
+		return err
 	}
 	s.registry.Note = s.note
 	s.wire(master)
 	return nil
 }
 
-// openStores connects and opens what lies there. While a cluster has no leader,
-// or is just starting, that fails for a while.
-// tryOpen opens the stores. While a cluster has no leader it does not answer, so
-// a try has a part of the time only.
-func (s *service) tryOpen(ctx context.Context, master seal.MasterKey) error {
-	if s.cfg.NATS.URL != "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, openTimeout)
-		defer cancel()
+// openStores connects and opens what lies there.
+func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
+	n := s.cfg.NATS
+	for _, open := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.connect(ctx, master) },
+		func(ctx context.Context) (err error) {
+			s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			s.inbox, err = inbox.Open(ctx, s.nc, n.Replicas)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas)
+			return err
+		},
+	} {
+		if err := s.patiently(ctx, open); err != nil {
+			return err
+		}
 	}
-	return s.openStores(ctx, master)
+	return nil
 }
 
-func (s *service) openStores(ctx context.Context, master seal.MasterKey) (err error) {
-	if err := s.connect(ctx, master); err != nil {
-		return err
+// patiently tries again what fails because a cluster has no leader yet: it does
+// not answer then. Nor does it to several replicas that make the same stream at
+// once, although it is made; so each try has a part of the time only.
+func (s *service) patiently(ctx context.Context, open func(context.Context) error) error {
+	if s.cfg.NATS.URL == "" {
+		return open(ctx)
 	}
-	n := s.cfg.NATS
-	if s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log); err != nil {
-		return err
+	for {
+		try, cancel := context.WithTimeout(ctx, openTimeout)
+		err := open(try)
+		cancel()
+		if err == nil || !broker.Retriable(err) || ctx.Err() != nil {
+			return err
+		}
+		s.log.Warn("NATS is not ready, trying again", "err", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second/2 + rand.N(time.Second)):
+		}
 	}
-	if s.inbox, err = inbox.Open(ctx, s.nc, n.Replicas); err != nil {
-		return err
-	}
-	if s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas); err != nil {
-		return err
-	}
-	s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas)
-	return err
 }
 
 func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error) {

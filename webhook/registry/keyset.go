@@ -43,8 +43,8 @@ type keyset struct {
 // another would hide that.
 func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, master seal.MasterKey, replicas int) (*keyset, error) {
 	k := &keyset{master: master, replica: uuid.NewString(), woken: make(chan struct{}, 1)}
-	entry, err := r.kv.Get(ctx, keysetKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
+	value, revision, err := r.fresh(ctx, keysetKey) // of the leader: a copy may not have it yet
+	if errors.Is(err, ErrNotFound) {
 		if err := r.empty(ctx); err != nil {
 			return nil, err
 		}
@@ -55,21 +55,20 @@ func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, maste
 		if _, err = r.kv.Create(ctx, keysetKey, sealed); err != nil && !isConflict(err) {
 			return nil, err
 		}
-		entry, err = r.kv.Get(ctx, keysetKey)
-		if err != nil {
+		if value, revision, err = r.fresh(ctx, keysetKey); err != nil {
 			return nil, err
 		}
 	} else if err != nil {
 		return nil, err
 	}
-	if k.sealer, err = seal.Open(master, entry.Value()); errors.Is(err, seal.ErrWrongKey) {
+	if k.sealer, err = seal.Open(master, value); errors.Is(err, seal.ErrWrongKey) {
 		return nil, fmt.Errorf("%w: the master key is not the one that the stored tokens and secrets are sealed under. "+
 			"Give the one that the service had before (SHEETBRIDGE_MASTER_KEY, SHEETBRIDGE_MASTER_KEY_FILE or master.key in SHEETBRIDGE_DATA_DIR); "+
 			"without it they cannot be read by anybody: begin with an empty store, and add owners and partners again", err)
 	} else if err != nil {
 		return nil, err
 	}
-	k.revision = entry.Revision()
+	k.revision = revision
 	life := context.WithoutCancel(ctx) // each reading has a limit of its own
 	k.sealer.Missing = func() error { return r.reloadKeyset(life) }
 	k.replicas, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
