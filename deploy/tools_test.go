@@ -1,0 +1,129 @@
+package deploy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tool runs a program on our files. Where it is not installed, the test says
+// what it could not check.
+func tool(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Logf("%s is not installed, not checked: %s", name, strings.Join(args, " "))
+		return ""
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func TestPrometheus(t *testing.T) {
+	tool(t, "promtool", "check", "config", "prometheus/prometheus.yaml")
+	tool(t, "promtool", "check", "rules", "prometheus/alerts.yaml")
+	tool(t, "promtool", "test", "rules", "prometheus/alerts_test.yaml")
+}
+
+// TestDashboardQueries has the dashboard's queries parsed, as rules.
+func TestDashboardQueries(t *testing.T) {
+	rules := "groups:\n  - name: panels\n    rules:\n"
+	for i, expr := range panelQueries(t) {
+		expr = strings.ReplaceAll(expr, "$__rate_interval", "1m")
+		quoted, err := json.Marshal(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules += fmt.Sprintf("      - {record: \"panel:%d\", expr: %s}\n", i, quoted)
+	}
+	name := filepath.Join(t.TempDir(), "panels.yaml")
+	if err := os.WriteFile(name, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "promtool", "check", "rules", name)
+}
+
+func panelQueries(t *testing.T) []string {
+	t.Helper()
+	var dashboard struct {
+		Panels []struct {
+			ID      int
+			GridPos struct{ X, Y, W, H int }
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "grafana/sheetbridge.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[int]bool{}
+	var list []string
+	for _, p := range dashboard.Panels {
+		if ids[p.ID] || p.GridPos.X+p.GridPos.W > 24 {
+			t.Errorf("panel %d is there twice or too wide", p.ID)
+		}
+		ids[p.ID] = true
+		for _, target := range p.Targets {
+			list = append(list, target.Expr)
+		}
+	}
+	if len(list) < 30 {
+		t.Fatalf("got %d queries, want more", len(list))
+	}
+	return list
+}
+
+// TestHelm renders the chart in each of the ways it is for.
+func TestHelm(t *testing.T) {
+	const chart, kube = "helm/sheetbridge", "--kube-version=1.31.0"
+	external := []string{"--set", "nats.url=tls://n:4222,nats.caConfigMap=ca,publicUrl=https://b.a.example,ingress.enabled=true,ingress.host=b.a.example,secret.oauth=o,tracing.endpoint=http://o:4318"}
+	ways := map[string]struct {
+		set  []string
+		want []string // in what is rendered
+	}{
+		"embedded":           {nil, []string{"kind: StatefulSet", "kind: NetworkPolicy", "kind: PodDisruptionBudget", "readOnlyRootFilesystem: true"}},
+		"embedded, partners": {[]string{"--set", "nats.listen=true,nats.tlsSecret=t,nats.publicUrl=tls://x:4222"}, []string{"SHEETBRIDGE_NATS_TLS_CERT", "type: LoadBalancer"}},
+		"external":           {external, []string{"kind: Deployment", "key: master-key", "path: /callbacks/", "SSL_CERT_DIR"}},
+		"external, watched": {append([]string{"--set", "metrics.serviceMonitor=true,metrics.rules=true,metrics.dashboard=true"}, external...),
+			[]string{"kind: ServiceMonitor", "kind: PrometheusRule", "SheetbridgeDown", "grafana_dashboard"}},
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			tool(t, "helm", append([]string{"lint", "--strict", chart, kube}, way.set...)...)
+			out := tool(t, "helm", append([]string{"template", "sheetbridge", chart, kube}, way.set...)...)
+			for _, want := range way.want {
+				if out != "" && !strings.Contains(out, want) {
+					t.Errorf("%q is not rendered", want)
+				}
+			}
+		})
+	}
+}
+
+// TestSystemd asks systemd how exposed the unit leaves the service, of 100.
+func TestSystemd(t *testing.T) {
+	tool(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", "systemd/sheetbridge.service")
+	unit := read(t, "systemd/sheetbridge.service")
+	for _, want := range []string{"\nExecStart=/usr/local/bin/sheetbridge serve\n", "\nRestartPreventExitStatus=2\n", "\nDynamicUser=yes\n"} {
+		if !strings.Contains(unit, want) {
+			t.Errorf("the unit lacks %q", want)
+		}
+	}
+}
+
+func TestProxies(t *testing.T) {
+	t.Setenv("SITE", "bridge.a.example")
+	tool(t, "caddy", "adapt", "--config", "proxy/Caddyfile", "--adapter", "caddyfile")
+	for _, name := range []string{"proxy/Caddyfile", "proxy/nginx.conf"} {
+		text := read(t, name)
+		if !strings.Contains(text, "/callbacks/") || !strings.Contains(text, "/oauth/callback") || !strings.Contains(text, "404") {
+			t.Errorf("%s does not let in callbacks and the redirect alone", name)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+//go:build topology
+
+package deploy_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// watcher is Prometheus with our rules, looking at the bridges.
+type watcher struct{ url string }
+
+// newWatch starts Prometheus, nil where it is not installed.
+func newWatch(t *testing.T, p *topology) *watcher {
+	t.Helper()
+	path, err := exec.LookPath("prometheus")
+	if err != nil {
+		t.Log("prometheus is not installed, its queries are not tried")
+		return nil
+	}
+	var targets []string
+	for _, b := range p.bridges {
+		targets = append(targets, strings.TrimSuffix(strings.TrimPrefix(b.ready, "http://"), "/readyz"))
+	}
+	config := strings.NewReplacer("bridge-1:8081, bridge-2:8081", strings.Join(targets, ", "), "15s", "2s").Replace(read(t, "prometheus/prometheus.yaml"))
+	write(t, filepath.Join(p.dir, "prometheus.yaml"), config)
+	write(t, filepath.Join(p.dir, "alerts.yaml"), read(t, "prometheus/alerts.yaml"))
+	address := freeAddress(t)
+	c := &child{t: t, name: "prometheus", path: path, ready: "http://" + address + "/-/ready", args: []string{
+		"--config.file=" + filepath.Join(p.dir, "prometheus.yaml"), "--storage.tsdb.path=" + filepath.Join(p.dir, "prometheus"), "--web.listen-address=" + address,
+	}}
+	c.start()
+	c.waitReady()
+	return &watcher{"http://" + address}
+}
+
+// answer is how many series a query has.
+func (w *watcher) answer(query string) (int, error) {
+	answer, err := http.Get(w.url + "/api/v1/query?query=" + url.QueryEscape(query))
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	var got struct {
+		Status, Error string
+		Data          struct{ Result []any }
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&got); err != nil {
+		return 0, err
+	}
+	if got.Status != "success" {
+		return 0, errors.New(got.Error)
+	}
+	return len(got.Data.Result), nil
+}
+
+// queries asks what the dashboard asks. In a cluster there is no disk of ours,
+// and what did not happen has no series.
+func (w *watcher) queries(t *testing.T) {
+	t.Helper()
+	if w == nil {
+		return
+	}
+	may := []string{"data_free_bytes", "reconcile_findings", "webhook_last_callback", "account_limit"}
+	silent := 0
+	for _, q := range panelQueries(t) {
+		n, err := w.answer(strings.ReplaceAll(q, "$__rate_interval", "2m"))
+		if err != nil {
+			t.Errorf("%s: %v", q, err)
+		}
+		if n > 0 {
+			continue
+		}
+		silent++
+		allowed := false
+		for _, m := range may {
+			allowed = allowed || strings.Contains(q, m)
+		}
+		if !allowed {
+			t.Errorf("%s: has no answer", q)
+		}
+	}
+	firing, err := w.answer(`ALERTS{alertstate="firing",severity="critical"}`)
+	t.Log(fmt.Sprintf("%d queries, %d without an answer; %d critical alerts fire (%v)", len(panelQueries(t)), silent, firing, err))
+}
