@@ -211,7 +211,7 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
-		Broker: s.broker, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 	}
 	s.public = webhook.NewServer(s.access.OAuth.Beside(receiver.Handler()), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)

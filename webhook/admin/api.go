@@ -39,6 +39,7 @@ type API struct {
 	Inbox     *inbox.Inbox
 	Audit     *audit.Log     // who did what; nil: nothing is kept
 	Broker    *broker.Broker // nil: NATS is external, and partners' accounts cannot be made
+	NATS      *broker.Conn   // the bridge's own connection; nil: the doctor says nothing of NATS
 	Tokens    []Token        // who may come in; none: nobody
 	Version   string         // ours, for the OpenAPI document; empty: dev
 
@@ -74,6 +75,8 @@ func (a *API) Handler() http.Handler {
 	a.routeWebhooks(api)
 	a.routeShares(api)
 	a.routeDead(api)
+	a.routeDoctor(api)
+	a.routeExplain(api)
 	a.routeProbes(e)
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
 	e.GET(pathOpenAPI, func(c echo.Context) error {

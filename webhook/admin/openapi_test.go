@@ -117,6 +117,7 @@ DELETE /v1/partners/{name}/credentials/{credentials}
 DELETE /v1/webhooks/{id}
 DELETE /v1/webhooks/{id}/shares/{partner}/{sheet}
 GET /v1/dead
+GET /v1/doctor
 GET /v1/keys
 GET /v1/owners
 GET /v1/owners/{name}
@@ -128,6 +129,7 @@ GET /v1/partners/{name}/contract
 GET /v1/partners/{name}/credentials
 GET /v1/webhooks
 GET /v1/webhooks/{id}
+GET /v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain
 PATCH /v1/partners/{name}
 POST /v1/dead/{id}/retry
 POST /v1/keys/rotate

@@ -1,0 +1,193 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	publicTime  = 10 * time.Second
+	partnerTime = 4 * time.Second
+	certWarning = 14 * 24 * time.Hour
+)
+
+// examinePublic calls ourselves at the address that Smartsheet is told. Whether
+// the internet gets there only Smartsheet knows: a webhook of ours that it has
+// enabled was verified over that address.
+func (a *API) examinePublic(ctx context.Context, f *findings, known map[string]*seen) {
+	base := strings.TrimSuffix(a.Registrar.PublicURL, "/")
+	if base == "" {
+		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", a.Registrar.Every)
+		return
+	}
+	verified := 0
+	for _, reg := range a.Registry.Registrations() {
+		if s := known[reg.Owner]; s != nil && s.webhooks[reg.WebhookID].Status == smartsheet.WebhookEnabled {
+			verified++
+		}
+	}
+	const todo = "have SHEETBRIDGE_PUBLIC_URL lead to SHEETBRIDGE_LISTEN from the internet, over https with a valid certificate, on port 443, 8000, 8008, 8080 or 8443"
+	resp, err := callPublic(ctx, base)
+	switch {
+	case err == nil && verified > 0:
+		f.ok("public", base, "answers us, and Smartsheet verified %d webhooks over it", verified)
+	case err == nil:
+		f.ok("public", base, "answers us; whether Smartsheet gets there shows when a sheet is registered")
+	case verified > 0:
+		f.warn("public", base, "nothing, if this machine is not meant to reach itself by that name", "does not answer us (%s), but Smartsheet has verified %d webhooks over it", err, verified)
+	default:
+		f.wrong("public", base, todo, "does not answer as the bridge does: %s", err)
+	}
+	if resp == nil || resp.TLS == nil || len(resp.TLS.PeerCertificates) == 0 {
+		return
+	}
+	if ends := resp.TLS.PeerCertificates[0].NotAfter; time.Until(ends) < certWarning {
+		f.warn("public", "certificate", "renew it: Smartsheet disables webhooks that it cannot verify", "runs out on %s", ends.UTC().Format(time.RFC3339))
+	}
+}
+
+// publicError says what came instead of the bridge's own answer.
+type publicError string
+
+func (e publicError) Error() string { return string(e) }
+
+// callPublic asks for the public listener's /healthz, following nothing.
+func callPublic(ctx context.Context, base string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, publicTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	if err != nil {
+		return nil, publicError("not a URL")
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, publicError(unwrapURL(err).Error())
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64))
+	if err != nil || resp.StatusCode != http.StatusOK || strings.TrimSpace(string(text)) != "ok" {
+		return resp, publicError("something else answers there: " + resp.Status)
+	}
+	return resp, nil
+}
+
+// unwrapURL leaves the address out of an error, where it stands already.
+func unwrapURL(err error) error {
+	if u, ok := err.(*url.Error); ok {
+		return u.Err
+	}
+	return err
+}
+
+// examineWebhooks compares our records with what Smartsheet says, and says how
+// each share stands.
+func (a *API) examineWebhooks(ctx context.Context, f *findings, known map[string]*seen) {
+	var regs []*registry.Registration
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Phase == registry.PhaseActive {
+			regs = append(regs, reg)
+		}
+	}
+	for i, shown := range a.webhooksOf(ctx, regs) {
+		a.examineWebhook(f, regs[i], shown, known[regs[i].Owner])
+		for _, s := range shown.Shares {
+			examineShare(f, shown, s)
+		}
+	}
+}
+
+func (a *API) examineWebhook(f *findings, reg *registry.Registration, shown Webhook, known *seen) {
+	enable := "POST /v1/webhooks/" + reg.ID + "/enable"
+	if reg.WebhookID == 0 {
+		f.ok("webhook", shown.SheetName, "polled every %s", a.Registrar.Every)
+		return
+	}
+	if known == nil || !known.asked {
+		f.warn("webhook", shown.SheetName, "see to owner "+reg.Owner+" first", "Smartsheet could not be asked; it was %s", reg.Status)
+		return
+	}
+	w, there := known.webhooks[reg.WebhookID]
+	switch {
+	case !there:
+		f.wrong("webhook", shown.SheetName, "have it made again now: "+enable, "Smartsheet has no webhook %d any more: somebody deleted it", reg.WebhookID)
+	case w.Status != smartsheet.WebhookEnabled && w.Status.CanEnable():
+		f.wrong("webhook", shown.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNone(w.DisabledDetails))
+	case w.Status != smartsheet.WebhookEnabled:
+		f.wrong("webhook", shown.SheetName, whoHelps(w.Status), "%s: %s", w.Status, orNone(w.DisabledDetails))
+	case w.CallbackURL != a.Registrar.CallbackURL(reg):
+		f.wrong("webhook", shown.SheetName, "have it told where we are: "+enable, "Smartsheet calls another address than SHEETBRIDGE_PUBLIC_URL")
+	default:
+		last := "none yet"
+		if w.Stats != nil && !w.Stats.LastSuccessfulCallback.IsZero() {
+			last = w.Stats.LastSuccessfulCallback.UTC().Format(time.RFC3339)
+		}
+		f.ok("webhook", shown.SheetName, "%s, last callback %s", w.Status, last)
+	}
+}
+
+// whoHelps says what brings a webhook back that the bridge cannot enable.
+func whoHelps(s smartsheet.WebhookStatus) string {
+	switch s {
+	case smartsheet.WebhookScopeInaccessible:
+		return "share the sheet with the owner again: Smartsheet enables the webhook by itself then"
+	case smartsheet.WebhookAdministrative:
+		return "ask Smartsheet's support: only they can enable it"
+	}
+	return "have the owner consent again, or register the sheet anew"
+}
+
+func orNone(words string) string {
+	if words == "" {
+		return "Smartsheet gives no reason"
+	}
+	return words
+}
+
+func examineShare(f *findings, w Webhook, s Share) {
+	name := s.Partner + "/" + s.Sheet
+	to := "nothing yet"
+	if s.CompleteTo != nil {
+		to = "version " + strconv.FormatInt(s.CompleteTo.Version, 10) + " of " + s.CompleteTo.Time.UTC().Format(time.RFC3339)
+	}
+	switch s.State {
+	case "live":
+		f.ok("share", name, "live, complete to %s", to)
+	case "loading":
+		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+w.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason)
+	default:
+		f.wrong("share", name, "see to owner "+w.Owner+", the webhook and partner "+s.Partner+" above, then POST /v1/webhooks/"+w.ID+"/reconcile",
+			"%s: %s; complete to %s", s.State, s.Reason, to)
+	}
+}
+
+// examinePartner asks for the partner's stream.
+func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partner) {
+	ctx, cancel := context.WithTimeout(ctx, partnerTime)
+	defer cancel()
+	stream, err := a.Partners.Stream(ctx, p)
+	if err != nil {
+		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream cannot be reached: %v", err)
+		return
+	}
+	u, err := stream.Usage(ctx)
+	switch full := float64(u.Stored) / float64(max(u.Limit, 1)); {
+	case err != nil:
+		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream does not answer: %v", err)
+	case u.Limit > 0 && full > nearlyFull:
+		f.wrong("partner", p.Name, "raise limits.storage or lower history with PATCH /v1/partners/"+p.Name+": a full stream takes no more events", "%.0f%% of its storage is used", 100*full)
+	default:
+		f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
+	}
+}

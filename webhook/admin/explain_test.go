@@ -1,0 +1,104 @@
+package admin_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// explained asks why a row was sent or not.
+func (w *world) explained(id string, row int64) reply {
+	w.t.Helper()
+	return w.ok(200, "GET", "/v1/webhooks/"+id+"/shares/acme/orders/rows/"+strconv.FormatInt(row, 10)+"/explain", "")
+}
+
+// values are the cells of an explanation by name.
+func (r reply) values() map[string]any {
+	r.t.Helper()
+	got := map[string]any{}
+	for _, c := range r.at("cells").([]any) {
+		c := c.(map[string]any)
+		got[c["as"].(string)] = c["value"]
+	}
+	return got
+}
+
+func TestExplain(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	w.relays()
+	id := w.registered()
+	w.settle()
+	rows := w.sheet.Rows
+	open, draft := rows[0], rows[1]
+
+	sent := w.explained(id, open)
+	if got := sent.text1("verdict"); got != "sent: the partner has the row as it is now" {
+		t.Errorf("got verdict %q", got)
+	}
+	if diff := cmp.Diff(map[string]any{"no": "SO-1", "state": "Open"}, sent.values()); diff != "" {
+		t.Errorf("cells (-want +got):\n%s", diff)
+	}
+	if sent.text1("filter", "result") != "shows" || sent.text1("last", "type") != "sheetbridge.row.created" || sent.text1("state") != "live" {
+		t.Errorf("got %s", sent.text)
+	}
+
+	hidden := w.explained(id, draft)
+	if got := hidden.text1("verdict"); got != "not sent: the share's filter is false for this row" || hidden.text1("filter", "result") != "hides" {
+		t.Errorf("got %s", hidden.text)
+	}
+	if diff := cmp.Diff(map[string]any{"no": nil, "state": nil}, hidden.values()); diff != "" {
+		t.Errorf("cells of a hidden row (-want +got):\n%s", diff)
+	}
+	for _, secret := range []string{"SO-2", "Draft\"", "planted-margin"} {
+		if strings.Contains(hidden.text, secret) {
+			t.Errorf("%q is in the explanation of a hidden row: %s", secret, hidden.text)
+		}
+	}
+	if gone := w.explained(id, 4711); gone.text1("verdict") != "not sent: the row is not in the sheet" {
+		t.Errorf("got %s", gone.text)
+	}
+	w.refused(404, "", "no row's id", "GET", "/v1/webhooks/"+id+"/shares/acme/orders/rows/x/explain", "")
+	w.refused(404, "", "no share", "GET", "/v1/webhooks/"+id+"/shares/acme/other/rows/1/explain", "")
+	if r := w.send(reader, "GET", "/v1/webhooks/"+id+"/shares/acme/orders/rows/"+strconv.FormatInt(open, 10)+"/explain", ""); r.status != 200 {
+		t.Errorf("got %d for a token that may read", r.status)
+	}
+}
+
+// TestExplainFailingFilter tells a filter that is false from one that fails.
+func TestExplainFailingFilter(t *testing.T) {
+	w := newWorld(t, setup{polling: true})
+	w.owner()
+	w.partner("acme")
+	w.relays()
+	id := w.ok(201, "POST", "/v1/webhooks", w.request(`{"partner":"acme","sheet":"orders","columns":[{"title":"No","mask":"redact"},{"title":"Due Date"}],"where":"due_date > '2026-01-01' // soon"}`)).text1("id")
+	w.settle()
+	rows := w.sheet.Rows
+	fails := w.explained(id, rows[1])
+	if fails.text1("filter", "result") != "fails" || !strings.Contains(fails.text1("steps", 0), "an empty cell is null") {
+		t.Errorf("got %s, want a filter that fails and what to do", fails.text)
+	}
+	if got := w.explained(id, rows[0]).values(); got["no"] != "redacted" {
+		t.Errorf("got %v, want what the partner sees", got)
+	}
+}
+
+// TestExplainBehind tells of a row that changed after it was sent, while nobody
+// is there to send it.
+func TestExplainBehind(t *testing.T) {
+	w := newWorld(t, setup{polling: true})
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	row := w.sheet.Rows[0]
+	x := w.explained(id, row)
+	if got := x.text1("verdict"); got != "not sent yet: the share shows the row, and the partner does not have it" {
+		t.Errorf("got verdict %q", got)
+	}
+	if x.at("backlog") != 1.0 || !strings.Contains(x.text1("steps", 0), "the share is loading") {
+		t.Errorf("got %s, want the hint that waits", x.text)
+	}
+}
