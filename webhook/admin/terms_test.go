@@ -173,3 +173,27 @@ func TestLeafCredentials(t *testing.T) {
 	}
 	w.ok(204, "DELETE", "/v1/partners/acme/credentials/mirror", "")
 }
+
+// Changed terms have the partner's sheets compared now, not when the relay would
+// try again.
+func TestChangedTermsAreFollowedAtOnce(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.owner()
+	w.partner("acme")
+	w.partner("globex")
+	id := w.registered() // for acme, and no relay takes its hints
+	waiting := func() int {
+		n, err := w.inbox.Waiting(t.Context(), id)
+		must(t, err)
+		return int(n)
+	}
+	before := waiting()
+	w.ok(200, "PATCH", "/v1/partners/globex", `{"limits":{"storage":"2GiB"}}`)
+	if got := waiting(); got != before {
+		t.Errorf("another partner's terms: got %d hints, want %d", got, before)
+	}
+	w.ok(200, "PATCH", "/v1/partners/acme", `{"limits":{"storage":"2GiB"}}`)
+	if got := waiting(); got != before+1 {
+		t.Errorf("got %d hints, want %d", got, before+1)
+	}
+}
