@@ -256,19 +256,20 @@ func (s *Stream) All(ctx context.Context, f func(sequence uint64, subject string
 	if err != nil {
 		return fmt.Errorf("reading the stream: %w", err)
 	}
-	end := st.CachedInfo().State.LastSeq
-	for next := uint64(1); next <= end; {
-		m, err := st.GetMsg(ctx, next, jetstream.WithGetMsgSubject(">"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil
-		}
+	for next, end := uint64(1), st.CachedInfo().State.LastSeq; next <= end; {
+		p, err := s.scan(ctx, next)
 		if err != nil {
 			return fmt.Errorf("reading the stream: %w", err)
 		}
-		if err := f(m.Sequence, m.Subject, m.Data); err != nil {
-			return err
+		for _, m := range p.messages {
+			if err := f(m.sequence, m.subject, m.data); err != nil {
+				return err
+			}
+			next = m.sequence + 1
 		}
-		next = m.Sequence + 1
+		if p.pending == 0 || len(p.messages) == 0 {
+			return nil
+		}
 	}
 	return nil
 }
