@@ -353,9 +353,9 @@ func TestTopology(t *testing.T) {
 			t.Logf("round %d: %s stopped in %v and is ready again", round+1, c.name, took.Round(time.Millisecond))
 		}
 	}
+	w.queries(t)
 	edits := stopEditing()
 	eventually(t, "the partner has the sheet as it is", func() error { return m.equals(p) })
-	w.queries(t)
 	stopReading()
 	if err := <-read; err != nil {
 		t.Error(err)
