@@ -114,8 +114,10 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			s.inbox, err = inbox.Open(ctx, s.nc, n.Replicas)
-			return err
+			if s.inbox, err = inbox.Open(ctx, s.nc, n.Replicas); err != nil || s.broker == nil {
+				return err
+			}
+			return s.inbox.Reclaim(ctx)
 		},
 		func(ctx context.Context) (err error) {
 			s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas)

@@ -35,6 +35,29 @@ func (in *Inbox) Work(ctx context.Context, log *slog.Logger, handle Handler) err
 	return g.Wait()
 }
 
+// Reclaim takes back the hints that workers held when they were stopped or
+// killed, which would otherwise wait until their time is over. It is for a start
+// where no other replica can be at work: NATS was down with the workers, and has
+// forgotten what they handed back, not what they held.
+func (in *Inbox) Reclaim(ctx context.Context) error {
+	consumers := in.stream.ListConsumers(ctx)
+	var held []string
+	for info := range consumers.Info() {
+		if info.NumAckPending > 0 {
+			held = append(held, info.Name)
+		}
+	}
+	if err := consumers.Err(); err != nil {
+		return fmt.Errorf("reclaiming hints: %w", err)
+	}
+	for _, name := range held { // Work makes it again, and it begins with the oldest hint
+		if err := in.stream.DeleteConsumer(ctx, name); err != nil {
+			return fmt.Errorf("reclaiming hints: %w", err)
+		}
+	}
+	return nil
+}
+
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
