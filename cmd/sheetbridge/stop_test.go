@@ -97,6 +97,7 @@ func (s *serveProcess) send(ctx context.Context, client *http.Client, row int64)
 }
 
 // storm sends rate callbacks a second until the context ends, and returns them.
+// Where the machine cannot keep up it sends fewer, instead of piling them up.
 func (s *serveProcess) storm(ctx context.Context, rate int, stored chan<- struct{}) []call {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}
 	defer client.CloseIdleConnections()
@@ -105,6 +106,7 @@ func (s *serveProcess) storm(ctx context.Context, rate int, stored chan<- struct
 	var wg sync.WaitGroup
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
+	room := make(chan struct{}, 256)
 	for row := int64(1); ; row++ {
 		select {
 		case <-ctx.Done():
@@ -112,7 +114,13 @@ func (s *serveProcess) storm(ctx context.Context, rate int, stored chan<- struct
 			return calls
 		case <-tick.C:
 		}
+		select {
+		case room <- struct{}{}:
+		default:
+			continue
+		}
 		wg.Go(func() {
+			defer func() { <-room }()
 			c := s.send(context.WithoutCancel(ctx), client, row)
 			mu.Lock()
 			defer mu.Unlock()
