@@ -145,31 +145,22 @@ func (s *settings) nats(w *wrong) natsConfig {
 	if err != nil {
 		w.add("NATS_ALLOW_PLAINTEXT", fmt.Errorf("%q is neither true nor false", s.NATSAllowPlaintext))
 	}
-	if (n.TLS.Cert == "") != (n.TLS.Key == "") {
-		w.add("NATS_TLS_CERT", errors.New("certificate and key go together: set NATS_TLS_KEY too, or neither"))
-	}
-	if n.TLS.ClientCA != "" && n.TLS.Cert == "" {
-		w.add("NATS_CLIENT_CA", errors.New("client certificates need TLS: set NATS_TLS_CERT and NATS_TLS_KEY too"))
-	}
-	for name, address := range map[string]string{"NATS_WS_LISTEN": n.WSListen, "NATS_LEAF_LISTEN": n.LeafListen} {
-		if address == "" {
-			continue
-		}
-		w.add(name, checkAddress(address))
-		if n.URL != "" {
-			w.add(name, errors.New("is of the embedded server, which NATS_URL turns off"))
-		}
+	if n.PublicURL != "" {
+		w.add("NATS_PUBLIC_URL", broker.CheckURL(n.PublicURL))
 	}
 	if n.URL == "" {
-		w.add("NATS_LISTEN", checkAddress(n.Listen))
 		if s.NATSCreds != "" {
 			w.add("NATS_CREDS", errors.New("is for an external NATS: set NATS_URL too"))
 		}
-		if n.Replicas > 1 {
-			w.add("NATS_REPLICAS", errors.New("the embedded server is one: more replicas need NATS_URL"))
-		}
+		n.checkEmbedded(w)
 		return n
 	}
+	for name, address := range map[string]string{"NATS_WS_LISTEN": n.WSListen, "NATS_LEAF_LISTEN": n.LeafListen} {
+		if address != "" {
+			w.add(name, errors.New("is of the embedded server, which NATS_URL turns off"))
+		}
+	}
+	w.add("NATS_URL", broker.CheckURLs(n.URL))
 	if s.NATSCreds == "" {
 		w.add("NATS_CREDS", errors.New("is required with NATS_URL: a credentials file for the bridge's account"))
 		return n
@@ -178,6 +169,30 @@ func (s *settings) nats(w *wrong) natsConfig {
 	w.add("NATS_CREDS", err)
 	n.Creds = seal.Secret(creds)
 	return n
+}
+
+// checkEmbedded adds what is wrong with the settings of the embedded server.
+func (n *natsConfig) checkEmbedded(w *wrong) {
+	cert, key := n.TLS.Cert != "", n.TLS.Key != ""
+	plain := !cert && !n.AllowPlaintext
+	w.add("NATS_LISTEN", broker.CheckListen(n.Listen, plain))
+	for name, address := range map[string]string{"NATS_WS_LISTEN": n.WSListen, "NATS_LEAF_LISTEN": n.LeafListen} {
+		if address != "" {
+			w.add(name, broker.CheckListen(address, plain))
+		}
+	}
+	if n.Replicas > 1 {
+		w.add("NATS_REPLICAS", errors.New("the embedded server is one: more replicas need NATS_URL"))
+	}
+	switch {
+	case cert && key:
+		_, err := broker.LoadTLS(n.TLS, slog.New(slog.DiscardHandler))
+		w.add("NATS_TLS_CERT", err)
+	case cert || key:
+		w.add("NATS_TLS_CERT", errors.New("certificate and key go together: set NATS_TLS_CERT and NATS_TLS_KEY, or neither"))
+	case n.TLS.ClientCA != "":
+		w.add("NATS_CLIENT_CA", errors.New("client certificates need TLS: set NATS_TLS_CERT and NATS_TLS_KEY too"))
+	}
 }
 
 // master says where the master key comes from. Without NATS_URL it is made at

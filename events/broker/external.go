@@ -128,6 +128,18 @@ func connectUntil(ctx context.Context, urls string, opts []nats.Option) (*nats.C
 	}
 }
 
+// CheckURLs returns what is wrong with a list of servers, separated by commas.
+func CheckURLs(list string) error {
+	_, err := parseURLs(list)
+	return err
+}
+
+// CheckURL returns what is wrong with the address of a server.
+func CheckURL(text string) error {
+	_, err := parseURL(text)
+	return err
+}
+
 // parseURLs checks a list of servers and writes each with its port.
 func parseURLs(list string) ([]string, error) {
 	var urls []string

@@ -47,6 +47,13 @@ func (o Options) listeners() (l listeners, err error) {
 	return l, nil
 }
 
+// CheckListen returns why a server must not listen at the address; plain tells
+// that it would do so without TLS, and that nobody allowed that beyond loopback.
+func CheckListen(address string, plain bool) error {
+	_, err := Options{AllowPlaintext: !plain}.listener(address)
+	return err
+}
+
 // listener reads an address. A port 0 is a free one.
 func (o Options) listener(address string) (listener, error) {
 	host, p, err := net.SplitHostPort(address)
