@@ -65,7 +65,7 @@ func (c *adminClient) try(ctx context.Context, method, path string, body, result
 		return err
 	}
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s", resp.Status, detail(answer))
+		return &apiError{resp.StatusCode, resp.Status, detail(answer)}
 	}
 	if result == nil {
 		return nil

@@ -67,7 +67,8 @@ func commands() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), tailCommand(),
-		contractCommand(), accessCommand(), keysCommand(), auditCommand(), healthcheckCommand(), natsAccountsCommand())
+		contractCommand(), accessCommand(), keysCommand(), auditCommand(), healthcheckCommand(), natsAccountsCommand(),
+		ownersCommand(), partnersCommand(), webhooksCommand(), sharesCommand(), deadCommand(), doctorCommand(), explainCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+)
+
+// console is somebody who runs commands against a service.
+type console struct {
+	t     *testing.T
+	s     *running
+	sim   *smartsheettest.Server
+	sheet *smartsheettest.Sheet
+	token string // of the sheet's owner
+	dir   string
+}
+
+func newConsole(t *testing.T) *console {
+	t.Helper()
+	c := &console{t: t, sim: smartsheettest.New(t), dir: t.TempDir()}
+	jane := c.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
+	c.token = c.sim.AddToken(jane)
+	var err error
+	c.sheet, err = c.sim.AddSheet(smartsheettest.SheetSpec{
+		Name: "Orders", Owner: jane,
+		Columns: []smartsheettest.Column{{Title: "No"}, {Title: "Status"}, {Title: "Due Date", Type: "DATE"}, {Title: "Margin"}},
+		Rows: []smartsheettest.Row{
+			{Cells: smartsheettest.Cells{"No": "SO-1", "Status": "Open", "Due Date": smartsheettest.Date("2026-11-30"), "Margin": "canary-margin"}},
+			{Cells: smartsheettest.Cells{"No": "SO-2", "Status": "Draft", "Margin": "canary-margin"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "token"), []byte(c.token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.s = startService(t, c.sim.URL())
+	t.Setenv(prefix+"_ADMIN_URL", c.s.admin.url)
+	t.Chdir(c.dir)
+	return c
+}
+
+// run runs a command that must end so, and returns what it printed.
+func (c *console) run(code int, args ...string) (stdout, stderr string) {
+	c.t.Helper()
+	var out, errs bytes.Buffer
+	if got := run(c.t.Context(), args, &out, &errs); got != code {
+		c.t.Fatalf("%q: got exit code %d, want %d\n%s%s", args, got, code, out.String(), errs.String())
+	}
+	for _, secret := range []string{c.token, testToken, "canary-margin", "BEGIN NATS USER JWT"} {
+		if strings.Contains(out.String()+errs.String(), secret) {
+			c.t.Errorf("%q: a secret is printed:\n%s%s", args, out.String(), errs.String())
+		}
+	}
+	return out.String(), errs.String()
+}
+
+// says wants a text in what a command prints.
+func (c *console) says(want string, args ...string) string {
+	c.t.Helper()
+	out, _ := c.run(exitOK, args...)
+	if !strings.Contains(out, want) {
+		c.t.Errorf("%q: got\n%s\nwant %q", args, out, want)
+	}
+	return out
+}
+
+// refuses wants a command to fail with words on stderr.
+func (c *console) refuses(code int, want string, args ...string) {
+	c.t.Helper()
+	out, errs := c.run(code, args...)
+	if !strings.Contains(errs, want) || out != "" {
+		c.t.Errorf("%q: got %q and on stderr %q, want %q", args, out, errs, want)
+	}
+}
+
+// changing is what no golden text can hold.
+var changing = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ|[0-9a-f]{8}-[0-9a-f-]{27}|127\.0\.0\.1:\d+|\d{12,}|U[A-Z2-7]{55}|/callbacks/…`)
+
+// golden compares what a command prints with a text, times and ids aside, and
+// without the widths that these give columns.
+func (c *console) golden(want string, args ...string) {
+	c.t.Helper()
+	out, _ := c.run(exitOK, args...)
+	got := regexp.MustCompile(` {2,}`).ReplaceAllString(changing.ReplaceAllString(out, "#"), "  ")
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got); diff != "" {
+		c.t.Errorf("%q (-want +got):\n%s", args, diff)
+	}
+}
+
+// share shares the sheet with acme, and waits until it is loaded.
+func (c *console) share() {
+	c.t.Helper()
+	c.says("state", "owners", "add", "ops", "--region", "us", "--token-file", "token")
+	c.says("acme.creds", "partners", "add", "acme")
+	c.says("acme/orders", c.adding()...)
+	creds, err := os.ReadFile("acme.creds")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.s.tail(seal.Secret(creds)).wait(c.t, `"state":"live"`)
+}
+
+func (c *console) adding(more ...string) []string {
+	return append([]string{
+		"shares", "add", "acme", "--owner", "ops", "--sheet-id", strconv.FormatInt(c.sheet.ID, 10),
+		"--column", "No", "--column", "Status=state", "--redact", "Due Date", "--where", "state != 'Draft'",
+	}, more...)
+}
+
+func TestAdminCommands(t *testing.T) {
+	c := newConsole(t)
+	c.golden("There is no owner yet: sheetbridge owners add NAME --region us\n", "owners")
+	c.golden("There is no partner yet: sheetbridge partners add NAME\n", "partners", "list")
+	c.refuses(exitFailed, "sheetbridge owners add", c.adding()...)
+	c.share()
+
+	c.golden("\nNAME  USER  REGION  KIND  STATE  LAST USED  REASON\nops  jane@a.example  us  token  ok  -  -\n", "owners")
+	c.golden("\nID  NAME  PERMISSION\n#  Orders  owner\n", "owners", "sheets", "ops")
+	c.golden("\nNAME  NATS  SUBJECTS  EXTERNAL  STORAGE  HISTORY  ADDED\nacme  nats://#  smartsheet.acme.>  -  1GiB  32  #\n", "partners")
+	c.golden("\nSHARE  SHEET  OWNER  STATE  FIELDS  KINDS  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  1  v2 #  -\n", "shares")
+	c.golden("SHARE  SHEET  OWNER  STATE  FIELDS  KINDS  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  1  v2 #  -\n", "shares", "list", "--partner", "acme")
+	c.golden("\nshare  acme/orders\nsubjects  smartsheet.acme.orders.>\nstate  live\ncomplete to  version 2, #\nrevision  1\nkinds  row\nwhere  state != 'Draft'\n\n"+
+		"FIELD  COLUMN  TYPE  MASK  COLUMN ID\nno  No  TEXT_NUMBER  -  #\nstate  Status  TEXT_NUMBER  -  #\ndue_date  Due Date  DATE  redact  #\n", "shares", "show", "acme/orders")
+	c.golden("No hint was given up.\n", "dead")
+
+	out := c.says(`"items": [`, "webhooks", "-o", "json")
+	var list struct {
+		Items []struct{ ID string } `json:"items"`
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Items) != 1 {
+		t.Fatalf("got %s, error %v, want one webhook", out, err)
+	}
+	id := list.Items[0].ID
+	c.says("ENABLED", "webhooks", "show", id[:8])
+	c.says("is being compared", "webhooks", "reconcile", strconv.FormatInt(c.sheet.ID, 10))
+	c.says("being looked at", "webhooks", "enable", id)
+	c.says("replaced", "webhooks", "rotate-secret", id)
+	c.refuses(exitFailed, "sheetbridge webhooks lists them", "webhooks", "show", "nothing")
+
+	c.says("SO-1", append(c.adding("--dry-run"), "--name", "preview")...)
+	c.says("nothing was made", append(c.adding("--dry-run"), "--name", "preview")...)
+	c.refuses(exitFailed, "breaking", "shares", "change", "acme/orders", "--column", "No")
+	c.says("revision", "shares", "change", "acme/orders", "--column", "No", "--column", "Status=state", "--breaking")
+	c.refuses(exitUsage, "--yes", "shares", "resend", "acme/orders")
+	c.says("published again", "shares", "resend", "acme/orders", "--yes")
+	c.refuses(exitFailed, "sheetbridge dead", "dead", "retry", "17")
+	c.refuses(exitFailed, "delete them first", "owners", "remove", "ops", "--yes")
+	c.says("ended", "shares", "remove", "acme/orders", "--yes")
+	c.says("removed", "webhooks", "remove", id, "--yes")
+	c.says("removed", "partners", "remove", "acme", "--yes")
+}
+
+func TestCredentialCommands(t *testing.T) {
+	c := newConsole(t)
+	out := c.says(`"credentialsFile": "acme.creds"`, "partners", "add", "acme", "-o", "json")
+	if strings.Contains(out, `"credentials":`) {
+		t.Errorf("got %s, want no credentials in it", out)
+	}
+	c.says("erp.creds", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds", "--expires", "24h")
+	for _, path := range []string{"acme.creds", "erp.creds"} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
+			t.Errorf("%s: got %v, error %v, want credentials for the owner of the file alone", path, info, err)
+		}
+	}
+	c.golden("\nNAME  USER  ADDED  EXPIRES  LEAF\ndefault  #  #  -  -\nerp  #  #  #  -\n", "partners", "credentials", "acme")
+	c.refuses(exitUsage, "exists", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds")
+	c.refuses(exitFailed, "there is no partner", "partners", "credentials", "add", "nobody", "erp")
+	if _, err := os.Stat("nobody-erp.creds"); !os.IsNotExist(err) {
+		t.Errorf("got error %v, want no file where nothing was made", err)
+	}
+	c.says("revoked", "partners", "credentials", "remove", "acme", "erp", "--yes")
+	c.says("100", "partners", "change", "acme", "--history", "100", "--storage", "2GiB")
+	c.refuses(exitUsage, "nothing is to be changed", "partners", "change", "acme")
+}
+
+func TestExplainCommand(t *testing.T) {
+	c := newConsole(t)
+	c.share()
+	row := func(i int) []string {
+		return []string{"explain", "--partner", "acme", "--sheet", "orders", "--row", strconv.FormatInt(c.sheet.Rows[i], 10)}
+	}
+	c.golden(`
+sent: the partner has the row as it is now
+
+row  #, row 1 of version 2 of the sheet, changed #
+share  acme/orders, live
+complete to  version 2, #
+filter  state != 'Draft'  is true
+last event  sheetbridge.row.created at sequence 3, from version 2
+hints waiting  0
+
+FIELD  COLUMN  TYPE  MASK  VALUE
+no  No  TEXT_NUMBER  -  "SO-1"
+state  Status  TEXT_NUMBER  -  "Open"
+due_date  Due Date  DATE  redact  "redacted"
+`, row(0)...)
+	c.golden(`
+not sent: the share's filter is false for this row
+
+row  #, row 2 of version 2 of the sheet, changed #
+share  acme/orders, live
+complete to  version 2, #
+filter  state != 'Draft'  is false
+last event  none
+hints waiting  0
+
+FIELD  COLUMN  TYPE  MASK  VALUE
+no  No  TEXT_NUMBER  -  (not shown)
+state  Status  TEXT_NUMBER  -  (not shown)
+due_date  Due Date  DATE  redact  (not shown)
+`, row(1)...)
+	c.refuses(exitUsage, "no row's id", "explain", "--partner", "acme", "--sheet", "orders", "--row", "x")
+	c.refuses(exitFailed, "sheetbridge shares", "explain", "--partner", "acme", "--sheet", "other", "--row", "1")
+}
+
+func TestDoctorCommand(t *testing.T) {
+	c := newConsole(t)
+	c.share()
+	out := c.says("0 wrong", "doctor")
+	for _, line := range []string{"config environment", "clock Smartsheet us", "nats sync", "owner ops", "partner acme", "webhook Orders", "share acme/orders", "public http://"} {
+		if !regexp.MustCompile(`(?m)^ok +` + line).MatchString(out) {
+			t.Errorf("got\n%s\nwant %q to be ok", out, line)
+		}
+	}
+	c.sim.RevokeToken(c.token)
+	t.Setenv(prefix+"_API_RATE", "0")
+	out, errs := c.run(exitFailed, "doctor")
+	for _, want := range []string{"WRONG    config SHEETBRIDGE_API_RATE", "WRONG    owner ops", "→ The token is unknown there"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got\n%s%s\nwant %q", out, errs, want)
+		}
+	}
+	c.s.stop()
+	if out, _ := c.run(exitFailed, "doctor", "-o", "json"); !strings.Contains(out, `"ok": false`) || !strings.Contains(out, "connection refused") {
+		t.Errorf("got\n%s\nwant a service that is not there", out)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	c := newConsole(t)
+	c.says("", "partners", "add", "acme")
+	c.says("acme\n", "__complete", "partners", "show", "")
+	c.says("acme\n", "__complete", "shares", "list", "--partner", "")
+}
