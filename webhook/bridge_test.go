@@ -44,6 +44,9 @@ type bridge struct {
 	stopRelay context.CancelFunc
 	relaying  sync.WaitGroup
 
+	readers map[string]*events.Stream // of partners
+	closing []func()
+
 	mu     sync.Mutex
 	passes []webhook.Pass
 }
@@ -97,7 +100,7 @@ func (b *bridge) start() {
 	t, o := b.t, b.opts
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	b.stopParts = cancel
+	b.stopParts, b.readers, b.closing = cancel, map[string]*events.Stream{}, nil
 	log := slog.New(o.log)
 	var err error
 	b.broker, err = broker.Start(ctx, broker.Options{Dir: o.dir, Master: o.master, Listen: "127.0.0.1:0", MaxStore: 64 << 30})
@@ -166,6 +169,9 @@ func (b *bridge) stop() {
 	_ = b.server.Close()
 	b.stopParts()
 	b.parts.Wait()
+	for _, end := range b.closing {
+		end()
+	}
 	b.partners.Close()
 	b.server = nil
 	must(b.t, b.broker.Close(context.Background()))

@@ -54,7 +54,7 @@ func (f *fuse) Err() error {
 
 // stride is how much longer each fuse is than the one before. The first is of
 // any length up to it, so that many runs of the tests die at every step.
-const stride = 7
+const stride = 9
 
 // crashing does the pass of a hint with fuses longer and longer until one does
 // not burn through. Before each pass it calls before, after each that died

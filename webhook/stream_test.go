@@ -26,11 +26,23 @@ type publishedData struct {
 	CompleteTo *events.CompleteTo `json:"completeTo"`
 }
 
+// reader is a partner's stream over a connection that the relay does not use.
+func (b *bridge) reader(partner string) *events.Stream {
+	b.t.Helper()
+	if s := b.readers[partner]; s != nil {
+		return s
+	}
+	s, closing, err := b.partners.Dial(b.t.Context(), b.registry.Partner(partner))
+	must(b.t, err)
+	b.readers[partner] = s
+	b.closing = append(b.closing, closing)
+	return s
+}
+
 // stream returns all messages of a partner's stream, oldest first.
 func (b *bridge) stream(partner string) []published {
 	b.t.Helper()
-	s, err := b.partners.Stream(b.t.Context(), b.registry.Partner(partner))
-	must(b.t, err)
+	s := b.reader(partner)
 	var all []published
 	must(b.t, s.All(b.t.Context(), func(seq uint64, subject string, data []byte) error {
 		m, err := parsePublished(seq, subject, data)
