@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// externalNATS is a NATS server that is not ours, with the accounts that
+// nats-accounts makes, behind a wire that can go dead.
+type externalNATS struct {
+	dir  string // as nats-accounts wrote it
+	url  string // behind the wire
+	wire *wire
+}
+
+func startNATS(t *testing.T, partners ...string) *externalNATS {
+	t.Helper()
+	n := &externalNATS{dir: t.TempDir()}
+	if err := (natsAccounts{dir: n.dir, storage: 1}).run(io.Discard, partners); err != nil {
+		t.Fatal(err)
+	}
+	conf := fmt.Sprintf("listen: 127.0.0.1:-1\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\ninclude ./accounts.conf\n", t.TempDir())
+	path := filepath.Join(n.dir, "nats.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	options, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.NoSigs, options.NoLog = true, true
+	s, err := server.NewServer(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("NATS does not start")
+	}
+	n.wire = newWire(t, s.Addr().String())
+	n.url = "nats://" + n.wire.address
+	return n
+}
+
+// wire passes on what comes, until it is dead: then nothing arrives any more,
+// and nobody is told.
+type wire struct {
+	address string
+	mu      sync.Mutex
+	mended  *sync.Cond
+	dead    bool
+}
+
+func newWire(t *testing.T, to string) *wire {
+	t.Helper()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{address: socket.Addr().String()}
+	w.mended = sync.NewCond(&w.mu)
+	t.Cleanup(func() { w.cut(false); socket.Close() })
+	go func() {
+		for {
+			a, err := socket.Accept()
+			if err != nil {
+				return
+			}
+			b, err := net.Dial("tcp", to)
+			if err != nil {
+				a.Close()
+				continue
+			}
+			go w.pass(a, b)
+			go w.pass(b, a)
+		}
+	}()
+	return w
+}
+
+func (w *wire) cut(dead bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dead = dead
+	w.mended.Broadcast()
+}
+
+func (w *wire) pass(from, to net.Conn) {
+	defer to.Close()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		w.mu.Lock()
+		for w.dead {
+			w.mended.Wait()
+		}
+		w.mu.Unlock()
+		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
+			return
+		}
+	}
+}
+
+// probe is one look at /readyz.
+func probe(ctx context.Context, address string) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	if err != nil {
+		return 0, "", err
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(text), err
+}
+
+// TestReadyTellsTheTruth cuts the wire to NATS without a word. The first probe
+// after that must say so: readyTime bounds what it may take to find out.
+func TestReadyTellsTheTruth(t *testing.T) {
+	n := startNATS(t, "acme")
+	admin := freeAddress(t)
+	for name, value := range map[string]string{
+		"LISTEN": freeAddress(t), "ADMIN_LISTEN": admin, "ADMIN_TOKEN": testToken, "LOG_FORMAT": "json", "DATA_DIR": t.TempDir(),
+		"NATS_URL": n.url, "NATS_CREDS": filepath.Join(n.dir, "bridge.creds"), "MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+	} {
+		t.Setenv(prefix+"_"+name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stderr, code := newOutput(), make(chan int, 1)
+	go func() { code <- run(ctx, []string{"serve"}, io.Discard, stderr) }()
+	stopped := func() int { cancel(); return <-code }
+	stderr.wait(t, `"msg":"ready"`)
+	if status, text, err := probe(t.Context(), admin); status != http.StatusOK {
+		t.Errorf("got %d %s %v, want ready", status, text, err)
+	}
+	n.wire.cut(true)
+	began := time.Now()
+	status, text, err := probe(t.Context(), admin)
+	if status != http.StatusServiceUnavailable || !strings.Contains(text, "NATS: ") {
+		t.Errorf("got %d %s %v, want not ready for want of NATS", status, text, err)
+	}
+	t.Logf("it said so after %v: %s", time.Since(began).Round(time.Millisecond), text)
+	n.wire.cut(false)
+	for status, text = 0, ""; status != http.StatusOK; {
+		if status, text, err = probe(t.Context(), admin); err != nil || t.Context().Err() != nil {
+			t.Fatalf("not ready again: %s %v", text, err)
+		}
+	}
+	if got := stopped(); got != exitOK {
+		t.Errorf("got exit code %d, want 0", got)
+	}
+}
+
+// TestNATSAccounts tries what the credentials of nats-accounts may do.
+func TestNATSAccounts(t *testing.T) {
+	n := startNATS(t, "acme", "globex")
+	for file, want := range map[string]struct{ publish bool }{
+		"partners/acme/acme.creds":   {publish: false},
+		"partners/acme/bridge.creds": {publish: true},
+	} {
+		nc, err := nats.Connect(n.url, nats.UserCredentials(filepath.Join(n.dir, file)), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		defer nc.Close()
+		if err := errors.Join(nc.Publish("smartsheet.acme.orders.row.1", nil), nc.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		err = nc.LastError() // what the server said before it answered the flush
+		if (err == nil) != want.publish {
+			t.Errorf("%s: publishing got %v, want it allowed: %v", file, err, want.publish)
+		}
+	}
+	// Once made, nothing changes; a partner is added.
+	before, err := os.ReadFile(filepath.Join(n.dir, "bridge.creds"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (natsAccounts{dir: n.dir, storage: 1}).run(io.Discard, []string{"initech"}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(filepath.Join(n.dir, "bridge.creds"))
+	if err != nil || string(before) != string(after) {
+		t.Errorf("the bridge's credentials changed: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(n.dir, "partners/initech/initech.creds")); err != nil {
+		t.Error(err)
+	}
+}
