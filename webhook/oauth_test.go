@@ -16,10 +16,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
-	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
-	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -53,8 +51,10 @@ func (l *syncLog) String() string {
 	return l.text.String()
 }
 
+// newConsents makes the test a parallel one.
 func newConsents(t *testing.T) *consents {
 	t.Helper()
+	t.Parallel()
 	c := &consents{late: &atomic.Int64{}, logs: &syncLog{}}
 	start := time.Now()
 	clock := func() time.Time { return start.Add(time.Since(start) + time.Duration(c.late.Load())) }
@@ -296,209 +296,6 @@ func TestAnotherUserDoesNotTakeTheOwnersPlace(t *testing.T) {
 	}
 	if o := c.registry.Owner("jane"); o.UserID != c.jane.ID || o.State != registry.OwnerOK || string(o.Token) != string(before.Token) {
 		t.Errorf("got owner %s with state %s, want jane's access as it was", o.Email, o.State)
-	}
-}
-
-func TestThreeReplicasRenewOnce(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	c.share()
-	clients := []*smartsheet.Client{c.client(c.access)}
-	for range 2 {
-		access := c.replica()
-		clients = append(clients, c.client(access))
-	}
-	for week := range 3 {
-		c.pass(7 * 24 * time.Hour) // the token has run out
-		var racing sync.WaitGroup
-		for i := range 12 {
-			racing.Go(func() {
-				if _, err := clients[i%3].Me(t.Context()); err != nil {
-					t.Errorf("week %d, replica %d: %v", week, i%3, err)
-				}
-			})
-		}
-		racing.Wait()
-		if got := c.sim.Refreshes(); got != week+1 {
-			t.Errorf("after week %d: got %d refreshes, want one a week", week, got)
-		}
-	}
-	for _, r := range c.sim.Requests() {
-		if r.Route == "token" && r.Status != 200 {
-			t.Errorf("got %d/%d from the token endpoint, want no refusal", r.Status, r.ErrorCode)
-		}
-	}
-	c.edit("Done")
-	c.check("acme")
-	if strings.Contains(c.logs.String(), c.app.Secret) {
-		t.Error("the app's secret is in the log")
-	}
-}
-
-// replica is the access of another process on the same store.
-func (c *consents) replica() *webhook.Access {
-	c.t.Helper()
-	r, err := registry.Open(c.t.Context(), c.broker.Bridge(), c.opts.master, 1, slog.New(slog.DiscardHandler))
-	must(c.t, err)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = r.Run(c.t.Context()) }()
-	c.t.Cleanup(func() { <-done })
-	<-r.Loaded()
-	access := &webhook.Access{Registry: r, Budget: c.access.Budget, Master: c.opts.master, BaseURL: c.sim.URL()}
-	c.authorizing(access, c.oauth.Now)
-	return access
-}
-
-func (c *consents) client(access *webhook.Access) *smartsheet.Client {
-	c.t.Helper()
-	client, err := access.Client(access.Registry.Owner("jane"), budget.Callback)
-	must(c.t, err)
-	return client
-}
-
-func TestTokensAreRenewedBeforeTheyExpire(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	owners := &webhook.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
-	owners.Renew(t.Context())
-	if got := c.sim.Refreshes(); got != 0 {
-		t.Errorf("got %d refreshes at once, want none", got)
-	}
-	c.pass(6*24*time.Hour + time.Minute)
-	owners.Renew(t.Context())
-	if got := c.sim.Refreshes(); got != 1 {
-		t.Errorf("got %d refreshes a day before the end, want 1", got)
-	}
-}
-
-func TestAWithdrawnConsentIsToldAndHeals(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	c.share()
-	c.sim.RevokeConsent(c.jane, c.app)
-	c.pass(2 * time.Minute) // a token that was just made is not renewed
-	for _, reg := range c.registry.Registrations() {
-		c.reconcile(reg)
-	}
-	if got := c.state(); got != registry.OwnerSuspended {
-		t.Errorf("got owner %s, want suspended: %s", got, c.registry.Owner("jane").Reason)
-	}
-	if state := c.status(); state != "suspended" {
-		t.Errorf("the partner was told %q, want suspended", state)
-	}
-	must(t, c.sim.As(c.jane).UpdateRows(c.sheet.ID, smartsheettest.Row{ID: c.sheet.Rows[0], Cells: cells{"Status": "Done"}}))
-	c.consent()
-	c.settle()
-	if state := c.status(); state != "live" || c.state() != registry.OwnerOK {
-		t.Errorf("after a new consent: the partner was told %q and the owner is %s, want live and ok", state, c.state())
-	}
-	c.check("acme")
-}
-
-// TestALostAnswerAsksForANewConsent: the pair was renewed, and nobody knows it.
-func TestALostAnswerAsksForANewConsent(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	c.share()
-	c.pass(7 * 24 * time.Hour)
-	var once sync.Once
-	c.sim.SetFault(func(r *http.Request) (f *smartsheettest.Fault) {
-		if strings.HasSuffix(r.URL.Path, "/token") {
-			once.Do(func() { f = &smartsheettest.Fault{LoseAnswer: true} })
-		}
-		return f
-	})
-	if _, err := c.client(c.access).Me(t.Context()); err == nil {
-		t.Error("got no error for a lost answer")
-	}
-	if got := c.state(); got != registry.OwnerOK {
-		t.Errorf("got %s after one lost answer, want ok: it may not have been done", got)
-	}
-	_, err := c.client(c.access).Me(t.Context())
-	if smartsheet.Classify(err) != smartsheet.Refused || c.state() != registry.OwnerAuthorize {
-		t.Errorf("got %v and owner %s, want refused and authorize", err, c.state())
-	}
-	c.settle()
-	if state := c.status(); state != "suspended" {
-		t.Errorf("the partner was told %q, want suspended", state)
-	}
-	c.consent()
-	c.settle()
-	c.check("acme")
-}
-
-// TestAProcessThatDiedWithTheLeaseHoldsNobodyUp: its lease ends, and the pair
-// that it had not touched is good.
-func TestAProcessThatDiedWithTheLeaseHoldsNobodyUp(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	must(t, c.registry.UpdateOwner(t.Context(), "jane", func(o *registry.Owner) error {
-		o.OAuth.Lease = &registry.Lease{Holder: "dead", Until: c.oauth.Now().Add(time.Minute)}
-		return nil
-	}))
-	asked := make(chan error, 1)
-	go func() {
-		_, err := c.client(c.access).Me(t.Context())
-		asked <- err
-	}()
-	select {
-	case err := <-asked:
-		t.Errorf("got %v while the lease was held, want to wait", err)
-	default:
-	}
-	c.pass(7 * 24 * time.Hour)
-	if err := <-asked; err != nil {
-		t.Errorf("got %v when the lease had ended", err)
-	}
-	if got := c.sim.Refreshes(); got != 1 {
-		t.Errorf("got %d refreshes, want 1", got)
-	}
-}
-
-// TestWrongSecretOfTheAppSuspendsAndHeals: it is ours to set right, and nobody
-// has to consent again for it.
-func TestWrongSecretOfTheAppSuspendsAndHeals(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	c.share()
-	good := c.oauth.Secret
-	c.oauth.Secret = "another secret"
-	c.pass(7 * 24 * time.Hour)
-	_, err := c.client(c.access).Me(t.Context())
-	if err == nil || strings.Contains(err.Error(), "another secret") {
-		t.Errorf("got %v, want an error without the secret", err)
-	}
-	o := c.registry.Owner("jane")
-	if o.State != registry.OwnerSuspended || !strings.Contains(o.Reason, "SHEETBRIDGE_OAUTH_CLIENT_SECRET") {
-		t.Errorf("got %s (%s), want suspended and what to set", o.State, o.Reason)
-	}
-	c.oauth.Secret = good
-	owners := &webhook.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
-	owners.Renew(t.Context())
-	c.settle()
-	if c.state() != registry.OwnerOK {
-		t.Errorf("got %s with the right secret, want ok", c.state())
-	}
-	c.check("acme")
-}
-
-func TestAnExpiredTokenInFlightIsRenewedAndTheRequestRepeated(t *testing.T) {
-	c := newConsents(t)
-	c.consent()
-	client := c.client(c.access)
-	c.pass(2 * time.Minute)
-	var once sync.Once
-	c.sim.SetFault(func(r *http.Request) (f *smartsheettest.Fault) {
-		if strings.HasSuffix(r.URL.Path, "/users/me") {
-			once.Do(func() { f = &smartsheettest.Fault{Status: 401, ErrorCode: 1003} })
-		}
-		return f
-	})
-	if _, err := client.Me(t.Context()); err != nil {
-		t.Errorf("got %v, want the request repeated with a new token", err)
-	}
-	if got := c.sim.Refreshes(); got != 1 {
-		t.Errorf("got %d refreshes, want 1", got)
 	}
 }
 
