@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -99,16 +100,20 @@ func (in *Inbox) Put(ctx context.Context, h *Hint) error {
 
 // Later puts a hint off. There is one such note per registration: what waited
 // already is merged with it, and it says "whole sheet", so that one that
-// replaces another loses nothing. Schedules have whole seconds.
+// replaces another loses nothing. The earlier time holds: otherwise a sheet that
+// changes all the time would put its own hints off for ever. Schedules have
+// whole seconds.
 func (in *Inbox) Later(ctx context.Context, h *Hint, at time.Time) error {
 	timer := "timer." + h.Registration
 	late := *h
+	at = at.Add(time.Second)
 	if old, err := in.stream.GetLastMsgForSubject(ctx, timer); err == nil {
 		waiting := &Hint{}
 		if err := json.Unmarshal(old.Data, waiting); err != nil {
 			return fmt.Errorf("putting a hint off: %w", err)
 		}
 		late.Merge(waiting)
+		at = earlier(at, old.Header)
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("putting a hint off: %w", err)
 	}
@@ -118,12 +123,23 @@ func (in *Inbox) Later(ctx context.Context, h *Hint, at time.Time) error {
 		return fmt.Errorf("putting a hint off: %w", err)
 	}
 	_, err = in.js.Publish(ctx, timer, data,
-		jetstream.WithScheduleAt(at.Add(time.Second)),
+		jetstream.WithScheduleAt(at),
 		jetstream.WithScheduleTarget(subject(h.Registration)))
 	if err != nil {
 		return fmt.Errorf("putting a hint off: %w", err)
 	}
 	return nil
+}
+
+// earlier returns the time that a note was put off to where that is before at,
+// else at. The time may have come: then the note goes off at once.
+func earlier(at time.Time, note nats.Header) time.Time {
+	text, ok := strings.CutPrefix(note.Get(jetstream.ScheduleHeader), "@at ")
+	due, err := time.Parse(time.RFC3339, text)
+	if !ok || err != nil || due.After(at) {
+		return at
+	}
+	return due
 }
 
 // Every puts the hint again and again, once over all replicas, until Forget.

@@ -48,6 +48,20 @@ func TestLater(t *testing.T) {
 	}
 }
 
+// TestLaterIsNotPutOff: hints that keep coming do not keep the first waiting.
+func TestLaterIsNotPutOff(t *testing.T) {
+	t.Parallel()
+	in, _ := open(t)
+	must(t, in.Later(t.Context(), rows(1), time.Now().Add(2*time.Second)))
+	must(t, in.Later(t.Context(), rows(2), time.Now().Add(time.Hour)))
+	hints := handed(t, in)
+	if h := <-hints; len(h.Rows) != 2 {
+		t.Errorf("got %d rows, want both", len(h.Rows))
+	}
+	must(t, in.Later(t.Context(), rows(3), time.Now().Add(-time.Minute))) // its time has come
+	<-hints
+}
+
 func TestEvery(t *testing.T) {
 	t.Parallel()
 	in, js := open(t)
