@@ -182,6 +182,21 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
+// TestDeletedBeforeTheWatchTells has one that follows nothing delete.
+func TestDeletedBeforeTheWatchTells(t *testing.T) {
+	t.Parallel()
+	alone, stop := replica(t, newStore(t))
+	stop()
+	reg := registered(t, alone, 7)
+	must(t, alone.DeleteRegistration(t.Context(), reg))
+	if alone.Registration(reg.ID) != nil {
+		t.Error("a record is there after it was deleted")
+	}
+	if registered(t, alone, 7) == nil {
+		t.Error("a record that was made again is not there")
+	}
+}
+
 // TestUpdateReturnsWhatItStored even where somebody has deleted it since.
 func TestUpdateReturnsWhatItStored(t *testing.T) {
 	t.Parallel()
