@@ -215,7 +215,7 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
 		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 	}
-	s.public = webhook.NewServer(s.access.OAuth.Beside(receiver.Handler()), s.log)
+	s.public = webhook.NewServer(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler())), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
 }
 
