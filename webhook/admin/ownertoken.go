@@ -1,0 +1,91 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// check tells what kinds of owner there can be.
+func (b NewOwner) check() error {
+	switch {
+	case b.Kind == kindOAuth:
+		return nil
+	case b.Token == "":
+		return invalid("token", "is required: give an access token of the user")
+	case b.Kind == kindAssume && b.AssumeUser == "":
+		return invalid("assumeUser", "is required for the kind assume: give the e-mail address of the user to act as")
+	case b.Kind == kindToken && b.AssumeUser != "":
+		return invalid("kind", "with assumeUser the kind is assume: leave the kind out")
+	}
+	return nil
+}
+
+// try asks Smartsheet whom the token speaks for.
+func (a *API) try(ctx context.Context, region smartsheet.Region, token, assumeUser string) (*smartsheet.User, error) {
+	me, err := a.Access.NewClient(region, token, assumeUser).Me(ctx)
+	switch smartsheet.Classify(err) {
+	case smartsheet.OK:
+		return me, nil
+	case smartsheet.Refused, smartsheet.Expired, smartsheet.Forbidden, smartsheet.NotFound, smartsheet.Invalid:
+		p := webhook.FromSmartsheet("trying the token in region "+string(region), err).(*webhook.Problem)
+		p.Fault, p.Field = webhook.FaultInvalid, "token"
+		if words := webhook.Advice(err); words != "" {
+			p.Detail += ". " + words
+		} else {
+			p.Detail += ". Is it a token of that region, neither revoked nor run out?"
+		}
+		return nil, p
+	}
+	return nil, webhook.FromSmartsheet("trying the token", err)
+}
+
+func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner], error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if o.Kind == kindOAuth {
+		return nil, problem(http.StatusConflict, "owner %q stands on a consent, not on a token: POST /v1/owners/%s/authorize asks for it again", o.Name, o.Name)
+	}
+	me, err := a.try(ctx, o.Region, in.Body.Token, o.AssumeUser)
+	if err != nil {
+		return nil, err
+	}
+	if me.ID != o.UserID {
+		return nil, invalid("token", "it speaks for %s, owner %q is %s: use a token of the same user, or add another owner", me.Email, o.Name, o.Email)
+	}
+	sealed, err := a.Registry.Sealer().SealString(in.Body.Token, o.SealName("token"))
+	if err != nil {
+		return nil, err
+	}
+	var now registry.Owner
+	err = a.Registry.UpdateOwner(ctx, o.Name, func(o *registry.Owner) error {
+		o.Token, o.TokenID, o.Email = sealed, a.Access.TokenID(o.Region, in.Body.Token), me.Email
+		o.State, o.Reason = registry.OwnerOK, ""
+		now = *o
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &out[Owner]{ownerOf(&now)}, a.wake(ctx, o.Name)
+}
+
+// wake has all sheets of an owner looked at, and their webhooks too.
+func (a *API) wake(ctx context.Context, owner string) error {
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Owner != owner {
+			continue
+		}
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true, ReceivedAt: now()}
+		if err := a.Inbox.Put(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
