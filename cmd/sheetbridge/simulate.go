@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type simulation struct {
 	edits     time.Duration // between two; 0: none
 	debounce  time.Duration
 	rateLimit int
+	redirect  string // of an app that users can consent to; empty: none
 }
 
 func simulateCommand() *cobra.Command {
@@ -43,6 +45,7 @@ func simulateCommand() *cobra.Command {
 	flags.DurationVar(&s.edits, "edits", 0, "edit a row every `interval`, 0 for never")
 	flags.DurationVar(&s.debounce, "debounce", time.Second, "how `long` a change waits for others before its callback (at Smartsheet: up to a minute), 0 for not at all")
 	flags.IntVar(&s.rateLimit, "rate-limit", 300, "`requests` that a token may make in a minute, 0 for no limit")
+	flags.StringVar(&s.redirect, "oauth-redirect", "", "register an app with this redirect `URL`, and print its id and secret, to try OAuth")
 	return cmd
 }
 
@@ -54,6 +57,9 @@ func (s simulation) check() error {
 	}
 	if s.edits < 0 || s.debounce < 0 || s.rateLimit < 0 {
 		errs = append(errs, errors.New("--edits, --debounce and --rate-limit must not be negative"))
+	}
+	if u, err := url.Parse(s.redirect); s.redirect != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, fmt.Errorf("--oauth-redirect %q is no http or https URL", s.redirect))
 	}
 	return errors.Join(errs...)
 }
@@ -77,12 +83,18 @@ func (s simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	url, err := sim.StartAt(s.listen)
+	base, err := sim.StartAt(s.listen)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(stdout, welcome(sim, seeded, url)); err != nil {
+	if _, err := fmt.Fprint(stdout, welcome(sim, seeded, base)); err != nil {
 		return fmt.Errorf("printing where the simulator is: %w", err)
+	}
+	if s.redirect != "" {
+		app := sim.AddApp(smartsheettest.App{Name: "An app", RedirectURL: s.redirect})
+		if _, err := fmt.Fprintf(stdout, "OAuth app: client id %s, client secret %s\n\n", app.ClientID, app.Secret); err != nil {
+			return fmt.Errorf("printing the app: %w", err)
+		}
 	}
 	p := colourOf(stdout)
 	return edit(ctx, seeded.Editor, s.edits, func(what string) error {
