@@ -129,7 +129,7 @@ func wayOut(err error) error {
 	case errors.As(err, &refused) && refused.code == http.StatusUnauthorized:
 		return fmt.Errorf("the admin API does not know this token: set %s_ADMIN_TOKEN to one of those that serve was given", prefix)
 	case errors.As(err, &refused) && refused.code == http.StatusForbidden:
-		return fmt.Errorf("this token may only read: set %s_ADMIN_TOKEN to one without :ro:", prefix)
+		return fmt.Errorf("this token may only read: set %s_ADMIN_TOKEN to one without :ro: in it", prefix)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s (%s)", inCommands(refused.detail), refused.status)
 	case errors.As(err, &unreached):

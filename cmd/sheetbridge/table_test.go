@@ -65,7 +65,7 @@ func TestWayOut(t *testing.T) {
 		"advice":       {&apiError{404, "404 Not Found", "there is no owner: GET /v1/owners lists them"}, "there is no owner: sheetbridge owners lists them (404 Not Found)"},
 		"one share":    {&apiError{409, "409 Conflict", "change it with PUT /v1/webhooks/0a-b/shares/acme/orders"}, "change it with sheetbridge shares change acme/orders (409 Conflict)"},
 		"wrong token":  {&apiError{401, "401 Unauthorized", "send the header"}, "the admin API does not know this token: set SHEETBRIDGE_ADMIN_TOKEN to one of those that serve was given"},
-		"reader":       {&apiError{403, "403 Forbidden", "may only read"}, "this token may only read: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro:"},
+		"reader":       {&apiError{403, "403 Forbidden", "may only read"}, "this token may only read: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro: in it"},
 		"something":    {errors.New("x"), "x"},
 		"a reconcile":  {&apiError{502, "502 Bad Gateway", "POST /v1/webhooks/0a-b/reconcile now"}, "sheetbridge webhooks reconcile 0a-b now (502 Bad Gateway)"},
 		"a new sheet":  {&apiError{422, "422", "POST /v1/webhooks"}, "sheetbridge shares add (422)"},
