@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -89,4 +90,15 @@ func (w *watcher) queries(t *testing.T) {
 	})
 	firing, err := w.answer(`ALERTS{alertstate="firing",severity="critical"}`)
 	t.Logf("%d queries have answers; %d critical alerts fire (%v)", len(panels), firing, err)
+}
+
+// freeAddress returns an address of this machine at which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	return socket.Addr().String()
 }
