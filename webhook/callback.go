@@ -22,6 +22,9 @@ func (rc *Receiver) body(c echo.Context, reg *registry.Registration) (body []byt
 	req := c.Request()
 	release = func() {}
 	if req.ContentLength > rc.Limit {
+		// Who is still sending when the connection closes may never see the answer.
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(rc.bodyTimeout))
+		_, _ = io.Copy(io.Discard, io.LimitReader(req.Body, drained*rc.Limit))
 		return nil, release, rc.tooLarge(req.Context(), reg)
 	}
 	room := rc.Limit
@@ -44,6 +47,10 @@ func (rc *Receiver) body(c echo.Context, reg *registry.Registration) (body []byt
 	}
 	return body, release, nil
 }
+
+// drained is how many times the limit is read of a body that is too large, and
+// thrown away.
+const drained = 4
 
 // tooLarge refuses a callback that cannot be read, and has the sheet compared
 // instead.

@@ -182,8 +182,13 @@ func (p *pass) troubled() []*run {
 }
 
 // class is how urgent the pass's first request is.
+//
+// What has waited for half a reconcile interval is as urgent as can be: a busy
+// sheet must not keep the owner's quiet ones from being looked at.
 func (p *pass) class() budget.Class {
 	switch {
+	case p.began.Sub(p.hint.ReceivedAt) > p.relay.Every/2:
+		return budget.Callback
 	case p.hint.Why == inbox.WhyCallback && !p.loading():
 		return budget.Callback
 	case p.loading():
