@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,18 @@ const (
 	phaseWorking
 	phaseStopping
 )
+
+// lastRequests has callers close their connections after the answer, once the
+// service stops: a request that comes over one just while it is closed for being
+// idle would have no answer.
+func (p *phase) lastRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.value.Load() == phaseStopping {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // ready tells which parts cannot do their work, nil if all can: callbacks would
 // be stored and worked on. It asks NATS each time and remembers nothing.

@@ -28,12 +28,6 @@ import (
 const (
 	startTimeout = 60 * time.Second
 	openTimeout  = 4 * time.Second
-	// callbackTime and adminTime are what requests in flight have left when the
-	// service is stopped.
-	callbackTime = 3 * time.Second
-	adminTime    = time.Second
-	traceTime    = time.Second // for the last traces to be sent
-	stopTimeout  = 20 * time.Second
 )
 
 // addresses are where a running service is reached.
@@ -215,7 +209,7 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
 		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 	}
-	s.public = webhook.NewServer(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler())), s.log)
+	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler()))), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
 }
 
@@ -285,56 +279,11 @@ func (s *service) work(ctx context.Context) error {
 	return g.Wait()
 }
 
-// shutdown first says that the service is not ready, then answers the callbacks
-// that came in, and at last lets go of the work: what is not done then comes to
-// another replica, or again after the start.
-func (s *service) shutdown(ctx context.Context, stopWorking func()) {
-	s.phase.value.Store(phaseStopping)
-	s.stopListener(ctx, s.public, callbackTime)
-	s.stopListener(ctx, s.admin, adminTime)
-	stopWorking()
-}
-
-// stopListener takes no more requests and lets those in flight come to their
-// end. One that dawdles is cut off, without an answer.
-func (s *service) stopListener(ctx context.Context, server *http.Server, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		s.log.Warn("requests were cut off", "err", err)
-		_ = server.Close() // it has nothing more to say
-	}
-}
-
 func ignoreClosed(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
-}
-
-// close lets go of NATS, last of all.
-func (s *service) close(ctx context.Context) error {
-	for _, socket := range []net.Listener{s.publicSocket, s.adminSock} {
-		if socket != nil {
-			_ = socket.Close() // closed already by its server, if that ran
-		}
-	}
-	if s.partners != nil {
-		s.partners.Close()
-	}
-	if s.stopTracing != nil {
-		s.flushTraces(ctx)
-	}
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	if s.broker != nil {
-		return s.broker.Close(ctx)
-	}
-	if s.nc != nil {
-		s.nc.Close()
-	}
-	return nil
 }
 
 func (s *service) addresses() addresses {
@@ -343,13 +292,4 @@ func (s *service) addresses() addresses {
 		a.NATS = s.broker.URL()
 	}
 	return a
-}
-
-// flushTraces sends the last traces. Those that cannot be sent are lost.
-func (s *service) flushTraces(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, traceTime)
-	defer cancel()
-	if err := s.stopTracing(ctx); err != nil {
-		s.log.Warn("the last traces could not be sent", "err", err)
-	}
 }

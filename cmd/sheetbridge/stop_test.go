@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -97,6 +98,7 @@ func (s *serveProcess) send(ctx context.Context, client *http.Client, row int64)
 }
 
 // storm sends rate callbacks a second until the context ends, and returns them.
+// They come in bursts, so that some are under way at any moment.
 // Where the machine cannot keep up it sends fewer, instead of piling them up.
 func (s *serveProcess) storm(ctx context.Context, rate int, stored chan<- struct{}) []call {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}
@@ -143,7 +145,7 @@ func TestStopUnderLoad(t *testing.T) {
 	defer cancel()
 	stored, done := make(chan struct{}), make(chan []call, 1)
 	go func() { done <- s.storm(ctx, 500, stored) }()
-	for range 500 {
+	for range 525 { // in the middle of a burst
 		<-stored
 	}
 	began := time.Now()
@@ -164,11 +166,18 @@ func TestStopUnderLoad(t *testing.T) {
 			}
 		case c.status != 0:
 			t.Errorf("a callback was answered %d", c.status)
-		case c.at.Before(began):
-			t.Errorf("a callback had no answer before the stop: %v", c.err)
+		case c.at.Before(began) || !closed(c.err):
+			t.Errorf("a callback had no answer although somebody listened: %v", c.err)
 		}
 	}
 	t.Logf("%d of %d callbacks were answered 200, %d are stored", answered, len(calls), len(kept))
+}
+
+// closed tells whether nobody listened any more. EOF is a connection that was
+// idle since before the stop and is taken up again just when it is closed: HTTP
+// knows no way around that, and whoever keeps connections repeats then.
+func closed(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 }
 
 // kept are the rows that the hints in the store name.
