@@ -92,6 +92,9 @@ func (r Request) kinds() ([]Kind, error) {
 			return nil, refuse(field, "%q stands here twice: name each kind once", k)
 		}
 	}
+	if !slices.Contains(r.Kinds, string(KindRow)) {
+		return nil, refuse("kinds", `attachments and comments are seen only while their row is: add "row"`)
+	}
 	return slices.DeleteFunc(all, func(k Kind) bool { return !slices.Contains(r.Kinds, string(k)) }), nil
 }
 

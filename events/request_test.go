@@ -106,6 +106,7 @@ func TestResolveRefuses(t *testing.T) {
 		"mask":               {column(RequestColumn{Title: "Task", Mask: "blur"}), "columns[0].mask", `"hash" or "redact"`},
 		"kind":               {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"row", "cell"}}, "kinds[1]", `"attachment"`},
 		"kind twice":         {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"row", "row"}}, "kinds[1]", "once"},
+		"kinds without row":  {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"comment"}}, "kinds", `add "row"`},
 		"partner":            {Request{Partner: "Acme"}, "partner", `"Acme" is no name`},
 		"sheet":              {Request{Sheet: "-x"}, "sheet", `"-x" is no name`},
 		"syntax":             {where("task ==\n  'x' &&"), "where", "line 2, column 9: Syntax error"},
