@@ -40,7 +40,7 @@ func TestFaultsSmartsheet(t *testing.T) {
 		{HalfBody: true}, {HangUp: true}, {LoseAnswer: true}, {Delay: 300 * time.Millisecond},
 	}
 	callbacks := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Drop, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
-	for range times(2, 40) {
+	for range times(2, 12) {
 		w.sim.SetFault(func(*http.Request) *smartsheettest.Fault {
 			if rand.IntN(2) == 0 {
 				return nil

@@ -18,8 +18,6 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
-func columnNamed(title string) smartsheettest.Column { return smartsheettest.Column{Title: title} }
-
 func rowUnder(parent, child int64) smartsheettest.Row {
 	return smartsheettest.Row{ID: child, ParentID: parent}
 }

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,10 +153,9 @@ func (w *world) external(c *cluster, serves, replicas int, more ...string) {
 		p.start()
 		a := api{url: fmt.Sprintf("http://127.0.0.1:%d", admin), token: adminToken}
 		w.ready(a)
-		if i == 0 {
-			w.admin = a
-		}
+		w.admins = append(w.admins, a)
 	}
+	w.admin = w.admins[0]
 	for name := range shares() {
 		w.addPartner(name, map[string]string{"url": c.url, "credentials": c.creds[name]})
 	}
@@ -308,44 +306,4 @@ func copyTree(t testing.TB, from, to string) {
 		}
 		return os.Chmod(path, mode)
 	}))
-}
-
-// The token is revoked and replaced, the sheet unshared and deleted for a while,
-// columns come, go and change, rows move, and very many are pasted.
-func TestFaultsSheet(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	p := w.embedded()
-	w.settled(30 * time.Second)
-	as := w.sim.As(w.jane)
-
-	w.sim.RevokeToken(w.token)
-	w.edit()
-	w.stands("suspended", 30*time.Second)
-	w.token = w.sim.AddToken(w.jane)
-	w.edit()
-	_, err := w.admin.call(t.Context(), http.MethodPut, "/v1/owners/ops/token", map[string]string{"token": w.token}, nil)
-	must(t, err)
-	w.settled(30 * time.Second)
-	w.stands("live", 30*time.Second)
-
-	must(t, as.DeleteSheet(w.sheet.ID))
-	w.stands("stale", 30*time.Second)
-	w.sim.RestoreSheet(w.sheet.ID)
-	w.edit()
-	w.settled(30 * time.Second)
-	w.stands("live", 30*time.Second)
-
-	must(t, as.RenameColumn(w.sheet.ID, w.sheet.Columns["Margin"], "Profit"))
-	_, err = as.AddColumn(w.sheet.ID, columnNamed("Extra"))
-	must(t, err)
-	must(t, as.DeleteColumn(w.sheet.ID, w.sheet.Columns["Margin"]))
-	w.hidden = "Extra"
-	must(t, as.UpdateRows(w.sheet.ID, rowUnder(w.rows[0], w.rows[1])))
-	w.mu.Lock()
-	w.add(times(2000, 10_000))
-	w.mu.Unlock()
-	w.settled(120 * time.Second)
-	p.stop()
-	p.raced()
 }

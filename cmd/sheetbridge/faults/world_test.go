@@ -23,11 +23,13 @@ const adminToken = "faults-admin-token-0123456789"
 type world struct {
 	t      testing.TB
 	sim    *smartsheettest.Server
-	jane   *smartsheettest.User
+	bill   *smartsheettest.User // has the sheet and edits it
+	jane   *smartsheettest.User // may look at it; the bridge reads with her token
 	token  string
 	sheet  *smartsheettest.Sheet
 	serves []*process
-	admin  api
+	admin  api   // of the first
+	admins []api // of each, where there are more
 
 	recorders map[string]*recorder
 	id        string // of the registration
@@ -56,13 +58,15 @@ func newWorld(t testing.TB, configure ...func(*smartsheettest.Server)) *world {
 	t.Helper()
 	configure = append([]func(*smartsheettest.Server){func(s *smartsheettest.Server) { s.RateLimit = -1 }}, configure...)
 	w := &world{t: t, sim: smartsheettest.New(t, configure...), recorders: map[string]*recorder{}, hidden: "Margin"}
+	w.bill = w.sim.AddUser(smartsheettest.User{Email: "bill@a.example", Name: "Bill Poe"})
 	w.jane = w.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
 	w.token = w.sim.AddToken(w.jane)
 	var err error
-	w.sheet, err = w.sim.AddSheet(smartsheettest.SheetSpec{Name: "Orders", Owner: w.jane, Columns: []smartsheettest.Column{
+	w.sheet, err = w.sim.AddSheet(smartsheettest.SheetSpec{Name: "Orders", Owner: w.bill, Columns: []smartsheettest.Column{
 		{Title: "No"}, {Title: "Status", Type: "PICKLIST", Options: []string{"Open", "Done", "Draft"}}, {Title: "Qty"}, {Title: "Margin"},
 	}})
 	must(t, err)
+	must(t, w.sim.As(w.bill).Share(w.sheet.ID, w.jane, "VIEWER"))
 	w.add(20)
 	return w
 }
@@ -165,7 +169,7 @@ func (w *world) add(n int) {
 			w.next++
 			rows[i].Cells = smartsheettest.Cells{"No": fmt.Sprintf("SO-%d", w.next), "Status": "Open", "Qty": w.next, w.hidden: "hidden"}
 		}
-		ids, err := w.sim.As(w.jane).AddRows(w.sheet.ID, rows...)
+		ids, err := w.sim.As(w.bill).AddRows(w.sheet.ID, rows...)
 		must(w.t, err)
 		w.rows = append(w.rows, ids...)
 		n -= size
@@ -176,7 +180,7 @@ func (w *world) add(n int) {
 func (w *world) edit() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	as := w.sim.As(w.jane)
+	as := w.sim.As(w.bill)
 	row := w.rows[rand.IntN(len(w.rows))]
 	switch k := rand.IntN(10); {
 	case k < 4:

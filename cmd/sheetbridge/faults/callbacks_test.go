@@ -1,0 +1,152 @@
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+)
+
+// Each callback that was answered 200 is accounted for: it lies in the queue as
+// a hint of the same rows, and what it told of is published. Reconciles are an
+// hour apart, so that nothing else finds what a hint lost, and the replica that
+// is killed over its work does not come back, so that its start does not either.
+func TestFaultsCallbacks(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t), newCluster(t, 1)
+	w.external(c, 2, 1, "SHEETBRIDGE_RECONCILE_EVERY=1h")
+	w.settled(30 * time.Second)
+	hints := recordHints(t, c)
+	faults := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Deliver, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
+	w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return faults[rand.IntN(len(faults))] })
+	other := w.serves[1]
+	for round := range times(1, 10) {
+		if round > 0 {
+			other.start()
+			w.ready(w.admins[1])
+			w.settled(60 * time.Second) // what its start reconciles is done with
+		}
+		stop := w.editing(10 * time.Millisecond)
+		pause(t, 2*time.Second+time.Duration(rand.IntN(1000))*time.Millisecond)
+		other.kill()
+		pause(t, time.Second)
+		stop()
+		w.sim.ReleaseHeld()
+		w.settled(90 * time.Second) // longer than the queue waits for a worker that is gone
+	}
+	must(t, w.sim.Wait(t.Context()))
+	w.accounted(hints, c)
+	w.serves[0].stop()
+	w.serves[0].raced()
+}
+
+// hints counts what was put into the queue, by what it tells of.
+type hints struct {
+	mu  sync.Mutex
+	all map[string]int
+}
+
+// recordHints follows the queue as the operator of the bridge's account may.
+func recordHints(t testing.TB, c *cluster) *hints {
+	t.Helper()
+	nc, err := nats.Connect(c.url, nats.UserCredentialBytes([]byte(c.creds["bridge"])))
+	must(t, err)
+	t.Cleanup(nc.Close)
+	h := &hints{all: map[string]int{}}
+	_, err = nc.Subscribe("inbox.>", func(m *nats.Msg) {
+		var hint struct {
+			Why  string
+			Rows map[int64]any
+		}
+		if json.Unmarshal(m.Data, &hint) == nil && hint.Why == "callback" {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.all[rowsKey(slices.Collect(maps.Keys(hint.Rows)))]++
+		}
+	})
+	must(t, err)
+	must(t, nc.Flush())
+	return h
+}
+
+func rowsKey(ids []int64) string {
+	slices.Sort(ids)
+	return fmt.Sprint(slices.Compact(ids))
+}
+
+// accounted compares the callbacks that were answered 200 with the hints, and
+// sees that no hint is left.
+func (w *world) accounted(h *hints, c *cluster) {
+	w.t.Helper()
+	answered, last := map[string]int{}, 0
+	for _, cb := range w.sim.Callbacks() {
+		if cb.Kind != "events" || cb.Status != 200 {
+			continue
+		}
+		ids, err := rowsOf(cb.Body)
+		must(w.t, err)
+		answered[rowsKey(ids)]++
+		last++
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	stored := 0
+	for key, n := range answered {
+		stored += h.all[key]
+		if h.all[key] < n {
+			w.t.Errorf("callbacks of rows %s: %d were answered 200, %d lie in the queue", key, n, h.all[key])
+		}
+	}
+	w.t.Logf("%d callbacks were answered 200, %d hints of the same rows were stored", last, stored)
+	js, done, err := c.connect("bridge")
+	must(w.t, err)
+	defer done()
+	eventually(w.t, 60*time.Second, "waiting for the queue to be empty", func() error {
+		st, err := js.Stream(w.t.Context(), "INBOX")
+		if err != nil {
+			return err
+		}
+		info, err := st.Info(w.t.Context(), jetstream.WithSubjectFilter("inbox.>"))
+		if err != nil {
+			return err
+		}
+		if n := len(info.State.Subjects); n > 0 {
+			return errors.New(strconv.Itoa(n) + " registrations have hints")
+		}
+		return nil
+	})
+}
+
+// rowsOf are the rows that a callback names.
+func rowsOf(body []byte) ([]int64, error) {
+	var cb struct {
+		Events []struct {
+			ObjectType string
+			ID, RowID  int64
+		}
+	}
+	if err := json.Unmarshal(body, &cb); err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for _, e := range cb.Events {
+		switch e.ObjectType {
+		case "row":
+			ids = append(ids, e.ID)
+		case "cell":
+			ids = append(ids, e.RowID)
+		}
+	}
+	return ids, nil
+}

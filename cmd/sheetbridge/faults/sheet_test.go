@@ -1,0 +1,117 @@
+package faults
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+)
+
+// The token is revoked and replaced, the sheet is taken from its reader, given
+// back, deleted and restored, columns come, go and change, rows move, and very
+// many are pasted.
+func TestFaultsSheet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.embedded()
+	w.settled(30 * time.Second)
+	w.revokesToken()
+	w.unshares()
+	w.deletesSheet()
+	w.changesColumns()
+	must(t, w.sim.As(w.bill).UpdateRows(w.sheet.ID, rowUnder(w.rows[0], w.rows[1])))
+	w.mu.Lock()
+	w.add(times(2000, 10_000))
+	w.mu.Unlock()
+	w.settled(120 * time.Second)
+	p.stop()
+	p.raced()
+}
+
+func (w *world) revokesToken() {
+	w.t.Helper()
+	w.sim.RevokeToken(w.token)
+	w.edit()
+	w.stands("suspended", 30*time.Second)
+	w.token = w.sim.AddToken(w.jane)
+	w.edit()
+	_, err := w.admin.call(w.t.Context(), http.MethodPut, "/v1/owners/ops/token", map[string]string{"token": w.token}, nil)
+	must(w.t, err)
+	w.settled(30 * time.Second)
+	w.stands("live", 30*time.Second)
+}
+
+// unshares takes the sheet from its reader and gives it back, edited meanwhile.
+func (w *world) unshares() {
+	w.t.Helper()
+	for range times(1, 5) {
+		must(w.t, w.sim.As(w.bill).Unshare(w.sheet.ID, w.jane))
+		w.edit()
+		w.stands("stale", 30*time.Second)
+		w.edit()
+		must(w.t, w.sim.As(w.bill).Share(w.sheet.ID, w.jane, "VIEWER"))
+		w.edit()
+		w.settled(30 * time.Second)
+		w.stands("live", 30*time.Second)
+		w.enabled(30 * time.Second)
+	}
+}
+
+func (w *world) deletesSheet() {
+	w.t.Helper()
+	must(w.t, w.sim.As(w.bill).DeleteSheet(w.sheet.ID))
+	w.stands("stale", 30*time.Second)
+	w.sim.RestoreSheet(w.sheet.ID)
+	w.edit()
+	w.settled(30 * time.Second)
+	w.stands("live", 30*time.Second)
+}
+
+// changesColumns renames, adds and deletes columns, and gives shared ones other
+// types while their cells are edited: partners are told by a new schema.
+func (w *world) changesColumns() {
+	w.t.Helper()
+	as, columns := w.sim.As(w.bill), w.sheet.Columns
+	must(w.t, as.RenameColumn(w.sheet.ID, columns["Margin"], "Profit"))
+	_, err := as.AddColumn(w.sheet.ID, smartsheettest.Column{Title: "Extra"})
+	must(w.t, err)
+	must(w.t, as.DeleteColumn(w.sheet.ID, columns["Margin"]))
+	w.hidden = "Extra"
+
+	stop := w.editing(30 * time.Millisecond)
+	acme := w.recorders["acme"]
+	for i, kind := range []string{"TEXT_NUMBER", "DATE", "PICKLIST"} {
+		var options []string
+		if kind == "PICKLIST" {
+			options = []string{"Open", "Done", "Draft"}
+		}
+		must(w.t, as.RetypeColumn(w.sheet.ID, columns["Status"], kind, options...))
+		eventually(w.t, 30*time.Second, "waiting for the schema with "+kind, func() error {
+			if err := acme.read(w.t); err != nil {
+				return err
+			}
+			if got, want := len(acme.subjects["smartsheet.acme.orders.schema"]), i+2; got != want {
+				return fmt.Errorf("%d schemas, want %d", got, want)
+			}
+			return nil
+		})
+	}
+	stop()
+	w.settled(60 * time.Second)
+	w.stands("live", 30*time.Second)
+}
+
+// enabled waits until the webhook works again.
+func (w *world) enabled(within time.Duration) {
+	w.t.Helper()
+	eventually(w.t, within, "waiting for the webhook", func() error {
+		for _, hook := range w.sim.Webhooks() {
+			if hook.Status != "ENABLED" {
+				return fmt.Errorf("webhook %d is %s", hook.ID, hook.Status)
+			}
+		}
+		return nil
+	})
+}
