@@ -25,7 +25,8 @@ var (
 	// ErrLostRace says that somebody else published to the share since its
 	// state was read. Nothing was published. Read Smartsheet again.
 	ErrLostRace = errors.New("somebody else published to the share meanwhile")
-	// ErrFull says that the partner's stream takes no more. Nothing was published.
+	// ErrFull says that the partner's stream takes no more. Nothing was published,
+	// unless the account alone is limited: then the beginning may have been.
 	ErrFull = errors.New("the partner's stream is full")
 	// ErrTooLarge says that an event is larger than the server takes, even
 	// without its old values.
@@ -160,6 +161,9 @@ func (s *Stream) store(ctx context.Context, batch []*nats.Msg) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
 	defer cancel()
 	answer, err := s.nc.RequestMsgWithContext(ctx, batch[last])
+	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, batch) {
+		return 0, fmt.Errorf("%w: %w", ErrFull, err)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -180,8 +184,25 @@ func (s *Stream) store(ctx context.Context, batch []*nats.Msg) (uint64, error) {
 	return ack.Sequence, nil
 }
 
+// exhausted tells whether the account has no room for messages that the server
+// did not answer for: one that finds out in the midst of a batch says nothing.
+func (s *Stream) exhausted(ctx context.Context, batch []*nats.Msg) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout/3)
+	defer cancel()
+	account, err := s.js.AccountInfo(ctx)
+	if err != nil || account.Limits.MaxStore <= 0 {
+		return false
+	}
+	size := uint64(0)
+	for _, m := range batch {
+		size += uint64(m.Size())
+	}
+	return account.Store+size > uint64(account.Limits.MaxStore)
+}
+
 // Codes by which a server refuses a message for want of space.
 const (
+	errCodeAccountExceeded       = 10002
 	errCodeInsufficientResources = 10023
 	errCodeStorageExceeded       = 10047
 	errCodeStoreFailed           = 10077
@@ -191,7 +212,7 @@ func refusal(e *jetstream.APIError) error {
 	switch e.ErrorCode {
 	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 		return fmt.Errorf("%w: %w", ErrLostRace, e)
-	case errCodeInsufficientResources, errCodeStorageExceeded, errCodeStoreFailed:
+	case errCodeAccountExceeded, errCodeInsufficientResources, errCodeStorageExceeded, errCodeStoreFailed:
 		return fmt.Errorf("%w: %w", ErrFull, e)
 	}
 	return e

@@ -25,6 +25,11 @@ const History = 32
 type StreamOptions struct {
 	Replicas int // copies that a cluster keeps; 0 is 1
 	History  int // messages kept of each subject; 0 is History
+	// Storage is how many bytes the stream may have; 0 is no limit. It should
+	// have one where its account has, and the same: a server that finds an
+	// account exhausted in the midst of a batch has stored a part of it, and does
+	// not answer.
+	Storage int64
 }
 
 // requestTimeout bounds one request to NATS. While a cluster has no leader its
@@ -64,6 +69,7 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOpti
 		Retention:          jetstream.LimitsPolicy,
 		Discard:            jetstream.DiscardNew, // when full it refuses; a living row's last state is never dropped
 		MaxMsgsPerSubject:  int64(cmp.Or(o.History, History)),
+		MaxBytes:           max(o.Storage, 0),
 		Replicas:           cmp.Or(o.Replicas, 1),
 		DenyDelete:         true,
 		AllowDirect:        true,

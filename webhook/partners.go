@@ -116,7 +116,11 @@ func (ps *partnerStream) drop() {
 
 // streamOptions say how the partner's stream is to be kept.
 func (p *Partners) streamOptions(partner *registry.Partner) events.StreamOptions {
-	return events.StreamOptions{Replicas: p.Replicas, History: partner.History}
+	o := events.StreamOptions{Replicas: p.Replicas, History: partner.History}
+	if partner.Account != nil {
+		o.Storage = partner.Limits.Effective().Storage
+	}
+	return o
 }
 
 // Epoch names the incarnation of the partner's stream.
