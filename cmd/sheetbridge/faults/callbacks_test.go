@@ -2,12 +2,12 @@ package faults
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,26 +29,62 @@ func TestFaultsCallbacks(t *testing.T) {
 	w.settled(30 * time.Second)
 	hints := recordHints(t, c)
 	faults := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Deliver, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
-	w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return faults[rand.IntN(len(faults))] })
-	other := w.serves[1]
+	deliver := func(smartsheettest.Callback) smartsheettest.CallbackFault { return faults[rand.IntN(len(faults))] }
 	for round := range times(1, 10) {
 		if round > 0 {
-			other.start()
+			w.serves[1].start()
 			w.ready(w.admins[1])
-			w.settled(60 * time.Second) // what its start reconciles is done with
 		}
+		w.sim.SetCallbackFault(deliver)
 		stop := w.editing(10 * time.Millisecond)
-		pause(t, 2*time.Second+time.Duration(rand.IntN(1000))*time.Millisecond)
-		other.kill()
-		pause(t, time.Second)
+		pause(t, 2*time.Second)
 		stop()
 		w.sim.ReleaseHeld()
+		w.settled(30 * time.Second)
+		must(t, w.sim.Wait(t.Context()))
+		w.killsAtWork(w.serves[1], c)
 		w.settled(90 * time.Second) // longer than the queue waits for a worker that is gone
 	}
-	must(t, w.sim.Wait(t.Context()))
 	w.accounted(hints, c)
 	w.serves[0].stop()
 	w.serves[0].raced()
+}
+
+// killsAtWork edits one row after the other until it is the second replica that
+// reads what changed, and kills it over that: no other hint tells of the row.
+func (w *world) killsAtWork(p *process, c *cluster) {
+	w.t.Helper()
+	w.sim.SetCallbackFault(nil)
+	defer w.sim.SetFault(nil)
+	for p.running() {
+		w.drained(c)
+		asked := make(chan bool, 1)
+		w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+			if !strings.Contains(r.URL.Path, "/sheets/") {
+				return nil
+			}
+			select {
+			case asked <- strings.HasPrefix(r.Host, "localhost"):
+			default:
+			}
+			return &smartsheettest.Fault{Delay: 500 * time.Millisecond}
+		})
+		w.next++
+		must(w.t, w.sim.As(w.bill).UpdateRows(w.sheet.ID, smartsheettest.Row{ID: w.rows[0], Cells: smartsheettest.Cells{"Qty": w.next}}))
+		select {
+		case second := <-asked:
+			if second {
+				p.kill()
+			}
+		case <-time.After(30 * time.Second):
+			w.t.Fatal("nobody reads the row")
+		}
+		if p.running() {
+			w.sim.SetFault(nil)
+			w.settled(30 * time.Second)
+			must(w.t, w.sim.Wait(w.t.Context()))
+		}
+	}
 }
 
 // hints counts what was put into the queue, by what it tells of.
@@ -109,6 +145,12 @@ func (w *world) accounted(h *hints, c *cluster) {
 		}
 	}
 	w.t.Logf("%d callbacks were answered 200, %d hints of the same rows were stored", last, stored)
+	w.drained(c)
+}
+
+// drained waits until no hint is left in the queue, and none was put off.
+func (w *world) drained(c *cluster) {
+	w.t.Helper()
 	js, done, err := c.connect("bridge")
 	must(w.t, err)
 	defer done()
@@ -117,12 +159,14 @@ func (w *world) accounted(h *hints, c *cluster) {
 		if err != nil {
 			return err
 		}
-		info, err := st.Info(w.t.Context(), jetstream.WithSubjectFilter("inbox.>"))
-		if err != nil {
-			return err
-		}
-		if n := len(info.State.Subjects); n > 0 {
-			return errors.New(strconv.Itoa(n) + " registrations have hints")
+		for _, waiting := range []string{"inbox.>", "timer.>"} {
+			info, err := st.Info(w.t.Context(), jetstream.WithSubjectFilter(waiting))
+			if err != nil {
+				return err
+			}
+			if n := len(info.State.Subjects); n > 0 {
+				return fmt.Errorf("%d subjects %s have hints", n, waiting)
+			}
 		}
 		return nil
 	})

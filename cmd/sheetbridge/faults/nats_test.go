@@ -148,6 +148,9 @@ func (w *world) external(c *cluster, serves, replicas int, more ...string) {
 			fmt.Sprintf("SHEETBRIDGE_PUBLIC_URL=http://127.0.0.1:%d", public),
 			"SHEETBRIDGE_NATS_URL="+c.url, "SHEETBRIDGE_NATS_CREDS="+creds, fmt.Sprintf("SHEETBRIDGE_NATS_REPLICAS=%d", replicas),
 			"SHEETBRIDGE_MASTER_KEY=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+		if i > 0 { // so that the simulator can tell who asks
+			env = append(env, "SHEETBRIDGE_SMARTSHEET_URL="+strings.Replace(w.sim.URL(), "127.0.0.1", "localhost", 1))
+		}
 		p := newProcess(w.t, fmt.Sprintf("serve-%d", i), program, env, "serve")
 		w.serves = append(w.serves, p)
 		p.start()
