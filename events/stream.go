@@ -87,6 +87,18 @@ func (s *Stream) Reopen(ctx context.Context, o StreamOptions) (*Stream, error) {
 	return OpenStream(ctx, s.nc, s.partner, o)
 }
 
+// Connected tells why the connection to the stream's server does not stand, nil
+// if it does as far as is known. It is made again by itself.
+func (s *Stream) Connected() error {
+	if s.nc.IsConnected() {
+		return nil
+	}
+	if err := s.nc.LastError(); err != nil {
+		return fmt.Errorf("the connection is lost and being made again: %w", err)
+	}
+	return errors.New("the connection is lost and being made again")
+}
+
 // Options are those that the stream was opened with.
 func (s *Stream) Options() StreamOptions { return s.options }
 

@@ -17,13 +17,10 @@ import (
 const (
 	// dialTimeout bounds the connection to a partner's NATS.
 	dialTimeout = 3 * time.Second
-	// restTime is how long a partner that failed is left alone: its shares fail
-	// at once then, and keep nobody else waiting.
-	restTime = 15 * time.Second
+	// restTime is how long a partner that failed is left alone before it is tried
+	// again, which nobody waits for.
+	restTime = 5 * time.Second
 )
-
-// ErrResting says that a partner's stream failed a moment ago.
-var ErrResting = errors.New("the partner's NATS failed a moment ago")
 
 // ErrNoBroker says that an account cannot be minted since NATS is not ours.
 var ErrNoBroker = errors.New("NATS is external: the partner's account must be given with url and credentials")
@@ -35,17 +32,19 @@ type Partners struct {
 	Replicas int
 	Store    string // names the embedded server's store, see broker.Incarnation
 	Log      *slog.Logger
+	Changed  chan<- struct{} // told when a partner comes to be in trouble, or out of it; nil: nobody
 
-	mu   sync.Mutex
-	open map[string]*partnerStream
+	mu       sync.Mutex
+	open     map[string]*partnerStream
+	troubles map[string]shareTrouble // by share
 }
 
 // partnerStream is one partner's stream, opened when it is first needed.
 type partnerStream struct {
-	mu     sync.Mutex
-	from   string // what the connection was made from
-	stale  bool   // the stream must be opened anew
-	failed time.Time
+	health
+
+	mu     sync.Mutex // held while it is opened
+	from   string     // what the connection was made from
 	stream *events.Stream
 	close  func()
 
@@ -55,18 +54,22 @@ type partnerStream struct {
 }
 
 // Stream returns the partner's stream. A partner that cannot be reached costs
-// its own callers a few seconds and nobody else.
+// its own callers a few seconds once, and nobody else; until it is back they are
+// told ErrResting at once.
 func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*events.Stream, error) {
 	ps := p.slot(partner.Name)
+	from := partner.Account.ID() + partner.External.ID()
+	if err := p.resting(ctx, partner, ps, from); err != nil {
+		return nil, err
+	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	from := partner.Account.ID() + partner.External.ID()
-	if ps.from == from && time.Since(ps.failed) < restTime {
-		return nil, ErrResting
+	if err := p.resting(ctx, partner, ps, from); err != nil { // it failed for another
+		return nil, err
 	}
 	stream, err := p.stream(ctx, partner, ps, from)
-	if err != nil {
-		ps.from, ps.failed = from, time.Now()
+	if ps.health.found(from, err) {
+		p.tell()
 	}
 	return stream, err
 }
@@ -75,14 +78,19 @@ func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *pa
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if ps.stream != nil && ps.from == from {
-		if !ps.stale && ps.stream.Options() == p.streamOptions(partner) {
+		if err := ps.stream.Connected(); err != nil {
+			return nil, err
+		}
+		if !ps.health.takeStale() && ps.stream.Options() == p.streamOptions(partner) {
 			return ps.stream, nil
 		}
 		stream, err := ps.stream.Reopen(ctx, p.streamOptions(partner))
-		if err == nil {
-			ps.stream, ps.stale = stream, false
+		if err != nil {
+			ps.health.setStale()
+			return nil, err
 		}
-		return stream, err
+		ps.stream = stream
+		return stream, nil
 	}
 	ps.drop()
 	stream, closing, err := p.Dial(ctx, partner)
@@ -111,7 +119,8 @@ func (ps *partnerStream) drop() {
 	if ps.close != nil {
 		ps.close()
 	}
-	ps.stream, ps.close, ps.from, ps.stale = nil, nil, "", false
+	ps.stream, ps.close, ps.from = nil, nil, ""
+	ps.health.forget()
 }
 
 // streamOptions say how the partner's stream is to be kept.
@@ -135,19 +144,6 @@ func (p *Partners) Epoch(ctx context.Context, partner string, s *events.Stream) 
 	})
 }
 
-// Failed notes that the partner's stream failed: it is opened anew at its next
-// use, since it may be gone. Where it did not answer at all it is left alone for
-// a while.
-func (p *Partners) Failed(name string, err error) {
-	ps := p.slot(name)
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	ps.stale = true
-	if errors.Is(err, context.DeadlineExceeded) {
-		ps.failed = time.Now()
-	}
-}
-
 // Forget closes the connection to the partner.
 func (p *Partners) Forget(name string) {
 	ps := p.slot(name)
@@ -161,6 +157,7 @@ func (p *Partners) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, ps := range p.open {
+		ps.health.stop()
 		ps.mu.Lock()
 		ps.drop()
 		ps.mu.Unlock()

@@ -36,6 +36,7 @@ type pass struct {
 	runs   []*run
 
 	readErr  error // of Smartsheet
+	trouble  int   // what kept it from its end
 	version  int64 // newest of the sheet that was read
 	rows     int   // read
 	requests int

@@ -60,6 +60,9 @@ func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
 	p := &pass{relay: r, hint: h, began: time.Now()}
 	ctx, span := p.startSpan(ctx)
 	err := p.run(ctx)
+	if ctx.Err() == nil {
+		p.noteTroubles(err)
+	}
 	if err == nil {
 		err = p.shareError()
 	}
@@ -122,8 +125,13 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 	if p.hint.Attempt >= toldAttempts {
 		p.say(ctx, p.troubled(), events.StateStale, "reading the sheet or publishing fails again and again")
 	}
-	if p.hint.Attempt >= maxAttempts {
+	switch last := p.hint.Attempt >= maxAttempts; {
+	case last && p.trouble != troubleElse:
+		return "stale", nil // reconcile looks again; there is nothing that a person could retry
+	case last:
 		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
+	case p.trouble == troubleKnown:
+		return "later", r.Inbox.LaterAgain(ctx, p.hint, time.Now().Add(backoff(p.hint.Attempt)))
 	}
 	return "later", r.later(ctx, p.hint, backoff(p.hint.Attempt))
 }
@@ -171,6 +179,36 @@ func (r *Relay) tellOthers(ctx context.Context, refused *registry.Registration) 
 		}
 	}
 	return nil
+}
+
+// What kept a pass from its end.
+const (
+	troubleElse    = iota // the sheet could not be read, or worse
+	troublePartner        // nothing but partners
+	troubleKnown          // nothing but partners who were in trouble before
+)
+
+// noteTroubles notes of every share whether it could be published to.
+func (p *pass) noteTroubles(err error) {
+	known := true
+	for _, r := range p.runs {
+		switch {
+		case r.over:
+			p.relay.Partners.note(r.share, nil)
+		case r.err != nil:
+			known = p.relay.Partners.note(r.share, r.err) && known
+		case err == nil:
+			p.relay.Partners.note(r.share, nil)
+		}
+	}
+	switch {
+	case err != nil:
+		p.trouble = troubleElse
+	case known:
+		p.trouble = troubleKnown
+	default:
+		p.trouble = troublePartner
+	}
 }
 
 // troubled are the shares that fail: all where the sheet cannot be read.

@@ -56,7 +56,7 @@ func newDescs() descs {
 		limit:          stood("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
 		readers:        stood("partner_consumers", "Consumers of a partner's stream.", "partner"),
 		lag:            stood("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
-		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others.", "partner", "sheet", "state"),
+		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer.", "partner", "sheet", "state"),
 		complete:       stood("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
 	}
 }
@@ -177,9 +177,20 @@ func statusLabel(status string) string {
 
 func (c *collector) collectPartner(out sink, p partnerStanding) {
 	out.gauge(c.up, number(p.usage != nil), p.name)
-	if p.usage == nil {
-		return
+	if p.usage != nil {
+		c.collectUsage(out, p)
 	}
+	for _, sh := range p.shares {
+		for _, state := range []events.State{events.StateLoading, events.StateLive, events.StateStale, events.StateSuspended, events.StateEnded, stateUnknown} {
+			out.gauge(c.share, number(sh.state == state), p.name, sh.sheet, string(state))
+		}
+		if !sh.complete.IsZero() {
+			out.gauge(c.complete, max(0, time.Since(sh.complete).Seconds()), p.name, sh.sheet)
+		}
+	}
+}
+
+func (c *collector) collectUsage(out sink, p partnerStanding) {
 	out.gauge(c.streamMessages, float64(p.usage.Messages), p.name)
 	out.gauge(c.streamBytes, float64(p.usage.Bytes), p.name)
 	out.gauge(c.readers, float64(p.usage.Readers), p.name)
@@ -189,13 +200,5 @@ func (c *collector) collectPartner(out sink, p partnerStanding) {
 	}
 	if p.usage.Limit > 0 {
 		out.gauge(c.limit, float64(p.usage.Limit), p.name)
-	}
-	for _, sh := range p.shares {
-		for _, state := range []events.State{events.StateLoading, events.StateLive, events.StateStale, events.StateSuspended, events.StateEnded} {
-			out.gauge(c.share, number(sh.state == state), p.name, sh.sheet, string(state))
-		}
-		if !sh.complete.IsZero() {
-			out.gauge(c.complete, max(0, time.Since(sh.complete).Seconds()), p.name, sh.sheet)
-		}
 	}
 }

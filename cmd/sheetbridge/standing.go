@@ -19,13 +19,15 @@ const (
 	// the last answer and never waits for one.
 	standingEvery = 10 * time.Second
 	standingTime  = 8 * time.Second
-	partnersAside = 8 // partners that are asked at once
+	standingRest  = time.Second // between two looks, however much changes
+	partnersAside = 8           // partners that are asked at once
 )
 
 // standing looks at how things stand and shows it to Prometheus. Every replica
 // sees the same, so queries take the maximum over them and not the sum.
 type standing struct {
 	service *service
+	changed <-chan struct{} // that a partner came to be in trouble, or out of it
 
 	mu   sync.Mutex
 	last snapshot
@@ -49,13 +51,17 @@ type partnerStanding struct {
 	shares []shareStanding
 }
 
+// stateUnknown is the state of a share whose stream does not answer.
+const stateUnknown events.State = "unknown"
+
 type shareStanding struct {
 	sheet    string
 	state    events.State
 	complete time.Time // zero: never
 }
 
-// run looks again and again until the context ends.
+// run looks again and again until the context ends, and as soon as a partner
+// comes to be in trouble or out of it.
 func (st *standing) run(ctx context.Context) {
 	tick := time.NewTicker(standingEvery)
 	defer tick.Stop()
@@ -65,6 +71,12 @@ func (st *standing) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-st.changed:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(standingRest):
+			}
 		}
 	}
 }
@@ -132,6 +144,9 @@ func (st *standing) askPartners(ctx context.Context) []partnerStanding {
 
 func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares []*registry.Share) partnerStanding {
 	now := partnerStanding{name: p.Name}
+	for _, sh := range shares {
+		now.shares = append(now.shares, shareStanding{sheet: sh.Sheet, state: stateUnknown})
+	}
 	ctx, cancel := context.WithTimeout(ctx, standingTime/4)
 	defer cancel()
 	stream, err := st.service.partners.Stream(ctx, p)
@@ -151,8 +166,12 @@ func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares 
 		return now
 	}
 	now.usage = &usage
-	for _, sh := range list {
-		now.shares = append(now.shares, shareNow(sh, states[sh], time.Now()))
+	for i, sh := range list {
+		share := shareNow(sh, states[sh], time.Now())
+		if share.state == events.StateLive && st.service.partners.Trouble(sh.Partner, sh.Sheet, states[sh].Status.CompleteTo) != "" {
+			share.state = events.StateStale // what the stream itself cannot say
+		}
+		now.shares[i] = share
 	}
 	return now
 }

@@ -185,9 +185,20 @@ func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partn
 	switch full := float64(u.Stored) / float64(max(u.Limit, 1)); {
 	case err != nil:
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream does not answer: %v", err)
+	case a.Partners.Full(p.Name):
+		f.wrong("partner", p.Name, moreRoom(p), "its stream is full, nothing more is published to it: %s of %s are used", formatSize(int64(u.Stored)), formatSize(u.Limit))
 	case u.Limit > 0 && full > nearlyFull:
-		f.wrong("partner", p.Name, "raise limits.storage or lower history with PATCH /v1/partners/"+p.Name+": a full stream takes no more events", "%.0f%% of its storage is used", 100*full)
+		f.wrong("partner", p.Name, moreRoom(p), "%.0f%% of its storage is used", 100*full)
 	default:
 		f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
 	}
+}
+
+// moreRoom says what to do about a stream that is full, or nearly.
+func moreRoom(p *registry.Partner) string {
+	const then = ": a full stream takes no more events"
+	if p.Account == nil {
+		return "have the account's storage raised where it is, or lower history with PATCH /v1/partners/" + p.Name + then
+	}
+	return "raise limits.storage or lower history with PATCH /v1/partners/" + p.Name + then
 }

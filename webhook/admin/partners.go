@@ -236,9 +236,7 @@ func (a *API) dropShares(ctx context.Context, reg *registry.Registration, partne
 
 // removePartner removes stream, account and record of a partner.
 func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
-	if p.External != nil {
-		a.emptyExternal(ctx, p)
-	}
+	a.deleteStream(ctx, p)
 	a.Partners.Forget(p.Name)
 	if p.Account != nil && a.Broker != nil {
 		if err := a.Broker.DeleteAccount(ctx, broker.Account{PublicKey: p.Account.PublicKey}); err != nil {
@@ -259,9 +257,10 @@ func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
 	return nil
 }
 
-// emptyExternal removes the stream at another NATS, if that still lets us: a
-// partner that is gone for good must not stay for ever.
-func (a *API) emptyExternal(ctx context.Context, p *registry.Partner) {
+// deleteStream removes the stream, if its NATS still lets us: a partner that is
+// gone for good must not stay for ever. The embedded server would forget it with
+// the account, but go on setting its storage aside.
+func (a *API) deleteStream(ctx context.Context, p *registry.Partner) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	stream, err := a.Partners.Stream(ctx, p)

@@ -21,6 +21,7 @@ const (
 type standing struct {
 	webhook, share int // places in the answer; share -1: the registration itself
 	state          *events.ShareState
+	trouble        func(to *events.CompleteTo) string // of publishing to it
 	backlog        int
 	err            error
 }
@@ -95,7 +96,9 @@ func (a *API) askInbox(ctx context.Context, regs []*registry.Registration, answe
 func (a *API) askPartner(ctx context.Context, name string, questions []question, answers chan<- standing) {
 	stream, err := a.streamOf(ctx, name)
 	for _, q := range questions {
-		s := standing{webhook: q.webhook, share: q.share, err: err}
+		s := standing{webhook: q.webhook, share: q.share, err: err, trouble: func(to *events.CompleteTo) string {
+			return a.Partners.Trouble(q.of.Partner, q.of.Sheet, to)
+		}}
 		if err == nil {
 			s.state, s.err = stream.State(ctx, &q.of.Share)
 		}
@@ -126,6 +129,7 @@ func (s standing) enter(w *Webhook, reg *registry.Registration) {
 	}
 	var to *events.CompleteTo
 	share.State, share.Reason, to = stand(s.state, share.Revision, time.Now())
+	share.troubled(s.trouble(to))
 	if share.CompleteTo = (*CompleteTo)(to); to != nil {
 		if w.SheetVersion == nil || to.Version > *w.SheetVersion {
 			w.SheetVersion = &to.Version
@@ -134,6 +138,20 @@ func (s standing) enter(w *Webhook, reg *registry.Registration) {
 			w.LastReconcile = &to.Time
 		}
 	}
+}
+
+// troubled says of a share what its partner's stream cannot: that it is not
+// published to.
+func (s *Share) troubled(why string) {
+	switch {
+	case why == "":
+		return
+	case s.State == string(events.StateLive):
+		s.State = string(events.StateStale)
+	case s.State == string(events.StateSuspended): // for a better reason
+		return
+	}
+	s.Reason = why
 }
 
 // stand says how a share stands that should have the revision: as its partner

@@ -104,6 +104,17 @@ func (in *Inbox) Put(ctx context.Context, h *Hint) error {
 // changes all the time would put its own hints off for ever. Schedules have
 // whole seconds.
 func (in *Inbox) Later(ctx context.Context, h *Hint, at time.Time) error {
+	return in.putOff(ctx, h, at, false)
+}
+
+// LaterAgain is Later for a hint of which only that is left to do for which the
+// note waits already: a note that has failed more often keeps its time. Else a
+// sheet that changes all the time would have it fail ever more often.
+func (in *Inbox) LaterAgain(ctx context.Context, h *Hint, at time.Time) error {
+	return in.putOff(ctx, h, at, true)
+}
+
+func (in *Inbox) putOff(ctx context.Context, h *Hint, at time.Time, again bool) error {
 	timer := "timer." + h.Registration
 	late := *h
 	at = at.Add(time.Second)
@@ -113,7 +124,7 @@ func (in *Inbox) Later(ctx context.Context, h *Hint, at time.Time) error {
 			return fmt.Errorf("putting a hint off: %w", err)
 		}
 		late.Merge(waiting)
-		at = earlier(at, old.Header)
+		at = earlier(at, old.Header, again && waiting.Attempt > h.Attempt)
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("putting a hint off: %w", err)
 	}
@@ -131,12 +142,12 @@ func (in *Inbox) Later(ctx context.Context, h *Hint, at time.Time) error {
 	return nil
 }
 
-// earlier returns the time that a note was put off to where that is before at,
-// else at. The time may have come: then the note goes off at once.
-func earlier(at time.Time, note nats.Header) time.Time {
+// earlier returns the time that a note was put off to where that is before at or
+// is to be kept, else at. The time may have come: then the note goes off at once.
+func earlier(at time.Time, note nats.Header, keep bool) time.Time {
 	text, ok := strings.CutPrefix(note.Get(jetstream.ScheduleHeader), "@at ")
 	due, err := time.Parse(time.RFC3339, text)
-	if !ok || err != nil || due.After(at) {
+	if !ok || err != nil || due.After(at) && !keep {
 		return at
 	}
 	return due

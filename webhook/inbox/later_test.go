@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -124,4 +125,34 @@ func TestStanding(t *testing.T) {
 		t.Errorf("standing (-want +got):\n%s", diff)
 	}
 	must(t, in.Answers(t.Context()))
+}
+
+// TestLaterAgain: for what has failed often, hints that keep coming make no more
+// haste; for anything else they do.
+func TestLaterAgain(t *testing.T) {
+	t.Parallel()
+	in, js := open(t)
+	st, err := js.Stream(t.Context(), inbox.StreamName)
+	must(t, err)
+	due := func() string {
+		m, err := st.GetLastMsgForSubject(t.Context(), "timer.r1")
+		must(t, err)
+		return m.Header.Get(jetstream.ScheduleHeader)
+	}
+	often, fresh := rows(1), rows(2)
+	often.Attempt, fresh.Attempt = 8, 1
+	must(t, in.Later(t.Context(), often, time.Now().Add(time.Hour)))
+	was := due()
+	must(t, in.LaterAgain(t.Context(), fresh, time.Now()))
+	if got := due(); got != was {
+		t.Errorf("it is put off to %s, want %s still", got, was)
+	}
+	must(t, in.LaterAgain(t.Context(), often, time.Now().Add(time.Minute)))
+	if got := due(); got >= was {
+		t.Errorf("it is put off to %s, want it earlier: it is no fresher", got)
+	}
+	must(t, in.Later(t.Context(), fresh, time.Now()))
+	if h := <-handed(t, in); len(h.Rows) != 2 || h.Attempt != 8 {
+		t.Errorf("got %d rows after %d attempts, want both after 8", len(h.Rows), h.Attempt)
+	}
 }

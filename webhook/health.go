@@ -1,0 +1,189 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// ErrResting says that a partner's stream failed a moment ago, and why.
+var ErrResting = errors.New("the partner's NATS failed a moment ago")
+
+// health is what is known of a partner's stream without asking it.
+type health struct {
+	lock   sync.Mutex
+	from   string             // what the connection is made from
+	cause  error              // why it cannot be used; nil: it can
+	failed time.Time          // when that was found last
+	stale  bool               // the stream must be opened anew
+	cancel context.CancelFunc // of the try that is under way
+}
+
+// found notes how the last use went, and tells whether that is news.
+func (h *health) found(from string, err error) (news bool) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	news = (h.cause == nil) != (err == nil)
+	h.from, h.cause, h.failed = from, err, time.Now()
+	return news
+}
+
+func (h *health) forget() {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.from, h.cause, h.stale = "", nil, false
+}
+
+func (h *health) setStale() {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.stale = true
+}
+
+func (h *health) takeStale() bool {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	was := h.stale
+	h.stale = false
+	return was
+}
+
+// stop ends a try that is under way.
+func (h *health) stop() {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	if h.cancel != nil {
+		h.cancel()
+	}
+}
+
+// resting tells why the stream cannot be used, nil if it can as far as is known.
+// From time to time it has it tried again beside, so that who asks never waits
+// for a partner that is known not to answer.
+func (p *Partners) resting(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) error {
+	h := &ps.health
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	if h.cause == nil || h.from != from {
+		return nil
+	}
+	if h.cancel == nil && time.Since(h.failed) >= restTime {
+		trying, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+		h.cancel = cancel
+		go p.retry(trying, partner, ps, from)
+	}
+	if errors.Is(h.cause, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: it did not answer in time", ErrResting)
+	}
+	return fmt.Errorf("%w: %v", ErrResting, h.cause) // its words alone: what it wraps is not the caller's
+}
+
+// retry finds out whether the stream answers again.
+func (p *Partners) retry(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	h := &ps.health
+	h.lock.Lock()
+	meant := h.from == from
+	h.lock.Unlock()
+	if meant { // else it was forgotten meanwhile
+		stream, err := p.stream(ctx, partner, ps, from)
+		if err == nil {
+			_, err = stream.LastSequence(ctx)
+		}
+		if h.found(from, err) {
+			p.tell()
+		}
+	}
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.cancel()
+	h.cancel = nil
+}
+
+// Failed notes that the partner's stream failed: it is opened anew at its next
+// use, since it may be gone. Where it did not answer at all it is left alone for
+// a while.
+func (p *Partners) Failed(name string, err error) {
+	h := &p.slot(name).health
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.stale = true
+	if errors.Is(err, context.DeadlineExceeded) {
+		if h.cause == nil {
+			p.tell()
+		}
+		h.cause, h.failed = err, time.Now()
+	}
+}
+
+// tell says that a partner came to be in trouble, or out of it.
+func (p *Partners) tell() {
+	select {
+	case p.Changed <- struct{}{}:
+	default: // nobody listens, or it was told
+	}
+}
+
+// shareTrouble is why a share could not be published to when it was last tried.
+type shareTrouble struct {
+	full   bool // its partner's stream is
+	reason string
+	at     time.Time
+}
+
+// note keeps how a share's part of a pass ended, nil for well, and tells whether
+// it was in trouble before.
+func (p *Partners) note(s *registry.Share, err error) (before bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := s.Partner + "/" + s.Sheet
+	if _, before = p.troubles[key]; before == (err == nil) {
+		defer p.tell()
+	}
+	if err == nil {
+		delete(p.troubles, key)
+		return before
+	}
+	t := shareTrouble{at: time.Now(), reason: "it cannot be published to: " + err.Error()}
+	if errors.Is(err, events.ErrFull) {
+		t.full, t.reason = true, "the partner's stream is full: nothing more is published to it"
+	}
+	if p.troubles == nil {
+		p.troubles = map[string]shareTrouble{}
+	}
+	p.troubles[key] = t
+	return before
+}
+
+// Trouble tells why a share, which is complete to what its status says, could
+// not be published to by this process since; empty for nothing. A stream that is
+// full cannot tell it itself.
+func (p *Partners) Trouble(partner, sheet string, to *events.CompleteTo) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.troubles[partner+"/"+sheet]
+	if !ok || to != nil && to.Time.After(t.at) { // another replica has been luckier
+		return ""
+	}
+	return t.reason
+}
+
+// Full tells whether some share of a partner could not be published to, when
+// this process tried last, since the partner's stream is full.
+func (p *Partners) Full(partner string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, t := range p.troubles {
+		if name, _, _ := strings.Cut(key, "/"); t.full && name == partner {
+			return true
+		}
+	}
+	return false
+}
