@@ -64,6 +64,14 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s is open to the network: %q", name, s.Ports)
 		}
 	}
+	for name, s := range file.Services {
+		if slices.ContainsFunc(s.Volumes, func(v string) bool { return strings.HasPrefix(v, "operator:") }) != (name == "accounts") {
+			t.Errorf("%s mounts %q: the key that seals the operator is for accounts alone", name, s.Volumes)
+		}
+	}
+	if !strings.Contains(text, "--key-file /operator/") {
+		t.Error("the key that seals the operator lies beside it")
+	}
 	example := read(t, "compose.env.example")
 	for _, variable := range matches(`\$\{([A-Z_]+):?\?`, text) {
 		if !strings.Contains(example, "\n"+variable+"=") {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -87,10 +88,11 @@ func TestHelm(t *testing.T) {
 		set  []string
 		want []string // in what is rendered
 	}{
-		"embedded":           {nil, []string{"kind: StatefulSet", "kind: NetworkPolicy", "kind: PodDisruptionBudget", "readOnlyRootFilesystem: true"}},
-		"embedded, partners": {[]string{"--set", "nats.listen=true,nats.tlsSecret=t,nats.publicUrl=tls://x:4222"}, []string{"SHEETBRIDGE_NATS_TLS_CERT", "type: LoadBalancer"}},
-		"external":           {external, []string{"kind: Deployment", "key: master-key", "path: /callbacks/", "SSL_CERT_DIR"}},
-		"external, watched": {append([]string{"--set", "metrics.serviceMonitor=true,metrics.rules=true,metrics.dashboard=true"}, external...),
+		"embedded":               {nil, []string{"kind: StatefulSet", "kind: NetworkPolicy", "kind: PodDisruptionBudget", "readOnlyRootFilesystem: true"}},
+		"embedded, partners":     {[]string{"--set", "nats.listen=true,nats.tlsSecret=t,nats.publicUrl=tls://x:4222"}, []string{"SHEETBRIDGE_NATS_TLS_CERT", "type: LoadBalancer"}},
+		"external":               {external, []string{"kind: Deployment", "key: master-key", "path: /callbacks/", "SSL_CERT_DIR"}},
+		"external, below a path": {append(slices.Clone(external), "--set", "publicUrl=https://b.a.example:8443/bridge/"), []string{"path: /bridge/callbacks/,", "path: /bridge/oauth/callback,"}},
+		"external, watched": {append([]string{"--set", "metrics.serviceMonitor=true,metrics.rules=true,metrics.dashboard=true,networkPolicy.adminFrom[0].namespaceSelector.matchLabels.name=monitoring"}, external...),
 			[]string{"kind: ServiceMonitor", "kind: PrometheusRule", "SheetbridgeDown", "grafana_dashboard"}},
 	}
 	for name, way := range ways {
@@ -106,14 +108,25 @@ func TestHelm(t *testing.T) {
 	}
 }
 
-// TestSystemd asks systemd how exposed the unit leaves the service, of 100.
-func TestSystemd(t *testing.T) {
-	tool(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", "systemd/sheetbridge.service")
-	unit := read(t, "systemd/sheetbridge.service")
-	for _, want := range []string{"\nExecStart=/usr/local/bin/sheetbridge serve\n", "\nRestartPreventExitStatus=2\n", "\nDynamicUser=yes\n"} {
-		if !strings.Contains(unit, want) {
-			t.Errorf("the unit lacks %q", want)
-		}
+// TestHelmNamesWhoScrapes renders nothing that Prometheus could not reach.
+func TestHelmNamesWhoScrapes(t *testing.T) {
+	path, err := exec.LookPath("helm")
+	if err != nil {
+		t.Log("helm is not installed, not checked: who may scrape")
+		return
+	}
+	out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", "metrics.serviceMonitor=true").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "networkPolicy.adminFrom") {
+		t.Errorf("got %v and %s, want a word on networkPolicy.adminFrom", err, out)
+	}
+}
+
+// TestImageHasAllOfTheTree keeps the image's version clean: a file of the
+// checkout that is left out of the build counts as a change.
+func TestImageHasAllOfTheTree(t *testing.T) {
+	out := tool(t, "git", "-C", "..", "ls-files", "--cached", "--ignored", "--exclude-from=deploy/Dockerfile.dockerignore")
+	if out != "" {
+		t.Errorf("these are left out of the image's build:\n%s", out)
 	}
 }
 
@@ -122,6 +135,9 @@ func TestProxies(t *testing.T) {
 	tool(t, "caddy", "adapt", "--config", "proxy/Caddyfile", "--adapter", "caddyfile")
 	for _, name := range []string{"proxy/Caddyfile", "proxy/nginx.conf"} {
 		text := read(t, name)
+		if size := matches(`(?m)(?:max_size|client_max_body_size) +(\d+)m`, strings.ToLower(text)); !slices.Equal(size, []string{"64"}) {
+			t.Errorf("%s lets in bodies of up to %q MB, want 64: a bridge answers to what is above its own limit", name, size)
+		}
 		if !strings.Contains(text, "/callbacks/") || !strings.Contains(text, "/oauth/callback") || !strings.Contains(text, "404") {
 			t.Errorf("%s does not let in callbacks and the redirect alone", name)
 		}
