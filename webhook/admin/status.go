@@ -2,10 +2,12 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -125,6 +127,9 @@ func (s standing) enter(w *Webhook, reg *registry.Registration) {
 	share := &w.Shares[s.share]
 	if s.err != nil {
 		share.Reason = "the partner's stream cannot be read: " + s.err.Error()
+		if errors.Is(s.err, webhook.ErrResting) {
+			share.Reason = s.err.Error() // short enough for a table
+		}
 		return
 	}
 	var to *events.CompleteTo

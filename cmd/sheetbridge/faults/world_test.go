@@ -88,6 +88,17 @@ func (w *world) environment(public, admin int, more ...string) []string {
 // embedded starts one serve with NATS in it and shares the sheet.
 func (w *world) embedded(more ...string) *process {
 	w.t.Helper()
+	p := w.start(more...)
+	for name := range shares() {
+		w.addPartner(name, nil)
+	}
+	w.register()
+	return p
+}
+
+// start starts one serve with NATS in it.
+func (w *world) start(more ...string) *process {
+	w.t.Helper()
 	public, admin, port := freePort(w.t), freePort(w.t), freePort(w.t)
 	env := w.environment(public, admin, append([]string{
 		"SHEETBRIDGE_DATA_DIR=" + w.t.TempDir(), fmt.Sprintf("SHEETBRIDGE_NATS_LISTEN=127.0.0.1:%d", port),
@@ -97,10 +108,6 @@ func (w *world) embedded(more ...string) *process {
 	w.admin = api{url: fmt.Sprintf("http://127.0.0.1:%d", admin), token: adminToken}
 	p.start()
 	w.ready(w.admin)
-	for name := range shares() {
-		w.addPartner(name, nil)
-	}
-	w.register()
 	return p
 }
 
