@@ -53,12 +53,11 @@ func (a Actor) Do(method, path string, body, result any) error {
 			return fmt.Errorf("writing the body of %s %s: %w", method, path, err)
 		}
 	}
-	answer, refused := s.performJSON(rt, c)
+	text, refused := s.perform(rt, c)
 	if refused != nil {
 		return fmt.Errorf("calling %s %s: %w", method, path, refused)
 	}
-	text, isText := answer.([]byte)
-	if result == nil || !isText {
+	if result == nil {
 		return nil
 	}
 	if err := json.Unmarshal(text, result); err != nil {

@@ -1,7 +1,11 @@
 package smartsheettest
 
 import (
+	"bytes"
+	"cmp"
+	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"path"
 	"slices"
@@ -164,9 +168,12 @@ func (s *Server) attach(c *call) (any, error) {
 		}
 		a.parentType, a.parentID = "COMMENT", on.id
 	}
-	if c.disposition != "" {
+	switch {
+	case c.multipart() != "":
+		err = a.uploadForm(c)
+	case c.disposition != "":
 		err = a.upload(c)
-	} else {
+	default:
 		err = a.link(c)
 	}
 	if err != nil {
@@ -190,8 +197,51 @@ func (a *attachment) upload(c *call) error {
 	if c.contentType == "" {
 		return failf(400, 1091, "Invalid Content-Type: %s.", c.contentType)
 	}
-	a.kind, a.name, a.mimeType, a.content = "FILE", path.Base(parameters["filename"]), c.contentType, c.body
+	return a.file(parameters["filename"], c.contentType, c.body)
+}
+
+// multipart is the boundary of a body that is a form with files in it, as some
+// of the SDKs upload them; empty for any other.
+func (c *call) multipart() string {
+	kind, parameters, err := mime.ParseMediaType(c.contentType)
+	if err != nil || kind != "multipart/form-data" {
+		return ""
+	}
+	return parameters["boundary"]
+}
+
+// uploadForm takes the first file of a form.
+func (a *attachment) uploadForm(c *call) error {
+	form := multipart.NewReader(bytes.NewReader(c.body), c.multipart())
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return errMissing("file")
+		}
+		if err != nil {
+			return errUnparsable("malformed multipart body")
+		}
+		if part.FileName() == "" {
+			continue
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return errUnparsable("the body ended early")
+		}
+		return a.file(part.FileName(), cmp.Or(part.Header.Get("Content-Type"), "application/octet-stream"), content)
+	}
+}
+
+func (a *attachment) file(name, mimeType string, content []byte) error {
+	if len(content) > maxFile {
+		return errTooLarge(len(content))
+	}
+	a.kind, a.name, a.mimeType, a.content = "FILE", path.Base(name), mimeType, content
 	return nil
+}
+
+func errTooLarge(size int) *Error {
+	return failf(400, 1074, "You are trying to upload a file of %d bytes or more, but the API currently only supports %d.", size, maxFile)
 }
 
 func (a *attachment) link(c *call) error {

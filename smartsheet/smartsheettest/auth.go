@@ -2,7 +2,6 @@ package smartsheettest
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -95,19 +94,6 @@ func (s *Server) endWrite(key writeKey) {
 	s.lock()
 	defer s.mu.Unlock()
 	delete(s.writing, key)
-}
-
-// performJSON runs a call and turns its answer into text while nothing moves.
-func (s *Server) performJSON(rt route, c *call) (any, *Error) {
-	inner := rt.handle
-	rt.handle = func(s *Server, c *call) (any, error) {
-		answer, err := inner(s, c)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(answer)
-	}
-	return s.perform(rt, c)
 }
 
 // trimAgent cuts a change agent to 512 characters, from the front.

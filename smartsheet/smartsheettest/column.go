@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
+
+const maxTitle = 50 // characters
 
 // Column is a column of a sheet, in specs and in snapshots.
 type Column struct {
@@ -85,8 +88,8 @@ func (sh *sheet) check(col *Column) error {
 	switch {
 	case col.Title == "":
 		return errMissing("column.title")
-	case len(col.Title) > 50:
-		return failf(400, 1041, "The value for column.title must be 50 characters in length or less, but was %d.", len(col.Title))
+	case utf8.RuneCountInString(col.Title) > maxTitle:
+		return failf(400, 1041, "The value for column.title must be %d characters in length or less, but was %d.", maxTitle, utf8.RuneCountInString(col.Title))
 	case !slices.Contains(columnTypes, col.Type):
 		return errAttribute(col.Type, "column.type")
 	case col.Primary && col.Type != "TEXT_NUMBER":

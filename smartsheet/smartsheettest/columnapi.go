@@ -114,6 +114,9 @@ func (s *Server) addColumns(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(list) == 0 {
+		return nil, errMissing("column.title, column.type, column.index")
+	}
 	before := slices.Clone(sh.columns)
 	var added []*Column
 	for i, in := range list {

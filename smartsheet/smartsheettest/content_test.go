@@ -1,9 +1,13 @@
 package smartsheettest
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -229,5 +233,68 @@ func TestSnapshotAgreesWithTheAPI(t *testing.T) {
 	}
 	if _, ok := w.srv.Snapshot(5); ok {
 		t.Error("got a snapshot of no sheet")
+	}
+}
+
+// TestUploadAsAForm uploads as the SDK for Python does.
+func TestUploadAsAForm(t *testing.T) {
+	w := newWorld(t)
+	upload := func(size int, field func(*multipart.Writer) (io.Writer, error)) (*http.Response, error) {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		part, err := field(form)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := part.Write(bytes.Repeat([]byte("x"), size)); err != nil {
+			return nil, err
+		}
+		if err := form.Close(); err != nil {
+			return nil, err
+		}
+		return w.api.raw("POST", w.api.url+w.path+"/attachments", &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+	}
+	file := func(form *multipart.Writer) (io.Writer, error) {
+		return form.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="plan.pdf"`}, "Content-Type": {"application/pdf"}})
+	}
+	noFile := func(form *multipart.Writer) (io.Writer, error) { return form.CreateFormField("file") }
+	for name, tt := range map[string]struct {
+		size, status int
+		field        func(*multipart.Writer) (io.Writer, error)
+	}{"small": {2000, 200, file}, "as large as may be": {30 << 20, 200, file}, "too large": {30<<20 + 1, 400, file}, "no file": {5, 400, noFile}} {
+		resp, err := upload(tt.size, tt.field)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.status {
+			t.Errorf("%s: got %d, want %d", name, resp.StatusCode, tt.status)
+		}
+	}
+	list := at(t, w.api.ok("GET", w.path+"/attachments", "").body, "data").([]any)
+	if len(list) != 2 {
+		t.Fatalf("got %d attachments, want 2", len(list))
+	}
+	for _, item := range list {
+		a := item.(map[string]any)
+		if a["attachmentType"] != "FILE" || a["mimeType"] != "application/pdf" || a["name"] != "plan.pdf" {
+			t.Errorf("got %v, want plan.pdf", a)
+		}
+	}
+}
+
+func TestColumnTitles(t *testing.T) {
+	w := newWorld(t)
+	column := func(title string) string { return fmt.Sprintf(`[{"title":%q,"type":"TEXT_NUMBER","index":0}]`, title) }
+	w.api.refused("POST", w.path+"/columns", `[]`, 400, 1012)
+	w.api.refused("POST", w.path+"/columns", column(strings.Repeat("ü", 51)), 400, 1041)
+	w.api.ok("POST", w.path+"/columns", column(strings.Repeat("ü", 50)))
+}
+
+func TestTokenIsDeletedByItsBearerAlone(t *testing.T) {
+	w := newWorld(t)
+	var refused *Error
+	if err := w.srv.As(w.jane).Do("DELETE", "token", nil, nil); !errors.As(err, &refused) || refused.Code != 1001 {
+		t.Errorf("got %v, want 1001: there is no token", err)
 	}
 }

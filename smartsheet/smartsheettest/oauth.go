@@ -241,6 +241,9 @@ func (s *Server) deleteToken(c *call) (any, error) {
 	if err := c.accept(nil, "deleteAllForApiClient"); err != nil {
 		return nil, err
 	}
+	if c.token == nil {
+		return nil, failf(401, 1001, "An Access Token is required.")
+	}
 	c.token.revoked = true
 	if c.token.consent != nil && c.flag("deleteAllForApiClient") {
 		s.revoke(c.token.user, c.token.consent.app.ClientID)

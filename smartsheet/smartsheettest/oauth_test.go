@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -263,6 +264,39 @@ func TestWithdrawnConsentDisablesWebhooksForGood(t *testing.T) {
 	if hooks := o.sim.Webhooks(); len(hooks) != 1 || hooks[0].Status != "DISABLED_APP_REVOKED" {
 		t.Errorf("got %+v, want one webhook DISABLED_APP_REVOKED", hooks)
 	}
+}
+
+// TestAppSeesItsOwnWebhooksAlone: a user sees those of the app as well.
+func TestAppSeesItsOwnWebhooksAlone(t *testing.T) {
+	o := newOAuth(t)
+	r := newReceiver(t)
+	o.sim.AllowLoopbackHTTP = true
+	sheet, err := o.sim.AddSheet(SheetSpec{Name: "S", Owner: o.jane, Columns: []Column{{Title: "A"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := api{t: t, url: o.sim.URL(), token: o.sim.AddToken(o.jane)}
+	app := api{t: t, url: o.sim.URL(), token: o.exchange(o.consent(o.form()).Get("code")).AccessToken}
+	make := func(a api, name string) string {
+		body := fmt.Sprintf(`{"name":%q,"callbackUrl":%q,"scope":"sheet","scopeObjectId":%d,"events":["*.*"],"version":1}`, name, r.url+name, sheet.ID)
+		return fmt.Sprintf("/webhooks/%v", at(t, a.ok("POST", "/webhooks", body).body, "result", "id"))
+	}
+	personal, own := make(user, "personal"), make(app, "own")
+	for name, seen := range map[string]struct {
+		as   api
+		want int
+	}{"app": {app, 1}, "user": {user, 2}} {
+		if got := at(t, seen.as.ok("GET", "/webhooks", "").body, "data").([]any); len(got) != seen.want {
+			t.Errorf("the %s sees %d webhooks, want %d", name, len(got), seen.want)
+		}
+	}
+	app.refused("GET", personal, "", 404, 1006)
+	app.refused("PUT", personal, `{"enabled":true}`, 404, 1006)
+	app.refused("POST", personal+"/resetsharedsecret", "", 404, 1006)
+	app.refused("DELETE", personal, "", 404, 1006)
+	app.ok("GET", own, "")
+	user.ok("DELETE", own, "")
+	user.ok("DELETE", personal, "")
 }
 
 func TestConsentPageEscapesWhatTheRequestHolds(t *testing.T) {

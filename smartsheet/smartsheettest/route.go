@@ -1,6 +1,7 @@
 package smartsheettest
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -130,24 +131,32 @@ type writeKey struct {
 	token *token
 }
 
-// perform runs the call on its route and returns the JSON value of the answer.
-// The caller does not hold s.mu.
-func (s *Server) perform(rt route, c *call) (any, *Error) {
-	var answer any
-	var err error
-	if rt.unlocked {
-		answer, err = rt.handle(s, c)
-	} else {
-		s.lock()
-		answer, err = rt.handle(s, c)
-		s.mu.Unlock()
-	}
+// perform runs the call on its route and returns the answer as JSON, written
+// while nothing moves. The caller does not hold s.mu.
+func (s *Server) perform(rt route, c *call) ([]byte, *Error) {
+	text, err := s.handle(rt, c)
 	if err == nil {
-		return answer, nil
+		return text, nil
 	}
 	var refused *Error
 	if errors.As(err, &refused) {
 		return nil, refused
 	}
-	return nil, failf(http.StatusInternalServerError, 4000, "An unexpected error has occurred.")
+	return nil, errUnexpected()
+}
+
+func (s *Server) handle(rt route, c *call) ([]byte, error) {
+	if !rt.unlocked {
+		s.lock()
+		defer s.mu.Unlock()
+	}
+	answer, err := rt.handle(s, c)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+func errUnexpected() *Error {
+	return failf(http.StatusInternalServerError, 4000, "An unexpected error has occurred.")
 }

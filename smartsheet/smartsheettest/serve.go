@@ -14,7 +14,8 @@ import (
 
 const (
 	maxURL  = 8 << 10
-	maxBody = 32 << 20
+	maxFile = 30 << 20
+	maxBody = 32 << 20 // a file and what goes around it
 	maxForm = 64 << 10
 )
 
@@ -108,19 +109,15 @@ func (s *Server) respond(r *http.Request, entry *Request) (reply, *Error) {
 		entry.Query = "" // it has the state
 		return s.authorize(r), nil
 	}
-	answer, refused := s.callAPI(r, entry)
+	body, refused := s.callAPI(r, entry)
 	if refused != nil {
 		return errorReply(refused), refused
-	}
-	body, ok := answer.([]byte)
-	if !ok {
-		return htmlReply(http.StatusInternalServerError), nil
 	}
 	return reply{status: http.StatusOK, kind: "application/json;charset=UTF-8", body: body}, nil
 }
 
 // callAPI checks who calls what, and calls it. The answer is JSON text.
-func (s *Server) callAPI(r *http.Request, entry *Request) (any, *Error) {
+func (s *Server) callAPI(r *http.Request, entry *Request) ([]byte, *Error) {
 	path, found := strings.CutPrefix(r.URL.Path, "/2.0/")
 	if !found {
 		return nil, errNotFound()
@@ -170,13 +167,13 @@ func (s *Server) callAPI(r *http.Request, entry *Request) (any, *Error) {
 		}
 		defer s.endWrite(key)
 	}
-	return s.performJSON(rt, c)
+	return s.perform(rt, c)
 }
 
-func jsonOf(answer any) (any, *Error) {
+func jsonOf(answer any) ([]byte, *Error) {
 	text, err := json.Marshal(answer)
 	if err != nil {
-		return nil, failf(http.StatusInternalServerError, 4000, "An unexpected error has occurred.")
+		return nil, errUnexpected()
 	}
 	return text, nil
 }
@@ -188,10 +185,10 @@ func (c *call) read(r *http.Request) *Error {
 		return errUnparsable("the body ended early")
 	}
 	if len(body) > maxBody {
-		return failf(400, 1074, "You are trying to upload a file of %d bytes or more, but the API currently only supports %d.", len(body), maxBody)
+		return errTooLarge(len(body))
 	}
 	c.body = body
-	upload := strings.HasSuffix(c.path, "/attachments") && c.disposition != ""
+	upload := strings.HasSuffix(c.path, "/attachments") && (c.disposition != "" || c.multipart() != "")
 	if len(body) > 0 && !upload && r.Method != http.MethodDelete {
 		kind, _, _ := strings.Cut(c.contentType, ";")
 		if !strings.EqualFold(strings.TrimSpace(kind), "application/json") {

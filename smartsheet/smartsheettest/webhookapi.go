@@ -22,7 +22,7 @@ type subscopeIn struct {
 	ColumnIDs []int64 `json:"columnIds"`
 }
 
-// check refuses values that no webhook can have.
+// checkWebhook refuses values that no webhook can have.
 func (s *Server) checkWebhook(in *webhookIn) error {
 	switch {
 	case in.Name != nil && *in.Name == "":
@@ -99,6 +99,15 @@ func errScope(id int64) *Error {
 
 func newSecret() string { return randomText(26, lowerAlphanumeric) }
 
+// manages tells whether the caller sees the webhook: a user does all of one's
+// own, an app those that it made for its user.
+func (c *call) manages(w *webhook) bool {
+	if c.token != nil && c.token.consent != nil && w.app != c.token.consent.app.ClientID {
+		return false
+	}
+	return w.owner == c.user.ID
+}
+
 // findWebhook is the caller's webhook that the path names.
 func (s *Server) findWebhook(c *call) (*webhook, error) {
 	id, err := c.id("webhook")
@@ -106,7 +115,7 @@ func (s *Server) findWebhook(c *call) (*webhook, error) {
 		return nil, err
 	}
 	w := s.webhooks[id]
-	if w == nil || w.owner != c.user.ID {
+	if w == nil || !c.manages(w) {
 		return nil, errNotFound()
 	}
 	return w, nil
@@ -133,7 +142,7 @@ func (s *Server) listWebhooks(c *call) (any, error) {
 	data := []any{}
 	skip := (number - 1) * size
 	for _, w := range slices.Backward(s.webhookOrder) {
-		if w.owner != c.user.ID {
+		if !c.manages(w) {
 			continue
 		}
 		if skip > 0 {
