@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -165,6 +166,65 @@ func TestReadyTellsTheTruth(t *testing.T) {
 	if got := stopped(); got != exitOK {
 		t.Errorf("got exit code %d, want 0", got)
 	}
+}
+
+// TestNotReadyIsShown has NATS go away before the service has come to work: the
+// metrics say so, or nobody would be alerted.
+func TestNotReadyIsShown(t *testing.T) {
+	n := startNATS(t)
+	for name, value := range map[string]string{
+		"LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "ADMIN_TOKEN": testToken, "DATA_DIR": t.TempDir(),
+		"NATS_URL": n.url, "NATS_CREDS": filepath.Join(n.dir, "bridge.creds"), "MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+	} {
+		t.Setenv(prefix+"_"+name, value)
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &service{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	if err := errors.Join(s.listen(), s.open(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	n.wire.cut(true)
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx, func(addresses) { t.Error("it is ready without NATS") }) }()
+	t.Cleanup(func() {
+		cancel()
+		n.wire.cut(false)
+		if err := errors.Join(<-ended, s.close(context.WithoutCancel(ctx))); err != nil {
+			t.Error(err)
+		}
+	})
+	waiting, done := context.WithTimeout(ctx, patience)
+	defer done()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for text := ""; !strings.Contains(text, "\nsheetbridge_ready 0\n") || !strings.Contains(text, "\nsheetbridge_state_refreshed_timestamp_seconds "); {
+		select {
+		case <-waiting.Done():
+			t.Fatalf("no scrape shows that it is not ready:\n%s", text)
+		case <-tick.C:
+		}
+		if text, err = scrapeOnce(ctx, s.adminSock.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func scrapeOnce(ctx context.Context, address string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return string(text), err
 }
 
 // TestNATSAccounts tries what the credentials of nats-accounts may do.

@@ -208,7 +208,7 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
-		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.AdminTokens, Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.AdminTokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 	}
 	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler()))), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
@@ -236,6 +236,10 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFollowing()
 	g.Go(func() error { return s.registry.Run(following) })
+	g.Go(func() error {
+		s.standing.run(following)
+		return nil
+	})
 	g.Go(func() error { return ignoreClosed(s.public.Serve(s.publicSocket)) })
 	g.Go(func() error { return ignoreClosed(s.admin.Serve(s.adminSock)) })
 	g.Go(func() error {
@@ -251,6 +255,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 			return err
 		}
 		s.phase.value.CompareAndSwap(phaseStarting, phaseWorking)
+		s.standing.lookAgain()
 		if ready != nil {
 			ready(s.addresses())
 		}
@@ -273,10 +278,6 @@ func (s *service) work(ctx context.Context) error {
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
 	g.Go(func() error { return s.owners.Run(ctx) })
-	g.Go(func() error {
-		s.standing.run(ctx)
-		return nil
-	})
 	return g.Wait()
 }
 

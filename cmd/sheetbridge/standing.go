@@ -27,7 +27,7 @@ const (
 // sees the same, so queries take the maximum over them and not the sum.
 type standing struct {
 	service *service
-	changed <-chan struct{} // that a partner came to be in trouble, or out of it
+	changed chan struct{} // that a partner came to be in trouble, or out of it, or the service to work
 
 	mu   sync.Mutex
 	last snapshot
@@ -60,8 +60,17 @@ type shareStanding struct {
 	complete time.Time // zero: never
 }
 
+// lookAgain has run look soon.
+func (st *standing) lookAgain() {
+	select {
+	case st.changed <- struct{}{}:
+	default: // it will already
+	}
+}
+
 // run looks again and again until the context ends, and as soon as a partner
-// comes to be in trouble or out of it.
+// comes to be in trouble or out of it. It runs before the service works too: one
+// that never comes to that has to show it.
 func (st *standing) run(ctx context.Context) {
 	tick := time.NewTicker(standingEvery)
 	defer tick.Stop()
@@ -90,7 +99,9 @@ func (st *standing) refresh(ctx context.Context) {
 	if now.ready {
 		st.askNATS(ctx, &now)
 	}
-	now.partners = st.askPartners(ctx)
+	if s.phase.value.Load() != phaseStarting { // before, their accounts are not set up
+		now.partners = st.askPartners(ctx)
+	}
 	now.at = time.Now()
 	st.mu.Lock()
 	defer st.mu.Unlock()
