@@ -114,6 +114,35 @@ func TestCanonicalKeepsValues(t *testing.T) {
 	})
 }
 
+// A string that needs no escape is written as the encoder would write it, and so
+// is every other.
+func TestCanonicalStrings(t *testing.T) {
+	same := func(t interface{ Fatalf(string, ...any) }, text string) {
+		var want strings.Builder
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(text); err != nil {
+			t.Fatalf("%v", err)
+		}
+		escaped, err := json.Marshal(text)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		for _, got := range []json.RawMessage{Canonical(json.RawMessage(want.String())), Canonical(escaped), jsonString(text)} {
+			if string(got) != strings.TrimSuffix(want.String(), "\n") {
+				t.Fatalf("%q: got %s, want %s", text, got, want.String())
+			}
+		}
+	}
+	for _, text := range []string{"", "a", `"`, `\`, "\n", "\x00", "\x7f", "<&>", "ä", "\u2028", "a\u2029", "\ufffd", "😀"} {
+		same(t, text)
+	}
+	if got, want := string(jsonString("a\xff")), `"a`+"\ufffd"+`"`; got != want {
+		t.Errorf("a text that is no UTF-8: got %s, want %s", got, want)
+	}
+	rapid.Check(t, func(t *rapid.T) { same(t, rapid.String().Draw(t, "text")) })
+}
+
 // Two spellings of one number are one; another number is another.
 func TestCanonicalNumbersCompareByValue(t *testing.T) {
 	number := rapid.Custom(func(t *rapid.T) string {

@@ -29,9 +29,8 @@ func ParseSeen(message []byte, sequence uint64) (*Seen, error) {
 			Sheet struct {
 				Version int64 `json:"version"`
 			} `json:"sheet"`
-			Row    *RowRef `json:"row"`
-			Before Object  `json:"before"`
-			After  Object  `json:"after"`
+			Row   *RowRef `json:"row"`
+			After Object  `json:"after"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(message, &e); err != nil {

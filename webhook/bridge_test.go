@@ -60,6 +60,7 @@ type options struct {
 	idle    bool  // no relay runs: passes are driven by hand
 	moves   bool  // the receiver has another address after a restart
 	log     slog.Handler
+	maxPage int64 // of an answer with rows
 
 	dir    string
 	master seal.MasterKey
@@ -116,7 +117,7 @@ func (b *bridge) start() {
 	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: true, Log: log}
 	b.receiver = &webhook.Receiver{Registry: b.registry, Inbox: b.inbox, Limit: o.limit, Log: log, BadSignature: b.registrar.CheckSecret}
 	b.relay = &webhook.Relay{
-		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, Log: log,
+		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, MaxPage: o.maxPage, Log: log,
 		Webhook: b.registrar.Tend, Observe: b.observe,
 	}
 	b.parts.Go(func() { _ = b.registry.Run(ctx) })

@@ -12,36 +12,50 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
+// rowsAtOnce is how many rows are compared together: so much of what the partner
+// saw is held beside the page that was read, however large that is. It is what
+// one request for last messages brings.
+const rowsAtOnce = events.MaxBatch / 2
+
 // publishRows compares rows as they were read with what the partner last saw of
 // them, and publishes what differs.
 func (r *run) publishRows(ctx context.Context, rd reading) error {
-	sh := &r.share.Share
-	subjects := make([]string, 0, len(rd.rows)+len(rd.gone))
-	for i := range rd.rows {
-		subjects = append(subjects, sh.SubjectOf(events.KindRow, rd.rows[i].ID))
+	for rows := range slices.Chunk(rd.rows, rowsAtOnce) {
+		readings := make([]events.Reading, 0, len(rows))
+		for i := range rows {
+			readings = append(readings, r.rowReading(&rows[i], rd))
+		}
+		if err := r.compareRows(ctx, readings); err != nil {
+			return err
+		}
 	}
-	for _, id := range rd.gone {
-		subjects = append(subjects, sh.SubjectOf(events.KindRow, id))
-	}
-	last, err := r.stream.Last(ctx, sh, subjects, r.writer.Lock())
-	if err != nil {
-		return err
-	}
-	readings := make([]events.Reading, 0, len(subjects))
-	for i := range rd.rows {
-		readings = append(readings, r.rowReading(&rd.rows[i], rd))
-	}
-	for _, id := range rd.gone {
-		readings = append(readings, events.Reading{
-			Kind: events.KindRow, ID: id, Version: rd.version, Time: rd.at,
-			Reason: events.ReasonDeleted, Origin: r.origin, ChangeAgent: r.pass.agents(id),
-		})
-	}
-	if err := r.publishReadings(ctx, readings, last); err != nil {
-		return err
+	for gone := range slices.Chunk(rd.gone, rowsAtOnce) {
+		readings := make([]events.Reading, 0, len(gone))
+		for _, id := range gone {
+			readings = append(readings, events.Reading{
+				Kind: events.KindRow, ID: id, Version: rd.version, Time: rd.at,
+				Reason: events.ReasonDeleted, Origin: r.origin, ChangeAgent: r.pass.agents(id),
+			})
+		}
+		if err := r.compareRows(ctx, readings); err != nil {
+			return err
+		}
 	}
 	// The next page may bring a row again that has moved meanwhile.
 	return r.writer.Flush(ctx)
+}
+
+// compareRows compares readings of rows with what the partner last saw of them.
+func (r *run) compareRows(ctx context.Context, readings []events.Reading) error {
+	subjects := make([]string, len(readings))
+	for i, now := range readings {
+		subjects[i] = r.share.SubjectOf(now.Kind, now.ID)
+	}
+	last, err := r.stream.Last(ctx, &r.share.Share, subjects, r.writer.Lock())
+	if err != nil {
+		return err
+	}
+	return r.publishReadings(ctx, readings, last)
 }
 
 // rowReading is what the share shows of a row.
@@ -126,12 +140,7 @@ func (r *run) publishGone(ctx context.Context, present map[int64]bool, version i
 		}
 	}
 	slices.Sort(rd.gone)
-	for chunk := range slices.Chunk(rd.gone, events.MaxBatch/2) {
-		if err := r.publishRows(ctx, reading{version: version, at: at, gone: chunk}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.publishRows(ctx, rd)
 }
 
 // complete says in the status that the share shows the sheet as it was at a

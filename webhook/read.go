@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ const (
 	minPage   = 100 // rows
 	maxPage   = 5_000
 	maxPages  = 10_000
+	// defaultMaxPage is for cells that are longer than most: a page beyond it is
+	// read in halves.
+	defaultMaxPage = 32 << 20 // bytes
 	// wholeReadings is how often a pass reads a whole sheet that changes under it.
 	wholeReadings = 3
 	// maxSingle is how many rows that a bulk read did not bring are asked for one
@@ -115,15 +119,17 @@ func (p *pass) columns() []int64 {
 // sheet reads one page. Where Smartsheet does not take a column id, a column
 // was deleted: the page is read without it.
 func (p *pass) sheet(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet.Sheet, error) {
-	sheet, err := p.client.Sheet(ctx, p.reg.SheetID, q)
-	if err != nil && (smartsheet.Classify(err) == smartsheet.Invalid || smartsheet.Classify(err) == smartsheet.NotFound) {
+	client := *p.client
+	client.MaxBody = cmp.Or(p.relay.MaxPage, defaultMaxPage)
+	sheet, err := client.Sheet(ctx, p.reg.SheetID, q)
+	if class := smartsheet.Classify(err); (class == smartsheet.Invalid || class == smartsheet.NotFound) && !errors.Is(err, smartsheet.ErrTooLarge) {
 		existing, columnsErr := p.client.Columns(ctx, p.reg.SheetID)
 		if columnsErr != nil {
 			return nil, p.failed(columnsErr)
 		}
 		if left := without(q.ColumnIDs, existing); len(left) < len(q.ColumnIDs) {
 			q.ColumnIDs = left
-			sheet, err = p.client.Sheet(ctx, p.reg.SheetID, q)
+			sheet, err = client.Sheet(ctx, p.reg.SheetID, q)
 		}
 	}
 	if err != nil {
@@ -192,9 +198,14 @@ func typesOf(columns []smartsheet.Column) map[int64]smartsheet.ColumnType {
 // readRows reads the rows of the hint in bulk.
 func (p *pass) readRows(ctx context.Context) error {
 	columns := p.columns()
-	ids := slices.Sorted(maps.Keys(p.hint.Rows))
-	for chunk := range slices.Chunk(ids, smartsheet.RowsPerQuery(len(columns))) {
+	size := smartsheet.RowsPerQuery(len(columns))
+	for ids := slices.Sorted(maps.Keys(p.hint.Rows)); len(ids) > 0; {
+		chunk := ids[:min(size, len(ids))]
 		sheet, err := p.sheet(ctx, smartsheet.SheetQuery{RowIDs: chunk, ColumnIDs: columns, PageSize: len(chunk)})
+		if p.fewer(err, len(chunk)) {
+			size = len(chunk) / 2
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -210,8 +221,19 @@ func (p *pass) readRows(ctx context.Context) error {
 			return err
 		}
 		p.each(func(r *run) error { return r.publishRows(ctx, rd) })
+		ids = ids[len(chunk):]
 	}
 	return nil
+}
+
+// fewer tells whether an error means that so many rows at once are too large an
+// answer, as with long cells, and that half of them may not be.
+func (p *pass) fewer(err error, rows int) bool {
+	if rows < 2 || !errors.Is(err, smartsheet.ErrTooLarge) {
+		return false
+	}
+	p.readErr = nil
+	return true
 }
 
 // missing finds out about the rows that a bulk read did not bring: one is gone
@@ -271,6 +293,12 @@ func (p *pass) readPages(ctx context.Context) (ids map[int64]bool, version int64
 	ids, still = map[int64]bool{}, true
 	for page := 1; page <= maxPages; page++ {
 		sheet, err := p.sheet(ctx, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: size})
+		if p.fewer(err, size) { // goes on where it was, with rows twice if need be
+			read := (page - 1) * size
+			size /= 2
+			page = read / size
+			continue
+		}
 		if err != nil {
 			return nil, 0, false, err
 		}

@@ -39,6 +39,7 @@ type Relay struct {
 	Access   *Access
 	Partners *Partners
 	Every    time.Duration // between two reconciles
+	MaxPage  int64         // bytes of an answer with rows, beyond which fewer are asked for; 0: 32 MiB
 	Log      *slog.Logger
 
 	// Webhook looks after the registration's webhook at Smartsheet, where a

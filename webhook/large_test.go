@@ -1,0 +1,162 @@
+package webhook_test
+
+import (
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+)
+
+// newLongWorld makes a bridge that takes pages of so many bytes, with owner
+// "ops", partner acme, and a sheet that is not registered yet, with a row for
+// each of the texts.
+func newLongWorld(t testing.TB, maxPage int64, texts ...string) *world {
+	t.Helper()
+	sim := smartsheettest.New(t, func(s *smartsheettest.Server) { s.RateLimit = -1 })
+	w := &world{jane: sim.AddUser(smartsheettest.User{Email: "jane@a.example"}), at: map[string]uint64{}}
+	spec := smartsheettest.SheetSpec{Name: "Orders", Owner: w.jane, Columns: []smartsheettest.Column{{Title: "Text"}}}
+	for _, text := range texts {
+		spec.Rows = append(spec.Rows, smartsheettest.Row{Cells: cells{"Text": text}})
+	}
+	var err error
+	w.sheet, err = sim.AddSheet(spec)
+	must(t, err)
+	w.bridge = newBridge(t, sim, options{polling: true, maxPage: maxPage})
+	w.addOwner("ops", sim.AddToken(w.jane))
+	w.addPartner("acme")
+	return w
+}
+
+// onPage has look called whenever the bridge asks for rows of the sheet, with
+// the number of the page and its size.
+func (w *world) onPage(look func(page, size int)) {
+	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		page, _ := strconv.Atoi(r.FormValue("page"))
+		size, _ := strconv.Atoi(r.FormValue("pageSize"))
+		if strings.HasSuffix(r.URL.Path, "/sheets/"+itoa(w.sheet.ID)) && size > 1 {
+			look(page, size)
+		}
+		return nil
+	})
+}
+
+// readFully has the sheet compared as an admin does: even if its version has not
+// moved.
+func (w *world) readFully() {
+	w.t.Helper()
+	must(w.t, w.inbox.Put(w.t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyAdmin, Whole: true, Full: true, ReceivedAt: time.Now()}))
+	w.settle()
+}
+
+// The cells of a page are let go before the next one is asked for, at a first
+// load and at a full read.
+func TestSheetIsNotHeldInMemory(t *testing.T) {
+	const rows, fits = 200, 39
+	text := strings.Repeat("x", 1000)
+	every := runtime.MemProfileRate
+	runtime.MemProfileRate = 64 // every text counts; not parallel, since it slows down all
+	t.Cleanup(func() { runtime.MemProfileRate = every })
+	w := newLongWorld(t, 160<<10, slices.Repeat([]string{text}, rows)...)
+	var held []int64 // when each page was asked for
+	w.onPage(func(_, size int) {
+		if size == fits { // what is larger is not taken
+			held = append(held, heldByPasses())
+		}
+	})
+	look := func(doing string) {
+		t.Helper()
+		if want := (rows + fits - 1) / fits; len(held) != want {
+			t.Fatalf("%s: got %d pages, want %d", doing, len(held), want)
+		}
+		// Each row has its text as value and as it is shown.
+		if got, cells := held[len(held)-1]-held[0], int64(rows*2*len(text)); got > cells/3 {
+			t.Errorf("%s: got %d bytes of %d held when the last page is asked for, want a page's at most", doing, got, cells)
+		}
+		held = nil
+	}
+	w.reg = w.register("ops", w.sheet.ID, events.Request{Partner: "acme", Columns: columns("Text")})
+	look("first load")
+	w.readFully()
+	look("full read")
+	w.check("acme")
+}
+
+// heldByPasses is how many bytes are in use that passes have allocated.
+func heldByPasses() int64 {
+	runtime.GC()
+	runtime.GC() // what pools keep goes with the second
+	n, _ := runtime.MemProfile(nil, false)
+	records := make([]runtime.MemProfileRecord, n+1000) // others allocate meanwhile
+	n, _ = runtime.MemProfile(records, false)
+	var held int64
+	for _, r := range records[:n] {
+		for frames := runtime.CallersFrames(r.Stack()); ; {
+			frame, more := frames.Next()
+			if strings.Contains(frame.Function, "/webhook.(*pass).") || strings.Contains(frame.Function, "/webhook.(*run).") {
+				held += r.InUseBytes()
+				break
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return held
+}
+
+// Pages that would be too large are read in halves. What each one brought stands
+// in the partner's stream before the next one is asked for, and no row is left
+// out.
+func TestPagesArePublishedAsTheyCome(t *testing.T) {
+	t.Parallel()
+	short, long := strings.Repeat("x", 200), strings.Repeat("x", 1000)
+	w := newLongWorld(t, 96<<10, append(slices.Repeat([]string{short}, 156), slices.Repeat([]string{long}, 44)...)...)
+	type asked struct{ Page, Size, Stored int }
+	var got []asked
+	w.onPage(func(page, size int) {
+		subjects, err := w.reader("acme").Subjects(t.Context(), "smartsheet.acme.orders.row.*")
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, asked{page, size, len(subjects)})
+	})
+	w.reg = w.register("ops", w.sheet.ID, events.Request{Partner: "acme", Columns: columns("Text")})
+	w.check("acme")
+	want := []asked{
+		{1, 5000, 0}, {1, 2500, 0}, {1, 1250, 0}, {1, 625, 0}, {1, 312, 0}, {1, 156, 0},
+		{1, 78, 0}, {2, 78, 78}, {3, 78, 156}, // row 157 is the first of the long ones
+		{5, 39, 156}, {9, 19, 156}, {10, 19, 171}, {11, 19, 190},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pages asked for, with the rows in the stream at that moment (-want +got):\n%s", diff)
+	}
+}
+
+// Rows of a hint that would be too large together are read in halves.
+func TestLongRowsAreReadInHalves(t *testing.T) {
+	t.Parallel()
+	w := newLongWorld(t, 96<<10, slices.Repeat([]string{strings.Repeat("x", 1000)}, 40)...)
+	w.reg = w.register("ops", w.sheet.ID, events.Request{Partner: "acme", Columns: columns("Text")})
+	var got []int
+	w.onPage(func(_, size int) { got = append(got, size) })
+	hint := inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{}, ReceivedAt: time.Now()}
+	for row, id := range w.sheet.Rows {
+		w.edit(row, cells{"Text": strings.Repeat("y", 1000)})
+		hint.Rows[id] = inbox.Row{}
+	}
+	must(t, w.inbox.Put(t.Context(), &hint))
+	w.settle()
+	w.check("acme")
+	if diff := cmp.Diff([]int{40, 20, 20}, got); diff != "" {
+		t.Errorf("rows asked for (-want +got):\n%s", diff)
+	}
+}
