@@ -20,9 +20,9 @@ import (
 
 // apart starts serve with NATS in it and shares the sheet with globex, who has
 // its stream there, and acme, who has it elsewhere or, for nil, there too.
-func (w *world) apart(acme map[string]string) {
+func (w *world) apart(acme map[string]string, more ...string) {
 	w.t.Helper()
-	w.start()
+	w.start(more...)
 	w.addPartner("acme", acme)
 	w.addPartner("globex", nil)
 	w.register()
@@ -72,7 +72,7 @@ func TestFaultsPartner(t *testing.T) {
 func TestFaultsPartnerFull(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apart(nil)
+	w.apart(nil, "SHEETBRIDGE_RECONCILE_EVERY=1m") // it is told before the status runs out
 	w.settled(30 * time.Second)
 	w.limit("64KiB")
 	stop := w.editing(40 * time.Millisecond)
