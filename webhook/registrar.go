@@ -183,8 +183,7 @@ func (g *Registrar) CallbackURL(reg *registry.Registration) string {
 
 // follow has the relay look at the registration now and from then on.
 func (g *Registrar) follow(ctx context.Context, reg *registry.Registration) error {
-	tick := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, Webhook: true}
-	if err := g.Inbox.Every(ctx, tick, g.Every); err != nil {
+	if err := g.Inbox.SetClock(ctx, reg.ID, g.Every); err != nil {
 		return err
 	}
 	return g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})

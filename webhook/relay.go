@@ -58,6 +58,12 @@ func (r *Relay) Run(ctx context.Context) error {
 // handle is the life of one hint: a pass, what follows from its result, and one
 // line in the log.
 func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
+	if h.Clock {
+		if err := r.setClock(ctx, h.Registration); err != nil {
+			return err
+		}
+		h.Clock = false
+	}
 	p := &pass{relay: r, hint: h, began: time.Now()}
 	ctx, span := p.startSpan(ctx)
 	err := p.run(ctx)
@@ -74,6 +80,15 @@ func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
 		r.Observe(p.summary(result))
 	}
 	return settleErr
+}
+
+// setClock has the registration looked at again after the interval, if there
+// still is such a one.
+func (r *Relay) setClock(ctx context.Context, registration string) error {
+	if r.Registry.Registration(registration) == nil {
+		return nil
+	}
+	return r.Inbox.SetClock(ctx, registration, r.Every)
 }
 
 // settle decides what becomes of the hint. A nil error means that it is done

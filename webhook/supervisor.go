@@ -335,10 +335,15 @@ type checked struct {
 	at map[string]time.Time
 }
 
-// Run removes registrations that were left half made, until the context ends.
+// checkEvery is how often registrations are looked for that were left half made.
+const checkEvery = 10 * time.Second
+
+// Run removes registrations that were left half made, and sees that the clocks
+// of the others go, until the context ends.
 func (g *Registrar) Run(ctx context.Context) error {
 	started := time.Now()
-	tick := time.NewTicker(10 * time.Second)
+	checked := started
+	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
 		for _, reg := range g.Registry.Registrations() {
@@ -347,10 +352,33 @@ func (g *Registrar) Run(ctx context.Context) error {
 				g.sweep(ctx, reg)
 			}
 		}
+		if time.Since(checked) >= g.Every/2 {
+			checked = time.Now()
+			g.checkClocks(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+	}
+}
+
+// checkClocks sees that every registration is looked at in time. What cannot be
+// seen to now is at the next round.
+func (g *Registrar) checkClocks(ctx context.Context) {
+	for _, reg := range g.Registry.Registrations() {
+		if reg.Phase == registry.PhaseCreating {
+			continue
+		}
+		switch late, err := g.Inbox.CheckClock(ctx, reg.ID, g.Every); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			g.Log.Warn("the reconciles of a registration could not be checked", "registration", reg.ID, "err", err)
+			return // NATS is away; it is the same for the others
+		case late:
+			g.Log.Warn("a registration was not looked at in time: it is now", "registration", reg.ID)
 		}
 	}
 }

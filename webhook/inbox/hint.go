@@ -48,6 +48,7 @@ type Hint struct {
 	Comments     []int64       `json:"comments,omitempty"`
 	Discussions  []int64       `json:"discussions,omitempty"`
 	Attempt      int           `json:"attempt,omitempty"` // passes that failed for it so far
+	Clock        bool          `json:"clock,omitempty"`   // the clock gave it, and must be set again
 	ReceivedAt   time.Time     `json:"receivedAt"`        // the oldest of the merged
 	ChangedAt    time.Time     `json:"changedAt,omitzero"`
 	Trace        string        `json:"trace,omitempty"` // W3C traceparent of what gave it
@@ -176,6 +177,7 @@ func (h *Hint) Merge(other *Hint) {
 	h.Whole = h.Whole || other.Whole
 	h.Full = h.Full || other.Full
 	h.Webhook = h.Webhook || other.Webhook
+	h.Clock = h.Clock || other.Clock
 	for id, r := range other.Rows {
 		h.addRow(id, r.Deleted, r.Agents)
 	}

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -61,7 +60,6 @@ func Open(ctx context.Context, nc *nats.Conn, replicas int) (*Inbox, error) {
 		Storage:           jetstream.FileStorage,
 		Retention:         jetstream.WorkQueuePolicy,
 		Replicas:          replicas,
-		AllowDirect:       true,
 		AllowMsgSchedules: true,
 		Metadata:          map[string]string{"partitions": partitions},
 	})
@@ -98,79 +96,9 @@ func (in *Inbox) Put(ctx context.Context, h *Hint) error {
 	return nil
 }
 
-// Later puts a hint off. There is one such note per registration: what waited
-// already is merged with it, and it says "whole sheet", so that one that
-// replaces another loses nothing. The earlier time holds: otherwise a sheet that
-// changes all the time would put its own hints off for ever. Schedules have
-// whole seconds.
-func (in *Inbox) Later(ctx context.Context, h *Hint, at time.Time) error {
-	return in.putOff(ctx, h, at, false)
-}
-
-// LaterAgain is Later for a hint of which only that is left to do for which the
-// note waits already: a note that has failed more often keeps its time. Else a
-// sheet that changes all the time would have it fail ever more often.
-func (in *Inbox) LaterAgain(ctx context.Context, h *Hint, at time.Time) error {
-	return in.putOff(ctx, h, at, true)
-}
-
-func (in *Inbox) putOff(ctx context.Context, h *Hint, at time.Time, again bool) error {
-	timer := "timer." + h.Registration
-	late := *h
-	at = at.Add(time.Second)
-	if old, err := in.stream.GetLastMsgForSubject(ctx, timer); err == nil {
-		waiting := &Hint{}
-		if err := json.Unmarshal(old.Data, waiting); err != nil {
-			return fmt.Errorf("putting a hint off: %w", err)
-		}
-		late.Merge(waiting)
-		at = earlier(at, old.Header, again && waiting.Attempt > h.Attempt)
-	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return fmt.Errorf("putting a hint off: %w", err)
-	}
-	late.Whole = true
-	data, err := json.Marshal(&late)
-	if err != nil {
-		return fmt.Errorf("putting a hint off: %w", err)
-	}
-	_, err = in.js.Publish(ctx, timer, data,
-		jetstream.WithScheduleAt(at),
-		jetstream.WithScheduleTarget(subject(h.Registration)))
-	if err != nil {
-		return fmt.Errorf("putting a hint off: %w", err)
-	}
-	return nil
-}
-
-// earlier returns the time that a note was put off to where that is before at or
-// is to be kept, else at. The time may have come: then the note goes off at once.
-func earlier(at time.Time, note nats.Header, keep bool) time.Time {
-	text, ok := strings.CutPrefix(note.Get(jetstream.ScheduleHeader), "@at ")
-	due, err := time.Parse(time.RFC3339, text)
-	if !ok || err != nil || due.After(at) && !keep {
-		return at
-	}
-	return due
-}
-
-// Every puts the hint again and again, once over all replicas, until Forget.
-func (in *Inbox) Every(ctx context.Context, h *Hint, d time.Duration) error {
-	data, err := json.Marshal(h)
-	if err != nil {
-		return fmt.Errorf("scheduling hints: %w", err)
-	}
-	_, err = in.js.Publish(ctx, "every."+h.Registration, data,
-		jetstream.WithScheduleEvery(d),
-		jetstream.WithScheduleTarget(subject(h.Registration)))
-	if err != nil {
-		return fmt.Errorf("scheduling hints: %w", err)
-	}
-	return nil
-}
-
 // Forget drops all that waits for a registration.
 func (in *Inbox) Forget(ctx context.Context, registration string) error {
-	for _, s := range []string{"every." + registration, "timer." + registration, subject(registration)} {
+	for _, s := range []string{clockOf(registration), timerOf(registration), subject(registration)} {
 		if err := in.stream.Purge(ctx, jetstream.WithPurgeSubject(s)); err != nil {
 			return fmt.Errorf("forgetting hints: %w", err)
 		}

@@ -63,23 +63,6 @@ func TestLaterIsNotPutOff(t *testing.T) {
 	<-hints
 }
 
-func TestEvery(t *testing.T) {
-	t.Parallel()
-	in, js := open(t)
-	must(t, in.Every(t.Context(), rows(1), time.Hour))
-	must(t, in.Every(t.Context(), rows(2), time.Second)) // replaces the first
-	hints := handed(t, in)
-	for range 2 {
-		if h := <-hints; len(h.Rows) != 1 || h.Rows[2].Deleted {
-			t.Errorf("got %+v, want the hint that was scheduled last", h)
-		} else if _, ok := h.Rows[2]; !ok {
-			t.Errorf("got %+v, want the hint that was scheduled last", h)
-		}
-	}
-	must(t, in.Forget(t.Context(), "r1"))
-	empty(t, in, js)
-}
-
 func TestDead(t *testing.T) {
 	t.Parallel()
 	in, _ := open(t)

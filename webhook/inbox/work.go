@@ -119,7 +119,7 @@ func (in *Inbox) work(ctx context.Context, m jetstream.Msg, handle Handler) erro
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go keepAlive(ctx, m)
+	go keepAlive(ctx, cancel, m.InProgress)
 	last, err := in.merge(ctx, h, m.Subject(), meta.Sequence.Stream)
 	if err != nil {
 		return err
@@ -158,18 +158,24 @@ func (in *Inbox) merge(ctx context.Context, h *Hint, subject string, sequence ui
 	return sequence, nil
 }
 
-// keepAlive tells the server that the message is being worked on.
-func keepAlive(ctx context.Context, m jetstream.Msg) {
-	tick := time.NewTicker(ackWait / 3)
+// keepAlive tells the server again and again that the message is being worked
+// on. Where that has not been possible for so long that the message is handed to
+// somebody else, it ends the work.
+func keepAlive(ctx context.Context, end context.CancelFunc, inProgress func() error) {
+	tick := time.NewTicker(ackWait / 6)
 	defer tick.Stop()
+	told := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if m.InProgress() != nil {
-				return // the connection is gone; the message comes again
-			}
+		}
+		if inProgress() == nil {
+			told = time.Now()
+		} else if time.Since(told) >= ackWait {
+			end()
+			return
 		}
 	}
 }

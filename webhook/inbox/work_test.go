@@ -207,12 +207,10 @@ func TestKilledInTheMiddle(t *testing.T) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	in, js := open(t)
-	must(t, in.Every(t.Context(), rows(), time.Hour))
+	must(t, in.SetClock(t.Context(), "r1", time.Hour))
 	must(t, in.Later(t.Context(), rows(1), time.Now().Add(time.Hour)))
 	must(t, in.Put(t.Context(), rows(2)))
-	other := rows(3)
-	other.Registration = "r2"
-	must(t, in.Every(t.Context(), other, time.Hour))
+	must(t, in.SetClock(t.Context(), "r2", time.Hour))
 	forgotten := make(chan error, 1)
 	work(t, in, func(ctx context.Context, h *inbox.Hint) error { // forgotten while it is worked on, as at its end
 		err := in.Forget(ctx, h.Registration)

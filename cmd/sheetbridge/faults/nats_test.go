@@ -26,6 +26,12 @@ type cluster struct {
 
 func newCluster(t testing.TB, nodes int) *cluster {
 	t.Helper()
+	return newClusterOf(t, nodes, "4GB")
+}
+
+// newClusterOf makes a cluster whose nodes may store so much.
+func newClusterOf(t testing.TB, nodes int, storage string) *cluster {
+	t.Helper()
 	c := &cluster{t: t, creds: map[string]string{}}
 	head := c.accounts("bridge", "acme", "globex")
 	clients, routes := make([]int, nodes), make([]string, nodes)
@@ -36,7 +42,7 @@ func newCluster(t testing.TB, nodes int) *cluster {
 	var urls []string
 	for i := range nodes {
 		dir := t.TempDir()
-		conf := head + fmt.Sprintf("server_name: n%d\nlisten: 127.0.0.1:%d\nmax_payload: 8MB\nmax_control_line: 8KB\njetstream { store_dir: %q, max_file_store: 4GB }\n", i, clients[i], dir)
+		conf := head + fmt.Sprintf("server_name: n%d\nlisten: 127.0.0.1:%d\nmax_payload: 8MB\nmax_control_line: 8KB\njetstream { store_dir: %q, max_file_store: %s }\n", i, clients[i], dir, storage)
 		if nodes > 1 {
 			conf += fmt.Sprintf("cluster { name: c, listen: %q, routes: [%s] }\n", strings.TrimPrefix(routes[i], "nats-route://"), strings.Join(routes, ", "))
 		}

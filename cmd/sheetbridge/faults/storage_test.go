@@ -1,0 +1,70 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// NATS itself has no room left: nothing can be stored, neither hints nor events.
+// No callback is answered 200 that is not stored, the admin can read what is
+// wrong, and when there is room again all goes on by itself.
+func TestFaultsStorage(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t), newClusterOf(t, 1, "32MB")
+	w.external(c, 1, 1)
+	w.settled(30 * time.Second)
+	js, done, err := c.connect("globex")
+	must(t, err)
+	defer done()
+	filler, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "FILLER", Subjects: []string{"filler"}})
+	must(t, err)
+	stop := w.editing(30 * time.Millisecond)
+	for range times(1, 5) {
+		fill(t, js)
+		refused := len(w.refusedCallbacks())
+		eventually(t, 30*time.Second, "waiting for a callback that is not stored", func() error {
+			if len(w.refusedCallbacks()) == refused {
+				return errNotYet
+			}
+			return nil
+		})
+		pause(t, time.Duration(times(12, 30))*time.Second)
+		must(t, filler.Purge(t.Context()))
+		pause(t, time.Second)
+	}
+	stop()
+	w.settled(90 * time.Second)
+	w.stands("live", 30*time.Second)
+	w.enabled(60 * time.Second)
+	w.serves[0].stop()
+	w.serves[0].raced()
+}
+
+// fill stores until the server has no room for the smallest message.
+func fill(t testing.TB, js jetstream.JetStream) {
+	t.Helper()
+	for size := 1 << 20; size > 16; size /= 4 {
+		data := make([]byte, size)
+		for n := 0; ; n++ {
+			if _, err := js.Publish(t.Context(), "filler", data); err != nil {
+				break
+			}
+			if n > 4000 {
+				t.Fatal("the server never fills up")
+			}
+		}
+	}
+}
+
+// refusedCallbacks are the times at which a callback was answered 503.
+func (w *world) refusedCallbacks() []time.Time {
+	var at []time.Time
+	for _, cb := range w.sim.Callbacks() {
+		if cb.Status == 503 {
+			at = append(at, cb.Time)
+		}
+	}
+	return at
+}
