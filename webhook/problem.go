@@ -51,14 +51,15 @@ func inShare(i int, err error) error {
 	return err
 }
 
-// FromSmartsheet turns Smartsheet's refusal into a problem that carries its words.
-func FromSmartsheet(doing string, err error) error {
+// FromSmartsheet turns what kept Smartsheet from doing something into a problem:
+// its refusal, in its words, or what kept us from asking.
+func FromSmartsheet(doing string, err error) *Problem {
 	var e *smartsheet.Error
 	words := err.Error()
 	if errors.As(err, &e) {
-		words = fmt.Sprintf("%s (errorCode %d, HTTP %d)", e.Message, e.Code, e.Status)
+		words = fmt.Sprintf("Smartsheet answered: %s (errorCode %d, HTTP %d)", e.Message, e.Code, e.Status)
 	}
-	return &Problem{Fault: FaultUpstream, Detail: fmt.Sprintf("%s: Smartsheet answered: %s", doing, words), Err: err}
+	return &Problem{Fault: FaultUpstream, Detail: doing + ": " + words, Err: err}
 }
 
 // fromRegistry turns the registry's sentinels into problems.

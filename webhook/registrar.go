@@ -240,7 +240,7 @@ func (g *Registrar) readColumns(ctx context.Context, client *smartsheet.Client, 
 	case smartsheet.OK:
 		return sheet, nil
 	case smartsheet.NotFound, smartsheet.Forbidden:
-		p := FromSmartsheet("reading the sheet", err).(*Problem)
+		p := FromSmartsheet("reading the sheet", err)
 		p.Fault, p.Field = FaultInvalid, "sheetId"
 		p.Detail += ". Is the sheet shared with the owner?"
 		return nil, p

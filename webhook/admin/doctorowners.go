@@ -144,6 +144,8 @@ func adviceOr(err error, o *registry.Owner) string {
 	switch smartsheet.Classify(err) {
 	case smartsheet.Refused, smartsheet.Expired:
 		return "replace its token with PUT /v1/owners/" + o.Name + "/token"
+	case smartsheet.NotFound, smartsheet.Forbidden:
+		return "share the sheet with the owner again (" + o.Email + "; to view it is enough), or have somebody who sees it be the owner"
 	case smartsheet.Wait:
 		return "Smartsheet asks to wait: look again in a minute"
 	}

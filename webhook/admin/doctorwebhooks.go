@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -85,7 +86,7 @@ func callPublic(ctx context.Context, base string) (*http.Response, error) {
 
 // unwrapURL leaves the address out of an error, where it stands already.
 func unwrapURL(err error) error {
-	if u, ok := err.(*url.Error); ok {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err
 	}
 	return err

@@ -79,7 +79,7 @@ func refusal(ctx context.Context, err error) error {
 	case errors.Is(err, registry.ErrConflict):
 		return problem(http.StatusConflict, "somebody else changed it at the same moment: look at it and try again")
 	case errors.As(err, &refused):
-		return problemOf(ctx, webhook.FromSmartsheet("asking Smartsheet", err).(*webhook.Problem))
+		return problemOf(ctx, webhook.FromSmartsheet("asking Smartsheet", err))
 	}
 	recordOf(ctx).err = err
 	return problem(http.StatusInternalServerError, "the bridge failed, not your request: its log has the cause. Try again, and report it if it stays")

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -201,14 +202,12 @@ func (x *explanation) read(ctx context.Context) error {
 	}
 	types, columns, err := x.columns(ctx, client)
 	if err != nil {
-		x.unread(webhook.FromSmartsheet("reading the columns", err).Error(), adviceOr(err, o))
-		return nil
+		return x.unanswered("reading the columns", err, o)
 	}
 	row, version, err := x.readRow(ctx, client, columns)
 	switch {
 	case err != nil:
-		x.unread(webhook.FromSmartsheet("reading the row", err).Error(), adviceOr(err, o))
-		return nil
+		return x.unanswered("reading the row", err, o)
 	case row == nil:
 		x.shown.Source = ExplainedRow{State: "gone", Version: version}
 		x.shown.Cells = x.cells(types)
@@ -219,6 +218,16 @@ func (x *explanation) read(ctx context.Context) error {
 		x.shown.Source.ModifiedAt = &at
 	}
 	return x.show(row, types)
+}
+
+// unanswered enters why Smartsheet did not tell. Where that is for want of budget
+// it is no part of the explanation: it can be had in a moment.
+func (x *explanation) unanswered(doing string, err error, o *registry.Owner) error {
+	if tight := (*webhook.BudgetError)(nil); errors.As(err, &tight) {
+		return err
+	}
+	x.unread(webhook.FromSmartsheet(doing, err).Error(), adviceOr(err, o))
+	return nil
 }
 
 // unread enters that Smartsheet could not be asked.

@@ -1,11 +1,14 @@
 package admin_test
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
 // explained asks why a row was sent or not.
@@ -101,4 +104,51 @@ func TestExplainBehind(t *testing.T) {
 	if x.at("backlog") != 1.0 || !strings.Contains(x.text1("steps", 0), "the share is loading") {
 		t.Errorf("got %s, want the hint that waits", x.text)
 	}
+}
+
+// TestExplainUnread says what to do where Smartsheet does not show the sheet.
+func TestExplainUnread(t *testing.T) {
+	w := newWorld(t, setup{polling: true})
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	row := w.sheet.Rows[0]
+	for name, tt := range map[string]struct {
+		fault smartsheettest.Fault
+		want  []string // in the reason and the first step
+	}{
+		"unshared":   {smartsheettest.Fault{Status: 404, ErrorCode: 1006}, []string{"Smartsheet answered: Not Found", "share the sheet with the owner again (jane@a.example"}},
+		"no network": {smartsheettest.Fault{HangUp: true}, []string{"reading the columns", "see that this machine reaches"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &tt.fault })
+			x := w.explained(id, row)
+			got := []string{x.text1("source", "reason"), x.text1("steps", 0)}
+			for i, want := range tt.want {
+				if !strings.Contains(got[i], want) {
+					t.Errorf("got %q, want %q in it", got[i], want)
+				}
+			}
+			if name == "no network" && strings.Contains(got[0], "Smartsheet answered") {
+				t.Errorf("got %q, but nobody answered", got[0])
+			}
+		})
+	}
+}
+
+// TestExplainWithoutBudget is refused for the moment, and does not blame the network.
+func TestExplainWithoutBudget(t *testing.T) {
+	w := newWorld(t, setup{polling: true, rate: 12})
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	path := "/v1/webhooks/" + id + "/shares/acme/orders/rows/" + strconv.FormatInt(w.sheet.Rows[0], 10) + "/explain"
+	r := w.send(writer, "GET", path, "")
+	for range 12 {
+		if r.status != http.StatusOK {
+			break
+		}
+		r = w.send(writer, "GET", path, "")
+	}
+	r.refused(http.StatusServiceUnavailable, "", "SHEETBRIDGE_API_RATE")
 }

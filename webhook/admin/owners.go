@@ -208,7 +208,10 @@ func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {
 		return nil, err
 	}
 	if err := a.unused(o.Name); err != nil { // a sheet was registered in between
-		return nil, errors.Join(err, a.Registry.CreateOwner(ctx, o))
+		if err := a.Registry.CreateOwner(context.WithoutCancel(ctx), o); err != nil {
+			return nil, fmt.Errorf("putting back owner %s, who is in use: %w", o.Name, err)
+		}
+		return nil, err
 	}
 	if a.Access.OAuth != nil {
 		if err := a.Access.OAuth.Withdraw(ctx, o); err != nil { // nobody has them any more

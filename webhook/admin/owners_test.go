@@ -62,7 +62,7 @@ func TestOwnerRefused(t *testing.T) {
 		"down":      {smartsheettest.Fault{Status: 503, ErrorCode: 4001}, "4001"},
 		"gateway":   {smartsheettest.Fault{Status: 502, HTML: true}, "text/html"},
 		"throttled": {smartsheettest.Fault{Status: 429, ErrorCode: 4003}, "Rate limit exceeded"},
-		"hung up":   {smartsheettest.Fault{HangUp: true}, "Smartsheet answered"},
+		"hung up":   {smartsheettest.Fault{HangUp: true}, "EOF"},
 	} {
 		w.sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &tc.fault })
 		r := w.send(writer, "POST", "/v1/owners", add(w.token, ""))

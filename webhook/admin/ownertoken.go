@@ -6,7 +6,6 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
-	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -32,7 +31,7 @@ func (a *API) try(ctx context.Context, region smartsheet.Region, token, assumeUs
 	case smartsheet.OK:
 		return me, nil
 	case smartsheet.Refused, smartsheet.Expired, smartsheet.Forbidden, smartsheet.NotFound, smartsheet.Invalid:
-		p := webhook.FromSmartsheet("trying the token in region "+string(region), err).(*webhook.Problem)
+		p := webhook.FromSmartsheet("trying the token in region "+string(region), err)
 		p.Fault, p.Field = webhook.FaultInvalid, "token"
 		if words := webhook.Advice(err); words != "" {
 			p.Detail += ". " + words
@@ -73,19 +72,6 @@ func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner
 	if err != nil {
 		return nil, err
 	}
-	return &out[Owner]{ownerOf(&now)}, a.wake(ctx, o.Name)
-}
-
-// wake has all sheets of an owner looked at, and their webhooks too.
-func (a *API) wake(ctx context.Context, owner string) error {
-	for _, reg := range a.Registry.Registrations() {
-		if reg.Owner != owner {
-			continue
-		}
-		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true, ReceivedAt: now()}
-		if err := a.Inbox.Put(ctx, h); err != nil {
-			return err
-		}
-	}
-	return nil
+	owners := webhook.Owners{Registry: a.Registry, Inbox: a.Inbox}
+	return &out[Owner]{ownerOf(&now)}, owners.Wake(ctx, o.Name)
 }
