@@ -34,7 +34,7 @@ func (r *run) publishRows(ctx context.Context, rd reading) error {
 		for _, id := range gone {
 			readings = append(readings, events.Reading{
 				Kind: events.KindRow, ID: id, Version: rd.version, Time: rd.at,
-				Reason: events.ReasonDeleted, Origin: r.origin, ChangeAgent: r.pass.agents(id),
+				Reason: events.ReasonDeleted, Origin: r.origin, ChangeAgent: r.agents(id),
 			})
 		}
 		if err := r.compareRows(ctx, readings); err != nil {
@@ -62,7 +62,7 @@ func (r *run) compareRows(ctx context.Context, readings []events.Reading) error 
 func (r *run) rowReading(row *smartsheet.Row, rd reading) events.Reading {
 	now := events.Reading{
 		Kind: events.KindRow, ID: row.ID, Version: rd.version, Time: rd.at,
-		Row: events.RefOf(row), Origin: r.origin, ChangeAgent: r.pass.agents(row.ID),
+		Row: events.RefOf(row), Origin: r.origin, ChangeAgent: r.agents(row.ID),
 	}
 	object, visible := r.view.Row(row, rd.types)
 	if visible && r.share.Has(events.KindRow) {
@@ -71,6 +71,14 @@ func (r *run) rowReading(row *smartsheet.Row, rd reading) events.Reading {
 		now.Reason = events.ReasonLeftView
 	}
 	return now
+}
+
+// agents are the programs that callbacks named as having written what the share
+// shows of a row.
+func (r *run) agents(id int64) []string {
+	return r.pass.hint.Rows[id].Agents(func(column int64) bool {
+		return slices.ContainsFunc(r.share.Fields, func(f events.Field) bool { return f.ColumnID == column })
+	})
 }
 
 // publishReadings compares readings with what was last seen. What hangs on a

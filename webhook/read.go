@@ -320,11 +320,3 @@ func (p *pass) readPages(ctx context.Context) (ids map[int64]bool, version int64
 	}
 	return nil, 0, false, fmt.Errorf("reading sheet %d: more than %d pages", p.reg.SheetID, maxPages)
 }
-
-// agents are the change agents that callbacks named for a row.
-func (p *pass) agents(id int64) []string {
-	if p.hint.Rows == nil {
-		return nil
-	}
-	return p.hint.Rows[id].Agents
-}

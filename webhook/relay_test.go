@@ -27,6 +27,8 @@ func TestRoadFromSheetToPartner(t *testing.T) {
 	if got := w.stream("acme")[0].Type; got != events.SchemaChanged {
 		t.Errorf("got %s as the first message, want the schema", got)
 	}
+	must(t, w.sim.As(w.jane).WithAgent("canary-margin-bot").UpdateRows(w.sheet.ID,
+		smartsheettest.Row{ID: w.sheet.Rows[0], Cells: cells{"Margin": "canary-margin-4"}}))
 	must(t, w.sim.As(w.jane).WithAgent("erp").UpdateRows(w.sheet.ID,
 		smartsheettest.Row{ID: w.sheet.Rows[0], Cells: cells{"Status": "Done", "Margin": "canary-margin-3"}}))
 	w.settle()

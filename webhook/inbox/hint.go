@@ -11,13 +11,6 @@ import (
 // MaxRows is the number of rows beyond which a hint says "the whole sheet".
 const MaxRows = 1000
 
-// What a hint keeps of the programs that made a change: they are told to
-// partners and change nothing else.
-const (
-	maxAgents     = 8        // of one row
-	maxAgentBytes = 64 << 10 // of all rows
-)
-
 // Why says who gave a hint.
 type Why string
 
@@ -56,15 +49,15 @@ type Hint struct {
 
 // Row is what a hint knows of a row.
 type Row struct {
-	Deleted bool     `json:"deleted,omitempty"` // a callback said so
-	Agents  []string `json:"agents,omitempty"`  // Smartsheet-Change-Agent of its writers
+	Deleted bool    `json:"deleted,omitempty"` // a callback said so
+	By      []Agent `json:"by,omitempty"`      // who wrote it, as far as told
 }
 
 // FromCallback returns the hint that a callback gives: nil if it speaks of
 // nothing that could be shared.
 func FromCallback(registration string, cb *smartsheet.Callback, received time.Time) *Hint {
 	h := &Hint{Registration: registration, Why: WhyCallback, ReceivedAt: received}
-	sheet := false
+	sheet, cells := false, byCell(cb.Events)
 	for _, e := range cb.Events {
 		if at := e.Timestamp.Time; !at.IsZero() && (h.ChangedAt.IsZero() || at.Before(h.ChangedAt)) {
 			h.ChangedAt = at
@@ -73,9 +66,13 @@ func FromCallback(registration string, cb *smartsheet.Callback, received time.Ti
 		case smartsheet.ObjectSheet:
 			sheet = true // comes along with every other change
 		case smartsheet.ObjectRow:
-			h.addRow(e.ID, e.EventType == smartsheet.EventDeleted, e.ChangeAgents())
+			agents := e.ChangeAgents()
+			if e.EventType == smartsheet.EventUpdated && cells[e.ID] {
+				agents = nil
+			}
+			h.addRow(e.ID, Row{Deleted: e.EventType == smartsheet.EventDeleted}, agents, 0)
 		case smartsheet.ObjectCell:
-			h.addRow(e.RowID, false, e.ChangeAgents())
+			h.addRow(e.RowID, Row{}, e.ChangeAgents(), e.ColumnID)
 		case smartsheet.ObjectAttachment, smartsheet.ObjectComment, smartsheet.ObjectDiscussion:
 			h.addChild(e.ObjectType, e.ID)
 		default: // columns, and whatever Smartsheet may think of
@@ -108,7 +105,8 @@ func (h *Hint) addChild(kind string, id int64) {
 	}
 }
 
-func (h *Hint) addRow(id int64, deleted bool, agents []string) {
+// addRow adds what is known of a row, and who wrote which column of it.
+func (h *Hint) addRow(id int64, row Row, agents []string, column int64) {
 	if id == 0 { // a row that is not named
 		h.Whole = true
 		return
@@ -117,10 +115,13 @@ func (h *Hint) addRow(id int64, deleted bool, agents []string) {
 		h.Rows = map[int64]Row{}
 	}
 	r := h.Rows[id]
-	r.Deleted = r.Deleted || deleted
-	for _, a := range agents {
-		if !slices.Contains(r.Agents, a) && len(r.Agents) < maxAgents {
-			r.Agents = append(r.Agents, a)
+	r.Deleted = r.Deleted || row.Deleted
+	for _, name := range agents {
+		r.addAgent(name, column)
+	}
+	for _, a := range row.By {
+		for _, c := range a.Columns {
+			r.addAgent(a.Name, c)
 		}
 	}
 	h.Rows[id] = r
@@ -141,7 +142,7 @@ func (h *Hint) normalize() {
 	}
 	if len(h.Rows) > MaxRows {
 		h.Whole = true
-		maps.DeleteFunc(h.Rows, func(_ int64, r Row) bool { return len(r.Agents) == 0 })
+		maps.DeleteFunc(h.Rows, func(_ int64, r Row) bool { return len(r.By) == 0 })
 	}
 	if len(h.Rows) > MaxRows {
 		h.Rows = nil
@@ -149,23 +150,6 @@ func (h *Hint) normalize() {
 	if len(h.Attachments)+len(h.Comments)+len(h.Discussions) > MaxRows {
 		h.Whole, h.Full = true, true
 		h.Attachments, h.Comments, h.Discussions = nil, nil, nil
-	}
-}
-
-// boundAgents forgets all agents where they take too much room.
-func (h *Hint) boundAgents() {
-	size := 0
-	for _, r := range h.Rows {
-		for _, a := range r.Agents {
-			size += len(a)
-		}
-	}
-	if size <= maxAgentBytes {
-		return
-	}
-	for id, r := range h.Rows {
-		r.Agents = nil
-		h.Rows[id] = r
 	}
 }
 
@@ -179,7 +163,7 @@ func (h *Hint) Merge(other *Hint) {
 	h.Webhook = h.Webhook || other.Webhook
 	h.Clock = h.Clock || other.Clock
 	for id, r := range other.Rows {
-		h.addRow(id, r.Deleted, r.Agents)
+		h.addRow(id, r, nil, 0)
 	}
 	h.Attachments = slices.Concat(h.Attachments, other.Attachments)
 	h.Comments = slices.Concat(h.Comments, other.Comments)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,14 +38,18 @@ func TestFromCallback(t *testing.T) {
 		events string
 		want   *inbox.Hint
 	}{
-		"nothing":                  {``, nil},
-		"sheet updated":            {`{"objectType":"sheet","eventType":"updated","id":7}`, whole},
-		"row created":              {`{"objectType":"row","eventType":"created","id":71}`, row(inbox.Row{})},
-		"row updated":              {`{"objectType":"row","eventType":"updated","id":71}`, row(inbox.Row{})},
-		"row deleted":              {`{"objectType":"row","eventType":"deleted","id":71}`, row(inbox.Row{Deleted: true})},
-		"row deleted and back":     {`{"objectType":"row","eventType":"deleted","id":71},{"objectType":"row","eventType":"created","id":71}`, row(inbox.Row{Deleted: true})},
-		"row with its sheet":       {`{"objectType":"sheet","eventType":"updated","id":7},{"objectType":"row","eventType":"updated","id":71}`, row(inbox.Row{})},
-		"row by an agent":          {`{"objectType":"row","eventType":"updated","id":71,"changeAgent":"erp, crm"}`, row(inbox.Row{Agents: []string{"erp", "crm"}})},
+		"nothing":              {``, nil},
+		"sheet updated":        {`{"objectType":"sheet","eventType":"updated","id":7}`, whole},
+		"row created":          {`{"objectType":"row","eventType":"created","id":71}`, row(inbox.Row{})},
+		"row updated":          {`{"objectType":"row","eventType":"updated","id":71}`, row(inbox.Row{})},
+		"row deleted":          {`{"objectType":"row","eventType":"deleted","id":71}`, row(inbox.Row{Deleted: true})},
+		"row deleted and back": {`{"objectType":"row","eventType":"deleted","id":71},{"objectType":"row","eventType":"created","id":71}`, row(inbox.Row{Deleted: true})},
+		"row with its sheet":   {`{"objectType":"sheet","eventType":"updated","id":7},{"objectType":"row","eventType":"updated","id":71}`, row(inbox.Row{})},
+		"row by an agent":      {`{"objectType":"row","eventType":"updated","id":71,"changeAgent":"erp, crm"}`, row(inbox.Row{By: []inbox.Agent{{Name: "erp", Columns: []int64{0}}, {Name: "crm", Columns: []int64{0}}}})},
+		"cells by agents": {`{"objectType":"row","eventType":"updated","id":71,"changeAgent":"erp"},{"objectType":"cell","eventType":"updated","rowId":71,"columnId":3,"changeAgent":"erp"},{"objectType":"cell","eventType":"updated","rowId":71,"columnId":2,"changeAgent":"erp,crm"}`,
+			row(inbox.Row{By: []inbox.Agent{{Name: "erp", Columns: []int64{2, 3}}, {Name: "crm", Columns: []int64{2}}}})},
+		"row made by an agent": {`{"objectType":"cell","eventType":"created","rowId":71,"columnId":3},{"objectType":"row","eventType":"created","id":71,"changeAgent":"erp"}`,
+			row(inbox.Row{By: []inbox.Agent{{Name: "erp", Columns: []int64{0}}}})},
 		"row without id":           {`{"objectType":"row","eventType":"updated"}`, whole},
 		"cell created":             {`{"objectType":"cell","eventType":"created","rowId":71,"columnId":2}`, row(inbox.Row{})},
 		"cell updated":             {`{"objectType":"cell","eventType":"updated","rowId":71,"columnId":2}`, row(inbox.Row{})},
@@ -114,7 +119,13 @@ func anyHint(t *rapid.T, name string) inbox.Hint {
 		if h.Rows == nil {
 			h.Rows = map[int64]inbox.Row{}
 		}
-		h.Rows[id] = inbox.Row{Deleted: rapid.Bool().Draw(t, name+" deleted"), Agents: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b"}), 0, 2, rapid.ID[string]).Draw(t, name+" agents")}
+		row := inbox.Row{Deleted: rapid.Bool().Draw(t, name+" deleted")}
+		for _, agent := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b"}), 0, 2, rapid.ID[string]).Draw(t, name+" agents") {
+			columns := rapid.SliceOfNDistinct(rapid.Int64Range(0, 3), 1, 3, rapid.ID[int64]).Draw(t, name+" columns")
+			slices.Sort(columns)
+			row.By = append(row.By, inbox.Agent{Name: agent, Columns: columns})
+		}
+		h.Rows[id] = row
 	}
 	return h
 }
@@ -135,9 +146,9 @@ func copyOf(t *rapid.T, h inbox.Hint) *inbox.Hint {
 func effect(h *inbox.Hint) string {
 	rows := ""
 	for _, id := range slices.Sorted(maps.Keys(h.Rows)) {
-		agents := slices.Clone(h.Rows[id].Agents)
-		slices.Sort(agents)
-		rows += fmt.Sprintf(" %d:%v%v", id, h.Rows[id].Deleted, agents)
+		by := slices.Clone(h.Rows[id].By)
+		slices.SortFunc(by, func(a, b inbox.Agent) int { return strings.Compare(a.Name, b.Name) })
+		rows += fmt.Sprintf(" %d:%v%v", id, h.Rows[id].Deleted, by)
 	}
 	return fmt.Sprint(h.Why, h.Whole, h.Full, h.Webhook, rows, h.Attachments, h.Comments, h.Discussions, h.Attempt, h.ReceivedAt.UTC(), h.ChangedAt.UTC())
 }
@@ -181,7 +192,11 @@ func TestHintsAreBounded(t *testing.T) {
 	many := func(n int, agents ...string) *inbox.Hint {
 		h := &inbox.Hint{Registration: "r1", Rows: map[int64]inbox.Row{}}
 		for i := range n {
-			h.Rows[int64(i+1)] = inbox.Row{Agents: agents}
+			var row inbox.Row
+			for _, name := range agents {
+				row.By = append(row.By, inbox.Agent{Name: name, Columns: []int64{0}})
+			}
+			h.Rows[int64(i+1)] = row
 		}
 		return h
 	}
@@ -216,5 +231,27 @@ func TestHintsAreBounded(t *testing.T) {
 	}
 	if !h.Whole || !h.Full || len(h.Attachments) > inbox.MaxRows {
 		t.Errorf("got whole %v and %d attachments, want the whole sheet", h.Whole, len(h.Attachments))
+	}
+}
+
+// TestAgents: who wrote a cell is told to those alone who see its column.
+func TestAgents(t *testing.T) {
+	t.Parallel()
+	h := fromBody(t, `{"webhookId":1,"events":[
+		{"objectType":"row","eventType":"updated","id":71,"changeAgent":"erp,margin-bot"},
+		{"objectType":"cell","eventType":"updated","rowId":71,"columnId":2,"changeAgent":"erp"},
+		{"objectType":"cell","eventType":"updated","rowId":71,"columnId":3,"changeAgent":"margin-bot"}]}`)
+	for name, c := range map[string]struct {
+		columns []int64
+		want    []string
+	}{
+		"both":    {[]int64{2, 3}, []string{"erp", "margin-bot"}},
+		"one":     {[]int64{2}, []string{"erp"}},
+		"neither": {[]int64{4}, nil},
+	} {
+		got := h.Rows[71].Agents(func(id int64) bool { return slices.Contains(c.columns, id) })
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
