@@ -44,6 +44,7 @@ type Stream struct {
 	partner string
 	options StreamOptions
 	info    *jetstream.StreamInfo // as it was when the stream was opened
+	made    bool
 }
 
 // ErrTaken says that the account has a stream of that name which is not this
@@ -58,7 +59,9 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOpti
 		return nil, fmt.Errorf("opening the stream of partner %s: %w", partner, err)
 	}
 	subjects := []string{"smartsheet." + partner + ".>"}
-	if there, err := js.Stream(ctx, StreamName); err == nil && !slices.Equal(there.CachedInfo().Config.Subjects, subjects) {
+	there, err := js.Stream(ctx, StreamName)
+	missing := errors.Is(err, jetstream.ErrStreamNotFound)
+	if err == nil && !slices.Equal(there.CachedInfo().Config.Subjects, subjects) {
 		return nil, fmt.Errorf("opening the stream of partner %s: %w: its subjects are %q", partner, ErrTaken, there.CachedInfo().Config.Subjects)
 	}
 	st, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -78,7 +81,7 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOpti
 	if err != nil {
 		return nil, fmt.Errorf("making the stream of partner %s: %w", partner, err)
 	}
-	return &Stream{nc: nc, js: js, partner: partner, options: o, info: st.CachedInfo()}, nil
+	return &Stream{nc: nc, js: js, partner: partner, options: o, info: st.CachedInfo(), made: missing}, nil
 }
 
 // Reopen opens the stream over the same connection, with other options if they
@@ -101,6 +104,9 @@ func (s *Stream) Connected() error {
 
 // Options are those that the stream was opened with.
 func (s *Stream) Options() StreamOptions { return s.options }
+
+// Made tells whether there was no stream before this one was opened.
+func (s *Stream) Made() bool { return s.made }
 
 // Created is when the stream was made.
 func (s *Stream) Created() time.Time { return s.info.Created }

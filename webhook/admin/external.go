@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook"
@@ -30,14 +31,23 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 			return "", err
 		}
 	}
+	if _, err := a.Partners.Minter(p); err != nil && n.SigningKey != "" { // before anything is made there
+		return "", invalid("nats.signingKey", "%v", err)
+	}
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	stream, closing, err := a.Partners.Dial(dialing, p)
-	if err == nil {
-		err = stream.Try(dialing)
-		closing()
-	}
 	if err != nil {
+		return "", invalid("nats", "the partner's account cannot be used: %v", err)
+	}
+	defer closing()
+	defer func() {
+		// Whoever was first with the name may have its partner in that account.
+		if err != nil && !errors.Is(err, registry.ErrExists) {
+			a.takeBack(ctx, p, stream)
+		}
+	}()
+	if err := stream.Try(dialing); err != nil {
 		return "", invalid("nats", "the partner's account cannot be used: %v", err)
 	}
 	if n.SigningKey != "" {
@@ -48,6 +58,23 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 		p.Credentials = append(p.Credentials, c)
 	}
 	return creds, a.Registry.CreatePartner(ctx, p)
+}
+
+// takeBack removes the stream of a partner that was refused from an account that
+// is not ours, if it was made just now and nothing is in it.
+func (a *API) takeBack(ctx context.Context, p *registry.Partner, stream *events.Stream) {
+	if !stream.Made() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	last, err := stream.LastSequence(ctx)
+	if err == nil && last == 0 {
+		err = stream.Delete(ctx)
+	}
+	if err != nil {
+		a.Log.Warn("the stream of a partner that was refused could not be removed at its NATS", "partner", p.Name, "err", err)
+	}
 }
 
 // mintLent mints credentials with the signing key that another NATS has lent,

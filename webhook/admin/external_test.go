@@ -2,12 +2,15 @@ package admin_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -42,6 +45,7 @@ func TestLentSigningKey(t *testing.T) {
 	if got := w.registry.Partners(); len(got) != 0 {
 		t.Fatalf("got %d partners, want none stored", len(got))
 	}
+	noStream(t, url, creds)
 	made := w.ok(201, "POST", "/v1/partners", body("acme", string(account.SigningSeed)))
 	login := func(creds string) error {
 		nc, err := nats.Connect(url, nats.UserCredentialBytes([]byte(creds)))
@@ -77,6 +81,19 @@ func TestLentSigningKey(t *testing.T) {
 	}
 }
 
+// noStream sees that a refused partner has left nothing in its account.
+func noStream(t *testing.T, url, creds string) {
+	t.Helper()
+	nc, err := nats.Connect(url, nats.UserCredentialBytes([]byte(creds)))
+	must(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	must(t, err)
+	if _, err := js.Stream(t.Context(), events.StreamName); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Errorf("got %v, want no stream left there", err)
+	}
+}
+
 const lentMost = 90 * 24 * time.Hour
 
 // expire lets credentials be past their time.
@@ -109,6 +126,9 @@ func TestExternalCredentialsThatLack(t *testing.T) {
 		w.refused(422, "body.nats", words, "POST", "/v1/partners",
 			`{"name":"acme","nats":{"url":"`+url+`","credentials":"`+strings.ReplaceAll(creds, "\n", `\n`)+`"}}`)
 	}
+	full, err := fullCredentials(account)
+	must(t, err)
+	noStream(t, url, full)
 	if got := w.registry.Partners(); len(got) != 0 {
 		t.Errorf("got %d partners, want none stored", len(got))
 	}
