@@ -15,3 +15,7 @@ func (r *Relay) Handle(ctx context.Context, h *inbox.Hint) error { return r.hand
 func (rc *Receiver) SetTimeouts(body, room time.Duration) {
 	rc.bodyTimeout, rc.roomTimeout = body, room
 }
+
+// HoldLookups takes all the room there is for looking keys up. Handler must have
+// been called.
+func (rc *Receiver) HoldLookups() { _ = rc.lookups.TryAcquire(lookupsAtOnce) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -23,10 +24,11 @@ import (
 const CallbackPath = "/callbacks/"
 
 const (
-	storeTimeout = 5 * time.Second  // for a hint to be stored
-	bodyTimeout  = 20 * time.Second // for a callback's body to arrive
-	roomTimeout  = 2 * time.Second  // to wait while other bodies fill the memory
-	bodiesAtOnce = 4                // bodies of the largest size that are held together
+	storeTimeout  = 5 * time.Second  // for a hint to be stored
+	bodyTimeout   = 20 * time.Second // for a callback's body to arrive
+	roomTimeout   = 2 * time.Second  // to wait while other bodies fill the memory
+	bodiesAtOnce  = 4                // bodies of the largest size that are held together
+	lookupsAtOnce = 16               // keys that are looked up in the bucket together
 )
 
 // Receiver answers Smartsheet's callbacks. What it may answer is part of the
@@ -44,13 +46,13 @@ type Receiver struct {
 	Observe func(Answer)
 	Tracer  trace.Tracer // nil: no traces
 
-	room                     *semaphore.Weighted
+	room, lookups            *semaphore.Weighted
 	bodyTimeout, roomTimeout time.Duration
 }
 
 // Handler returns the public listener's handler: callbacks and /healthz.
 func (rc *Receiver) Handler() http.Handler {
-	rc.room = semaphore.NewWeighted(bodiesAtOnce * rc.Limit)
+	rc.room, rc.lookups = semaphore.NewWeighted(bodiesAtOnce*rc.Limit), semaphore.NewWeighted(lookupsAtOnce)
 	rc.bodyTimeout, rc.roomTimeout = cmp.Or(rc.bodyTimeout, bodyTimeout), cmp.Or(rc.roomTimeout, roomTimeout)
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: rc.Log
@@ -138,7 +140,7 @@ func (rc *Receiver) registration(c echo.Context) (*registry.Registration, error)
 	if c.Request().Method != http.MethodPost {
 		return nil, refuse(http.StatusMethodNotAllowed, "POST only")
 	}
-	reg, err := rc.Registry.ByCallbackKey(c.Request().Context(), c.Param("*"))
+	reg, err := rc.byKey(c.Request().Context(), c.Param("*"))
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 		return nil, refuse(http.StatusForbidden, "unknown")
@@ -146,6 +148,20 @@ func (rc *Receiver) registration(c echo.Context) (*registry.Registration, error)
 		return nil, &refusal{http.StatusServiceUnavailable, "cannot look it up now", err}
 	}
 	return reg, nil
+}
+
+// byKey finds the registration of a key. One that is not in memory costs a
+// request to the bucket: strangers who guess keys must not fill it with them.
+func (rc *Receiver) byKey(ctx context.Context, key string) (*registry.Registration, error) {
+	if !rc.Registry.Knows(key) {
+		waiting, cancel := context.WithTimeout(ctx, roomTimeout)
+		defer cancel()
+		if err := rc.lookups.Acquire(waiting, 1); err != nil {
+			return nil, fmt.Errorf("too many unknown keys at once: %w", err)
+		}
+		defer rc.lookups.Release(1)
+	}
+	return rc.Registry.ByCallbackKey(ctx, key)
 }
 
 // NewServer returns an HTTP server for a listener that strangers reach, with

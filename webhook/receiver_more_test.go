@@ -129,6 +129,27 @@ func TestReceiverWithoutNATS(t *testing.T) {
 	}
 }
 
+// TestGuessesAreBounded: keys that nobody knows keep no callback waiting, and
+// are not looked up without end.
+func TestGuessesAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, options{})
+	rc := &webhook.Receiver{Registry: d.registry, Inbox: d.inbox, Limit: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	rc.SetTimeouts(time.Minute, 10*time.Millisecond)
+	d.handler = rc.Handler()
+	unknown := strings.Replace(d.path(), d.reg.ID, "00000000-0000-5000-8000-000000000000", 1)
+	if got := d.answer(httptest.NewRequest("POST", unknown, nil)).Code; got != 403 {
+		t.Errorf("unknown key: got %d, want 403", got)
+	}
+	rc.HoldLookups()
+	if got := d.answer(httptest.NewRequest("POST", unknown, nil)).Code; got != 503 {
+		t.Errorf("unknown key among too many: got %d, want 503", got)
+	}
+	if got := d.answer(d.request(event(rowUpdated))).Code; got != 200 {
+		t.Errorf("callback among them: got %d, want 200", got)
+	}
+}
+
 func TestReceiverPanics(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer

@@ -48,10 +48,13 @@ func Open(ctx context.Context, nc *nats.Conn, replicas int) (*Inbox, error) {
 		return nil, fmt.Errorf("opening the inbox: %w", err)
 	}
 	partitions := strconv.Itoa(Partitions)
-	if old, err := js.Stream(ctx, StreamName); err == nil {
+	switch old, err := js.Stream(ctx, StreamName); {
+	case err == nil:
 		if was := old.CachedInfo().Config.Metadata["partitions"]; was != "" && was != partitions {
 			return nil, fmt.Errorf("opening the inbox: %w: %s, not %s; empty it with the version that made it", ErrPartitions, was, partitions)
 		}
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, fmt.Errorf("opening the inbox: %w", err)
 	}
 	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:              StreamName,

@@ -150,8 +150,14 @@ func list[T any](r *Registry, records map[string]*T) []*T {
 	return items
 }
 
+// Knows tells whether ByCallbackKey needs no look into the bucket for the key.
+func (r *Registry) Knows(key string) bool {
+	id, _, _ := strings.Cut(key, ".")
+	return r.Registration(id) != nil
+}
+
 // ByCallbackKey returns the registration that a callback with this key in its
-// path is for. The key names the registration and proves it: `<id>-<random>`.
+// path is for. The key names the registration and proves it: `<id>.<random>`.
 // What is not in memory is looked up in the bucket once, since a replica may
 // have made it a moment ago. It returns ErrNotFound for a wrong key.
 func (r *Registry) ByCallbackKey(ctx context.Context, key string) (*Registration, error) {
