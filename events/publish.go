@@ -37,6 +37,11 @@ var (
 // publishes is refused (ErrLostRace) as soon as anybody else has published to
 // the share. It collects events into batches that are stored whole or not at
 // all. It is not for concurrent use.
+//
+// A message goes to core subscribers before the stream judges it. So the writer
+// asks the stream's leader first, and what was overtaken is not sent at all;
+// what is refused for another reason, or overtaken in the moment between, is in
+// no stream and has still passed by those who subscribe without one.
 type Writer struct {
 	stream *Stream
 	share  *Share
@@ -65,8 +70,10 @@ func (s *Stream) NewWriter(sh *Share, lock uint64) *Writer {
 // Lock is the share's last sequence as the writer knows it.
 func (w *Writer) Lock() uint64 { return w.lock }
 
-// Add puts events into the batch; they go out together. When the batch is full
-// it is published first. ErrTooLarge leaves the batch as it was.
+// Add puts events into the batch. They go out together where one batch can hold
+// them, and in their order in any case: what the batch has no room for beside
+// what it holds already has that published first, and more than MaxBatch events
+// or 32 MiB go in several batches. ErrTooLarge leaves the batch as it was.
 func (w *Writer) Add(ctx context.Context, events ...Event) error {
 	msgs := make([]*nats.Msg, len(events))
 	size := 0
@@ -77,19 +84,29 @@ func (w *Writer) Add(ctx context.Context, events ...Event) error {
 		}
 		size += msgs[i].Size()
 	}
-	if len(w.batch) > 0 && (len(w.batch)+len(msgs) > MaxBatch || w.bytes+size > maxBatchBytes) {
-		if err := w.Flush(ctx); err != nil {
+	if err := w.makeRoom(ctx, len(msgs), size); err != nil {
+		return err
+	}
+	for i, m := range msgs {
+		if err := w.makeRoom(ctx, 1, m.Size()); err != nil {
 			return err
 		}
-	}
-	w.batch, w.bytes = append(w.batch, msgs...), w.bytes+size
-	if w.types == nil {
-		w.types = map[string]int{}
-	}
-	for _, e := range events {
-		w.types[e.Type]++
+		if w.types == nil {
+			w.types = map[string]int{}
+		}
+		w.batch, w.bytes = append(w.batch, m), w.bytes+m.Size()
+		w.types[events[i].Type]++
 	}
 	return nil
+}
+
+// makeRoom publishes the batch if so many messages of so many bytes do not fit
+// into it.
+func (w *Writer) makeRoom(ctx context.Context, messages, size int) error {
+	if len(w.batch) == 0 || len(w.batch)+messages <= MaxBatch && w.bytes+size <= maxBatchBytes {
+		return nil
+	}
+	return w.Flush(ctx)
 }
 
 // message encodes an event; where it is too large, without what was before.
@@ -138,7 +155,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 		batch[len(batch)-1].Header.Set("Nats-Batch-Commit", "1")
 	}
 	began := time.Now()
-	sequence, err := w.stream.store(ctx, batch)
+	sequence, err := w.store(ctx, batch)
 	if w.After != nil {
 		w.After(Batch{Types: types, Took: time.Since(began), Err: err})
 	}
@@ -148,6 +165,19 @@ func (w *Writer) Flush(ctx context.Context) error {
 	w.lock = sequence
 	w.Published += len(batch)
 	return nil
+}
+
+// store sends the batch, unless the share was published to by somebody else.
+// The stream's leader is asked and no copy, which may not have seen that yet.
+func (w *Writer) store(ctx context.Context, batch []*nats.Msg) (uint64, error) {
+	last, err := w.stream.lastSequence(ctx, w.share.SubjectAll())
+	if err != nil {
+		return 0, err
+	}
+	if last != w.lock {
+		return 0, fmt.Errorf("%w: its last sequence is %d, not %d", ErrLostRace, last, w.lock)
+	}
+	return w.stream.store(ctx, batch)
 }
 
 // store sends the messages and waits for the answer to the last one.

@@ -61,7 +61,10 @@ func OpenStream(ctx context.Context, nc *nats.Conn, partner string, o StreamOpti
 	subjects := []string{"smartsheet." + partner + ".>"}
 	there, err := js.Stream(ctx, StreamName)
 	missing := errors.Is(err, jetstream.ErrStreamNotFound)
-	if err == nil && !slices.Equal(there.CachedInfo().Config.Subjects, subjects) {
+	if err != nil && !missing { // one may be there, and not be this partner's
+		return nil, fmt.Errorf("opening the stream of partner %s: %w", partner, err)
+	}
+	if !missing && !slices.Equal(there.CachedInfo().Config.Subjects, subjects) {
 		return nil, fmt.Errorf("opening the stream of partner %s: %w: its subjects are %q", partner, ErrTaken, there.CachedInfo().Config.Subjects)
 	}
 	st, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -270,7 +273,7 @@ func (s *Stream) getSequence(ctx context.Context, request map[string]any) (uint6
 }
 
 // ErrLag says that a copy of the stream answered that has not yet seen what we
-// know to stand in it.
+// know to stand in it, or that a part of its answer was lost.
 var ErrLag = errors.New("a replica of the stream lags behind")
 
 // All calls the function with every message of the stream, oldest first, as it

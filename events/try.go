@@ -13,9 +13,11 @@ import (
 )
 
 // Try does once what the bridge does with the stream all the time, and changes
-// nothing: a publish that the stream must refuse for what it expects, a read of
-// a subject without messages, a purge of nothing. Its error says what the
-// connection's credentials do not allow.
+// nothing in it: a publish that the stream must refuse for what it expects, a
+// read of a subject without messages, a purge of nothing. Its error says what
+// the connection's credentials do not allow. Only a publish shows that publishing
+// is allowed: it reaches whoever subscribes to smartsheet.<partner>.> without the
+// stream, as an empty message on smartsheet.<partner>.check.
 func (s *Stream) Try(ctx context.Context) error {
 	subject := "smartsheet." + s.partner + ".check"
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -28,7 +30,7 @@ func (s *Stream) Try(ctx context.Context) error {
 	request := struct {
 		Last []string `json:"multi_last"`
 	}{[]string{subject}}
-	if _, err := s.directGet(ctx, request, func(message, time.Time) {}); err != nil && !errors.Is(err, ErrLag) {
+	if _, err := s.directGet(ctx, request, func(message, time.Time) {}); err != nil && !errors.Is(err, errNone) {
 		return tried("publish $JS.API.DIRECT.GET."+StreamName, err)
 	}
 	if err := s.PurgeBelow(ctx, subject, 1); err != nil {
