@@ -62,7 +62,7 @@ func Tail(ctx context.Context, o TailOptions, take func(Message) error) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	if err := t.connect(ctx); err != nil || ctx.Err() != nil {
+	if err := t.connect(ctx); err != nil || t.nc == nil {
 		return err
 	}
 	defer t.nc.Close()
@@ -105,7 +105,7 @@ func (t *tail) check() error {
 
 var errNoCreds = errors.New("reading credentials: want the text of a NATS .creds file, a user's JWT and its seed")
 
-// connect connects, or gives up when ctx ends.
+// connect connects. Where ctx ends before that there is no connection and no error.
 func (t *tail) connect(ctx context.Context) error {
 	options := []nats.Option{
 		nats.Name("sheetbridge tail"),
@@ -247,11 +247,10 @@ func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
 		return nil, err
 	}
 	info := stream.CachedInfo()
-	from := t.options.From
 	if t.begun && !info.Created.Equal(t.created) {
-		t.next, from = 0, FromAll // another stream: nothing in it was read
+		t.next = 1 // another stream: nothing in it was read
 	}
-	if t.next == 0 && from == FromNew {
+	if t.next == 0 && t.options.From == FromNew {
 		t.next = info.State.LastSeq + 1 // fixed now: a session that begins later must not leave anything out
 	}
 	config := jetstream.ConsumerConfig{
@@ -264,7 +263,7 @@ func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	switch {
 	case t.next > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, t.next
-	case from == FromLastPerSubject:
+	case t.options.From == FromLastPerSubject:
 		config.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
 	default:
 		config.DeliverPolicy = jetstream.DeliverAllPolicy
@@ -272,6 +271,9 @@ func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	consumer, err := stream.CreateConsumer(ctx, config)
 	if err != nil {
 		return nil, err
+	}
+	if t.next == 0 && consumer.CachedInfo().NumPending == 0 {
+		t.next = info.State.LastSeq + 1 // nothing to begin with: whatever comes is new
 	}
 	t.created, t.begun = info.Created, true
 	return consumer, nil
