@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -24,8 +25,8 @@ type message struct {
 // last returns the last message of each subject in one request (`multi_last`
 // of a direct get, which nats.go 1.55 has no call for). A follower may answer:
 // its answer counts only if it has come to sequence lock, which it tells only
-// when it has anything to send. So at least one of the subjects must be one
-// that has messages.
+// when it has anything to send. So with a lock at least one of the subjects must
+// be one that has messages. errNone says that without a lock none has.
 func (s *Stream) last(ctx context.Context, subjects []string, lock uint64) (map[string]message, error) {
 	found := make(map[string]message, len(subjects))
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -33,6 +34,9 @@ func (s *Stream) last(ctx context.Context, subjects []string, lock uint64) (map[
 	from := uint64(0)
 	for {
 		end, err := s.multiLast(ctx, subjects, from, found)
+		if errors.Is(err, errNone) && (lock > 0 || from > 0) {
+			return nil, ErrLag // one has, or there was more
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading last messages: %w", err)
 		}
@@ -62,8 +66,13 @@ func (s *Stream) multiLast(ctx context.Context, subjects []string, from uint64, 
 	return s.directGet(ctx, request, func(m message, _ time.Time) { found[m.subject] = m })
 }
 
+// errNone says that there is no message of what was asked for.
+var errNone = errors.New("no such message")
+
 // directGet sends a request for several messages and hands over each of them
-// with the time it was stored. ErrLag says that none was found.
+// with the time it was stored; errNone says that there is none. Each names the
+// one before it: where one was lost on the way it is ErrLag, not an object that
+// was never published.
 func (s *Stream) directGet(ctx context.Context, request any, take func(message, time.Time)) (end, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -78,19 +87,25 @@ func (s *Stream) directGet(ctx context.Context, request any, take func(message, 
 	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+StreamName, inbox, body); err != nil {
 		return end{}, err
 	}
+	before := uint64(0) // sequence of the message before
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
 			return end{}, err
 		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-			stored, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero where it is absent
-			take(message{subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), data: m.Data}, stored)
-		case "204":
-			return end{number(m, "Nats-Num-Pending"), number(m, "Nats-Last-Sequence"), number(m, "Nats-UpTo-Sequence")}, nil
-		case "404": // it has none of them
+		status := m.Header.Get("Status")
+		if (status == "" || status == "204") && number(m, "Nats-Last-Sequence") != before {
 			return end{}, ErrLag
+		}
+		switch status {
+		case "":
+			before = number(m, "Nats-Sequence")
+			stored, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero where it is absent
+			take(message{subject: m.Header.Get("Nats-Subject"), sequence: before, data: m.Data}, stored)
+		case "204":
+			return end{number(m, "Nats-Num-Pending"), before, number(m, "Nats-UpTo-Sequence")}, nil
+		case "404":
+			return end{}, errNone
 		default:
 			return end{}, fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description"))
 		}

@@ -39,6 +39,8 @@ func (s *Stream) Usage(ctx context.Context) (Usage, error) {
 // lag is how far the slowest of the consumers is behind. One request tells of
 // 256 of them, and more are not looked at.
 func (s *Stream) lag(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	m, err := s.nc.RequestWithContext(ctx, "$JS.API.CONSUMER.LIST."+StreamName, nil)
 	if err != nil {
 		return 0, fmt.Errorf("listing the stream's consumers: %w", err)
@@ -73,7 +75,7 @@ func (s *Stream) States(ctx context.Context, shares []*Share) (map[*Share]*Share
 			subjects = append(subjects, sh.SubjectSchema(), sh.SubjectStatus())
 		}
 		msgs, err := s.last(ctx, subjects, 0)
-		if errors.Is(err, ErrLag) { // it has none of them
+		if errors.Is(err, errNone) {
 			continue
 		}
 		if err != nil {

@@ -90,7 +90,7 @@ func (s *Stream) scan(ctx context.Context, from uint64) (*page, error) {
 	end, err := s.directGet(ctx, request, func(m message, stored time.Time) {
 		p.messages, p.times = append(p.messages, m), append(p.times, stored)
 	})
-	if errors.Is(err, ErrLag) { // nothing stands there
+	if errors.Is(err, errNone) {
 		return p, nil
 	}
 	p.pending = end.pending
@@ -107,7 +107,7 @@ func (s *Stream) purgeObjects(ctx context.Context, sequences map[string]uint64) 
 		subjects = append(subjects, subject)
 	}
 	last, err := s.last(ctx, subjects, 0)
-	if errors.Is(err, ErrLag) {
+	if errors.Is(err, errNone) {
 		return 0, nil // all of them are gone already
 	}
 	if err != nil {
