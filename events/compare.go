@@ -14,7 +14,7 @@ type Seen struct {
 	Version  int64   // of the sheet when it was read
 	Row      *RowRef // nil for what is no row
 	After    Object  // nil: deleted or hidden
-	RowID    string  // of an attachment or a comment: the row it hangs on
+	RowID    string  // of an attachment or a comment that lives: the row it hangs on
 }
 
 // Living tells whether the partner sees the object. A nil Seen is an object

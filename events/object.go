@@ -29,6 +29,15 @@ func (o Object) Get(name string) json.RawMessage {
 	return nil
 }
 
+// at is Get of a field that most likely stands at the index, as fields of two
+// states of one object do.
+func (o Object) at(i int, name string) json.RawMessage {
+	if i < len(o) && o[i].Name == name {
+		return o[i].JSON
+	}
+	return o.Get(name)
+}
+
 // Equal tells whether two objects have the same fields with the same values,
 // in whatever order. A nil object equals only another nil object.
 func (o Object) Equal(p Object) bool {
@@ -39,13 +48,13 @@ func (o Object) Equal(p Object) bool {
 // names that only before has come last.
 func Changed(before, after Object) []string {
 	changed := []string{}
-	for _, v := range after {
-		if was := before.Get(v.Name); was == nil || !bytes.Equal(was, v.JSON) {
+	for i, v := range after {
+		if was := before.at(i, v.Name); was == nil || !bytes.Equal(was, v.JSON) {
 			changed = append(changed, v.Name)
 		}
 	}
-	for _, v := range before {
-		if after.Get(v.Name) == nil {
+	for i, v := range before {
+		if after.at(i, v.Name) == nil {
 			changed = append(changed, v.Name)
 		}
 	}
