@@ -1,9 +1,10 @@
 // Package admin is the admin API: JSON over HTTP, described by GET
 // /openapi.json, for those who say which owners, partners and sheets the bridge
 // connects. Every answer that refuses is a problem (RFC 9457) whose detail says
-// what to do. Secrets go in and do not come out, but for the credentials of a
-// partner and the URL of a callback in the answer to the request that made
-// them.
+// what to do. Secrets go in and do not come out, but for those that are made for
+// whoever asks: the credentials of a partner, the URL of a callback and the
+// address at which an owner consents, each in the answer to the request that
+// made it.
 package admin
 
 import (
@@ -47,16 +48,28 @@ type API struct {
 	Metrics http.Handler                    // at /metrics; nil: none
 	Log     *slog.Logger
 
-	// accounts lets one request at a time change partners' accounts: two that
-	// told the server of one account in the wrong order would give a revoked
-	// user its access back.
-	accounts sync.Mutex
+	// accounts has one place: one request at a time changes partners' accounts
+	// at our own NATS. Two that told the server of one account in the wrong order
+	// would give a revoked user its access back.
+	accounts chan struct{}
+}
+
+// holdAccounts waits until no other request changes partners' accounts, and
+// returns what lets the next one.
+func (a *API) holdAccounts(ctx context.Context) (done func(), err error) {
+	select {
+	case a.accounts <- struct{}{}:
+		return func() { <-a.accounts }, nil
+	case <-ctx.Done():
+		return nil, problem(http.StatusServiceUnavailable, "another change of partners' accounts has not come to its end: try again")
+	}
 }
 
 // Handler returns the handler of the admin listener: /v1 with a bearer token,
 // and without one /openapi.json, /healthz, /readyz and /metrics. It reads the
 // tokens once.
 func (a *API) Handler() http.Handler {
+	a.accounts = make(chan struct{}, 1)
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: a.Log
 	e.HTTPErrorHandler = answerError

@@ -84,7 +84,7 @@ func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		what, on := req.Method+" "+c.Path(), req.URL.Path
-		if err := a.Audit.Append(ctx, what, on, audit.Begun, nil); err != nil {
+		if err := a.keep(ctx, what, on, audit.Begun, nil); err != nil {
 			recordOf(ctx).err = err
 			return notKept()
 		}
@@ -95,11 +95,20 @@ func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		if status >= http.StatusMultipleChoices {
 			outcome = audit.Refused
 		}
-		if err := a.Audit.Append(context.WithoutCancel(ctx), what, on, outcome, map[string]int{"status": status}); err != nil {
+		if err := a.keep(context.WithoutCancel(ctx), what, on, outcome, map[string]int{"status": status}); err != nil {
 			a.Log.Error("the end of an action is not in the audit log", "what", what, "status", status, "err", err)
 		}
 		return nil
 	}
+}
+
+// keepTime bounds what an entry waits for those before it, and for NATS.
+const keepTime = 20 * time.Second
+
+func (a *API) keep(ctx context.Context, what, on, outcome string, details any) error {
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	return a.Audit.Append(ctx, what, on, outcome, details)
 }
 
 // notKept refuses what the audit log cannot take.

@@ -79,8 +79,6 @@ func (a *API) minted(name string) (*registry.Partner, error) {
 }
 
 func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*out[MadeCredentials], error) {
-	a.accounts.Lock()
-	defer a.accounts.Unlock()
 	p, err := a.partner(in.Name)
 	if err != nil {
 		return nil, err
@@ -92,6 +90,11 @@ func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*
 	if p.External != nil {
 		return a.lendCredentials(ctx, p, c)
 	}
+	done, err := a.holdAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if p, err = a.minted(in.Name); err != nil {
 		return nil, err
 	}
@@ -199,8 +202,6 @@ func (a *API) listCredentials(_ context.Context, in *named) (*out[list[Credentia
 }
 
 func (a *API) revokeCredentials(ctx context.Context, in *credentialsRequest) (*none, error) {
-	a.accounts.Lock()
-	defer a.accounts.Unlock()
 	p, err := a.partner(in.Name)
 	if err != nil {
 		return nil, err
@@ -208,6 +209,11 @@ func (a *API) revokeCredentials(ctx context.Context, in *credentialsRequest) (*n
 	if p.External != nil && len(p.External.SigningSeed) > 0 {
 		return nil, a.forgetLent(ctx, p, in.Credentials)
 	}
+	done, err := a.holdAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if p, err = a.minted(in.Name); err != nil {
 		return nil, err
 	}

@@ -54,11 +54,12 @@ func (a *API) routeDead(api huma.API) {
 	register(api, operation{
 		method: http.MethodGet, path: "/v1/dead", id: "listDead", tag: tag,
 		summary: "List the hints that were given up", description: "Newest first. What they were for is found by the next reconcile as well.",
+		errors: []int{http.StatusBadGateway},
 	}, a.listDead)
 	register(api, operation{
 		method: http.MethodPost, path: "/v1/dead/{id}/retry", id: "retryDead", tag: tag, status: http.StatusAccepted,
 		summary: "Try a hint again", description: "It is worked on as if it had just come.",
-		errors: []int{http.StatusNotFound},
+		errors: []int{http.StatusNotFound, http.StatusBadGateway},
 	}, a.retryDead)
 }
 

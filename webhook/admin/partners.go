@@ -95,8 +95,6 @@ func (a *API) partnerOf(p *registry.Partner) Partner {
 }
 
 func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadePartner], error) {
-	a.accounts.Lock()
-	defer a.accounts.Unlock()
 	b := in.Body
 	if a.Registry.Partner(b.Name) != nil {
 		return nil, nameTaken("partner", b.Name)
@@ -140,6 +138,11 @@ func (a *API) newMaskKey(p *registry.Partner) ([]byte, error) {
 // addEmbedded makes the partner's account at our own NATS. The record comes
 // first: what is made after it can be found and removed.
 func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds string, err error) {
+	done, err := a.holdAccounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	account, err := broker.NewAccount(p.Name)
 	if err != nil {
 		return "", err
@@ -206,8 +209,11 @@ func (a *API) getPartner(_ context.Context, in *named) (*out[Partner], error) {
 
 // deletePartner may be repeated until it succeeds: the record goes last.
 func (a *API) deletePartner(ctx context.Context, in *named) (*none, error) {
-	a.accounts.Lock()
-	defer a.accounts.Unlock()
+	done, err := a.holdAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	p, err := a.partner(in.Name)
 	if err != nil {
 		return nil, err

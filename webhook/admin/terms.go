@@ -121,8 +121,11 @@ func (n *NewLimits) apply(l *broker.Limits) (err error) {
 // changeTerms may be repeated until it succeeds: the record comes first, then
 // the server and the stream.
 func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Partner], error) {
-	a.accounts.Lock()
-	defer a.accounts.Unlock()
+	done, err := a.holdAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	p, err := a.partner(in.Name)
 	if err != nil {
 		return nil, err

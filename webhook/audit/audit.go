@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,9 +73,9 @@ type Log struct {
 	stream jetstream.Stream
 	key    []byte
 
-	mu   sync.Mutex
-	last uint64 // sequence of the last entry as far as is known
-	hash string // and its hash
+	turn chan struct{} // one place: whoever is in it writes, and has the two below
+	last uint64        // sequence of the last entry as far as is known
+	hash string        // and its hash
 }
 
 // Open opens the log over a connection into the bridge's account and makes it
@@ -99,7 +98,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	return &Log{js: js, stream: stream, key: master.Derive("sheetbridge audit v1", 32), hash: first}, nil
+	return &Log{js: js, stream: stream, key: master.Derive("sheetbridge audit v1", 32), hash: first, turn: make(chan struct{}, 1)}, nil
 }
 
 type whoKey struct{}
@@ -139,8 +138,12 @@ func (l *Log) Append(ctx context.Context, what, on, outcome string, details any)
 		}
 		e.Details = text
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: other entries are still being written: %w", ErrNotKept, ctx.Err())
+	}
 	if err := l.append(ctx, &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotKept, err)
 	}
@@ -217,11 +220,17 @@ func (l *Log) get(ctx context.Context, sequence uint64) (*Entry, bool, error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("reading entry %s of the audit log: %w", strconv.FormatUint(sequence, 10), err)
 	}
+	e, signed := l.entryOf(sequence, m.Data, m.Header)
+	return e, signed, nil
+}
+
+// entryOf is the entry in a message, and whether its signature is right.
+func (l *Log) entryOf(sequence uint64, body []byte, headers nats.Header) (*Entry, bool) {
 	e := &Entry{}
 	// What does not parse has a hash, and is found out by its signature.
-	_ = json.Unmarshal(m.Data, e)
-	e.Sequence, e.Hash = sequence, hashOf(m.Data)
-	return e, hmac.Equal([]byte(m.Header.Get(header)), []byte(l.sign(m.Data))), nil
+	_ = json.Unmarshal(body, e)
+	e.Sequence, e.Hash = sequence, hashOf(body)
+	return e, hmac.Equal([]byte(headers.Get(header)), []byte(l.sign(body)))
 }
 
 func (l *Log) sign(body []byte) string {

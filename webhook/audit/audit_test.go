@@ -27,6 +27,7 @@ type store struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	master seal.MasterKey
+	first  uint64 // sequence of what forge leaves; 0 is 1
 }
 
 func newStore(t *testing.T) *store {
@@ -36,7 +37,7 @@ func newStore(t *testing.T) *store {
 	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
 	js, err := jetstream.New(b.Bridge())
 	must(t, err)
-	return &store{b.Bridge(), js, seal.NewMasterKey()}
+	return &store{nc: b.Bridge(), js: js, master: seal.NewMasterKey()}
 }
 
 func (s *store) open(t *testing.T) *audit.Log {
@@ -109,6 +110,7 @@ func (s *store) forge(t *testing.T, change func([]*nats.Msg) []*nats.Msg) {
 		messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
 	}
 	config := stream.CachedInfo().Config
+	config.FirstSeq = max(s.first, 1)
 	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
 	_, err = s.js.CreateStream(t.Context(), config)
 	must(t, err)
@@ -154,6 +156,50 @@ func TestTamperingIsFound(t *testing.T) {
 				t.Errorf("got %+v, want entry %d found", report, test.at)
 			}
 		})
+	}
+}
+
+// TestAllOfALongLogIsRead has more entries than are read at once, and more that
+// are wrong than a report holds: it is still told of the last one.
+func TestAllOfALongLogIsRead(t *testing.T) {
+	s := newStore(t)
+	l := s.open(t)
+	const entries = 230
+	for range entries {
+		must(t, l.Append(t.Context(), "x", "y", audit.Done, nil))
+	}
+	whole, err := l.Verify(t.Context())
+	must(t, err)
+	head, err := l.List(t.Context(), 0, 1)
+	must(t, err)
+	if !whole.Intact || whole.Entries != entries || whole.Sequence != entries || whole.Hash != head[0].Hash {
+		t.Errorf("got %+v, want %d entries and the last one's hash %s", whole, entries, head[0].Hash)
+	}
+	s.forge(t, func(m []*nats.Msg) []*nats.Msg {
+		for i := range 120 {
+			m[i].Data = append(m[i].Data, ' ')
+		}
+		return m
+	})
+	broken, err := s.open(t).Verify(t.Context())
+	must(t, err)
+	if len(broken.Broken) != 100 || broken.Sequence != entries || broken.Hash != head[0].Hash {
+		t.Errorf("got %d findings up to entry %d, hash %s, want 100, %d and %s", len(broken.Broken), broken.Sequence, broken.Hash, entries, head[0].Hash)
+	}
+}
+
+func TestMissingEntriesAreFound(t *testing.T) {
+	s := newStore(t)
+	l := s.open(t)
+	for range 5 {
+		must(t, l.Append(t.Context(), "x", "y", audit.Done, nil))
+	}
+	s.first = 4
+	s.forge(t, func(m []*nats.Msg) []*nats.Msg { return m[3:] })
+	report, err := s.open(t).Verify(t.Context())
+	must(t, err)
+	if len(report.Broken) != 4 || report.Broken[2].Why != "the entry is missing" || report.Broken[3].Sequence != 4 || report.Sequence != 5 {
+		t.Errorf("got %+v, want entries 1 to 3 missing and 4 that does not follow", report)
 	}
 }
 

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxBroken bounds the findings of one verification.
-const maxBroken = 100
+const (
+	maxBroken   = 100 // findings of one verification
+	verifyBatch = 100 // entries that are read at once; the largest have 256 KiB
+	// readerTime is how long NATS keeps the reader of a verification that broke
+	// off.
+	readerTime = 30 * time.Second
+)
 
 // Report is what a verification found. Whoever keeps Sequence and Hash somewhere
 // else can tell later that nothing up to there was cut off or replaced.
@@ -54,28 +60,84 @@ func (l *Log) List(ctx context.Context, before uint64, limit int) ([]Entry, erro
 
 // Verify reads all entries and follows the chain.
 func (l *Log) Verify(ctx context.Context) (*Report, error) {
-	info, err := l.stream.Info(ctx)
+	r, err := l.verify(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("verifying the audit log: %w", err)
 	}
+	r.Intact = len(r.Broken) == 0
+	return r, nil
+}
+
+func (l *Log) verify(ctx context.Context) (*Report, error) {
+	info, err := l.stream.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
 	r := &Report{Entries: info.State.Msgs, Hash: first, Broken: []Broken{}}
-	for sequence := uint64(1); sequence <= info.State.LastSeq && len(r.Broken) < maxBroken; sequence++ {
-		e, signed, err := l.get(ctx, sequence)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			r.Broken = append(r.Broken, Broken{sequence, "the entry is missing"})
-			continue
-		}
+	reader, err := l.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: readerTime,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for next, last := uint64(1), info.State.LastSeq; next <= last; {
+		batch, err := reader.Fetch(int(min(verifyBatch, last-next+1)), jetstream.FetchMaxWait(requestTimeout))
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case !signed:
-			r.Broken = append(r.Broken, Broken{sequence, "the entry was changed or slipped in: its signature is wrong"})
-		case e.Previous != r.Hash:
-			r.Broken = append(r.Broken, Broken{sequence, "the entry does not follow the one before it: something was changed, left out or put in another order"})
+		began := next
+		for m := range batch.Messages() {
+			meta, err := m.Metadata()
+			if err != nil {
+				return nil, err
+			}
+			if sequence := meta.Sequence.Stream; sequence >= next && sequence <= last {
+				if err := l.oneByOne(ctx, r, next, sequence); err != nil {
+					return nil, err
+				}
+				e, signed := l.entryOf(sequence, m.Data(), m.Headers())
+				r.follow(e, signed)
+				next = sequence + 1
+			}
 		}
-		r.Sequence, r.Hash = sequence, e.Hash
+		if next == began { // nothing more comes
+			return r, l.oneByOne(ctx, r, next, last+1)
+		}
 	}
-	r.Intact = len(r.Broken) == 0
-	return r, nil
+	return r, ctx.Err()
+}
+
+// oneByOne looks for the entries from a sequence to before another that were not
+// read with the others: they are missing, or got lost on their way here. What is
+// missing beyond what a report holds is not looked for.
+func (l *Log) oneByOne(ctx context.Context, r *Report, from, to uint64) error {
+	for sequence := from; sequence < to && len(r.Broken) < maxBroken; sequence++ {
+		e, signed, err := l.get(ctx, sequence)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			r.broken(sequence, "the entry is missing")
+		case err != nil:
+			return err
+		default:
+			r.follow(e, signed)
+		}
+	}
+	return nil
+}
+
+// follow goes one entry further.
+func (r *Report) follow(e *Entry, signed bool) {
+	switch {
+	case !signed:
+		r.broken(e.Sequence, "the entry was changed or slipped in: its signature is wrong")
+	case e.Previous != r.Hash:
+		r.broken(e.Sequence, "the entry does not follow the one before it: something was changed, left out or put in another order")
+	}
+	r.Sequence, r.Hash = e.Sequence, e.Hash
+}
+
+func (r *Report) broken(sequence uint64, why string) {
+	if len(r.Broken) < maxBroken {
+		r.Broken = append(r.Broken, Broken{sequence, why})
+	}
 }
