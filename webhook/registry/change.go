@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -62,12 +63,26 @@ func (r *Registry) CreatePartner(ctx context.Context, p *Partner) error {
 	return err
 }
 
-// CreateRegistration stores a new registration.
+// CreateRegistration stores a new registration; ErrExists if the sheet is
+// registered, a TakenError if a partner gets another sheet under one of the
+// names. An error of another kind may leave it stored.
 func (r *Registry) CreateRegistration(ctx context.Context, reg *Registration) error {
-	if err := r.notes(ctx, webhookKey+reg.ID, nil, reg); err != nil {
+	// Names claimed before an earlier registration of the sheet has gone would go
+	// with it.
+	if _, err := r.FreshRegistration(ctx, reg.ID); err == nil {
+		return ErrExists
+	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	_, err := r.put(ctx, webhookKey+reg.ID, reg, 0)
+	reg.claimed = r.namesFor(reg.ID)
+	err := reg.claimed.change(ctx, nil, reg.Shares)
+	if err == nil {
+		err = r.notes(ctx, webhookKey+reg.ID, nil, reg)
+	}
+	if err == nil {
+		_, err = r.put(ctx, webhookKey+reg.ID, reg, 0)
+	}
+	reg.claimed.settle(ctx, err)
 	return err
 }
 
@@ -89,16 +104,23 @@ func (r *Registry) UpdatePartner(ctx context.Context, name string, change func(*
 }
 
 // UpdateRegistration changes a registration as the bucket has it and returns it
-// as it was stored.
+// as it was stored. Shares that it adds claim their names, TakenError if they
+// are another registration's; those of shares that it drops are given back.
 func (r *Registry) UpdateRegistration(ctx context.Context, id string, change func(*Registration) error) (*Registration, error) {
 	var now *Registration
+	names := r.namesFor(id)
 	revision, err := stored(ctx, r, webhookKey+id, func(reg *Registration, revision uint64) error {
 		now, reg.Revision = reg, revision
 		if err := r.open(reg); err != nil {
 			return err
 		}
-		return change(reg)
+		before := slices.Clone(reg.Shares)
+		if err := change(reg); err != nil {
+			return err
+		}
+		return names.change(ctx, before, reg.Shares)
 	})
+	names.settle(ctx, err)
 	if err != nil {
 		return nil, err
 	}
@@ -153,10 +175,17 @@ func (r *Registry) DeletePartner(ctx context.Context, p *Partner) error {
 	return r.remove(ctx, partnerKey+p.Name, p.Revision)
 }
 
-// DeleteRegistration removes a registration as it was read.
+// DeleteRegistration removes a registration as it was read, and gives the names
+// of its shares back.
 func (r *Registry) DeleteRegistration(ctx context.Context, reg *Registration) error {
 	if err := r.notes(ctx, webhookKey+reg.ID, reg, nil); err != nil {
 		return err
 	}
-	return r.remove(ctx, webhookKey+reg.ID, reg.Revision)
+	names := r.namesFor(reg.ID)
+	err := names.change(ctx, reg.Shares, nil)
+	if err == nil {
+		err = r.remove(ctx, webhookKey+reg.ID, reg.Revision)
+	}
+	names.settle(ctx, err)
+	return err
 }

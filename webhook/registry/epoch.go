@@ -31,25 +31,17 @@ type incarnation struct {
 // positions that mean nothing any more. Look is called after what is remembered
 // was read, so that what others saw meanwhile is never more than what it sees.
 func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.Context) (Sighting, error)) (string, error) {
+	was, revision, err := r.incarnation(ctx, partner)
+	if err != nil {
+		return "", err
+	}
 	for range attempts {
-		value, revision, err := r.fresh(ctx, epochKey+partner)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		seen, err := look(ctx)
+		if err != nil {
 			return "", err
 		}
-		seen, lookErr := look(ctx)
-		if lookErr != nil {
-			return "", lookErr
-		}
-		var was incarnation
-		if err == nil {
-			if err := json.Unmarshal(value, &was); err != nil {
-				return "", fmt.Errorf("reading the epoch of partner %s: %w", partner, err)
-			}
-		} else {
-			revision = 0
-		}
 		now := incarnation{Epoch: was.Epoch, Sighting: seen}
-		if was.Epoch == "" || !was.Created.Equal(seen.Created) || seen.Sequence < was.Sequence || was.Store != seen.Store {
+		if !was.goesOn(seen) {
 			now.Epoch = uuid.NewString()
 		}
 		if now == was {
@@ -62,8 +54,38 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrExists) {
 			return "", err
 		}
+		other, stands, err := r.incarnation(ctx, partner)
+		if err != nil {
+			return "", err
+		}
+		// Whoever was faster and saw as much has written what we would.
+		if same := now.Epoch == was.Epoch; (other.Epoch == was.Epoch) == same && now.goesOn(other.Sighting) {
+			return other.Epoch, nil
+		}
+		was, revision = other, stands
 	}
 	return "", fmt.Errorf("remembering the epoch of partner %s: %w", partner, ErrConflict)
+}
+
+// incarnation reads what is remembered of a partner's stream, and its revision;
+// nothing and 0 where nothing is.
+func (r *Registry) incarnation(ctx context.Context, partner string) (was incarnation, revision uint64, err error) {
+	value, revision, err := r.fresh(ctx, epochKey+partner)
+	if errors.Is(err, ErrNotFound) {
+		return was, 0, nil
+	}
+	if err != nil {
+		return was, 0, err
+	}
+	if err := json.Unmarshal(value, &was); err != nil {
+		return was, 0, fmt.Errorf("reading the epoch of partner %s: %w", partner, err)
+	}
+	return was, revision, nil
+}
+
+// goesOn tells whether what is seen is the same stream, as it was or longer.
+func (was *incarnation) goesOn(seen Sighting) bool {
+	return was.Epoch != "" && was.Created.Equal(seen.Created) && was.Sequence <= seen.Sequence && was.Store == seen.Store
 }
 
 // ForgetEpoch forgets a partner's stream.

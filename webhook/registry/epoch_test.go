@@ -44,8 +44,9 @@ func TestEpoch(t *testing.T) {
 	}
 }
 
-// TestEpochOfALivelyStream has several workers look at a stream that grows: none
-// may believe that its sequence fell because another one looked later.
+// TestEpochOfALivelyStream has as many workers look at a stream that grows as
+// there may be: none may believe that its sequence fell because another one
+// looked later, nor give up since others write.
 func TestEpochOfALivelyStream(t *testing.T) {
 	t.Parallel()
 	r := loaded(t, newStore(t))
@@ -56,7 +57,7 @@ func TestEpochOfALivelyStream(t *testing.T) {
 	want, err := r.Epoch(t.Context(), "acme", look)
 	must(t, err)
 	var workers sync.WaitGroup
-	for range 4 {
+	for range 32 {
 		workers.Go(func() {
 			for range 20 {
 				if got, err := r.Epoch(t.Context(), "acme", look); err != nil || got != want {

@@ -18,6 +18,7 @@ const (
 	ownerKey   = "owner."
 	partnerKey = "partner."
 	webhookKey = "webhook."
+	nameKey    = "name." // <partner>.<sheet>
 )
 
 // apply takes over one change of the bucket, from the watch or from our own
@@ -28,6 +29,10 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 		return r.keys.load(value, revision)
 	}
 	owner, partner, reg, err := r.decode(key, value, revision, deleted)
+	if err != nil {
+		return err
+	}
+	held, err := decodeClaim(key, value, revision, deleted)
 	if err != nil {
 		return err
 	}
@@ -45,6 +50,8 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 		replace(r.partners, name, partner)
 	case webhookKey:
 		replace(r.webhooks, name, reg)
+	case nameKey:
+		replace(r.names, key, held)
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})

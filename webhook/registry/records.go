@@ -153,6 +153,7 @@ type Registration struct {
 
 	Revision uint64  `json:"-"`
 	opened   *opened // secrets, unsealed once when the record came; behind a pointer nothing prints them
+	claimed  *names  // by CreateRegistration
 }
 
 // opened holds what a registration's sealed fields say.

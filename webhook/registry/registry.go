@@ -49,6 +49,8 @@ type Registry struct {
 	owners    map[string]*Owner
 	partners  map[string]*Partner
 	webhooks  map[string]*Registration
+	names     map[string]*claim // by key
+	begun     time.Time         // when the bucket was opened
 	loaded    chan struct{} // closed when all records have been read once
 	changed   chan struct{} // closed and replaced at each change
 }
@@ -78,6 +80,8 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		owners:    map[string]*Owner{},
 		partners:  map[string]*Partner{},
 		webhooks:  map[string]*Registration{},
+		names:     map[string]*claim{},
+		begun:     time.Now(),
 		loaded:    make(chan struct{}),
 		changed:   make(chan struct{}),
 	}
@@ -172,7 +176,6 @@ func (r *Registry) fresh(ctx context.Context, key string) ([]byte, uint64, error
 		Error   *jetstream.APIError `json:"error"`
 		Message struct {
 			Sequence uint64 `json:"seq"`
-			Header   []byte `json:"hdrs"`
 			Data     []byte `json:"data"`
 		} `json:"message"`
 	}
@@ -189,6 +192,11 @@ func (r *Registry) fresh(ctx context.Context, key string) ([]byte, uint64, error
 	}
 	return answer.Message.Data, answer.Message.Sequence, nil
 }
+
+// unsureError is of a write that may have been stored: its answer did not come.
+type unsureError struct{ error }
+
+func (e unsureError) Unwrap() error { return e.error }
 
 // put stores a record that had the revision, 0 for a new one.
 func (r *Registry) put(ctx context.Context, key string, record any, revision uint64) (uint64, error) {
@@ -210,7 +218,7 @@ func (r *Registry) put(ctx context.Context, key string, record any, revision uin
 	case isConflict(err):
 		return 0, ErrConflict
 	case err != nil:
-		return 0, fmt.Errorf("storing record %s: %w", key, err)
+		return 0, unsureError{fmt.Errorf("storing record %s: %w", key, err)}
 	}
 	return stored, r.apply(key, value, stored, false)
 }
