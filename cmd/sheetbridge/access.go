@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
@@ -15,31 +15,23 @@ import (
 const maxName = 80
 
 func accessCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "access OWNER",
 		Short: "Compare what an owner's token can reach with what is shared",
 		Long: "Compare what an owner's token can reach in Smartsheet with what is shared through the bridge, and say how to have less.\n" +
-			"It asks a running service, at " + prefix + "_ADMIN_URL (http://127.0.0.1:8081 unless set) with " + prefix + "_ADMIN_TOKEN;\n" +
-			"a read-only token will do. The owner's token is not shown.",
+			"The owner's token is not shown.\n" + askingHelp,
 		Example: "  sheetbridge access ops",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !events.ValidName(args[0]) {
-				return &usageError{fmt.Errorf("%q is no owner's name", args[0])}
-			}
-			client, err := adminFromEnv()
-			if err != nil {
-				return &usageError{err}
-			}
-			defer client.close()
-			var report admin.Access
-			if err := client.call(cmd.Context(), http.MethodGet, "/v1/owners/"+args[0]+"/access", nil, &report); err != nil {
-				return err
-			}
-			_, err = fmt.Fprint(cmd.OutOrStdout(), accessText(&report))
-			return err
-		},
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: complete(ownersPath, "name"),
 	}
+	return asks(cmd, func(q *asking, args []string) error {
+		if err := named("owner", args[0]); err != nil {
+			return err
+		}
+		return ask(q, http.MethodGet, ownersPath+"/"+args[0]+"/access", nil, func(w io.Writer, report *admin.Access) error {
+			_, err := fmt.Fprint(w, accessText(report))
+			return err
+		})
+	})
 }
 
 // accessText is the report for people.

@@ -140,30 +140,33 @@ func wayOut(err error) error {
 
 // callsToCommands are the calls that the API's advice names, and the commands
 // that make them; longer ones first.
-var callsToCommands = []struct{ call, command string }{
-	{`GET /v1/owners/([\w{}-]+)/sheets`, "sheetbridge owners sheets $1"},
-	{`POST /v1/owners/([\w{}-]+)/authorize`, "sheetbridge owners authorize $1"},
-	{`PUT /v1/owners/([\w{}-]+)/token`, "sheetbridge owners token $1"},
-	{`POST /v1/owners\b`, "sheetbridge owners add"},
-	{`GET /v1/owners\b`, "sheetbridge owners"},
-	{`GET /v1/partners/([\w{}-]+)/credentials`, "sheetbridge partners credentials $1"},
-	{`PATCH /v1/partners/([\w{}-]+)`, "sheetbridge partners change $1"},
-	{`POST /v1/partners\b`, "sheetbridge partners add"},
-	{`GET /v1/partners\b`, "sheetbridge partners"},
-	{`PUT /v1/webhooks/[\w{}-]+/shares/([\w{}-]+)/([\w{}-]+)`, "sheetbridge shares change $1/$2"},
-	{`POST /v1/webhooks/([\w{}-]+)/(enable|reconcile|rotate-secret)`, "sheetbridge webhooks $2 $1"},
-	{`POST /v1/webhooks\b`, "sheetbridge shares add"},
-	{`GET /v1/webhooks/([\w-]+)`, "sheetbridge webhooks show $1"},
-	{`GET /v1/webhooks\b`, "sheetbridge webhooks"},
-	{`POST /v1/dead/([\w{}-]+)/retry`, "sheetbridge dead retry $1"},
-	{`GET /v1/dead\b`, "sheetbridge dead"},
-	{`GET /v1/doctor\b`, "sheetbridge doctor"},
+var callsToCommands = []struct {
+	call    *regexp.Regexp
+	command string
+}{
+	{regexp.MustCompile(`GET /v1/owners/([\w{}-]+)/sheets`), "sheetbridge owners sheets $1"},
+	{regexp.MustCompile(`POST /v1/owners/([\w{}-]+)/authorize`), "sheetbridge owners authorize $1"},
+	{regexp.MustCompile(`PUT /v1/owners/([\w{}-]+)/token`), "sheetbridge owners token $1"},
+	{regexp.MustCompile(`POST /v1/owners\b`), "sheetbridge owners add"},
+	{regexp.MustCompile(`GET /v1/owners\b`), "sheetbridge owners"},
+	{regexp.MustCompile(`GET /v1/partners/([\w{}-]+)/credentials`), "sheetbridge partners credentials $1"},
+	{regexp.MustCompile(`PATCH /v1/partners/([\w{}-]+)`), "sheetbridge partners change $1"},
+	{regexp.MustCompile(`POST /v1/partners\b`), "sheetbridge partners add"},
+	{regexp.MustCompile(`GET /v1/partners\b`), "sheetbridge partners"},
+	{regexp.MustCompile(`PUT /v1/webhooks/[\w{}-]+/shares/([\w{}-]+)/([\w{}-]+)`), "sheetbridge shares change $1/$2"},
+	{regexp.MustCompile(`POST /v1/webhooks/([\w{}-]+)/(enable|reconcile|rotate-secret)`), "sheetbridge webhooks $2 $1"},
+	{regexp.MustCompile(`POST /v1/webhooks\b`), "sheetbridge shares add"},
+	{regexp.MustCompile(`GET /v1/webhooks/([\w-]+)`), "sheetbridge webhooks show $1"},
+	{regexp.MustCompile(`GET /v1/webhooks\b`), "sheetbridge webhooks"},
+	{regexp.MustCompile(`POST /v1/dead/([\w{}-]+)/retry`), "sheetbridge dead retry $1"},
+	{regexp.MustCompile(`GET /v1/dead\b`), "sheetbridge dead"},
+	{regexp.MustCompile(`GET /v1/doctor\b`), "sheetbridge doctor"},
 }
 
 // inCommands says advice of the API in commands of this program.
 func inCommands(advice string) string {
 	for _, c := range callsToCommands {
-		advice = regexp.MustCompile(c.call).ReplaceAllString(advice, c.command)
+		advice = c.call.ReplaceAllString(advice, c.command)
 	}
 	return advice
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,31 +24,22 @@ func contractCommand() *cobra.Command {
 		Use:   "contract --partner NAME",
 		Short: "Print what a partner gets, as an AsyncAPI 3 document",
 		Long: "Print what a partner gets, as an AsyncAPI 3 document: its servers, the subjects of its shares, the messages and their JSON Schemas.\n" +
-			"No secret is in it: it may be given to the partner. It asks a running service, at " + prefix + "_ADMIN_URL\n" +
-			"(http://127.0.0.1:8081 unless set) with " + prefix + "_ADMIN_TOKEN; a read-only token will do.",
+			"No secret is in it: it may be given to the partner. It is JSON whatever -o says.\n" + askingHelp,
 		Example: "  sheetbridge contract --partner acme > acme.asyncapi.json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !events.ValidName(partner) {
-				return &usageError{fmt.Errorf("--partner %q is no partner's name (see %s --help)", partner, cmd.CommandPath())}
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !events.ValidName(partner) {
+				return fmt.Errorf("--partner %q is no partner's name", partner)
 			}
-			client, err := adminFromEnv()
-			if err != nil {
-				return &usageError{err}
-			}
-			defer client.close()
-			var document json.RawMessage
-			if err := client.call(cmd.Context(), http.MethodGet, "/v1/partners/"+partner+"/contract", nil, &document); err != nil {
-				return err
-			}
-			var text bytes.Buffer
-			if err := json.Indent(&text, document, "", "  "); err != nil {
-				return fmt.Errorf("reading the contract: %w", err)
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(text.String()))
-			return err
+			return cobra.NoArgs(cmd, args)
 		},
 	}
+	asks(cmd, func(q *asking, _ []string) error {
+		document, err := get[json.RawMessage](q.cmd.Context(), q.client, "/v1/partners/"+partner+"/contract")
+		if err != nil {
+			return err
+		}
+		return q.print(document)
+	})
 	cmd.Flags().StringVar(&partner, "partner", "", "`name` of the partner")
 	return cmd
 }

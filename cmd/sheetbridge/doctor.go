@@ -127,7 +127,11 @@ func writeDiagnosis(w io.Writer, colour palette, d *admin.Diagnosis) error {
 			fmt.Fprintf(&b, "         → %s\n", clean(inCommands(c.Todo), 600))
 		}
 	}
-	fmt.Fprintf(&b, "%d looked at: %d ok, %d warnings, %d wrong\n", len(d.Items), count["ok"], count["warning"], count["wrong"])
+	warnings := "warnings"
+	if count["warning"] == 1 {
+		warnings = "warning"
+	}
+	fmt.Fprintf(&b, "%d looked at: %d ok, %d %s, %d wrong\n", len(d.Items), count["ok"], count["warning"], warnings, count["wrong"])
 	_, err := io.WriteString(w, b.String())
 	return err
 }

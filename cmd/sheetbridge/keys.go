@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,35 +16,27 @@ import (
 const rotateTime = 4 * time.Minute
 
 func keysCommand() *cobra.Command {
-	ask := func(use, short, long, method, path string) *cobra.Command {
-		return &cobra.Command{
-			Use: use, Short: short, Long: long, Args: noArguments,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				client, err := adminFromEnv()
-				if err != nil {
-					return &usageError{err}
-				}
-				defer client.close()
-				client.http.Timeout = rotateTime
-				var keys admin.Keys
-				if err := client.call(cmd.Context(), method, path, nil, &keys); err != nil {
-					return err
-				}
+	aboutKeys := func(use, short, long, method, path string) *cobra.Command {
+		cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: noArguments}
+		return asks(cmd, func(q *asking, _ []string) error {
+			q.client.http.Timeout = rotateTime
+			return ask(q, method, path, nil, func(w io.Writer, keys *admin.Keys) error {
+				var b strings.Builder
 				for _, k := range keys.Items {
-					fmt.Fprintf(cmd.OutOrStdout(), "key %s  %-8s  %d values\n", clean(k.ID, 20), clean(k.State, 20), k.Sealed)
+					fmt.Fprintf(&b, "key %s  %-8s  %d values\n", clean(k.ID, 20), clean(k.State, 20), k.Sealed)
 				}
 				if method == http.MethodPost {
-					fmt.Fprintf(cmd.OutOrStdout(), "rotated: %d records sealed anew, %d replicas use the new key\n", keys.Resealed, keys.Replicas)
+					fmt.Fprintf(&b, "rotated: %d records sealed anew, %d replicas use the new key\n", keys.Resealed, keys.Replicas)
 				}
-				return nil
-			},
-		}
+				_, err := io.WriteString(w, b.String())
+				return err
+			})
+		})
 	}
-	cmd := ask("keys", "List the keys that stored secrets are sealed under, or replace them",
-		"List the keys that the stored tokens, secrets and seeds are sealed under. It asks a running service, at "+prefix+"_ADMIN_URL\n"+
-			"(http://127.0.0.1:8081 unless set) with "+prefix+"_ADMIN_TOKEN.",
+	cmd := aboutKeys("keys", "List the keys that stored secrets are sealed under, or replace them",
+		"List the keys that the stored tokens, secrets and seeds are sealed under.\n"+askingHelp,
 		http.MethodGet, "/v1/keys")
-	cmd.AddCommand(ask("rotate", "Replace the key while the service works",
+	cmd.AddCommand(aboutKeys("rotate", "Replace the key while the service works",
 		"Add a key, wait until every replica has it, make it the primary one, seal everything anew and disable the old one.\n"+
 			"Nothing stands still meanwhile; after a failure the same again goes on where it stopped. The master key stays as it is.",
 		http.MethodPost, "/v1/keys/rotate"))

@@ -70,6 +70,12 @@ func commands() *cobra.Command {
 		contractCommand(), accessCommand(), keysCommand(), auditCommand(), healthcheckCommand(), natsAccountsCommand(),
 		ownersCommand(), partnersCommand(), webhooksCommand(), sharesCommand(), deadCommand(), doctorCommand(), explainCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	strictly(root)
+	return root
+}
+
+// strictly makes a wrong argument of any command below the root a usage error.
+func strictly(root *cobra.Command) {
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, given []string) error {
@@ -79,7 +85,32 @@ func commands() *cobra.Command {
 			return nil
 		}
 	}
-	return root
+	// Those that cobra adds would only show their help.
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = knownCommand
+		case "completion":
+			c.Args, c.RunE = noArguments, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			for _, shell := range c.Commands() {
+				shell.Args = noArguments
+			}
+		}
+	}
+}
+
+// knownCommand refuses help on a command that is not there.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+	}
+	if err != nil {
+		return &usageError{err}
+	}
+	return nil
 }
 
 func serveCommand() *cobra.Command {

@@ -37,7 +37,7 @@ func simulateCommand() *cobra.Command {
 			if err := s.check(); err != nil {
 				return &usageError{err}
 			}
-			return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return s.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
@@ -76,7 +76,7 @@ func (s simulation) server() *smartsheettest.Server {
 	return sim
 }
 
-func (s simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
+func (s simulation) run(ctx context.Context, stdout io.Writer) error {
 	sim := s.server()
 	defer sim.Close()
 	seeded, err := smartsheettest.Seed(sim)

@@ -49,7 +49,7 @@ func TestDiagnosisText(t *testing.T) {
 warning  queue given up  2 hints were given up
          → sheetbridge dead says why
 ok       nats sync       always
-3 looked at: 1 ok, 1 warnings, 1 wrong
+3 looked at: 1 ok, 1 warning, 1 wrong
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
