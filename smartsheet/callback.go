@@ -13,7 +13,6 @@ import (
 const (
 	HeaderChallenge         = "Smartsheet-Hook-Challenge"
 	HeaderChallengeResponse = "Smartsheet-Hook-Response"
-	HeaderHookID            = "Smartsheet-Hook-Id"
 )
 
 // Kinds of object and of change in a callback event. Both lists are open.

@@ -42,7 +42,8 @@ type Client struct {
 	// Plain http is for loopback only, see [CheckURL].
 	BaseURL string
 
-	// Token returns the access token; it is asked before every request.
+	// Token returns the access token; it is asked before every request but those
+	// that Renew has given another one for.
 	Token func(ctx context.Context) (string, error)
 
 	// Renew is asked for another token when Smartsheet refuses the one that was

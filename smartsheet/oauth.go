@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -73,6 +74,9 @@ type App struct {
 // LogValue leaves out the secret.
 func (a App) LogValue() slog.Value { return slog.StringValue("app " + a.ClientID) }
 
+// Format leaves out the secret, whatever the verb.
+func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, "app "+a.ClientID) }
+
 // Grant is what a consent gives: a token for the API, and one that makes the
 // next pair. Both are secrets. Where a pair was renewed, Smartsheet refuses the
 // old one at once.
@@ -84,6 +88,11 @@ type Grant struct {
 
 // LogValue leaves out the tokens.
 func (g Grant) LogValue() slog.Value { return slog.GroupValue(slog.Time("expiresAt", g.ExpiresAt)) }
+
+// Format leaves out the tokens, whatever the verb.
+func (g Grant) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "grant until "+g.ExpiresAt.UTC().Format(time.RFC3339))
+}
 
 // ConsentURL is the address to which a user is sent. Smartsheet sends the
 // browser back to the app's redirect URL, with the state as it is here and

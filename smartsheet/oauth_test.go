@@ -82,7 +82,7 @@ func TestTokensAreAskedForWithAHashedSecret(t *testing.T) {
 	if diff := cmp.Diff(wantForm, *form); diff != "" {
 		t.Errorf("refresh: -want +got:\n%s", diff)
 	}
-	if text := fmt.Sprint(grant.LogValue(), app.LogValue()); strings.Contains(text, "a1") || strings.Contains(text, "secret") {
+	if text := fmt.Sprintf("%v %+v %#v %s %d %v %v", grant, *grant, *grant, app, app, grant.LogValue(), app.LogValue()); strings.Contains(text, "a1") || strings.Contains(text, "secret") {
 		t.Errorf("got %s in a log, want no token and no secret", text)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
 
 const (
@@ -27,12 +26,10 @@ const (
 // SheetQuery says what to read of a sheet. Its zero value is the first page of
 // all rows and columns.
 type SheetQuery struct {
-	RowIDs            []int64   // these rows only, at most MaxRowIDs; those that do not exist are absent. Empty: all
-	ColumnIDs         []int64   // these columns only. Empty: all
-	RowsModifiedSince time.Time // rows changed since; never tells of deleted ones
-	IfVersionAfter    int64     // with no newer version the answer is Unchanged
-	Page              int       // from 1; 0: the first
-	PageSize          int       // rows; 0: 1000, and never fewer than RowIDs
+	RowIDs    []int64 // these rows only, at most MaxRowIDs; those that do not exist are absent. Empty: all
+	ColumnIDs []int64 // these columns only. Empty: all
+	Page      int     // from 1; 0: the first
+	PageSize  int     // rows; 0: 1000, and never fewer than RowIDs
 }
 
 // RowsPerQuery is how many rows one query may name when it names as many
@@ -49,10 +46,7 @@ func (c *Client) Sheet(ctx context.Context, sheetID int64, q SheetQuery) (*Sheet
 		return nil, fmt.Errorf("smartsheet: GET %s: %w", r.route, err)
 	}
 	r.query = query
-	return get(ctx, c, r, func(s *Sheet) bool {
-		s.Unchanged = s.ID == 0 && q.IfVersionAfter > 0 && s.Version > 0
-		return s.ID == sheetID || s.Unchanged
-	})
+	return get(ctx, c, r, func(s *Sheet) bool { return s.ID == sheetID })
 }
 
 func (q SheetQuery) values() (url.Values, error) {
@@ -74,13 +68,6 @@ func (q SheetQuery) values() (url.Values, error) {
 	}
 	if len(q.ColumnIDs) > 0 {
 		v.Set("columnIds", joinIDs(q.ColumnIDs))
-	}
-	if !q.RowsModifiedSince.IsZero() {
-		// Cut to the second: rather a row too many than one too few.
-		v.Set("rowsModifiedSince", q.RowsModifiedSince.UTC().Format(time.RFC3339))
-	}
-	if q.IfVersionAfter > 0 {
-		v.Set("ifVersionAfter", strconv.FormatInt(q.IfVersionAfter, 10))
 	}
 	return v, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -78,21 +77,17 @@ func TestSheetQuery(t *testing.T) {
 	for i := range ids {
 		ids[i] = int64(i + 1)
 	}
-	since := time.Date(2026, 11, 20, 11, 0, 5, 999e6, time.FixedZone("", 3600))
 	const cells = "include=objectValue,columnType,writerInfo"
 	tests := map[string]struct {
 		query SheetQuery
 		want  string
 	}{
-		"zero":          {SheetQuery{}, cells + "&level=2&page=1&pageSize=1000"},
-		"page":          {SheetQuery{Page: 3, PageSize: 500}, cells + "&level=2&page=3&pageSize=500"},
-		"rows":          {SheetQuery{RowIDs: ids[:2], ColumnIDs: ids[2:5]}, "columnIds=3,4,5&" + cells + "&level=2&page=1&pageSize=2&rowIds=1,2"},
-		"rows, small":   {SheetQuery{RowIDs: ids[:3], PageSize: 2}, cells + "&level=2&page=1&pageSize=3&rowIds=1,2,3"},
-		"rows, large":   {SheetQuery{RowIDs: ids[:1], PageSize: 9}, cells + "&level=2&page=1&pageSize=9&rowIds=1"},
-		"since":         {SheetQuery{RowsModifiedSince: since}, cells + "&level=2&page=1&pageSize=1000&rowsModifiedSince=2026-11-20T10%3A00%3A05Z"},
-		"version":       {SheetQuery{IfVersionAfter: 9}, "ifVersionAfter=9&" + cells + "&level=2&page=1&pageSize=1000"},
-		"most rows":     {SheetQuery{RowIDs: ids}, cells + "&level=2&page=1&pageSize=200&rowIds=" + joinIDs(ids)},
-		"version below": {SheetQuery{IfVersionAfter: -1}, cells + "&level=2&page=1&pageSize=1000"},
+		"zero":        {SheetQuery{}, cells + "&level=2&page=1&pageSize=1000"},
+		"page":        {SheetQuery{Page: 3, PageSize: 500}, cells + "&level=2&page=3&pageSize=500"},
+		"rows":        {SheetQuery{RowIDs: ids[:2], ColumnIDs: ids[2:5]}, "columnIds=3,4,5&" + cells + "&level=2&page=1&pageSize=2&rowIds=1,2"},
+		"rows, small": {SheetQuery{RowIDs: ids[:3], PageSize: 2}, cells + "&level=2&page=1&pageSize=3&rowIds=1,2,3"},
+		"rows, large": {SheetQuery{RowIDs: ids[:1], PageSize: 9}, cells + "&level=2&page=1&pageSize=9&rowIds=1"},
+		"most rows":   {SheetQuery{RowIDs: ids}, cells + "&level=2&page=1&pageSize=200&rowIds=" + joinIDs(ids)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -120,29 +115,25 @@ func TestRowsPerQuery(t *testing.T) {
 		ids[i] = 9007199254740991
 	}
 	for _, columns := range []int{0, 50, 200, 399} {
-		query, err := SheetQuery{RowIDs: ids[:RowsPerQuery(columns)], ColumnIDs: ids[:columns], IfVersionAfter: 1 << 40, RowsModifiedSince: time.Unix(1, 0)}.values()
+		query, err := SheetQuery{RowIDs: ids[:RowsPerQuery(columns)], ColumnIDs: ids[:columns]}.values()
 		if err != nil || len(strings.ReplaceAll(query.Encode(), "%2C", ",")) > 8000 {
 			t.Errorf("%d columns: got a query of %d bytes, %v, want at most 8000", columns, len(query.Encode()), err)
 		}
 	}
 }
 
-func TestSheetUnchanged(t *testing.T) {
-	tests := map[string]struct {
-		after int64
-		body  string
-		want  *Sheet
+func TestSheetIsTheOneAskedFor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body string
+		want *Sheet
 	}{
-		"not newer":          {9, `{"version":9}`, &Sheet{Version: 9, Unchanged: true}},
-		"newer":              {9, `{"id":7,"version":10}`, &Sheet{ID: 7, Version: 10}},
-		"not asked for":      {0, `{"version":9}`, nil},
-		"nothing":            {9, `{}`, nil},
-		"another sheet":      {9, `{"id":8,"version":10}`, nil},
-		"another, no matter": {0, `{"id":8,"version":10}`, nil},
-	}
-	for name, tt := range tests {
+		"it":            {`{"id":7,"version":10}`, &Sheet{ID: 7, Version: 10}},
+		"no sheet":      {`{"version":9}`, nil},
+		"nothing":       {`{}`, nil},
+		"another sheet": {`{"id":8,"version":10}`, nil},
+	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := serve(t, answer(200, tt.body)).Sheet(t.Context(), 7, SheetQuery{IfVersionAfter: tt.after})
+			got, err := serve(t, answer(200, tt.body)).Sheet(t.Context(), 7, SheetQuery{})
 			if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != (tt.want == nil) {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}

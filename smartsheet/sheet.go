@@ -55,10 +55,6 @@ type Row struct {
 
 // Sheet is one page of a sheet: its columns and some of its rows.
 type Sheet struct {
-	// Unchanged: the sheet's version is not after [SheetQuery.IfVersionAfter],
-	// and the answer is Version alone.
-	Unchanged bool `json:"-"`
-
 	ID            int64    `json:"id"`
 	Name          string   `json:"name"`
 	Version       int64    `json:"version"`

@@ -4,21 +4,12 @@ import "context"
 
 // User is who a token speaks for.
 type User struct {
-	ID                   int64   `json:"id"`
-	Email                string  `json:"email"`
-	FirstName            string  `json:"firstName,omitempty"`
-	LastName             string  `json:"lastName,omitempty"`
-	Locale               string  `json:"locale,omitempty"`
-	TimeZone             string  `json:"timeZone,omitempty"`
-	Admin                bool    `json:"admin"`                // a System Admin: may assume other users
-	LicensedSheetCreator bool    `json:"licensedSheetCreator"` // may own sheets
-	Account              Account `json:"account"`
-}
-
-// Account is the organisation a user belongs to.
-type Account struct {
-	ID   int64  `json:"id"`
-	Name string `json:"name"`
+	ID                   int64  `json:"id"`
+	Email                string `json:"email"`
+	FirstName            string `json:"firstName,omitempty"`
+	LastName             string `json:"lastName,omitempty"`
+	Admin                bool   `json:"admin"`                // a System Admin: may assume other users
+	LicensedSheetCreator bool   `json:"licensedSheetCreator"` // may own sheets
 }
 
 // Me asks whom the token speaks for. Any valid token may, whatever its scopes.
