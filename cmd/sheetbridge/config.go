@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
+
+// maxCallback is the most that CALLBACK_LIMIT may be.
+const maxCallback = 1 << 30
 
 // prefix of the environment variables.
 const prefix = "SHEETBRIDGE"
@@ -112,7 +117,7 @@ func loadConfig() (*config, error) {
 	w.add("PUBLIC_URL", checkPublicURL(s.PublicURL))
 	w.add("LISTEN", checkAddress(s.Listen))
 	w.add("ADMIN_LISTEN", checkAddress(s.AdminListen))
-	c.CallbackLimit, err = parseSize(s.CallbackLimit)
+	c.CallbackLimit, err = admin.ParseSize(s.CallbackLimit, 1, maxCallback)
 	w.add("CALLBACK_LIMIT", err)
 	c.AdminTokens, err = admin.ParseTokens(s.AdminToken)
 	w.add("ADMIN_TOKEN", err)
@@ -227,16 +232,24 @@ func masterIn(dir string) func() (seal.MasterKey, error) {
 	}
 }
 
+// checkPublicURL tells why Smartsheet could not call there. It says nothing of
+// what else the text holds: that may be a password. A simulator on this machine
+// calls any port.
 func checkPublicURL(s string) error {
 	if s == "" {
 		return nil
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("%q is no base URL: want https://host[:port][/path]", s)
+	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil {
+		return errors.New("is no base URL: want https://host[:port][/path], without user, query and fragment")
 	}
-	if u.Scheme == "http" {
-		return smartsheet.CheckURL(s)
+	switch {
+	case loopback(u.Hostname()):
+		return nil
+	case u.Scheme == "http":
+		return errors.New("Smartsheet calls https alone: plain http is for a simulator on this machine")
+	case !slices.Contains([]string{"443", "8000", "8008", "8080", "8443"}, cmp.Or(u.Port(), "443")):
+		return fmt.Errorf("Smartsheet does not call port %s: it calls 443, 8000, 8008, 8080 and 8443", u.Port())
 	}
 	return nil
 }
@@ -266,24 +279,4 @@ func parseCount(s string, least, most int) (int, error) {
 		return 0, fmt.Errorf("%q is no number from %d to %d", s, least, most)
 	}
 	return n, nil
-}
-
-// parseSize reads a number of bytes: 1048576, 512KiB, 16MiB, 1GiB, 16MB.
-func parseSize(s string) (int64, error) {
-	units := []struct {
-		suffix string
-		bytes  int64
-	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(s, u.suffix)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-		if err != nil || n <= 0 || n > (1<<30)/u.bytes {
-			break
-		}
-		return n * u.bytes, nil
-	}
-	return 0, fmt.Errorf("%q is no size between 1B and 1GiB, such as 16MiB", s)
 }

@@ -84,14 +84,20 @@ func TestWrongNATS(t *testing.T) {
 	}
 }
 
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{
-		"1": 1, "512B": 512, "4KB": 4000, "4KiB": 4096, "16MiB": 16 << 20, "2 MB": 2e6, "1GiB": 1 << 30,
-		"": 0, "0": 0, "-1": 0, "2GiB": 0, "much": 0, "1.5MiB": 0, "16mib": 0, "99999999999999999999": 0,
+func TestPublicURL(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"": true, "https://bridge.a.example": true, "https://bridge.a.example/": true, "https://bridge.a.example:8443/below/a/path": true,
+		"https://bridge.a.example:443": true, "https://bridge.a.example:8000": true, "https://bridge.a.example:8008": true, "https://bridge.a.example:8080": true,
+		"http://127.0.0.1:8080": true, "http://localhost:41234/x": true, "https://127.0.0.1:9443": true, "http://[::1]:8080": true,
+		"https://bridge.a.example:9443": false, "https://bridge.a.example:80": false, "http://bridge.a.example": false, "bridge.a.example": false, "ftp://bridge.a.example": false,
+		"https://user:a-secret@bridge.a.example": false, "https://bridge.a.example/?key=a-secret": false, "https://:8443": false, "https://a-secret@bridge.a.example:x": false,
 	} {
-		got, err := parseSize(text)
-		if got != want || (err == nil) != (want > 0) {
-			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
+		err := checkPublicURL(url)
+		if (err == nil) != ok {
+			t.Errorf("%q: got %v, want it right: %v", url, err, ok)
+		}
+		if err != nil && strings.Contains(err.Error(), "a-secret") {
+			t.Errorf("%q: a secret is in %v", url, err)
 		}
 	}
 }

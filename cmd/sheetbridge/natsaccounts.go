@@ -88,7 +88,7 @@ func (n natsAccounts) write(o *broker.Operator) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(n.dir, "accounts.conf"), []byte(conf), 0o644); err != nil {
+	if err := writeWhole(filepath.Join(n.dir, "accounts.conf"), []byte(conf), 0o644); err != nil {
 		return err
 	}
 	errs := []error{n.once("bridge.creds", o.BridgeCredentials), n.once("system.creds", o.SystemCredentials)}
@@ -117,5 +117,20 @@ func (n natsAccounts) once(name string, content func() (string, error)) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(text), 0o600)
+	return writeWhole(path, []byte(text), 0o600)
+}
+
+// writeWhole writes a file whole or not at all: a server may include it at any
+// moment, and what is half there would be taken for the whole at the next run.
+func writeWhole(path string, content []byte, mode os.FileMode) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // it is gone where all went well
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
 }

@@ -58,7 +58,7 @@ func makeTLS(dir string, hosts []string) error {
 		{"server.pem", "CERTIFICATE", signed, 0o644}, // last: it says that all are there
 	} {
 		text := pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.content})
-		if err := os.WriteFile(filepath.Join(dir, f.name), text, f.mode); err != nil {
+		if err := writeWhole(filepath.Join(dir, f.name), text, f.mode); err != nil {
 			return err
 		}
 	}

@@ -262,4 +262,11 @@ func TestNATSAccounts(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(n.dir, "partners/initech/initech.creds")); err != nil {
 		t.Error(err)
 	}
+	info, err := os.Stat(filepath.Join(n.dir, "accounts.conf"))
+	if err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("accounts.conf: got %v, %v, want that every server may read it", info, err)
+	}
+	if rest, err := filepath.Glob(filepath.Join(n.dir, ".*")); err != nil || len(rest) > 0 {
+		t.Errorf("got %q, %v, want no half-written files left", rest, err)
+	}
 }

@@ -106,12 +106,12 @@ func (n *NewLimits) apply(l *broker.Limits) (err error) {
 		l.Connections = *n.Connections
 	}
 	if n.Storage != nil {
-		if l.Storage, err = parseSize(*n.Storage, minStorage, maxStorage); err != nil {
+		if l.Storage, err = ParseSize(*n.Storage, minStorage, maxStorage); err != nil {
 			return invalid("limits.storage", "%v", err)
 		}
 	}
 	if n.Payload != nil {
-		if l.Payload, err = parseSize(*n.Payload, minPayload, maxPayload); err != nil {
+		if l.Payload, err = ParseSize(*n.Payload, minPayload, maxPayload); err != nil {
 			return invalid("limits.payload", "%v", err)
 		}
 	}
@@ -167,30 +167,42 @@ func (a *API) catchUp(ctx context.Context, partner string) error {
 	return nil
 }
 
-// sizeUnits are those of sizes, the largest first.
-func sizeUnits() []string { return []string{"TiB", "GiB", "MiB", "KiB"} }
-
-// parseSize reads a number of bytes such as 512KiB, 16MiB, 1GiB or 1048576.
-func parseSize(s string, least, most int64) (int64, error) {
-	number, factor := s, int64(1)
-	for i, unit := range sizeUnits() {
-		if text, ok := strings.CutSuffix(s, unit); ok {
-			number, factor = text, 1<<(10*(len(sizeUnits())-i))
-			break
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n <= 0 || n > most/factor || n*factor < least {
-		return 0, errors.New("want a size from " + formatSize(least) + " to " + formatSize(most) + ", such as 512KiB or 1GiB")
-	}
-	return n * factor, nil
+// sizeUnit is one that a size may be given in.
+type sizeUnit struct {
+	name  string
+	bytes int64
 }
 
-// formatSize writes a number of bytes as parseSize reads it.
+// sizeUnits are those of sizes: binary ones, the largest first, then the others.
+func sizeUnits() (binary, others []sizeUnit) {
+	return []sizeUnit{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}},
+		[]sizeUnit{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}, {"", 1}}
+}
+
+// ParseSize reads a number of bytes such as 512KiB, 16MiB, 16MB or 1048576, which
+// must be in the bounds. Its error names them.
+func ParseSize(s string, least, most int64) (int64, error) {
+	binary, others := sizeUnits()
+	for _, unit := range append(binary, others...) {
+		number, ok := strings.CutSuffix(s, unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n <= 0 || n > most/unit.bytes || n*unit.bytes < least {
+			break
+		}
+		return n * unit.bytes, nil
+	}
+	return 0, errors.New("want a size from " + formatSize(least) + " to " + formatSize(most) + ", such as 512KiB or 1GiB")
+}
+
+// formatSize writes a number of bytes as ParseSize reads it.
 func formatSize(n int64) string {
-	for i, unit := range sizeUnits() {
-		if factor := int64(1) << (10 * (len(sizeUnits()) - i)); n >= factor && n%factor == 0 {
-			return fmt.Sprintf("%d%s", n/factor, unit)
+	binary, _ := sizeUnits()
+	for _, unit := range binary {
+		if n >= unit.bytes && n%unit.bytes == 0 {
+			return fmt.Sprintf("%d%s", n/unit.bytes, unit.name)
 		}
 	}
 	return strconv.FormatInt(n, 10)

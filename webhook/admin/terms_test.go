@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
 // terms are those in an answer, as JSON.
@@ -81,7 +82,7 @@ func TestTermsThatCannotBe(t *testing.T) {
 		`{"limits":{"storage":"1KiB"}}`:     "body.limits.storage",
 		`{"limits":{"storage":"-1GiB"}}`:    "body.limits.storage",
 		`{"limits":{"storage":"99999TiB"}}`: "body.limits.storage",
-		`{"limits":{"storage":"1 GB"}}`:     "body.limits.storage",
+		`{"limits":{"storage":"1 gig"}}`:    "body.limits.storage",
 		`{"limits":{"payload":"16MiB"}}`:    "body.limits.payload",
 		`{"limits":{"consumers":0}}`:        "body.limits.consumers",
 		`{"limits":{"connections":-1}}`:     "body.limits.connections",
@@ -195,5 +196,17 @@ func TestChangedTermsAreFollowedAtOnce(t *testing.T) {
 	w.ok(200, "PATCH", "/v1/partners/acme", `{"limits":{"storage":"2GiB"}}`)
 	if got := waiting(); got != before+1 {
 		t.Errorf("got %d hints, want %d", got, before+1)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"1": 1, "512B": 512, "4KB": 4000, "4KiB": 4096, "16MiB": 16 << 20, "2 MB": 2e6, "1GiB": 1 << 30,
+		"": 0, "0": 0, "-1": 0, "2GiB": 0, "much": 0, "1.5MiB": 0, "16mib": 0, "99999999999999999999": 0,
+	} {
+		got, err := admin.ParseSize(text, 1, 1<<30)
+		if got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
+		}
 	}
 }
