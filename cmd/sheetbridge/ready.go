@@ -65,6 +65,11 @@ func (s *service) natsAnswers(ctx context.Context) error {
 	if !s.nc.IsConnected() {
 		return fmt.Errorf("the connection is %s", strings.ToLower(s.nc.Status().String()))
 	}
+	if s.broker != nil {
+		if err := s.broker.Health(ctx); err != nil {
+			return err
+		}
+	}
 	err := s.inbox.Answers(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("the queue does not answer within %v", readyTime)

@@ -240,6 +240,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 		s.standing.run(following)
 		return nil
 	})
+	g.Go(func() error { return s.watchStore(gctx) })
 	g.Go(func() error { return ignoreClosed(s.public.Serve(s.publicSocket)) })
 	g.Go(func() error { return ignoreClosed(s.admin.Serve(s.adminSock)) })
 	g.Go(func() error {

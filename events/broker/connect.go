@@ -44,7 +44,7 @@ func (b *Broker) Connect(ctx context.Context, partner string, a Account) (*nats.
 // connectOwn opens the connections in the bridge's own accounts.
 func (b *Broker) connectOwn(ctx context.Context, k keys) (err error) {
 	var claims jwt.Permissions
-	claims.Pub.Allow.Add("$SYS.REQ.CLAIMS.*")
+	claims.Pub.Allow.Add("$SYS.REQ.CLAIMS.*", "$SYS.REQ.SERVER.*.HEALTHZ")
 	claims.Sub.Allow.Add(inboxRoot + ".>")
 	if b.sys, err = b.connect(ctx, "sheetbridge accounts", seed(k.System), claims); err != nil {
 		return fmt.Errorf("connect to system account: %w", err)

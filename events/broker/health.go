@@ -1,0 +1,61 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// ErrBroken says that a write to the store failed, as on a full disk. The server
+// takes nothing more into what it could not write until it is started again,
+// even if there is room again.
+var ErrBroken = errors.New("the store of NATS is broken")
+
+// trial is how much must fit into the store for it to be worth a start, bytes.
+const trial = 1 << 20
+
+// Health returns ErrBroken, and which write failed, where the server cannot
+// store; nil where it can.
+func (b *Broker) Health(ctx context.Context) error {
+	msg, err := b.sys.RequestWithContext(ctx, "$SYS.REQ.SERVER."+b.srv.ID()+".HEALTHZ", []byte(`{"details":true}`))
+	if err != nil {
+		return fmt.Errorf("ask for the server's health: %w", err)
+	}
+	var answer struct {
+		Data struct {
+			Errors []struct {
+				Stream string `json:"stream"`
+				Error  string `json:"error"`
+			} `json:"errors"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return fmt.Errorf("read the server's health: %w", err)
+	}
+	for _, e := range answer.Data.Errors {
+		// Other troubles, such as the files of an account that was removed, are not ours to mend.
+		if _, cause, ok := strings.Cut(e.Error, "write error: "); ok {
+			return fmt.Errorf("%w: stream %s: %s", ErrBroken, e.Stream, cause)
+		}
+	}
+	return nil
+}
+
+// TryStore writes to the disk of the store, nil if that can be done.
+func (b *Broker) TryStore() (err error) {
+	f, err := os.CreateTemp(b.dir, "trial-*")
+	if err != nil {
+		return fmt.Errorf("try the store: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	if _, err := f.Write(make([]byte, trial)); err != nil {
+		return fmt.Errorf("try the store: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("try the store: %w", err)
+	}
+	return nil
+}
