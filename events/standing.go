@@ -6,9 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// At says how a share stands that should have the revision: as its partner was
+// told, or has to conclude at that time. Nil is the state of a share of which
+// nothing was ever published.
+func (st *ShareState) At(revision int64, at time.Time) (state State, reason string, to *CompleteTo) {
+	if st == nil || st.Schema == nil || st.Status == nil || st.Status.State == StateEnded && st.StatusSeq > st.SchemaSeq {
+		return StateLoading, "nothing was published yet", nil // or all of it of an earlier share
+	}
+	switch status := st.Status; {
+	case st.Schema.Revision < revision:
+		return StateLoading, "the change was not published yet", nil
+	case status.NextBefore != nil && at.After(*status.NextBefore):
+		return StateStale, "the status was not renewed in time; it was " + string(status.State), status.CompleteTo
+	default:
+		return status.State, status.Reason, status.CompleteTo
+	}
+}
 
 // Usage is how much of a partner's stream there is, and how far its readers are.
 type Usage struct {

@@ -178,27 +178,14 @@ func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares 
 	}
 	now.usage = &usage
 	for i, sh := range list {
-		share := shareNow(sh, states[sh], time.Now())
-		if share.state == events.StateLive && st.service.partners.Trouble(sh.Partner, sh.Sheet, states[sh].Status.CompleteTo) != "" {
-			share.state = events.StateStale // what the stream itself cannot say
+		state, _, to := states[sh].At(sh.Revision, time.Now())
+		if state == events.StateLive && st.service.partners.Trouble(sh.Partner, sh.Sheet, to) != "" {
+			state = events.StateStale // what the stream itself cannot say
 		}
-		now.shares[i] = share
-	}
-	return now
-}
-
-// shareNow says how a share stands: as its partner was told, or has to conclude.
-func shareNow(sh *events.Share, st *events.ShareState, at time.Time) shareStanding {
-	now := shareStanding{sheet: sh.Sheet, state: events.StateLoading}
-	if st == nil || st.Schema == nil || st.Status == nil || st.Schema.Revision < sh.Revision {
-		return now
-	}
-	now.state = st.Status.State
-	if next := st.Status.NextBefore; next != nil && at.After(*next) {
-		now.state = events.StateStale
-	}
-	if to := st.Status.CompleteTo; to != nil {
-		now.complete = to.Time
+		now.shares[i].state = state
+		if to != nil {
+			now.shares[i].complete = to.Time
+		}
 	}
 	return now
 }

@@ -64,7 +64,7 @@ func (a *API) webhooksOf(ctx context.Context, regs []*registry.Registration) []W
 	for range total {
 		select {
 		case s := <-answers:
-			s.enter(&shown[s.webhook], regs[s.webhook])
+			s.enter(&shown[s.webhook])
 		case <-ctx.Done():
 			return shown
 		}
@@ -117,7 +117,7 @@ func (a *API) streamOf(ctx context.Context, name string) (*events.Stream, error)
 }
 
 // enter writes an answer where it belongs.
-func (s standing) enter(w *Webhook, reg *registry.Registration) {
+func (s standing) enter(w *Webhook) {
 	if s.share < 0 {
 		if s.err == nil {
 			w.Backlog = &s.backlog
@@ -132,8 +132,8 @@ func (s standing) enter(w *Webhook, reg *registry.Registration) {
 		}
 		return
 	}
-	var to *events.CompleteTo
-	share.State, share.Reason, to = stand(s.state, share.Revision, time.Now())
+	state, reason, to := s.state.At(share.Revision, time.Now())
+	share.State, share.Reason = string(state), reason
 	share.troubled(s.trouble(to))
 	if share.CompleteTo = (*CompleteTo)(to); to != nil {
 		if w.SheetVersion == nil || to.Version > *w.SheetVersion {
@@ -157,19 +157,4 @@ func (s *Share) troubled(why string) {
 		return
 	}
 	s.Reason = why
-}
-
-// stand says how a share stands that should have the revision: as its partner
-// was told, or has to conclude.
-func stand(st *events.ShareState, revision int64, at time.Time) (state, reason string, to *events.CompleteTo) {
-	switch status := st.Status; {
-	case st.Schema == nil || status == nil || status.State == events.StateEnded && st.StatusSeq > st.SchemaSeq:
-		return string(events.StateLoading), "nothing was published yet", nil // or all of it of an earlier share
-	case st.Schema.Revision < revision:
-		return string(events.StateLoading), "the change was not published yet", nil
-	case status.NextBefore != nil && at.After(*status.NextBefore):
-		return string(events.StateStale), "the status was not renewed in time; it was " + string(status.State), status.CompleteTo
-	default:
-		return string(status.State), status.Reason, status.CompleteTo
-	}
 }
