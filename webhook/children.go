@@ -266,7 +266,7 @@ func (r *run) publishChunk(ctx context.Context, kind events.Kind, ids []int64, r
 		}
 	}
 	slices.Sort(subjects)
-	last, err := r.stream.Last(ctx, sh, slices.Compact(subjects), r.writer.Lock())
+	last, err := r.last(ctx, slices.Compact(subjects))
 	if err != nil {
 		return err
 	}
@@ -307,36 +307,4 @@ func (r *run) livingChildren(ctx context.Context, kind events.Kind) (map[int64]*
 		return nil
 	})
 	return all, err
-}
-
-// childrenOf returns the events that take away what hangs on rows that leave.
-func (r *run) childrenOf(ctx context.Context, leaving map[int64]events.Reading) (map[int64][]events.Event, error) {
-	gone := map[int64][]events.Event{}
-	if len(leaving) == 0 {
-		return gone, nil
-	}
-	for _, kind := range []events.Kind{events.KindComment, events.KindAttachment} {
-		if !r.share.Has(kind) {
-			continue
-		}
-		living, err := r.livingChildren(ctx, kind)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range slices.Sorted(maps.Keys(living)) {
-			row, _ := strconv.ParseInt(living[id].RowID, 10, 64)
-			left, ok := leaving[row]
-			if !ok {
-				continue
-			}
-			evs, err := r.share.Compare(living[id], events.Reading{
-				Kind: kind, ID: id, Version: max(left.Version, living[id].Version), Time: left.Time, Reason: left.Reason, Origin: left.Origin,
-			})
-			if err != nil {
-				return nil, err
-			}
-			gone[row] = append(gone[row], evs...)
-		}
-	}
-	return gone, nil
 }

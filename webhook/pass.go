@@ -50,17 +50,19 @@ type run struct {
 	share  *registry.Share
 	view   *events.View
 	stream *events.Stream
-	state  *events.ShareState
+	state  *events.ShareState // nil until it is open, as the next two are
 	writer *events.Writer
-	origin events.Origin
 	epoch  string
+	origin events.Origin
+	purged uint64 // nothing stands below it, though a copy of the stream may not know yet
 
 	err       error
-	over      bool           // the share has ended
-	early     bool           // something differs from what was published at a newer version
-	tooLarge  int            // rows that the partner's NATS does not take
-	appeared  map[int64]bool // rows that came into view, where what hangs on them is shared
-	changedAt time.Time      // the oldest change that a reconcile found
+	over      bool                              // the share has ended
+	early     bool                              // something differs from what was published at a newer version
+	tooLarge  int                               // rows that the partner's NATS does not take
+	appeared  map[int64]bool                    // rows that came into view, where what hangs on them is shared
+	hanging   map[events.Kind]map[int64][]int64 // what the partner saw on each row, once a row left
+	changedAt time.Time                         // the oldest change that a reconcile found
 }
 
 // run does the pass, from the start again as often as it must.
@@ -212,13 +214,18 @@ func (r *run) open(ctx context.Context) error {
 	if r.stream, err = r.pass.relay.Partners.Stream(ctx, partner); err != nil {
 		return err
 	}
-	if r.state, err = r.stream.State(ctx, &r.share.Share); err != nil {
+	state, err := r.stream.State(ctx, &r.share.Share)
+	if err != nil {
 		return err
 	}
-	r.writer = r.stream.NewWriter(&r.share.Share, r.state.Lock)
+	// Looked at after the state: the lock of a stream that was made anew between
+	// is refused.
+	if r.epoch, err = r.pass.relay.Partners.Epoch(ctx, partner.Name, r.stream); err != nil {
+		return err
+	}
+	r.state, r.writer = state, r.stream.NewWriter(&r.share.Share, state.Lock)
 	r.watch(ctx)
-	r.epoch, err = r.pass.relay.Partners.Epoch(ctx, partner.Name, r.stream)
-	return err
+	return nil
 }
 
 func (r *run) active() bool { return r.err == nil && !r.over }

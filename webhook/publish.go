@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,11 +30,17 @@ func (r *run) publishRows(ctx context.Context, rd reading) error {
 			return err
 		}
 	}
-	for gone := range slices.Chunk(rd.gone, rowsAtOnce) {
-		readings := make([]events.Reading, 0, len(gone))
-		for _, id := range gone {
+	return r.publishDeleted(ctx, rd.gone, rd.version, rd.at)
+}
+
+// publishDeleted publishes that rows are no longer in the sheet, where the
+// partner sees them.
+func (r *run) publishDeleted(ctx context.Context, ids []int64, version int64, at time.Time) error {
+	for chunk := range slices.Chunk(ids, rowsAtOnce) {
+		readings := make([]events.Reading, 0, len(chunk))
+		for _, id := range chunk {
 			readings = append(readings, events.Reading{
-				Kind: events.KindRow, ID: id, Version: rd.version, Time: rd.at,
+				Kind: events.KindRow, ID: id, Version: version, Time: at,
 				Reason: events.ReasonDeleted, Origin: r.origin, ChangeAgent: r.agents(id),
 			})
 		}
@@ -45,13 +52,22 @@ func (r *run) publishRows(ctx context.Context, rd reading) error {
 	return r.writer.Flush(ctx)
 }
 
+// last is what the partner last saw of objects. What was purged it does not see
+// any more: a copy of the stream that answers may have come to the lock and not
+// to the purge, which has no sequence of its own.
+func (r *run) last(ctx context.Context, subjects []string) (map[string]*events.Seen, error) {
+	seen, err := r.stream.Last(ctx, &r.share.Share, subjects, r.writer.Lock())
+	maps.DeleteFunc(seen, func(_ string, s *events.Seen) bool { return s.Sequence < r.purged })
+	return seen, err
+}
+
 // compareRows compares readings of rows with what the partner last saw of them.
 func (r *run) compareRows(ctx context.Context, readings []events.Reading) error {
 	subjects := make([]string, len(readings))
 	for i, now := range readings {
 		subjects[i] = r.share.SubjectOf(now.Kind, now.ID)
 	}
-	last, err := r.stream.Last(ctx, &r.share.Share, subjects, r.writer.Lock())
+	last, err := r.last(ctx, subjects)
 	if err != nil {
 		return err
 	}
@@ -141,19 +157,22 @@ func (r *run) publishGone(ctx context.Context, present map[int64]bool, version i
 	if err != nil {
 		return err
 	}
-	rd := reading{version: version, at: at}
+	var gone []int64
 	for _, subject := range subjects {
 		if _, id, ok := events.ParseSubject(subject); ok && !present[id] {
-			rd.gone = append(rd.gone, id)
+			gone = append(gone, id)
 		}
 	}
-	slices.Sort(rd.gone)
-	return r.publishRows(ctx, rd)
+	slices.Sort(gone)
+	return r.publishDeleted(ctx, gone, version, at)
 }
 
 // complete says in the status that the share shows the sheet as it was at a
 // version, and when to expect the next such word.
 func (r *run) complete(ctx context.Context, to events.CompleteTo, readAt time.Time) error {
+	if r.state.Loaded() { // an older answer that differs in nothing takes nothing back
+		to.Version = max(to.Version, r.state.Status.CompleteTo.Version)
+	}
 	to.Time = to.Time.UTC().Truncate(time.Millisecond)
 	readAt = readAt.UTC().Truncate(time.Millisecond)
 	status := r.status(events.StateLive, "")
@@ -230,17 +249,14 @@ func (p *pass) say(ctx context.Context, runs []*run, state events.State, reason 
 			time.Until(*was.NextBefore) > p.relay.Every {
 			continue
 		}
-		// The lock may be stale after a failed pass: what was added is dropped.
-		w := r.writer
-		if r.err != nil {
+		if r.err != nil { // the lock may be stale; what was added is dropped
 			st, err := r.stream.State(ctx, &r.share.Share)
 			if err != nil {
 				continue
 			}
-			r.state, w = st, r.stream.NewWriter(&r.share.Share, st.Lock)
+			r.state, r.writer = st, r.stream.NewWriter(&r.share.Share, st.Lock)
+			r.watch(ctx)
 		}
-		r.writer = w
-		r.watch(ctx)
 		if err := r.publishStatus(ctx, r.status(state, reason)); err != nil {
 			p.relay.Log.Warn("status could not be published", "partner", r.share.Partner, "sheet", r.share.Sheet, "err", err)
 		}

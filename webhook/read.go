@@ -61,7 +61,12 @@ func (p *pass) read(ctx context.Context) error {
 	if err := p.readChildren(ctx, true); err != nil {
 		return err
 	}
-	p.each(func(r *run) error { return r.complete(ctx, complete, p.began) })
+	p.each(func(r *run) error {
+		if r.early { // it shows what is newer than what was read
+			return nil
+		}
+		return r.complete(ctx, complete, p.began)
+	})
 	return nil
 }
 

@@ -50,9 +50,7 @@ func (r *run) originNow() events.Origin {
 // begin publishes the share's first schema. Whatever stands below is of an
 // earlier share of that name.
 func (r *run) begin(ctx context.Context) error {
-	return r.startRevision(ctx, false, func(at uint64) error {
-		return r.stream.PurgeBelow(ctx, r.share.SubjectAll(), at)
-	})
+	return r.startRevision(ctx, false, func(at uint64) error { return r.purge(ctx, at) })
 }
 
 // revise publishes the schema of a new revision; from then on the lock refuses
@@ -82,6 +80,7 @@ func (r *run) resume(ctx context.Context) error {
 			return err
 		}
 	}
+	r.purged = r.state.SchemaSeq
 	return r.published(ctx)
 }
 
@@ -169,7 +168,16 @@ func (r *run) reset(ctx context.Context, below uint64, narrow narrowing) error {
 			return err
 		}
 	}
-	return r.stream.PurgeBelow(ctx, r.share.SubjectAll(), below)
+	return r.purge(ctx, below)
+}
+
+// purge removes all of the share that stands below the sequence.
+func (r *run) purge(ctx context.Context, below uint64) error {
+	if err := r.stream.PurgeBelow(ctx, r.share.SubjectAll(), below); err != nil {
+		return err
+	}
+	r.purged = below
+	return nil
 }
 
 // narrowing returns what may still be shown of an object, and whether that is
@@ -219,7 +227,7 @@ func (r *run) narrowChunk(ctx context.Context, kind events.Kind, kept bool, chun
 			subjects = append(subjects, r.share.SubjectRow(seen.RowID))
 		}
 		var err error
-		if rows, err = r.stream.Last(ctx, &r.share.Share, subjects, r.writer.Lock()); err != nil {
+		if rows, err = r.last(ctx, subjects); err != nil {
 			return err
 		}
 	}
@@ -278,7 +286,7 @@ func (r *run) living(ctx context.Context, kind events.Kind, below uint64, f func
 	}
 	slices.Sort(subjects)
 	for chunk := range slices.Chunk(subjects, events.MaxBatch/2) {
-		seen, err := r.stream.Last(ctx, &r.share.Share, chunk, r.writer.Lock())
+		seen, err := r.last(ctx, chunk)
 		if err != nil {
 			return err
 		}
@@ -302,7 +310,7 @@ func (r *run) end(ctx context.Context) error {
 		if err := r.publishStatus(ctx, s); err != nil {
 			return err
 		}
-		if err := r.stream.PurgeBelow(ctx, r.share.SubjectAll(), r.writer.Lock()); err != nil {
+		if err := r.purge(ctx, r.writer.Lock()); err != nil {
 			return err
 		}
 	}
