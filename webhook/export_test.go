@@ -10,6 +10,9 @@ import (
 // Handle does the pass of one hint, as the relay does with what the inbox hands out.
 func (r *Relay) Handle(ctx context.Context, h *inbox.Hint) error { return r.handle(ctx, h) }
 
+// CheckClocks does one round of looking for registrations that nobody looks at.
+func (g *Registrar) CheckClocks(ctx context.Context) { g.checkClocks(ctx) }
+
 // SetTimeouts sets for how long a body may drip in, and for how long it waits
 // for others. It must be called before Handler.
 func (rc *Receiver) SetTimeouts(body, room time.Duration) {

@@ -42,11 +42,12 @@ func NewProblem(fault Fault, field, format string, args ...any) *Problem {
 	return &Problem{Fault: fault, Field: field, Detail: fmt.Sprintf(format, args...)}
 }
 
-// inShare puts the place of a share before the field of what is wrong with it.
-func inShare(i int, err error) error {
+// fromRequest turns what is wrong with the request of a share, which stands at a
+// place in the body, into a problem.
+func fromRequest(at string, err error) error {
 	var re *events.RequestError
 	if errors.As(err, &re) {
-		return &Problem{Fault: FaultInvalid, Field: fmt.Sprintf("shares[%d].%s", i, re.Field), Detail: re.Detail}
+		return &Problem{Fault: FaultInvalid, Field: at + re.Field, Detail: re.Detail}
 	}
 	return err
 }

@@ -3,9 +3,9 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -35,7 +35,7 @@ type Registrar struct {
 	Alone     bool          // no other process works on the same registry
 	Log       *slog.Logger
 
-	mu      sync.Mutex // one registration is made at a time: shares must not collide
+	making  turns // by registration
 	looking looking
 	checked checked
 }
@@ -46,8 +46,12 @@ type Registrar struct {
 // undone, and it is answered only when Smartsheet has verified and enabled the
 // webhook. The first load follows by itself.
 func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, requests []events.Request) (reg *registry.Registration, created bool, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	id := registry.RegistrationID(owner, sheetID)
+	done, err := g.making.take(ctx, id)
+	if err != nil {
+		return nil, false, fmt.Errorf("waiting for another who registers the sheet: %w", err)
+	}
+	defer done()
 	o, client, err := g.owner(owner)
 	if err != nil {
 		return nil, false, err
@@ -56,7 +60,6 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	if err != nil {
 		return nil, false, err
 	}
-	id := registry.RegistrationID(owner, sheetID)
 	if err := g.collisions(id, shares); err != nil {
 		return nil, false, err
 	}
@@ -70,21 +73,30 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	}
 	now := time.Now().UTC()
 	reg.SheetName, reg.Shares, reg.CreatedAt, reg.Until = sheet.Name, shares, now, now.Add(creatingTime)
-	if err := g.Registry.CreateRegistration(ctx, reg); errors.Is(err, registry.ErrExists) {
+	active, err := g.make(ctx, client, reg)
+	if errors.Is(err, registry.ErrExists) {
 		return nil, false, NewProblem(FaultConflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
-	} else if err != nil {
-		return nil, false, err
 	}
-	if g.Registry.Owner(owner) == nil { // whoever removed it saw no registration yet
-		g.undo(context.WithoutCancel(ctx), client, reg.ID)
-		return nil, false, NewProblem(FaultConflict, "owner", "owner %q was removed meanwhile", owner)
-	}
-	active, err := g.activate(ctx, client, reg)
 	if err != nil {
-		g.undo(context.WithoutCancel(ctx), client, reg.ID)
-		return nil, false, err
+		g.undo(ctx, client, reg)
+		return nil, false, nameTaken(shares, err)
 	}
-	return active, true, g.follow(ctx, active)
+	return active, true, g.follow(ctx, active.ID)
+}
+
+// make stores a new registration, looks again for those whom it is about, since
+// whoever removed one saw no registration yet, and activates it.
+func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (*registry.Registration, error) {
+	if err := g.Registry.CreateRegistration(ctx, reg); err != nil {
+		return nil, err
+	}
+	if g.Registry.Owner(reg.Owner) == nil {
+		return nil, NewProblem(FaultConflict, "owner", "owner %q was removed meanwhile", reg.Owner)
+	}
+	if err := g.partnersThere(reg.Shares); err != nil {
+		return nil, err
+	}
+	return g.activate(ctx, client, reg)
 }
 
 // activate makes and enables the webhook. Smartsheet calls us while it is being
@@ -139,28 +151,36 @@ func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, 
 	return string(enabled.Status), nil
 }
 
-// undo removes a registration that could not be made, at Smartsheet first. What
-// cannot be removed now is found by Recover.
-func (g *Registrar) undo(ctx context.Context, client *smartsheet.Client, id string) {
-	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
+// undo removes a registration that could not be made, at Smartsheet first, also
+// when nobody waits for it any more. What cannot be removed now Run removes.
+func (g *Registrar) undo(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if err := g.abandon(ctx, client, id); err != nil {
-		g.Log.Warn("a registration that failed could not be removed yet", "registration", id, "err", err)
+	if err := g.abandon(ctx, client, reg); err != nil {
+		g.Log.Warn("a registration that failed could not be removed yet", "registration", reg.ID, "err", err)
 	}
 }
 
 // abandon removes the webhook of an unfinished registration and then the
 // registration. A webhook that was made but not stored is known by its
-// callbackUrl.
-func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, id string) error {
-	reg, err := g.Registry.FreshRegistration(ctx, id)
-	if errors.Is(err, registry.ErrNotFound) {
+// callbackUrl. A nil client is of an owner who is gone: nothing can be removed
+// in its name, and Smartsheet disables what it calls in vain.
+func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was *registry.Registration) error {
+	reg, err := g.Registry.FreshRegistration(ctx, was.ID)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		g.Registry.GiveBack(ctx, was)
+		return nil
+	case err != nil:
+		return err
+	case !reg.CreatedAt.Equal(was.CreatedAt): // another's
+		return nil
+	case reg.Phase == registry.PhaseActive: // only the answer was lost
+		return g.follow(ctx, reg.ID)
+	case reg.Phase != registry.PhaseCreating:
 		return nil
 	}
-	if err != nil || reg.Phase != registry.PhaseCreating {
-		return err
-	}
-	if g.PublicURL != "" {
+	if g.PublicURL != "" && client != nil {
 		for w, err := range client.Webhooks(ctx) {
 			if err != nil {
 				return err
@@ -179,19 +199,6 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, id s
 // CallbackURL is where Smartsheet is told to call. Its last part is a secret.
 func (g *Registrar) CallbackURL(reg *registry.Registration) string {
 	return strings.TrimSuffix(g.PublicURL, "/") + CallbackPath + string(reg.CallbackKey())
-}
-
-// follow has the relay look at the registration now and from then on.
-func (g *Registrar) follow(ctx context.Context, reg *registry.Registration) error {
-	if err := g.Inbox.SetClock(ctx, reg.ID, g.Every); err != nil {
-		return err
-	}
-	return g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
-}
-
-func (g *Registrar) hint(ctx context.Context, id string, h inbox.Hint) error {
-	h.Registration, h.ReceivedAt = id, time.Now()
-	return g.Inbox.Put(ctx, &h)
 }
 
 // owner returns an owner whose access works, and a client for it.
@@ -225,7 +232,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	for i, req := range requests {
 		sh, err := req.Resolve(*sheet)
 		if err != nil {
-			return nil, nil, inShare(i, err)
+			return nil, nil, fromRequest(place(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
 		shares[i] = registry.Share{Share: sh}

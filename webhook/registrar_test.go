@@ -1,10 +1,12 @@
 package webhook_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,6 +14,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // left fails for whatever is left of a registration that was not made.
@@ -29,6 +32,28 @@ func (w *world) left(doing string) {
 	must(w.t, err)
 	if n := s.CachedInfo().State.Msgs; n != 0 {
 		w.t.Errorf("%s: %d hints are left", doing, n)
+	}
+	// Names are given back after the registration is gone.
+	kv, err := js.KeyValue(w.t.Context(), registry.Bucket)
+	must(w.t, err)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		changed := w.registry.Changed()
+		keys, err := kv.ListKeysFiltered(ctx, "name.>")
+		must(w.t, err)
+		var names []string
+		for key := range keys.Keys() {
+			names = append(names, key)
+		}
+		if len(names) == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			w.t.Fatalf("%s: the names %v are left", doing, names)
+		}
 	}
 }
 

@@ -2,30 +2,22 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
-	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// sampleRows is how many rows a dry run shows.
-const sampleRows = 10
-
-// Preview is what a share would show.
-type Preview struct {
-	Share  events.Share
-	Sample []events.Object
-}
-
 func place(i int, field string) string { return fmt.Sprintf("shares[%d].%s", i, field) }
 
-// collisions refuses shares whose names are taken, by one another or by another
-// registration.
+// collisions refuses shares whose names are taken, by one another or, as far as
+// this process knows, by another registration: the registry decides.
 func (g *Registrar) collisions(id string, shares []registry.Share) error {
 	for i, s := range shares {
 		for _, other := range shares[:i] {
@@ -35,8 +27,33 @@ func (g *Registrar) collisions(id string, shares []registry.Share) error {
 		}
 		for _, reg := range g.Registry.Registrations() {
 			if reg.ID != id && reg.Share(s.Partner, s.Sheet) != nil {
-				return NewProblem(FaultConflict, place(i, "sheet"), "partner %q gets another sheet under the name %q already: choose another name", s.Partner, s.Sheet)
+				return nameTaken(shares, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet})
 			}
+		}
+	}
+	return nil
+}
+
+// nameTaken turns the registry's refusal of a share's name into a problem, and
+// leaves other errors as they are.
+func nameTaken(shares []registry.Share, err error) error {
+	var taken *registry.TakenError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	i := slices.IndexFunc(shares, func(s registry.Share) bool { return s.Partner == taken.Partner && s.Sheet == taken.Sheet })
+	if taken.Passing {
+		return NewProblem(FaultConflict, place(i, "sheet"), "the name %q of partner %q is being given to another sheet, or back, at this moment: choose another name, or try again in a few minutes", taken.Sheet, taken.Partner)
+	}
+	return NewProblem(FaultConflict, place(i, "sheet"), "partner %q gets another sheet under the name %q already: choose another name", taken.Partner, taken.Sheet)
+}
+
+// partnersThere looks for the partners of shares again once those are stored:
+// whoever removed one saw no share yet.
+func (g *Registrar) partnersThere(shares []registry.Share) error {
+	for i, s := range shares {
+		if g.Registry.Partner(s.Partner) == nil {
+			return NewProblem(FaultConflict, place(i, "partner"), "partner %q was removed meanwhile", s.Partner)
 		}
 	}
 	return nil
@@ -63,66 +80,12 @@ func (g *Registrar) addShares(ctx context.Context, known *registry.Registration,
 		return nil
 	})
 	if err != nil {
-		return nil, fromRegistry("such registration", err)
+		return nil, fromRegistry("such registration", nameTaken(shares, err))
 	}
-	return reg, g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
-}
-
-// Preview shows what each share would show its partner, and makes nothing.
-func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, requests []events.Request) ([]Preview, error) {
-	o, client, err := g.owner(owner)
-	if err != nil {
+	if err := g.follow(ctx, reg.ID); err != nil {
 		return nil, err
 	}
-	_, shares, err := g.resolve(ctx, o, client, sheetID, requests)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.collisions(registry.RegistrationID(owner, sheetID), shares); err != nil {
-		return nil, err
-	}
-	previews := make([]Preview, len(shares))
-	for i, s := range shares {
-		previews[i].Share = s.Share
-		if previews[i].Sample, err = g.sample(ctx, client, &s.Share); err != nil {
-			return nil, err
-		}
-	}
-	return previews, nil
-}
-
-// sample shows the first rows of a sheet as a share does.
-func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *events.Share) ([]events.Object, error) {
-	partner := g.Registry.Partner(s.Partner)
-	if partner == nil {
-		return nil, NewProblem(FaultConflict, "partner", "partner %q was removed meanwhile", s.Partner)
-	}
-	key, err := g.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
-	if err != nil {
-		return nil, err
-	}
-	view, err := events.NewView(*s, key)
-	if err != nil {
-		return nil, err
-	}
-	sample := []events.Object{}
-	columns := s.ColumnIDs()
-	for page := 1; page <= maxPages && len(sample) < sampleRows; page++ {
-		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: minPage})
-		if err != nil {
-			return nil, FromSmartsheet("reading the sheet", err)
-		}
-		types := typesOf(sheet.Columns)
-		for i := range sheet.Rows {
-			if object, visible := view.Row(&sheet.Rows[i], types); visible && len(sample) < sampleRows {
-				sample = append(sample, object)
-			}
-		}
-		if page*minPage >= sheet.TotalRowCount {
-			break
-		}
-	}
-	return sample, nil
+	return reg, g.partnersThere(shares) // the relay drops the shares of those that are not
 }
 
 // PutShare changes a share. A change that takes something from the partner's
@@ -143,7 +106,7 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 	}
 	now, err := request.Resolve(*sheet)
 	if err != nil {
-		return nil, asProblem(err)
+		return nil, fromRequest("", err)
 	}
 	now.Region = o.Region
 	change := events.DiffShares(share.Share, now)
@@ -197,7 +160,7 @@ func (g *Registrar) changeShare(ctx context.Context, id, partner, name string, c
 	if err != nil {
 		return nil, fromRegistry("share "+partner+"/"+name, err)
 	}
-	return reg, g.hint(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return reg, g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // share finds a share that has not been ended.
@@ -222,24 +185,12 @@ func (g *Registrar) Registration(id string) (*registry.Registration, error) {
 	return reg, nil
 }
 
-func asProblem(err error) error {
-	return unshare(inShare(0, err))
-}
-
-// unshare takes the place of the share off a field, where there is only one.
-func unshare(err error) error {
-	if p, ok := err.(*Problem); ok {
-		p.Field = strings.TrimPrefix(p.Field, "shares[0].")
-	}
-	return err
-}
-
 // Reconcile has the whole sheet compared now.
 func (g *Registrar) Reconcile(ctx context.Context, id string) error {
 	if _, err := g.Registration(id); err != nil {
 		return err
 	}
-	return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true})
+	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true})
 }
 
 // Enable has the webhook looked at and enabled now, and then the sheet compared.
@@ -248,7 +199,7 @@ func (g *Registrar) Enable(ctx context.Context, id string) error {
 		return err
 	}
 	g.looking.forget()
-	return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
+	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
 }
 
 // RotateSecret has Smartsheet make a new shared secret. The old one is accepted
@@ -301,5 +252,5 @@ func (g *Registrar) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return fromRegistry("such registration", err)
 	}
-	return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }

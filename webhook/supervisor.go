@@ -3,7 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -183,7 +183,11 @@ func (g *Registrar) enable(ctx context.Context, client *smartsheet.Client, reg *
 		return err
 	}
 	g.looking.forget()
-	g.Log.Info("webhook updated", "registration", reg.ID, "was", string(w.Status), "status", string(now.Status), "moved", moved)
+	level := slog.LevelInfo
+	if now.Status != smartsheet.WebhookEnabled { // Smartsheet does not reach us
+		level = slog.LevelWarn
+	}
+	g.Log.Log(ctx, level, "webhook updated", "registration", reg.ID, "was", string(w.Status), "status", string(now.Status), "moved", moved)
 	if now.Status == smartsheet.WebhookEnabled && w.Status != smartsheet.WebhookEnabled {
 		// What happened while it was disabled is never told.
 		if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true}); err != nil {
@@ -287,23 +291,6 @@ func (g *Registrar) removeWebhook(ctx context.Context, client *smartsheet.Client
 	return err
 }
 
-// Recover finishes at a start what was cut off: registrations half made are
-// removed, the others are looked at and followed.
-func (g *Registrar) Recover(ctx context.Context) error {
-	for _, reg := range g.Registry.Registrations() {
-		if reg.Phase == registry.PhaseCreating {
-			continue // Sweep has them
-		}
-		if err := g.follow(ctx, reg); err != nil {
-			return fmt.Errorf("following registration %s: %w", reg.ID, err)
-		}
-		if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
-			return fmt.Errorf("following registration %s: %w", reg.ID, err)
-		}
-	}
-	return nil
-}
-
 // secretEvery is how often wrong signatures make us ask for the secret.
 const secretEvery = time.Minute
 
@@ -333,68 +320,4 @@ func (g *Registrar) CheckSecret(ctx context.Context, id string) {
 type checked struct {
 	mu sync.Mutex
 	at map[string]time.Time
-}
-
-// checkEvery is how often registrations are looked for that were left half made.
-const checkEvery = 10 * time.Second
-
-// Run removes registrations that were left half made, and sees that the clocks
-// of the others go, until the context ends.
-func (g *Registrar) Run(ctx context.Context) error {
-	started := time.Now()
-	checked := started
-	tick := time.NewTicker(checkEvery)
-	defer tick.Stop()
-	for {
-		for _, reg := range g.Registry.Registrations() {
-			abandoned := time.Now().After(reg.Until) || (g.Alone && reg.CreatedAt.Before(started))
-			if reg.Phase == registry.PhaseCreating && abandoned {
-				g.sweep(ctx, reg)
-			}
-		}
-		if time.Since(checked) >= g.Every/2 {
-			checked = time.Now()
-			g.checkClocks(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// checkClocks sees that every registration is looked at in time. What cannot be
-// seen to now is at the next round.
-func (g *Registrar) checkClocks(ctx context.Context) {
-	for _, reg := range g.Registry.Registrations() {
-		if reg.Phase == registry.PhaseCreating {
-			continue
-		}
-		switch late, err := g.Inbox.CheckClock(ctx, reg.ID, g.Every); {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			g.Log.Warn("the reconciles of a registration could not be checked", "registration", reg.ID, "err", err)
-			return // NATS is away; it is the same for the others
-		case late:
-			g.Log.Warn("a registration was not looked at in time: it is now", "registration", reg.ID)
-		}
-	}
-}
-
-func (g *Registrar) sweep(ctx context.Context, reg *registry.Registration) {
-	o := g.Registry.Owner(reg.Owner)
-	if o == nil {
-		return
-	}
-	client, err := g.Access.Client(o, budget.Reconcile)
-	if err == nil {
-		err = g.abandon(ctx, client, reg.ID)
-	}
-	if err != nil {
-		g.Log.Warn("a registration that was left half made could not be removed yet", "registration", reg.ID, "err", err)
-		return
-	}
-	g.Log.Info("a registration that was left half made was removed", "registration", reg.ID)
 }

@@ -51,8 +51,8 @@ type Registry struct {
 	webhooks  map[string]*Registration
 	names     map[string]*claim // by key
 	begun     time.Time         // when the bucket was opened
-	loaded    chan struct{} // closed when all records have been read once
-	changed   chan struct{} // closed and replaced at each change
+	loaded    chan struct{}     // closed when all records have been read once
+	changed   chan struct{}     // closed and replaced at each change
 }
 
 // Open opens the bucket over a connection into the bridge's account and makes

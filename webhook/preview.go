@@ -1,0 +1,75 @@
+package webhook
+
+import (
+	"context"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// sampleRows is how many rows a dry run shows.
+const sampleRows = 10
+
+// Preview is what a share would show.
+type Preview struct {
+	Share  events.Share
+	Sample []events.Object
+}
+
+// Preview shows what each share would show its partner, and makes nothing.
+func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, requests []events.Request) ([]Preview, error) {
+	o, client, err := g.owner(owner)
+	if err != nil {
+		return nil, err
+	}
+	_, shares, err := g.resolve(ctx, o, client, sheetID, requests)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.collisions(registry.RegistrationID(owner, sheetID), shares); err != nil {
+		return nil, err
+	}
+	previews := make([]Preview, len(shares))
+	for i, s := range shares {
+		previews[i].Share = s.Share
+		if previews[i].Sample, err = g.sample(ctx, client, &s.Share); err != nil {
+			return nil, err
+		}
+	}
+	return previews, nil
+}
+
+// sample shows the first rows of a sheet as a share does.
+func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *events.Share) ([]events.Object, error) {
+	partner := g.Registry.Partner(s.Partner)
+	if partner == nil {
+		return nil, NewProblem(FaultConflict, "partner", "partner %q was removed meanwhile", s.Partner)
+	}
+	key, err := g.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
+	if err != nil {
+		return nil, err
+	}
+	view, err := events.NewView(*s, key)
+	if err != nil {
+		return nil, err
+	}
+	sample := []events.Object{}
+	columns := s.ColumnIDs()
+	for page := 1; page <= maxPages && len(sample) < sampleRows; page++ {
+		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: minPage})
+		if err != nil {
+			return nil, FromSmartsheet("reading the sheet", err)
+		}
+		types := typesOf(sheet.Columns)
+		for i := range sheet.Rows {
+			if object, visible := view.Row(&sheet.Rows[i], types); visible && len(sample) < sampleRows {
+				sample = append(sample, object)
+			}
+		}
+		if page*minPage >= sheet.TotalRowCount {
+			break
+		}
+	}
+	return sample, nil
+}

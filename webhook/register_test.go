@@ -1,0 +1,208 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// another is a registrar of another replica of the bridge.
+func (w *world) another() *webhook.Registrar {
+	w.t.Helper()
+	log := slog.New(w.opts.log)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	other, err := registry.Open(ctx, w.broker.Bridge(), w.opts.master, 1, log)
+	must(w.t, err)
+	var run sync.WaitGroup
+	run.Go(func() { _ = other.Run(ctx) })
+	w.t.Cleanup(func() { cancel(); run.Wait() })
+	<-other.Loaded()
+	return &webhook.Registrar{Registry: other, Inbox: w.inbox, Access: w.access, Every: time.Hour, Log: log}
+}
+
+// oneColumn is another sheet of the same owner.
+func (w *world) oneColumn() int64 {
+	w.t.Helper()
+	s, err := w.sim.AddSheet(smartsheettest.SheetSpec{Name: "Other", Owner: w.jane, Columns: []smartsheettest.Column{{Title: "No"}}})
+	must(w.t, err)
+	return s.ID
+}
+
+// TestOneNameAtTwoReplicas registers two sheets under one name for one partner
+// at two replicas at once, and adds shares of one name to both.
+func TestOneNameAtTwoReplicas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{idle: true, polling: true})
+	w.addPartner("acme")
+	replicas := []*webhook.Registrar{w.registrar, w.another()}
+	first := []int64{w.oneColumn(), w.oneColumn()}
+	both := func(doing string, request events.Request, sheets []int64) {
+		t.Helper()
+		errs := make([]error, len(replicas))
+		var wg sync.WaitGroup
+		for i, g := range replicas {
+			wg.Go(func() { _, _, errs[i] = g.Register(t.Context(), "ops", sheets[i], []events.Request{request}) })
+		}
+		wg.Wait()
+		if errs[0] == nil && errs[1] == nil {
+			t.Errorf("%s: two sheets have one name for one partner", doing)
+		}
+		for _, err := range errs {
+			if p := (*webhook.Problem)(nil); err != nil && (!errors.As(err, &p) || p.Fault != webhook.FaultConflict || p.Field != "shares[0].sheet") {
+				t.Errorf("%s: got error %v, want that the name is taken", doing, err)
+			}
+		}
+	}
+	for i, g := range replicas {
+		_, _, err := g.Register(t.Context(), "ops", first[i], []events.Request{{Partner: "acme", Sheet: fmt.Sprint("first-", i), Columns: columns("No")}})
+		must(t, err)
+	}
+	for n := range 40 {
+		both("registered", events.Request{Partner: "acme", Sheet: fmt.Sprint("orders-", n), Columns: columns("No")}, []int64{w.oneColumn(), w.oneColumn()})
+		both("added", events.Request{Partner: "acme", Sheet: fmt.Sprint("added-", n), Columns: columns("No")}, first)
+	}
+}
+
+// TestRegisterHungUpAtEachStep: whoever asks hangs up, and the process goes on.
+func TestRegisterHungUpAtEachStep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	w.addPartner("acme")
+	hungUp := 0
+	for n := int64(1); n < 400; n += 3 {
+		f := newFuse(t.Context(), n)
+		_, _, err := w.registrar.Register(f, "ops", w.sheet.ID, []events.Request{everything()})
+		f.cancel()
+		if err == nil && f.left.Load() >= 0 {
+			break
+		}
+		hungUp++
+		doing := fmt.Sprintf("hung up at step %d", n)
+		if reg := w.registry.Registration(w.id()); reg != nil {
+			w.followed(doing)
+			must(t, w.registrar.Delete(t.Context(), w.id()))
+			w.settle()
+		}
+		w.left(doing)
+		if t.Failed() {
+			return
+		}
+	}
+	if hungUp < 8 {
+		t.Errorf("hung up %d times, want more", hungUp)
+	}
+	w.followed("at last")
+}
+
+// followed fails unless the sheet's registration is active, loaded, and looked
+// at again in time.
+func (w *world) followed(doing string) {
+	w.t.Helper()
+	w.settle()
+	if reg := w.registry.Registration(w.id()); reg == nil || reg.Phase != registry.PhaseActive {
+		w.t.Fatalf("%s: got registration %+v, want an active one", doing, reg)
+	}
+	w.check("acme")
+	js, err := jetstream.New(w.broker.Bridge())
+	must(w.t, err)
+	s, err := js.Stream(w.t.Context(), inbox.StreamName)
+	must(w.t, err)
+	if _, err := s.GetLastMsgForSubject(w.t.Context(), "every."+w.id()); err != nil {
+		w.t.Errorf("%s: its clock is not set: %v", doing, err)
+	}
+}
+
+// TestNobodyFollows has a registration that its maker has stored, and nothing
+// after that: NATS did not take it.
+func TestNobodyFollows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{polling: true})
+	w.addPartner("acme")
+	must(t, w.stored(registry.PhaseActive))
+	w.registrar.CheckClocks(t.Context())
+	w.followed("checked")
+}
+
+// stored stores a registration of the sheet as it stands while it is made.
+func (w *world) stored(phase registry.Phase) error {
+	w.t.Helper()
+	reg, err := w.registry.NewRegistration("ops", w.sheet.ID)
+	must(w.t, err)
+	snap, _ := w.sim.Snapshot(w.sheet.ID)
+	sheet := smartsheet.Sheet{ID: snap.ID, Name: snap.Name}
+	for _, c := range snap.Columns {
+		sheet.Columns = append(sheet.Columns, smartsheet.Column{ID: c.ID, Title: c.Title, Type: typeOf(c)})
+	}
+	share, err := everything().Resolve(sheet)
+	must(w.t, err)
+	share.Region, share.Revision = "us", 1
+	reg.Phase, reg.Status, reg.Shares = phase, webhook.StatusPolling, []registry.Share{{Share: share}}
+	reg.CreatedAt, reg.Until = time.Now().UTC(), time.Now().UTC()
+	return w.registry.CreateRegistration(w.t.Context(), reg)
+}
+
+// TestHalfMadeOfNobody: a registration that was left half made is removed though
+// its owner is gone, and its names are free.
+func TestHalfMadeOfNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	w.addPartner("acme")
+	must(t, w.stored(registry.PhaseCreating))
+	must(t, w.registry.DeleteOwner(t.Context(), w.registry.Owner("ops")))
+	w.restart()
+	for w.registry.Registration(w.id()) != nil {
+		changed := w.registry.Changed()
+		select {
+		case <-changed:
+		case <-t.Context().Done():
+			t.Fatal("it is never removed")
+		}
+	}
+	w.left("removed")
+}
+
+// TestPartnerRemovedMeanwhile removes the partner while the sheet is read for it.
+func TestPartnerRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, registered := range map[string]bool{"first share": false, "another share": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requests := []events.Request{}
+			if registered {
+				bolt := everything()
+				bolt.Partner = "bolt"
+				requests = append(requests, bolt)
+			}
+			w := newWorld(t, options{polling: true}, requests...)
+			w.addPartner("acme")
+			var once sync.Once
+			w.access.Observe = func(string, smartsheet.Call) {
+				once.Do(func() { must(t, w.registry.DeletePartner(t.Context(), w.registry.Partner("acme"))) })
+			}
+			_, _, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything()})
+			var p *webhook.Problem
+			if !errors.As(err, &p) || p.Fault != webhook.FaultConflict || p.Field != "shares[0].partner" {
+				t.Errorf("got error %v, want that the partner was removed", err)
+			}
+			w.settle()
+			if !registered {
+				w.left("refused")
+			} else if got := w.registry.Registration(w.id()).Shares; len(got) != 1 || got[0].Partner != "bolt" {
+				t.Errorf("got %d shares, want bolt's alone", len(got))
+			}
+		})
+	}
+}
