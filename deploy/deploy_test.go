@@ -101,6 +101,18 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	}
 }
 
+// TestCommandsHideTokens: an argument is seen by everybody on the machine.
+func TestCommandsHideTokens(t *testing.T) {
+	for _, name := range []string{"runbooks.md", "operations.md"} {
+		if list := matches(`(-H "Authorization[^\n]*|-d '\{"token[^\n]*)`, read(t, name)); len(list) > 0 {
+			t.Errorf("%s has tokens in arguments: %q", name, list)
+		}
+	}
+	if !strings.Contains(read(t, "runbooks.md"), "-H 'Content-Type: application/json'") {
+		t.Error("the API refuses bodies whose type is not said, and api() does not say it")
+	}
+}
+
 // TestLinks follows the relative links of all pages.
 func TestLinks(t *testing.T) {
 	pages := files(t, func(p string) bool { return strings.HasSuffix(p, ".md") })

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How long each step of a stop may take; all of them together are less than five
-// seconds.
+// How long each step of a stop may take: less than five seconds all together, but
+// for the last.
 const (
 	// lastTime is how long a service that stops still takes requests: each is the
 	// last of its connection, so that none is on its way when that is closed.

@@ -68,12 +68,16 @@ func (a *API) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// levelOf is ERROR for our own failures alone. Those of Smartsheet and NATS, and a
+// budget that is used up, were told to whoever asked.
 func levelOf(route string, status int) slog.Level {
 	switch {
-	case status >= http.StatusInternalServerError && route != pathReady:
-		return slog.LevelError
-	case public(route): // asked every few seconds
+	case public(route) && (status < http.StatusInternalServerError || route == pathReady): // asked every few seconds
 		return slog.LevelDebug
+	case status == http.StatusInternalServerError:
+		return slog.LevelError
+	case status > http.StatusInternalServerError:
+		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }
