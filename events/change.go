@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
 // Change is what a share's new definition means for what was published under
@@ -45,7 +47,8 @@ func DiffShares(old, new Share) Change {
 		}
 	}
 	c.sameWhere = new.Where == "" || old.SheetID == new.SheetID && old.Where == new.Where &&
-		maps.Equal(old.cellColumns(), new.cellColumns()) && sameNames(old.Fields, new.Fields)
+		maps.Equal(old.cellColumns(), new.cellColumns()) && maps.Equal(old.FilterTypes, new.FilterTypes) &&
+		sameNames(old.Fields, new.Fields)
 	c.Narrower = c.Narrower || !c.sameWhere || old.SheetID != new.SheetID
 	c.Same = c.sameWhere && old.Where == new.Where && slices.Equal(visible(old.Fields), visible(new.Fields)) &&
 		len(old.Kinds) == len(new.Kinds) && !c.Narrower &&
@@ -127,10 +130,11 @@ func (c Change) passes(v *View, after Object) bool {
 		return true
 	}
 	stored := func(column int64) json.RawMessage {
-		if name, ok := c.trueValue[column]; ok {
-			return after.Get(name)
+		name, ok := c.trueValue[column]
+		if !ok || v.share.FilterTypes[column] != v.share.typeOf(column) {
+			return nil
 		}
-		return nil
+		return after.Get(name)
 	}
 	field := func(name string) json.RawMessage { return stored(v.share.column(name)) }
 	cell := func(title string) json.RawMessage { return stored(v.share.Cells[title].ColumnID) }
@@ -155,6 +159,16 @@ func (s *Share) column(name string) int64 {
 		}
 	}
 	return 0
+}
+
+// typeOf is the type of a shared column, empty if it is not shared.
+func (s *Share) typeOf(column int64) smartsheet.ColumnType {
+	for _, f := range s.Fields {
+		if f.ColumnID == column {
+			return f.Type
+		}
+	}
+	return ""
 }
 
 // cellColumns are the columns that the filter names by title.

@@ -64,7 +64,7 @@ func (r Request) Resolve(sheet smartsheet.Sheet) (Share, error) {
 	if s.Kinds, err = r.kinds(); err != nil {
 		return Share{}, err
 	}
-	if s.Cells, err = bindCells(s.Where, s.Fields, sheet.Columns); err != nil {
+	if err := s.bind(sheet.Columns); err != nil {
 		return Share{}, err
 	}
 	return s, nil
@@ -238,30 +238,36 @@ func titlesOf(columns []smartsheet.Column) string {
 	return "its columns are " + strings.Join(titles, ", ")
 }
 
-// bindCells compiles a filter, if there is one, and binds the titles that it
-// names to columns.
-func bindCells(where string, fields []Field, columns []smartsheet.Column) (map[string]BoundCell, error) {
-	if where == "" {
-		return nil, nil
+// bind compiles the filter, if there is one, and binds what it names to columns
+// as they are now.
+func (s *Share) bind(columns []smartsheet.Column) error {
+	if s.Where == "" {
+		return nil
 	}
-	f, err := compileFilter(where, fields)
+	f, err := compileFilter(s.Where, s.Fields)
 	var wrong *filterError
 	if errors.As(err, &wrong) {
-		return nil, refuse("where", "%s", wrong.text)
+		return refuse("where", "%s", wrong.text)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var cells map[string]BoundCell
+	s.FilterTypes = map[int64]smartsheet.ColumnType{}
+	for _, field := range s.Fields {
+		if slices.Contains(f.fields, field.Name) {
+			s.FilterTypes[field.ColumnID] = field.Type
+		}
+	}
 	for _, title := range f.titles {
 		c, err := byTitle(columns, title)
 		if err != nil {
-			return nil, refuse("where", "cells[%q]: %s", clip(title, 100), err)
+			return refuse("where", "cells[%q]: %s", clip(title, 100), err)
 		}
-		if cells == nil {
-			cells = map[string]BoundCell{}
+		if s.Cells == nil {
+			s.Cells = map[string]BoundCell{}
 		}
-		cells[title] = BoundCell{ColumnID: c.ID, Type: c.Type}
+		s.Cells[title] = BoundCell{ColumnID: c.ID}
+		s.FilterTypes[c.ID] = c.Type
 	}
-	return cells, nil
+	return nil
 }

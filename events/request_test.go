@@ -35,10 +35,11 @@ func TestResolve(t *testing.T) {
 		},
 		Where: `state != 'Draft' && cells["Task"] != null && cells.Status != ""`,
 		Cells: map[string]BoundCell{
-			"Task":   {ColumnID: 1, Type: smartsheet.TextNumber},
-			"Status": {ColumnID: 7, Type: smartsheet.Picklist}, // shared too: read once
+			"Task":   {ColumnID: 1},
+			"Status": {ColumnID: 7}, // shared too: read once
 		},
-		Kinds: []Kind{KindRow, KindComment},
+		FilterTypes: map[int64]smartsheet.ColumnType{1: smartsheet.TextNumber, 7: smartsheet.Picklist},
+		Kinds:       []Kind{KindRow, KindComment},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -58,8 +59,8 @@ func TestShareJSON(t *testing.T) {
 	s := Share{
 		Partner: "acme", Sheet: "orders", SheetID: id, Region: smartsheet.EU, Revision: 3,
 		Fields: []Field{{Name: "a", ColumnID: id, Title: "A", Type: smartsheet.Date, Mask: MaskRedact}},
-		Where:  `cells["B"] == a`, Cells: map[string]BoundCell{"B": {ColumnID: id + 1, Type: smartsheet.Date}},
-		Kinds: []Kind{KindRow},
+		Where:  `cells["B"] == a`, Cells: map[string]BoundCell{"B": {ColumnID: id + 1}},
+		Kinds: []Kind{KindRow}, FilterTypes: map[int64]smartsheet.ColumnType{id: smartsheet.Date, id + 1: smartsheet.Picklist},
 	}
 	raw, err := json.Marshal(s)
 	if err != nil {
@@ -67,7 +68,8 @@ func TestShareJSON(t *testing.T) {
 	}
 	want := `{"partner":"acme","sheet":"orders","sheetId":"9007199254740993","region":"eu","revision":3,` +
 		`"fields":[{"as":"a","columnId":"9007199254740993","title":"A","type":"DATE","mask":"redact"}],` +
-		`"where":"cells[\"B\"] == a","cells":{"B":{"columnId":"9007199254740994","type":"DATE"}},"kinds":["row"]}`
+		`"where":"cells[\"B\"] == a","cells":{"B":{"columnId":"9007199254740994"}},"kinds":["row"],` +
+		`"filterTypes":{"9007199254740993":"DATE","9007199254740994":"PICKLIST"}}`
 	if diff := cmp.Diff(want, string(raw)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

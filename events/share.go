@@ -51,8 +51,7 @@ type Field struct {
 // BoundCell is a column that a filter names by title, in cells["Title"], and
 // that was found once, when the share was made.
 type BoundCell struct {
-	ColumnID int64                 `json:"columnId,string"`
-	Type     smartsheet.ColumnType `json:"type"`
+	ColumnID int64 `json:"columnId,string"`
 }
 
 // Share is what one partner may see of one registered sheet. It is stored as
@@ -68,6 +67,10 @@ type Share struct {
 	Where    string               `json:"where,omitempty"` // CEL; empty: every row
 	Cells    map[string]BoundCell `json:"cells,omitempty"` // by the title in Where
 	Kinds    []Kind               `json:"kinds"`
+
+	// FilterTypes are the types that the columns in Where had when the share was
+	// made, by id: what the filter was written for.
+	FilterTypes map[int64]smartsheet.ColumnType `json:"filterTypes,omitempty"`
 }
 
 // Has tells whether the share shows objects of the kind.

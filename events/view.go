@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -39,15 +40,54 @@ func NewView(s Share, maskKey []byte) (*View, error) {
 		}
 	}
 	v.filter = f
+	v.share.FilterTypes = maps.Clone(s.FilterTypes)
+	for _, field := range s.Fields {
+		if _, ok := v.share.FilterTypes[field.ColumnID]; !ok && slices.Contains(f.fields, field.Name) {
+			if v.share.FilterTypes == nil {
+				v.share.FilterTypes = map[int64]smartsheet.ColumnType{}
+			}
+			v.share.FilterTypes[field.ColumnID] = field.Type // a share that was stored without
+		}
+	}
 	return v, nil
 }
 
-// Row returns a row as the share shows it, or false if its filter hides it;
-// a row on which the filter fails is hidden. types are the types of the columns
-// as they were read with the row; a column that is not among them has the type
-// it had when the share was made.
+// FilterFits tells whether the share's filter can be asked on columns of these
+// types: each column that it names is there and holds values as it did when the
+// share was made. Where it does not fit no row is shown, since what the filter
+// hid could come into view. No types at all are not known, and fit.
+func (v *View) FilterFits(types map[int64]smartsheet.ColumnType) bool {
+	if len(types) == 0 {
+		return true
+	}
+	for id, was := range v.share.FilterTypes {
+		if now, ok := types[id]; !ok || !alike(was, now) {
+			return false
+		}
+	}
+	return true
+}
+
+// alike tells whether cells of the two types hold values of one form.
+func alike(a, b smartsheet.ColumnType) bool {
+	form := func(t smartsheet.ColumnType) smartsheet.ColumnType {
+		switch t {
+		case smartsheet.Picklist:
+			return smartsheet.TextNumber
+		case smartsheet.AbstractDateTime:
+			return smartsheet.DateTime
+		}
+		return t
+	}
+	return form(a) == form(b)
+}
+
+// Row returns a row as the share shows it, or false if its filter hides it; a
+// row on which the filter fails is hidden, and so is every row where it does not
+// fit. types are the types of the columns as they were read with the row; a
+// column that is not among them has the type it had when the share was made.
 func (v *View) Row(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) (Object, bool) {
-	if row == nil {
+	if row == nil || v.filter != nil && !v.FilterFits(types) {
 		return nil, false
 	}
 	cells := make(map[int64]*smartsheet.Cell, len(row.Cells))
@@ -55,26 +95,30 @@ func (v *View) Row(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) (
 		cells[row.Cells[i].ColumnID] = &row.Cells[i]
 	}
 	value := func(columnID int64, t smartsheet.ColumnType) json.RawMessage {
-		if read, ok := types[columnID]; ok {
-			t = read
-		}
 		if c := cells[columnID]; c != nil {
 			return fieldValue(c, t)
 		}
 		return null()
 	}
-	after := make(Object, len(v.share.Fields))
-	for i, f := range v.share.Fields {
-		after[i] = Value{Name: f.Name, JSON: value(f.ColumnID, f.Type)}
-	}
-	if v.filter != nil && !v.filter.shows(after.Get, func(title string) json.RawMessage {
-		c := v.share.Cells[title]
-		return value(c.ColumnID, c.Type)
-	}) {
+	if v.filter != nil && !v.passes(value) {
 		return nil, false
 	}
+	after := make(Object, len(v.share.Fields))
 	for i, f := range v.share.Fields {
-		after[i].JSON = f.Mask.apply(v.key, after[i].JSON)
+		t := f.Type
+		if now, ok := types[f.ColumnID]; ok {
+			t = now
+		}
+		after[i] = Value{Name: f.Name, JSON: f.Mask.apply(v.key, value(f.ColumnID, t))}
 	}
 	return after, true
+}
+
+// passes asks the filter about a row's values, in the types for which it was
+// written.
+func (v *View) passes(value func(columnID int64, t smartsheet.ColumnType) json.RawMessage) bool {
+	bound := func(id int64) json.RawMessage { return value(id, v.share.FilterTypes[id]) }
+	return v.filter.shows(
+		func(name string) json.RawMessage { return bound(v.share.column(name)) },
+		func(title string) json.RawMessage { return bound(v.share.Cells[title].ColumnID) })
 }

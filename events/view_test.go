@@ -173,6 +173,49 @@ func TestMasksAreByPartner(t *testing.T) {
 	}
 }
 
+// TestFilterOfChangedColumns: what a filter hides does not come into view when
+// its column is deleted or holds other values than those it was written for.
+func TestFilterOfChangedColumns(t *testing.T) {
+	cell := func(value, object string) *smartsheet.Row {
+		return &smartsheet.Row{Cells: []smartsheet.Cell{{ColumnID: 1, Value: json.RawMessage(`"SO-1"`)}, {ColumnID: 2, Value: json.RawMessage(value), ObjectValue: json.RawMessage(object)}}}
+	}
+	draft := cell(`"Draft"`, ``)
+	for name, c := range map[string]struct {
+		was, now smartsheet.ColumnType // of the filter's column; none: deleted
+		where    string
+		row      *smartsheet.Row
+		fits     bool
+		shown    bool
+	}{
+		"as it was":                    {smartsheet.Picklist, smartsheet.Picklist, `cells["S"] != "Draft"`, draft, true, false},
+		"as it was, another value":     {smartsheet.Picklist, smartsheet.Picklist, `cells["S"] != "Draft"`, cell(`"Open"`, ``), true, true},
+		"deleted":                      {smartsheet.Picklist, "", `cells["S"] != "Draft"`, draft, false, false},
+		"a list now":                   {smartsheet.Picklist, smartsheet.MultiPicklist, `cells["S"] != "Draft"`, cell(`"Draft"`, `{"objectType":"MULTI_PICKLIST","values":["Draft"]}`), false, false},
+		"text now":                     {smartsheet.Checkbox, smartsheet.TextNumber, `cells["S"] != true`, cell(`"true"`, ``), false, false},
+		"text of a number, now either": {smartsheet.Picklist, smartsheet.TextNumber, `cells["S"] != "5"`, cell(`5`, ``), true, false},
+		"nothing is known":             {smartsheet.Picklist, "?", `cells["S"] != "Draft"`, draft, true, false},
+	} {
+		s := Share{
+			Fields: []Field{{Name: "no", ColumnID: 1, Type: smartsheet.TextNumber}}, Where: c.where,
+			Cells: map[string]BoundCell{"S": {ColumnID: 2}}, FilterTypes: map[int64]smartsheet.ColumnType{2: c.was},
+		}
+		types := map[int64]smartsheet.ColumnType{1: smartsheet.TextNumber, 2: c.now}
+		switch c.now {
+		case "":
+			delete(types, 2)
+		case "?":
+			types = nil
+		}
+		view := newView(t, s)
+		if got := view.FilterFits(types); got != c.fits {
+			t.Errorf("%s: got fits %v, want %v", name, got, c.fits)
+		}
+		if o, shown := view.Row(c.row, types); shown != c.shown {
+			t.Errorf("%s: got %s and %v, want shown %v", name, o, shown, c.shown)
+		}
+	}
+}
+
 func TestNewViewRefuses(t *testing.T) {
 	for name, s := range map[string]Share{
 		"hash without key": {Fields: []Field{{Name: "a", ColumnID: 1, Mask: MaskHash}}},
