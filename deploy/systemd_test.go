@@ -37,9 +37,7 @@ func TestSystemdRestartsCrashes(t *testing.T) {
 	}
 	cmd := exec.Command("sh", "-c", `ulimit -c 0; exec "$0" "$@"`, os.Args[0], "-test.run=^TestSystemdRestartsCrashes$")
 	cmd.Env = append(os.Environ(), crash+"=1")
-	for _, set := range matches(`(?m)^Environment=(.*)$`, read(t, "systemd/sheetbridge.service")) {
-		cmd.Env = append(cmd.Env, set)
-	}
+	cmd.Env = append(cmd.Env, matches(`(?m)^Environment=(.*)$`, read(t, "systemd/sheetbridge.service"))...)
 	var exit *exec.ExitError
 	if out, err := cmd.CombinedOutput(); !errors.As(err, &exit) || !strings.Contains(string(out), "on purpose") {
 		t.Fatalf("the crash ended with %v:\n%s", err, out)

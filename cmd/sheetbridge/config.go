@@ -247,9 +247,9 @@ func checkPublicURL(s string) error {
 	case loopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
-		return errors.New("Smartsheet calls https alone: plain http is for a simulator on this machine")
+		return errors.New("plain http is for a simulator on this machine: Smartsheet calls https alone")
 	case !slices.Contains([]string{"443", "8000", "8008", "8080", "8443"}, cmp.Or(u.Port(), "443")):
-		return fmt.Errorf("Smartsheet does not call port %s: it calls 443, 8000, 8008, 8080 and 8443", u.Port())
+		return fmt.Errorf("port %s is none that Smartsheet calls: want 443, 8000, 8008, 8080 or 8443", u.Port())
 	}
 	return nil
 }
