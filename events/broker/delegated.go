@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,8 +55,10 @@ func DelegatedAccount(creds, signingKey seal.Secret) (Account, error) {
 const checkWait = 3 * time.Second
 
 // CheckReader tries the partner's credentials at another NATS: they must read
-// the stream and the partner's subjects, and must neither publish nor listen
-// beyond that. Otherwise whoever gets them could forge events.
+// the stream and the partner's subjects, and must neither publish events, purge
+// or change the stream, nor publish or listen beyond that. Otherwise whoever
+// gets them could forge events. What they try would change nothing if it were
+// allowed; what they may do besides is not found out.
 func CheckReader(ctx context.Context, partner string, o ExternalOptions) error {
 	if err := checkReader(ctx, partner, o); err != nil {
 		return fmt.Errorf("try credentials of partner %s: %w", partner, err)
@@ -66,7 +71,7 @@ func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
 	if err != nil {
 		return err
 	}
-	refused := make(chan error, 8)
+	refused := make(chan error, 16)
 	opts := append(connOptions(o.Name, slog.New(slog.DiscardHandler)),
 		nats.CustomInboxPrefix("_INBOX"), // a partner's
 		nats.UserCredentialBytes([]byte(o.Creds)),
@@ -94,15 +99,14 @@ func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
 		return fmt.Errorf("they cannot read stream %s: %w", stream, err)
 	}
 	subjects := "smartsheet." + partner + ".>"
-	for _, subject := range []string{subjects, ">"} {
-		if _, err := nc.SubscribeSync(subject); err != nil {
-			return err
-		}
-	}
-	if err := nc.Publish("sheetbridge.check."+rand.Text(), nil); err != nil { // no stream takes that
+	if _, err := nc.SubscribeSync(subjects); err != nil {
 		return err
 	}
-	for range 2 {
+	forbidden, err := tryForbidden(nc, partner)
+	if err != nil {
+		return err
+	}
+	for len(forbidden) > 0 {
 		select {
 		case err := <-refused:
 			switch {
@@ -111,9 +115,35 @@ func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
 			case strings.Contains(err.Error(), `"`+subjects+`"`):
 				return fmt.Errorf("they may not subscribe %s", subjects)
 			}
+			forbidden = slices.DeleteFunc(forbidden, func(what string) bool { return strings.Contains(strings.ToLower(err.Error()), what) })
 		case <-ctx.Done():
-			return errors.New("they may do more than read: the signing key must be scoped to what a partner may do")
+			return fmt.Errorf("they may do more than read (%s): the signing key must be scoped to what a partner may do", strings.Join(forbidden, ", "))
 		}
 	}
 	return nil
+}
+
+// tryForbidden tries what a partner must not do, in ways that change nothing,
+// and returns in small letters how the server names what it must refuse.
+func tryForbidden(nc *nats.Conn, partner string) (forbidden []string, err error) {
+	must := func(doing, subject string) { forbidden = append(forbidden, strings.ToLower(doing+` "`+subject+`"`)) }
+	must("subscription to", ">")
+	if _, err := nc.SubscribeSync(">"); err != nil {
+		return nil, err
+	}
+	impossible := nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(math.MaxInt64, 10)}}
+	event := "smartsheet." + partner + ".check"
+	for _, m := range []*nats.Msg{
+		{Subject: "sheetbridge.check." + rand.Text()}, // no stream takes that
+		{Subject: event, Header: impossible},
+		{Subject: "$JS.API.STREAM.PURGE." + stream, Data: fmt.Appendf(nil, `{"filter":%q,"seq":1}`, event)},
+		{Subject: "$JS.API.STREAM.MSG.DELETE." + stream, Data: fmt.Appendf(nil, `{"seq":%d}`, math.MaxInt64)},
+		{Subject: "$JS.API.STREAM.UPDATE." + stream, Data: []byte("-")},
+	} {
+		must("publish to", m.Subject)
+		if err := nc.PublishMsg(m); err != nil {
+			return nil, err
+		}
+	}
+	return forbidden, nil
 }

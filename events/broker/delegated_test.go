@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -43,6 +44,58 @@ func TestDelegatedAccount(t *testing.T) {
 	if err := check(leaf); err == nil {
 		t.Error("got no error for credentials that cannot connect")
 	}
+}
+
+// TestCheckReaderOfWriters checks credentials that may do a little more than read.
+func TestCheckReaderOfWriters(t *testing.T) {
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	for _, subject := range []string{
+		"smartsheet.acme.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.EVENTS", "$JS.API.STREAM.UPDATE.*", "sheetbridge.>",
+	} {
+		t.Run(subject, func(t *testing.T) {
+			t.Parallel()
+			creds := userCreds(t, p, "$JS.API.STREAM.INFO.EVENTS", subject)
+			err := broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+			if err == nil || !strings.Contains(err.Error(), "more than read (publish to ") {
+				t.Errorf("got %v for credentials that may publish there, want them refused", err)
+			}
+		})
+	}
+}
+
+// userCreds are credentials of a user who reads the partner's events and may
+// publish to these subjects.
+func userCreds(t *testing.T, p *partner, subjects ...string) string {
+	t.Helper()
+	signer, err := nkeys.FromSeed([]byte(p.account.Seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jwt.NewUserClaims(public)
+	c.Pub.Allow.Add(subjects...)
+	c.Sub.Allow.Add("smartsheet.acme.>", "_INBOX.>")
+	text, err := c.Encode(signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, err := jwt.FormatUserConfig(text, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(creds)
 }
 
 func TestDelegatedAccountRefuses(t *testing.T) {

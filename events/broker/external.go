@@ -104,21 +104,23 @@ func Retriable(err error) bool {
 	return false
 }
 
-// connectUntil is nats.Connect until ctx ends. What still comes of it then is
+// connectUntil is nats.Connect until ctx ends. A connection that comes later is
 // closed.
 func connectUntil(ctx context.Context, urls string, opts []nats.Option) (*nats.Conn, error) {
 	type result struct {
 		nc  *nats.Conn
 		err error
 	}
-	done := make(chan result, 1)
+	done := make(chan result) // what is not taken is nobody's
 	go func() {
 		nc, err := nats.Connect(urls, opts...)
-		if err == nil && ctx.Err() != nil {
-			nc.Close()
-			nc, err = nil, ctx.Err()
+		select {
+		case done <- result{nc, err}:
+		case <-ctx.Done():
+			if err == nil {
+				nc.Close()
+			}
 		}
-		done <- result{nc, err}
 	}()
 	select {
 	case r := <-done:

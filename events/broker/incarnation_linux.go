@@ -13,15 +13,16 @@ import (
 )
 
 // Incarnation names the store in a directory: the name stays over restarts, and
-// changes when the directory was restored from a copy, which nothing inside the
-// store can tell. A marker file is remembered with its inode and the time of its
-// last change; a copy of it has others. One of the two alone may change without
-// a copy: some file systems number anew at each mount, and whoever adjusts
-// owners of files touches the time.
+// changes when the directory was restored from a copy of its files, which nothing
+// inside the store can tell. A marker file is remembered with its inode and the
+// time of its last change; a copy of it has others. One of the two alone may
+// change without a copy: some file systems number anew at each mount, and whoever
+// adjusts owners of files touches the time. A snapshot of the whole volume keeps
+// both: that one was restored is not noticed.
 func Incarnation(dir string) (string, error) {
 	marker, noted := filepath.Join(dir, "incarnation"), filepath.Join(dir, "incarnation.at")
 	name, err := os.ReadFile(marker)
-	if err == nil {
+	if err == nil && len(name) > 0 {
 		inode, changed, err := identity(marker)
 		if err != nil {
 			return "", err
@@ -34,7 +35,7 @@ func Incarnation(dir string) (string, error) {
 		if wasInode == inode || wasChanged == changed {
 			return string(name), nil
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading which store this is: %w", err)
 	}
 	return newIncarnation(marker, noted)
@@ -42,14 +43,14 @@ func Incarnation(dir string) (string, error) {
 
 func newIncarnation(marker, noted string) (string, error) {
 	name := uuid.NewString()
-	if err := os.WriteFile(marker, []byte(name), 0o600); err != nil {
+	if err := writeFile(marker, []byte(name)); err != nil {
 		return "", fmt.Errorf("noting which store this is: %w", err)
 	}
 	inode, changed, err := identity(marker)
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(noted, []byte(inode+" "+changed), 0o600); err != nil {
+	if err := writeFile(noted, []byte(inode+" "+changed)); err != nil {
 		return "", fmt.Errorf("noting which store this is: %w", err)
 	}
 	return name, nil

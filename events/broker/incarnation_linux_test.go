@@ -57,4 +57,10 @@ func TestIncarnation(t *testing.T) {
 		}
 		first = restored
 	}
+	if err := os.WriteFile(filepath.Join(dir, "incarnation"), nil, 0o600); err != nil { // as a power cut may leave it
+		t.Fatal(err)
+	}
+	if got := incarnation(t, dir); got == "" || got == first {
+		t.Errorf("after its name was lost: got %q, want another", got)
+	}
 }

@@ -48,11 +48,8 @@ func loadKeys(dir string, master seal.MasterKey) (keys, error) {
 	if err != nil {
 		return keys{}, fmt.Errorf("read keys: %w", err)
 	}
-	var file keyFile
-	if err := json.Unmarshal(text, &file); err != nil {
-		return keys{}, fmt.Errorf("read keys in %s: %w", path, err)
-	}
-	sealer, err := seal.Open(master, file.Keyset)
+	var k keys
+	err = openSeeds(text, master, keysName, &k)
 	if errors.Is(err, seal.ErrWrongKey) {
 		return keys{}, fmt.Errorf("the master key is not the one that %s was made with: give that one, "+
 			"or, to start with nothing, a new directory: %w", dir, err)
@@ -60,15 +57,27 @@ func loadKeys(dir string, master seal.MasterKey) (keys, error) {
 	if err != nil {
 		return keys{}, fmt.Errorf("read keys in %s: %w", path, err)
 	}
-	seeds, err := sealer.Open(file.Seeds, keysName)
-	if err != nil {
-		return keys{}, fmt.Errorf("read keys in %s: %w", path, err)
-	}
-	var k keys
-	if err := json.Unmarshal(seeds, &k); err != nil {
-		return keys{}, fmt.Errorf("read keys in %s: not what was written", path)
-	}
 	return k, nil
+}
+
+// openSeeds reads what sealSeeds wrote under the name.
+func openSeeds(text []byte, master seal.MasterKey, name string, seeds any) error {
+	var file keyFile
+	if err := json.Unmarshal(text, &file); err != nil {
+		return err
+	}
+	sealer, err := seal.Open(master, file.Keyset)
+	if err != nil {
+		return err
+	}
+	plain, err := sealer.Open(file.Seeds, name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(plain, seeds); err != nil {
+		return errors.New("not what was written") // the cause would tell of the seeds
+	}
+	return nil
 }
 
 func makeKeys(path string, master seal.MasterKey) (keys, error) {
@@ -86,7 +95,7 @@ func makeKeys(path string, master seal.MasterKey) (keys, error) {
 			return keys{}, fmt.Errorf("make keys: %w", err)
 		}
 	}
-	text, err := sealKeys(k, master)
+	text, err := sealSeeds(k, master, keysName)
 	if err != nil {
 		return keys{}, fmt.Errorf("make keys: %w", err)
 	}
@@ -96,8 +105,9 @@ func makeKeys(path string, master seal.MasterKey) (keys, error) {
 	return k, nil
 }
 
-func sealKeys(k keys, master seal.MasterKey) ([]byte, error) {
-	seeds, err := json.Marshal(k)
+// sealSeeds writes seeds as JSON, sealed under a name and a keyset of their own.
+func sealSeeds(seeds any, master seal.MasterKey, name string) ([]byte, error) {
+	plain, err := json.Marshal(seeds)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +119,7 @@ func sealKeys(k keys, master seal.MasterKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := sealer.Seal(seeds, keysName)
+	sealed, err := sealer.Seal(plain, name)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,21 +32,9 @@ func LoadOperator(path string, master seal.MasterKey) (*Operator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read operator: %w", err)
 	}
-	var file keyFile
-	if err := json.Unmarshal(text, &file); err != nil {
-		return nil, fmt.Errorf("read operator in %s: %w", path, err)
-	}
-	sealer, err := seal.Open(master, file.Keyset)
-	if err != nil {
-		return nil, fmt.Errorf("read operator in %s: %w", path, err)
-	}
-	plain, err := sealer.Open(file.Seeds, operatorName)
-	if err != nil {
-		return nil, fmt.Errorf("read operator in %s: %w", path, err)
-	}
 	var r operatorRecord
-	if err := json.Unmarshal(plain, &r); err != nil {
-		return nil, fmt.Errorf("read operator in %s: not what was written", path)
+	if err := openSeeds(text, master, operatorName, &r); err != nil {
+		return nil, fmt.Errorf("read operator in %s: %w", path, err)
 	}
 	o := &Operator{Seed: seed(r.Operator), System: seed(r.System), Bridge: seed(r.Bridge), Partners: map[string]Account{}}
 	for name, p := range r.Partners {
@@ -69,23 +56,7 @@ func (o *Operator) save(path string, master seal.MasterKey) error {
 	for name, a := range o.Partners {
 		r.Partners[name] = partnerRecord{a.PublicKey, string(a.Seed), string(a.SigningSeed), a.Limits}
 	}
-	plain, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	keyset, err := seal.NewKeyset(master)
-	if err != nil {
-		return err
-	}
-	sealer, err := seal.Open(master, keyset)
-	if err != nil {
-		return err
-	}
-	sealed, err := sealer.Seal(plain, operatorName)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(keyFile{Keyset: keyset, Seeds: sealed})
+	text, err := sealSeeds(r, master, operatorName)
 	if err != nil {
 		return err
 	}

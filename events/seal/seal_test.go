@@ -231,39 +231,6 @@ func TestOpenKeyset(t *testing.T) {
 	}
 }
 
-func TestRewrap(t *testing.T) {
-	from, to := seal.NewMasterKey(), seal.NewMasterKey()
-	keyset, err := seal.NewKeyset(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := seal.Open(from, keyset)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := before.SealString("value", "record")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := seal.Rewrap(to, from, keyset); !errors.Is(err, seal.ErrWrongKey) {
-		t.Errorf("got %v, want ErrWrongKey", err)
-	}
-	moved, err := seal.Rewrap(from, to, keyset)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := seal.Open(from, moved); !errors.Is(err, seal.ErrWrongKey) {
-		t.Errorf("the former master key: got %v, want ErrWrongKey", err)
-	}
-	after, err := seal.Open(to, moved)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := after.OpenString(sealed, "record"); err != nil || got != "value" {
-		t.Errorf("got %q, error %v, want what was sealed before", got, err)
-	}
-}
-
 func TestNothingShows(t *testing.T) {
 	const token = "a-token-of-an-owner"
 	key, err := seal.ParseMasterKey(base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv")))

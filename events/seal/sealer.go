@@ -36,17 +36,6 @@ func NewKeyset(k MasterKey) ([]byte, error) {
 	return sealKeyset(k, h)
 }
 
-// Rewrap seals a keyset under another master key; the values that the keyset
-// has sealed stay as they are. Its error is ErrWrongKey if from is not the key
-// that the keyset is sealed under.
-func Rewrap(from, to MasterKey, sealedKeyset []byte) ([]byte, error) {
-	h, err := openKeyset(from, sealedKeyset)
-	if err != nil {
-		return nil, err
-	}
-	return sealKeyset(to, h)
-}
-
 // Sealer seals and opens values. It is safe for concurrent use, while its
 // keyset is replaced too.
 type Sealer struct {
