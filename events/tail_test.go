@@ -256,7 +256,7 @@ func TestTailRefused(t *testing.T) {
 	creds, user := s.creds()
 	r := s.read(events.TailOptions{Creds: creds})
 	r.want("orders.row.1 a")
-	s.account.Revocations = map[string]time.Time{user: time.Now().Add(time.Second)}
+	s.account.Revocations = map[string]bool{user: true}
 	if err := s.broker.PutAccount(t.Context(), "acme", s.account); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,6 +70,9 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*even
 		return nil, err
 	}
 	stream, err := p.stream(ctx, partner, ps, from)
+	if err != nil && ctx.Err() != nil { // who asked hung up, which tells nothing of the partner
+		return nil, err
+	}
 	if ps.health.found(from, err) {
 		p.tell()
 	}
@@ -152,6 +157,19 @@ func (p *Partners) Forget(name string) {
 	ps.drop()
 }
 
+// forgetRemoved closes the connections to partners that are not there any more:
+// another replica may have removed them.
+func (p *Partners) forgetRemoved() {
+	p.mu.Lock()
+	names := slices.Collect(maps.Keys(p.open))
+	p.mu.Unlock()
+	for _, name := range names {
+		if p.Registry.Partner(name) == nil {
+			p.Forget(name)
+		}
+	}
+}
+
 // Close closes all connections.
 func (p *Partners) Close() {
 	p.mu.Lock()
@@ -209,7 +227,7 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 
 // Account returns the partner's account with its keys open.
 func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
-	account := broker.Account{PublicKey: partner.Account.PublicKey, Limits: partner.Limits, Revocations: map[string]time.Time{}}
+	account := broker.Account{PublicKey: partner.Account.PublicKey, Limits: partner.Limits, Revocations: map[string]bool{}}
 	for _, f := range []struct {
 		sealed seal.Sealed
 		name   string
@@ -224,8 +242,8 @@ func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
 		}
 		*f.into = seal.Secret(text)
 	}
-	for user, at := range partner.Revoked {
-		account.Revocations[user] = time.Unix(at, 0)
+	for user := range partner.Revoked {
+		account.Revocations[user] = true
 	}
 	return account, nil
 }

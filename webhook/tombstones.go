@@ -24,14 +24,18 @@ const (
 )
 
 // Run purges deletions that are older than each partner's terms keep them,
-// round after round, until the context ends.
+// round after round, and closes connections to partners that are removed, until
+// the context ends.
 func (p *Partners) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
+		changed := p.Registry.Changed()
+		p.forgetRemoved()
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-changed:
 		case now := <-tick.C:
 			p.Sweep(ctx, now)
 		}

@@ -61,7 +61,7 @@ type Account struct {
 	Seed        seed   // of the account: the bridge's own user there is signed with it
 	SigningSeed seed   // of the key that signs the partner's users
 	Limits      Limits
-	Revocations map[string]time.Time // users by public key -> when they were revoked
+	Revocations map[string]bool // public keys of users that were revoked
 }
 
 // NewAccount makes the keys of an account for the partner. The account exists
@@ -173,11 +173,9 @@ func (a Account) claims(partner string) (*jwt.AccountClaims, error) {
 func (a *Account) Revoke(userPublicKey string) {
 	revoked := maps.Clone(a.Revocations) // a copy of a may be in use
 	if revoked == nil {
-		revoked = map[string]time.Time{}
+		revoked = map[string]bool{}
 	}
-	if _, ok := revoked[userPublicKey]; !ok {
-		revoked[userPublicKey] = time.Now().UTC().Truncate(time.Second)
-	}
+	revoked[userPublicKey] = true
 	a.Revocations = revoked
 }
 
