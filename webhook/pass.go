@@ -35,6 +35,9 @@ type pass struct {
 	client *smartsheet.Client
 	runs   []*run
 
+	types   map[int64]smartsheet.ColumnType // of the columns that were read last
+	renamed bool                            // names were taken over
+
 	readErr  error // of Smartsheet
 	trouble  int   // what kept it from its end
 	version  int64 // newest of the sheet that was read

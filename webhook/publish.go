@@ -176,10 +176,17 @@ func (r *run) complete(ctx context.Context, to events.CompleteTo, readAt time.Ti
 	to.Time = to.Time.UTC().Truncate(time.Millisecond)
 	readAt = readAt.UTC().Truncate(time.Millisecond)
 	status := r.status(events.StateLive, "")
+	broken, why := r.columnTrouble()
+	if why != "" {
+		status = r.status(broken, why)
+	}
 	if reg := r.pass.reg; reg.Status == string(smartsheet.WebhookGridLimits) {
 		status = r.status(events.StateLive, "the sheet is too large for a webhook: changes come with each reconcile")
 	} else if why := trouble(reg); why != "" {
 		status = r.status(events.StateStale, why)
+	}
+	if broken == events.StateStale {
+		status = r.status(broken, why)
 	}
 	if r.tooLarge > 0 {
 		status = r.status(events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", r.tooLarge))
@@ -238,7 +245,7 @@ func trouble(reg *registry.Registration) string {
 }
 
 // say tells the partners of the shares that their streams are not complete, if
-// they have not been told already. Who cannot be told now is told by the next
+// they have not been told within half a reconcile interval. Who cannot be told now is told by the next
 // pass.
 func (p *pass) say(ctx context.Context, runs []*run, state events.State, reason string) {
 	for _, r := range runs {
@@ -246,7 +253,7 @@ func (p *pass) say(ctx context.Context, runs []*run, state events.State, reason 
 			continue
 		}
 		if was := r.state.Status; was != nil && was.State == state && was.Reason == reason && was.NextBefore != nil &&
-			time.Until(*was.NextBefore) > p.relay.Every {
+			time.Until(*was.NextBefore) > p.relay.Every*3/2 {
 			continue
 		}
 		if r.err != nil { // the lock may be stale; what was added is dropped

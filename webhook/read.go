@@ -11,7 +11,6 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 const (
@@ -142,7 +141,8 @@ func (p *pass) sheet(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet.
 	}
 	p.rows += len(sheet.Rows)
 	p.version = max(p.version, sheet.Version)
-	return sheet, p.retyped(ctx, sheet.Columns)
+	p.types = typesOf(sheet.Columns)
+	return sheet, p.follow(ctx, sheet)
 }
 
 // without returns the ids that still are columns. If none is, it is the first
@@ -155,41 +155,6 @@ func without(ids []int64, existing []smartsheet.Column) []int64 {
 		left = []int64{existing[0].ID}
 	}
 	return left
-}
-
-// retyped starts a new revision of the shares whose columns have another type
-// than when the share was made: their schema is another.
-func (p *pass) retyped(ctx context.Context, columns []smartsheet.Column) error {
-	types := typesOf(columns)
-	changed := func(s *registry.Share) bool {
-		return slices.ContainsFunc(s.Fields, func(f events.Field) bool {
-			now, ok := types[f.ColumnID]
-			return ok && now != f.Type
-		})
-	}
-	if !slices.ContainsFunc(p.runs, func(r *run) bool { return r.active() && changed(r.share) }) {
-		return nil
-	}
-	_, err := p.relay.Registry.UpdateRegistration(ctx, p.reg.ID, func(reg *registry.Registration) error {
-		for i := range reg.Shares {
-			s := &reg.Shares[i]
-			if !changed(s) {
-				continue
-			}
-			s.Revision++
-			for j, f := range s.Fields {
-				if now, ok := types[f.ColumnID]; ok {
-					s.Fields[j].Type = now
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	p.hint.Whole, p.hint.Full = true, true
-	return errAgain
 }
 
 func typesOf(columns []smartsheet.Column) map[int64]smartsheet.ColumnType {
