@@ -100,6 +100,17 @@ func (r *recorder) status(sheet string) (message, bool) {
 	return list[len(list)-1], true
 }
 
+// living is how many rows the partner sees.
+func (r *recorder) living(sheet string) int {
+	n := 0
+	for subject, list := range r.subjects {
+		if strings.HasPrefix(subject, "smartsheet."+r.partner+"."+sheet+".row.") && !same(list[len(list)-1].after, nil) {
+			n++
+		}
+	}
+	return n
+}
+
 // chains checks the promises on every subject: each before is the after of the
 // event before it, no two neighbours are equal, versions never fall.
 func (r *recorder) chains() error {
