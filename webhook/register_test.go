@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,4 +208,41 @@ func TestPartnerRemovedMeanwhile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRegisterBesideASlowOne: while Smartsheet takes its time to verify one
+// webhook, another sheet is registered.
+func TestRegisterBesideASlowOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	w.addPartner("acme")
+	verifying, release := make(chan struct{}), make(chan struct{})
+	var called atomic.Bool
+	handler := w.receiver.Handler()
+	slow := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !called.Swap(true) {
+			close(verifying)
+			<-release
+		}
+		handler.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(slow.Close)
+	w.registrar.PublicURL = slow.URL
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything()})
+		first <- err
+	}()
+	<-verifying
+	_, _, err := w.registrar.Register(t.Context(), "ops", w.oneColumn(), []events.Request{{Partner: "acme", Sheet: "other", Columns: columns("No")}})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := w.registrar.Register(ctx, "ops", w.sheet.ID, []events.Request{everything()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the same sheet: got error %v, want that nobody waits for longer than the caller", err)
+	}
+	close(release)
+	must(t, <-first)
+	w.settle()
+	w.check("acme")
 }

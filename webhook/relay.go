@@ -91,47 +91,97 @@ func (r *Relay) setClock(ctx context.Context, registration string) error {
 	return r.Inbox.SetClock(ctx, registration, r.Every)
 }
 
-// settle decides what becomes of the hint. A nil error means that it is done
-// with, put off, or given up; any other that it must come again.
-func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, _ error) {
-	var tight *BudgetError
+// ending is how a pass has ended.
+type ending int
+
+const (
+	endingWell       ending = iota
+	endingStopped           // in the middle, with the process
+	endingTight             // there is no room in the owner's budget now
+	endingLively            // the sheet changes all the time
+	endingThrottled         // Smartsheet asks us to wait
+	endingRefused           // Smartsheet refuses the owner
+	endingUnreadable        // the owner may not read the sheet, or it is gone
+	endingInvalid           // Smartsheet does not take the request, and never will
+	endingFailed            // by a partner's trouble or whatever else may pass
+)
+
+// endingOf tells by its error how the pass has ended.
+func (p *pass) endingOf(ctx context.Context, err error) ending {
 	switch {
 	case err == nil:
-		return "done", nil
+		return endingWell
 	case ctx.Err() != nil:
-		return "again", err
-	case errors.As(err, &tight):
-		return "later", r.later(ctx, p.hint, tight.Wait)
+		return endingStopped
+	case errors.As(err, new(*BudgetError)):
+		return endingTight
 	case errors.Is(err, errLively):
-		return "later", r.later(ctx, p.hint, min(r.Every/10, time.Minute))
+		return endingLively
 	}
-	switch class := smartsheet.Classify(p.readErr); {
-	case p.readErr == nil: // a partner's trouble
-	case class == smartsheet.Wait:
-		d, restErr := r.Access.Rest(ctx, p.owner, p.readErr)
-		if restErr != nil {
-			return "again", restErr
+	switch smartsheet.Classify(p.readErr) {
+	case smartsheet.Wait:
+		return endingThrottled
+	case smartsheet.Refused, smartsheet.Expired:
+		return endingRefused
+	case smartsheet.Forbidden, smartsheet.NotFound:
+		return endingUnreadable
+	case smartsheet.Invalid:
+		return endingInvalid
+	}
+	return endingFailed
+}
+
+// settle does what follows from a pass for its hint. A nil error means that it
+// is done with, put off, or given up; any other that it must come again.
+func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, _ error) {
+	switch p.endingOf(ctx, err) {
+	case endingWell:
+		return "done", nil
+	case endingStopped:
+		return "again", err
+	case endingTight:
+		var tight *BudgetError
+		errors.As(err, &tight)
+		return "later", r.later(ctx, p.hint, tight.Wait)
+	case endingLively:
+		return "later", r.later(ctx, p.hint, min(r.Every/10, time.Minute))
+	case endingThrottled:
+		d, err := r.Access.Rest(ctx, p.owner, p.readErr)
+		if err != nil {
+			return "again", err
 		}
 		return "later", r.later(ctx, p.hint, d)
-	case class == smartsheet.Refused || class == smartsheet.Expired:
-		switch err := r.refuse(ctx, p.owner, p.readErr); {
-		case errors.Is(err, registry.ErrConflict):
-			return "later", r.later(ctx, p.hint, 0)
-		case err != nil:
-			return "again", err
-		}
-		if err := r.tellOthers(ctx, p.reg); err != nil {
-			return "again", err
-		}
-		p.say(ctx, p.runs, events.StateSuspended, suspension(r.Registry.Owner(p.owner.Name)))
-		return "refused", nil
-	case class == smartsheet.Forbidden || class == smartsheet.NotFound:
+	case endingRefused:
+		return r.settleRefused(ctx, p)
+	case endingUnreadable:
 		p.say(ctx, p.runs, events.StateStale, "the owner cannot read the sheet")
 		return "stale", nil // reconcile looks again
-	case class == smartsheet.Invalid:
+	case endingInvalid:
 		p.say(ctx, p.runs, events.StateStale, "Smartsheet does not accept the bridge's request")
 		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
 	}
+	return r.settleFailed(ctx, p, err)
+}
+
+// settleRefused notes that the owner is refused and tells the partners of all
+// its sheets, unless the owner has another token meanwhile.
+func (r *Relay) settleRefused(ctx context.Context, p *pass) (result string, _ error) {
+	switch err := r.refuse(ctx, p.owner, p.readErr); {
+	case errors.Is(err, registry.ErrConflict):
+		return "later", r.later(ctx, p.hint, 0)
+	case err != nil:
+		return "again", err
+	}
+	if err := r.tellOthers(ctx, p.reg); err != nil {
+		return "again", err
+	}
+	p.say(ctx, p.runs, events.StateSuspended, suspension(r.Registry.Owner(p.owner.Name)))
+	return "refused", nil
+}
+
+// settleFailed puts a hint off for which a pass failed, longer each time, and
+// gives it up in the end; partners in trouble are left alone for a while.
+func (r *Relay) settleFailed(ctx context.Context, p *pass, err error) (result string, _ error) {
 	for _, run := range p.runs {
 		if run.err != nil && !errors.Is(run.err, events.ErrFull) && !errors.Is(run.err, ErrResting) {
 			r.Partners.Failed(run.share.Partner, run.err)
