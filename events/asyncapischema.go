@@ -41,7 +41,7 @@ func (s *Share) eventSchema(typ string, data doc) doc {
 func (s *Share) objectSchema(kind Kind, typ string, state doc) doc {
 	null := doc{"type": "null"}
 	before, after := any(nullable(state)), any(state) // before is unknown after a share change
-	required := []string{"sheet", "before", "after", "changed", "origin", string(kind)}
+	required := []string{"sheet", "after", "changed", "origin", string(kind)}
 	properties := doc{
 		"sheet": object(doc{
 			"id":      doc{"const": fmt.Sprint(s.SheetID)},
@@ -69,7 +69,9 @@ func (s *Share) objectSchema(kind Kind, typ string, state doc) doc {
 		required = append(required, "reason")
 	}
 	properties["before"], properties["after"] = before, after
-	return object(properties, required...)
+	data := object(properties, required...)
+	data["anyOf"] = []doc{{"required": []string{"before"}}, {"required": []string{"truncated"}}}
+	return data
 }
 
 // schemaDataSchema is that of the data of a schema event.

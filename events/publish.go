@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,14 +114,14 @@ func (w *Writer) makeRoom(ctx context.Context, messages, size int) error {
 func (w *Writer) message(e Event) (*nats.Msg, error) {
 	limit := int(w.stream.nc.MaxPayload()) - 1024 // the headers count too
 	e.TraceParent = w.TraceParent
-	data, err := json.Marshal(e)
+	data, err := encoded(e)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
 	}
 	if d, ok := e.Data.(ObjectData); ok && len(data) > limit && d.Before != nil {
-		d.Before, d.Truncated = nil, true
-		e.Data = d
-		if data, err = json.Marshal(e); err != nil {
+		d.Truncated = true
+		e.Data = withoutBefore{ObjectData: d}
+		if data, err = encoded(e); err != nil {
 			return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
 		}
 	}
@@ -132,6 +133,24 @@ func (w *Writer) message(e Event) (*nats.Msg, error) {
 	m.Header.Set("Content-Type", ContentType)
 	m.Data = data
 	return m, nil
+}
+
+// withoutBefore is the data of an event that has no room for what was before.
+type withoutBefore struct {
+	ObjectData
+	Before *struct{} `json:"before,omitempty"` // hides the other
+}
+
+// encoded writes an event as JSON. No page embeds it, so that nothing is escaped
+// for HTML, which would make long texts six times as long.
+func encoded(e Event) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // Flush publishes the batch: one message as it is, more as an atomic batch. The

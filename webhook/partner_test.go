@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -117,6 +118,13 @@ func TestEventsThatAreTooLarge(t *testing.T) {
 	all := w.stream("acme")
 	if m := all[len(all)-1]; !m.Data.Truncated || m.Data.Before != nil || m.Data.After == nil {
 		t.Errorf("got truncated %v of a row whose old values do not fit, want it without them", m.Data.Truncated)
+	} else if bytes.Contains(m.Raw, []byte(`"before"`)) {
+		t.Error("got before in an event that has no room for it, want it left out")
+	}
+	w.edit(0, long("<", 10)) // 40 KiB, and six times as much if it were escaped for HTML
+	w.settle()
+	if m := lastRow(w.stream("acme")); m.Data.After == nil || len(m.Data.After.Get("t0")) != 4002 {
+		t.Error("a row of signs that mean something in HTML was not published")
 	}
 	w.check("acme")
 
