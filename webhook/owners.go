@@ -16,6 +16,9 @@ import (
 const (
 	renewEvery  = time.Minute
 	reviveEvery = 10 * time.Minute
+	// refusedEvery is how often a refused token is tried: it hardly ever works
+	// again, but a refusal that was Smartsheet's mistake must not need a person.
+	refusedEvery = time.Hour
 )
 
 // Owners keeps the access of all owners alive: tokens of consents are renewed
@@ -30,9 +33,10 @@ type Owners struct {
 
 // Run works until the context ends.
 func (w *Owners) Run(ctx context.Context) error {
-	renew, revive := time.NewTicker(renewEvery), time.NewTicker(reviveEvery)
+	renew, revive, refused := time.NewTicker(renewEvery), time.NewTicker(reviveEvery), time.NewTicker(refusedEvery)
 	defer renew.Stop()
 	defer revive.Stop()
+	defer refused.Stop()
 	for {
 		w.Renew(ctx)
 		select {
@@ -40,7 +44,9 @@ func (w *Owners) Run(ctx context.Context) error {
 			return nil
 		case <-renew.C:
 		case <-revive.C:
-			w.Revive(ctx)
+			w.Revive(ctx, registry.OwnerSuspended)
+		case <-refused.C:
+			w.Revive(ctx, registry.OwnerRefused)
 		}
 	}
 }
@@ -62,15 +68,15 @@ func (w *Owners) Renew(ctx context.Context) {
 	}
 }
 
-// Revive tries the tokens of suspended owners: what suspended them is somebody
-// else's to change, and that is not told.
-func (w *Owners) Revive(ctx context.Context) {
+// Revive tries the tokens of owners in a state: what brought them there is
+// somebody else's to change, and that is not told.
+func (w *Owners) Revive(ctx context.Context, state registry.OwnerState) {
 	for _, owner := range w.Registry.Owners() {
-		if owner.State != registry.OwnerSuspended || owner.Kind == KindOAuth {
+		if owner.State != state || owner.Kind == KindOAuth {
 			continue
 		}
 		if err := w.revive(ctx, owner); err != nil && ctx.Err() == nil {
-			w.Log.Info("an owner is still suspended", "owner", owner.Name, "err", err)
+			w.Log.Info("an owner's token still does not work", "owner", owner.Name, "state", string(state), "err", err)
 		}
 	}
 }

@@ -143,7 +143,9 @@ func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, 
 	if err != nil {
 		return "", FromSmartsheet("enabling the webhook", err)
 	}
-	if enabled.Status != smartsheet.WebhookEnabled {
+	switch enabled.Status {
+	case smartsheet.WebhookEnabled, smartsheet.WebhookGridLimits: // too large a sheet lives on reconciles
+	default:
 		return "", NewProblem(FaultUpstream, "", "Smartsheet did not enable the webhook: its status is %s (%s). "+
 			"Check that SHEETBRIDGE_PUBLIC_URL is reachable from the internet over https with a valid certificate, on port 443, 8000, 8008, 8080 or 8443",
 			enabled.Status, enabled.DisabledDetails)
