@@ -75,7 +75,7 @@ func (a *API) Handler() http.Handler {
 	e.HTTPErrorHandler = answerError
 	e.Use(a.logged, newGuard(a.Tokens).admit, a.audited)
 	api := humaecho.New(e, a.config())
-	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(status422{c}) })
+	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(ourContext{c}) })
 	a.routeOwners(api)
 	a.routeOAuth(api)
 	a.routeAccess(api)
@@ -112,6 +112,7 @@ func (a *API) config() huma.Config {
 	c.Info.Description = "Says which owners, partners and sheets the bridge connects. Ids of Smartsheet are strings. Refusals are application/problem+json (RFC 9457); their detail says what to do."
 	c.DocsPath, c.OpenAPIPath, c.SchemasPath = "", "", ""
 	c.CreateHooks = nil
+	c.Formats = map[string]huma.Format{"application/json": strictJSON(), "json": strictJSON()}
 	c.Transformers = []huma.Transformer{polish}
 	c.RejectUnknownQueryParameters = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{

@@ -152,8 +152,14 @@ func polish(_ huma.Context, _ string, v any) (any, error) {
 	return p, nil
 }
 
-// locate moves the place of an error to the property that lacks.
+// locate moves the place of an error to the property that lacks, or to where a
+// body was not read strictly.
 func locate(e *huma.ErrorDetail) {
+	for _, message := range []string{msgTwice, msgNull, msgDeep} {
+		if at, ok := strings.CutSuffix(e.Message, message); ok && e.Location == "body" {
+			e.Location, e.Message = "body."+at, strings.TrimPrefix(message, ": ")
+		}
+	}
 	var name string
 	if n, err := fmt.Sscanf(e.Message, validation.MsgExpectedRequiredProperty, &name); err == nil && n == 1 {
 		e.Location += "." + name
@@ -163,11 +169,21 @@ func locate(e *huma.ErrorDetail) {
 
 type humaContext huma.Context // else the name of the field would hide a method
 
-// status422 lets the status of the answer be what polish made of it.
-type status422 struct{ humaContext }
+// ourContext lets the status of the answer be what polish made of it, and media
+// types be written in any case.
+type ourContext struct{ humaContext }
+
+// Header returns a header of the request.
+func (c ourContext) Header(name string) string {
+	value := c.humaContext.Header(name)
+	if name == echo.HeaderContentType {
+		return strings.ToLower(value)
+	}
+	return value
+}
 
 // SetStatus sets the status of the answer.
-func (c status422) SetStatus(code int) {
+func (c ourContext) SetStatus(code int) {
 	if code == http.StatusBadRequest {
 		code = http.StatusUnprocessableEntity
 	}

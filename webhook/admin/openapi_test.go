@@ -104,6 +104,14 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 	}
+	for name, schema := range doc.at("components", "schemas").(map[string]any) {
+		properties, _ := schema.(map[string]any)["properties"].(map[string]any)
+		for property, p := range properties {
+			if types, ok := p.(map[string]any)["type"].([]any); ok && strings.HasPrefix(name, "New") && slices.Contains(types, any("null")) {
+				t.Errorf("%s.%s: may be null, which no body's may", name, property)
+			}
+		}
+	}
 	slices.Sort(calls)
 	if got := strings.Join(calls, "\n"); got != contract {
 		t.Errorf("got\n%s\nwant\n%s", got, contract)

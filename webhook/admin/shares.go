@@ -22,8 +22,8 @@ type NewColumn struct {
 // ShareChange is what may be changed of a share.
 type ShareChange struct {
 	Columns []NewColumn `json:"columns" minItems:"1" maxItems:"400" nullable:"false" doc:"What is shared, and nothing else"`
-	Where   string      `json:"where,omitempty" maxLength:"16384" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
-	Kinds   []string    `json:"kinds,omitempty" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
+	Where   string      `json:"where,omitempty" maxLength:"4096" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
+	Kinds   []string    `json:"kinds,omitempty" nullable:"false" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
 }
 
 // NewShare is a share to be made.

@@ -26,7 +26,7 @@ type Webhook struct {
 	Reason        string     `json:"reason,omitempty" doc:"Why it is disabled, in Smartsheet's words"`
 	CallbackURL   *string    `json:"callbackUrl" doc:"Where Smartsheet calls. Its last part is a secret and shown in the answer to POST alone; null where the sheet is polled"`
 	Shares        []Share    `json:"shares" nullable:"false"`
-	LastCallback  *time.Time `json:"lastCallback" doc:"The newest callback that Smartsheet counts as delivered, when it was last asked; null: none known"`
+	LastCallback  *time.Time `json:"lastCallback" doc:"When Smartsheet last called with success, by its own count. It is asked every half of SHEETBRIDGE_RECONCILE_EVERY, so a newer callback may be missing here; null: none known"`
 	LastReconcile *time.Time `json:"lastReconcile" doc:"When a share was last found to be complete; null: not yet, or unknown"`
 	SheetVersion  *int64     `json:"sheetVersion" doc:"The newest version of the sheet that a share is complete to; null: none yet, or unknown"`
 	Backlog       *int       `json:"backlog" doc:"Hints that wait to be worked off; null: unknown"`
