@@ -44,11 +44,11 @@ func TestFaultsDisk(t *testing.T) {
 		}
 		p.start()
 		w.ready(w.admin)
+		w.enabled(60 * time.Second)
 	}
 	stop()
 	w.settled(90 * time.Second)
 	w.stands("live", 60*time.Second)
-	w.enabled(60 * time.Second)
 	p.stop()
 	p.raced()
 }

@@ -32,12 +32,11 @@ func TestFaultsStorage(t *testing.T) {
 		})
 		pause(t, time.Duration(times(12, 30))*time.Second)
 		must(t, filler.Purge(t.Context()))
-		pause(t, time.Second)
+		w.enabled(60 * time.Second)
 	}
 	stop()
 	w.settled(90 * time.Second)
 	w.stands("live", 30*time.Second)
-	w.enabled(60 * time.Second)
 	w.serves[0].stop()
 	w.serves[0].raced()
 }
