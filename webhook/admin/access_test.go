@@ -284,6 +284,40 @@ alice refused DELETE /v1/owners/:name /v1/owners/nobody`
 	}
 }
 
+// What cannot change anything is no entry.
+func TestNothingDoneIsNotAudited(t *testing.T) {
+	w := audited(t)
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	before := w.ok(200, "GET", "/v1/audit", "").text
+	for _, r := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"OPTIONS", "/v1/owners", "", 204},
+		{"OPTIONS", "/v1/webhooks/" + id, "", 204},
+		{"OPTIONS", "/v1/nothing", "", 404},
+		{"PATCH", "/v1/owners", "{}", 405},
+		{"POST", "/v1/nothing", "{}", 404},
+		{"POST", "/v1/webhooks?dryRun=true", w.request(`{"partner":"acme","sheet":"more","columns":[{"title":"No"}]}`), 200},
+		{"POST", "/v1/webhooks?dryRun=1", w.request(`{"partner":"acme","sheet":"more","columns":[{"title":"No"}]}`), 200},
+		{"GET", "/v1/webhooks?dryRun=true", "", 422},
+	} {
+		if got := w.send(writer, r.method, r.path, r.body); got.status != r.status {
+			t.Errorf("%s %s: got %d %s, want %d", r.method, r.path, got.status, got.text, r.status)
+		}
+	}
+	if got := w.ok(200, "GET", "/v1/audit", "").text; got != before {
+		t.Errorf("got %s, want %s", got, before)
+	}
+	w.ok(422, "DELETE", "/v1/owners/ops?dryRun=true", "") // means nothing there
+	w.ok(200, "POST", "/v1/webhooks?dryRun=false", w.request(`{"partner":"acme","sheet":"more","columns":[{"title":"No"}]}`))
+	if got := w.ok(200, "GET", "/v1/audit", ""); strings.Count(got.text, `"what":"DELETE /v1/owners/:name"`) != 2 || !strings.Contains(got.text, "acme/more") {
+		t.Errorf("got %s, want what may have been done in it", got.text)
+	}
+}
+
 func TestWhatCannotBeAuditedIsNotDone(t *testing.T) {
 	w := audited(t)
 	js, err := jetstream.New(w.broker.Bridge())

@@ -80,7 +80,7 @@ func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		req := c.Request()
 		ctx := audit.As(req.Context(), recordOf(req.Context()).who)
 		c.SetRequest(req.WithContext(ctx))
-		if a.Audit == nil || public(c.Path()) || req.Method == http.MethodGet || req.Method == http.MethodHead || c.Path() == "" {
+		if a.Audit == nil || !acts(c) {
 			return next(c)
 		}
 		what, on := req.Method+" "+c.Path(), req.URL.Path
@@ -100,6 +100,20 @@ func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return nil
 	}
+}
+
+// acts tells whether a request has something done that may change what there is,
+// if it is allowed and right.
+func acts(c echo.Context) bool {
+	switch c.Request().Method {
+	case http.MethodGet, http.MethodHead:
+		return false
+	}
+	if c.Path() == "" || public(c.Path()) || c.Get(echo.ContextKeyHeaderAllow) != nil { // no such path, or no such method there
+		return false
+	}
+	dry, _ := strconv.ParseBool(c.QueryParam("dryRun")) // read as the framework reads it
+	return c.Path() != pathWebhooks || !dry
 }
 
 // keepTime bounds what an entry waits for those before it, and for NATS.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -145,10 +146,21 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 			return nil, err
 		}
 	}
-	if _, err := a.Partners.Stream(ctx, p); err != nil {
+	if err := a.changeStream(ctx, p); err != nil {
 		return nil, upstream("changing the partner's stream", err)
 	}
 	return &out[Partner]{a.partnerOf(p)}, a.catchUp(ctx, p.Name)
+}
+
+// changeStream has the partner's stream kept by its terms. Where it failed a
+// moment ago under the old ones it is tried, and not left to rest.
+func (a *API) changeStream(ctx context.Context, p *registry.Partner) error {
+	_, err := a.Partners.Stream(ctx, p)
+	if errors.Is(err, webhook.ErrResting) {
+		a.Partners.Forget(p.Name)
+		_, err = a.Partners.Stream(ctx, p)
+	}
+	return err
 }
 
 // catchUp has the partner's sheets compared soon: what its stream had no room

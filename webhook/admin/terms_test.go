@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -196,6 +197,18 @@ func TestChangedTermsAreFollowedAtOnce(t *testing.T) {
 	w.ok(200, "PATCH", "/v1/partners/acme", `{"limits":{"storage":"2GiB"}}`)
 	if got := waiting(); got != before+1 {
 		t.Errorf("got %d hints, want %d", got, before+1)
+	}
+}
+
+// A partner whose stream did not answer a moment ago, for it was full, gets its
+// room all the same.
+func TestTermsOfAPartnerThatFailed(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.partner("acme")
+	w.api.Partners.Failed("acme", context.DeadlineExceeded)
+	got := w.ok(200, "PATCH", "/v1/partners/acme", `{"limits":{"storage":"2GiB"},"history":3}`)
+	if got.at("limits", "storage") != "2GiB" || got.at("history") != 3.0 {
+		t.Errorf("got %s, want 2GiB and 3", got.text)
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
+// pathWebhooks is where sheets are registered, and with dryRun only looked at.
+const pathWebhooks = "/v1/webhooks"
+
 // Webhook is a registration as the API shows it.
 type Webhook struct {
 	ID            string     `json:"id" doc:"Ours" format:"uuid"`
@@ -72,7 +75,7 @@ type webhookRequest struct {
 func (a *API) routeWebhooks(api huma.API) {
 	const tag = "webhooks"
 	register(api, operation{
-		method: http.MethodPost, path: "/v1/webhooks", id: "registerSheet", tag: tag, status: http.StatusCreated, body: largeBody, within: verified,
+		method: http.MethodPost, path: pathWebhooks, id: "registerSheet", tag: tag, status: http.StatusCreated, body: largeBody, within: verified,
 		summary: "Share a sheet", description: "Makes and enables a webhook at Smartsheet and answers 201; the first load follows by itself. " +
 			"For the same owner and sheet again the shares are added, and the answer is 200. With dryRun it is 200 and what the partners would see, and nothing is made.",
 		also: map[int][]reflect.Type{
@@ -82,7 +85,7 @@ func (a *API) routeWebhooks(api huma.API) {
 		errors: []int{http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
 	}, a.registerSheet)
 	register(api, operation{
-		method: http.MethodGet, path: "/v1/webhooks", id: "listWebhooks", tag: tag,
+		method: http.MethodGet, path: pathWebhooks, id: "listWebhooks", tag: tag,
 		summary: "List the shared sheets", description: "With the state of each share, as it stands in the partner's stream.",
 	}, a.listWebhooks)
 	register(api, operation{
