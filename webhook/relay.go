@@ -22,7 +22,7 @@ const (
 	// somebody else published or the sheet's columns changed.
 	maxRestarts = 4
 	// maxAttempts is how many passes may fail for a hint before it is given up:
-	// with the backoff below that takes about an hour.
+	// with the backoff below that takes about half an hour.
 	maxAttempts = 12
 	// toldAttempts is how many may fail before the partners are told.
 	toldAttempts = 4
@@ -157,6 +157,7 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		p.say(ctx, p.runs, events.StateStale, "the owner cannot read the sheet")
 		return "stale", nil // reconcile looks again
 	case endingInvalid:
+		p.hint.Attempt++
 		p.say(ctx, p.runs, events.StateStale, "Smartsheet does not accept the bridge's request")
 		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
 	}

@@ -53,12 +53,12 @@ func (a *API) routeDead(api huma.API) {
 	const tag = "dead"
 	register(api, operation{
 		method: http.MethodGet, path: "/v1/dead", id: "listDead", tag: tag,
-		summary: "List the hints that were given up", description: "Newest first. What they were for is found by the next reconcile as well.",
+		summary: "List the hints that were given up", description: "Newest first. One is given up after about half an hour of failures, or at once where Smartsheet called the request wrong. What it was for is found by the next reconcile as well; the hint stays in the list until it is tried again, for 90 days at most.",
 		errors: []int{http.StatusBadGateway},
 	}, a.listDead)
 	register(api, operation{
 		method: http.MethodPost, path: "/v1/dead/{id}/retry", id: "retryDead", tag: tag, status: http.StatusAccepted,
-		summary: "Try a hint again", description: "It is worked on as if it had just come.",
+		summary: "Try a hint again", description: "It is worked on as if it had just come, and leaves the list.",
 		errors: []int{http.StatusNotFound, http.StatusBadGateway},
 	}, a.retryDead)
 }
