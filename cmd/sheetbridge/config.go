@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -80,18 +81,6 @@ type config struct {
 	Unknown        error  // variables with our prefix that mean nothing
 }
 
-type natsConfig struct {
-	URL            string // empty: embedded
-	Creds          seal.Secret
-	Listen         string
-	TLS            broker.TLSFiles
-	WSListen       string // empty: no WebSocket
-	LeafListen     string // empty: no leaf nodes
-	AllowPlaintext bool
-	PublicURL      string
-	Replicas       int
-}
-
 // wrong collects what is wrong with the settings.
 type wrong []error
 
@@ -138,68 +127,6 @@ func loadConfig() (*config, error) {
 	return c, errors.Join(w...)
 }
 
-func (s *settings) nats(w *wrong) natsConfig {
-	n := natsConfig{
-		URL: s.NATSURL, Listen: s.NATSListen, WSListen: s.NATSWSListen, LeafListen: s.NATSLeafListen, PublicURL: s.NATSPublicURL,
-		TLS: broker.TLSFiles{Cert: s.NATSTLSCert, Key: s.NATSTLSKey, ClientCA: s.NATSClientCA},
-	}
-	var err error
-	n.Replicas, err = parseCount(s.NATSReplicas, 1, 5)
-	w.add("NATS_REPLICAS", err)
-	n.AllowPlaintext, err = strconv.ParseBool(s.NATSAllowPlaintext)
-	if err != nil {
-		w.add("NATS_ALLOW_PLAINTEXT", fmt.Errorf("%q is neither true nor false", s.NATSAllowPlaintext))
-	}
-	if n.PublicURL != "" {
-		w.add("NATS_PUBLIC_URL", broker.CheckURL(n.PublicURL))
-	}
-	if n.URL == "" {
-		if s.NATSCreds != "" {
-			w.add("NATS_CREDS", errors.New("is for an external NATS: set NATS_URL too"))
-		}
-		n.checkEmbedded(w)
-		return n
-	}
-	for name, address := range map[string]string{"NATS_WS_LISTEN": n.WSListen, "NATS_LEAF_LISTEN": n.LeafListen} {
-		if address != "" {
-			w.add(name, errors.New("is of the embedded server, which NATS_URL turns off"))
-		}
-	}
-	w.add("NATS_URL", broker.CheckURLs(n.URL))
-	if s.NATSCreds == "" {
-		w.add("NATS_CREDS", errors.New("is required with NATS_URL: a credentials file for the bridge's account"))
-		return n
-	}
-	creds, err := os.ReadFile(s.NATSCreds)
-	w.add("NATS_CREDS", err)
-	n.Creds = seal.Secret(creds)
-	return n
-}
-
-// checkEmbedded adds what is wrong with the settings of the embedded server.
-func (n *natsConfig) checkEmbedded(w *wrong) {
-	cert, key := n.TLS.Cert != "", n.TLS.Key != ""
-	plain := !cert && !n.AllowPlaintext
-	w.add("NATS_LISTEN", broker.CheckListen(n.Listen, plain))
-	for name, address := range map[string]string{"NATS_WS_LISTEN": n.WSListen, "NATS_LEAF_LISTEN": n.LeafListen} {
-		if address != "" {
-			w.add(name, broker.CheckListen(address, plain))
-		}
-	}
-	if n.Replicas > 1 {
-		w.add("NATS_REPLICAS", errors.New("the embedded server is one: more replicas need NATS_URL"))
-	}
-	switch {
-	case cert && key:
-		_, err := broker.LoadTLS(n.TLS, slog.New(slog.DiscardHandler))
-		w.add("NATS_TLS_CERT", err)
-	case cert || key:
-		w.add("NATS_TLS_CERT", errors.New("certificate and key go together: set NATS_TLS_CERT and NATS_TLS_KEY, or neither"))
-	case n.TLS.ClientCA != "":
-		w.add("NATS_CLIENT_CA", errors.New("client certificates need TLS: set NATS_TLS_CERT and NATS_TLS_KEY too"))
-	}
-}
-
 // master says where the master key comes from. Without NATS_URL it is made at
 // the first start.
 func (s *settings) master(w *wrong) func() (seal.MasterKey, error) {
@@ -227,10 +154,38 @@ func masterIn(dir string) func() (seal.MasterKey, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return seal.MasterKey{}, err
 		}
-		key, _, err := seal.LoadOrCreate(filepath.Join(dir, "master.key"))
+		path := filepath.Join(dir, "master.key")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && broker.Made(natsDir(dir)) {
+			return seal.MasterKey{}, fmt.Errorf("%s is missing beside what was sealed with it, and another key would open nothing: "+
+				"restore it from the backup or set %s_MASTER_KEY; or, to start with nothing, take a new directory", path, prefix)
+		}
+		key, _, err := seal.LoadOrCreate(path)
 		return key, err
 	}
 }
+
+// checkDataDir tells why the data directory cannot be made. That is known only
+// once it is; what was made to know it is removed again.
+func checkDataDir(dir string) error {
+	if dir == "" {
+		return errors.New("is empty: name a directory, or leave it unset for ./data")
+	}
+	var missing []string // the deepest first
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) || d == filepath.Dir(d) {
+			break
+		}
+		missing = append(missing, d)
+	}
+	err := os.MkdirAll(dir, 0o700)
+	for _, d := range missing {
+		_ = os.Remove(d) // unless another process uses it by now
+	}
+	return err
+}
+
+// natsDir is where the embedded NATS lives in the data directory.
+func natsDir(dataDir string) string { return filepath.Join(dataDir, "nats") }
 
 // checkPublicURL tells why Smartsheet could not call there. It says nothing of
 // what else the text holds: that may be a password. A simulator on this machine

@@ -52,38 +52,6 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestWrongNATS: what NATS would refuse to start with is said with all else
-// that is wrong, before anything starts.
-func TestWrongNATS(t *testing.T) {
-	for name, value := range map[string]string{
-		"NATS_LISTEN": "0.0.0.0:4222", "NATS_WS_LISTEN": ":8443", "NATS_LEAF_LISTEN": "nowhere",
-		"NATS_PUBLIC_URL": "http://nats.example", "NATS_CLIENT_CA": "/no/such/file", "API_RATE": "many",
-	} {
-		t.Setenv(prefix+"_"+name, value)
-	}
-	names := func(err error) []string {
-		found := regexp.MustCompile(`(?m)^`+prefix+`_([A-Z_]+): `).FindAllStringSubmatch(err.Error(), -1)
-		var names []string
-		for _, f := range found {
-			names = append(names, f[1])
-		}
-		slices.Sort(names)
-		return names
-	}
-	_, err := loadConfig()
-	want := []string{"ADMIN_TOKEN", "API_RATE", "NATS_CLIENT_CA", "NATS_LEAF_LISTEN", "NATS_LISTEN", "NATS_PUBLIC_URL", "NATS_WS_LISTEN"}
-	if diff := cmp.Diff(want, names(err)); diff != "" {
-		t.Errorf("named as wrong (-want +got):\n%s", diff)
-	}
-	t.Setenv("SHEETBRIDGE_NATS_TLS_CERT", "/no/such/file")
-	t.Setenv("SHEETBRIDGE_NATS_TLS_KEY", "/no/such/file")
-	_, err = loadConfig()
-	want = []string{"ADMIN_TOKEN", "API_RATE", "NATS_LEAF_LISTEN", "NATS_PUBLIC_URL", "NATS_TLS_CERT"}
-	if diff := cmp.Diff(want, names(err)); diff != "" {
-		t.Errorf("named as wrong with TLS (-want +got):\n%s", diff)
-	}
-}
-
 func TestPublicURL(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"": true, "https://bridge.a.example": true, "https://bridge.a.example/": true, "https://bridge.a.example:8443/below/a/path": true,

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -167,7 +166,7 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 			return fmt.Errorf("reading NATS_TLS_CERT, NATS_TLS_KEY and NATS_CLIENT_CA: %w", err)
 		}
 	}
-	dir := filepath.Join(s.cfg.DataDir, "nats")
+	dir := natsDir(s.cfg.DataDir)
 	s.broker, err = broker.Start(ctx, broker.Options{
 		Dir: dir, Master: master, Listen: n.Listen, PublicURL: n.PublicURL,
 		TLS: secure, AllowPlaintext: n.AllowPlaintext, WebSocketListen: n.WSListen, LeafListen: n.LeafListen, Log: s.log,

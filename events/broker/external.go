@@ -184,6 +184,10 @@ func parseURL(text string) (*url.URL, error) {
 // errNoCreds says no more, since what was given may be a secret of another kind.
 var errNoCreds = errors.New("read credentials: want the text of a .creds file, a user's JWT and seed")
 
+// CheckCreds tells what is wrong with the text of a .creds file, whatever a server
+// will say of it: nil for credentials of one user that have not expired.
+func CheckCreds(creds seal.Secret) error { return checkCreds([]byte(creds), time.Now()) }
+
 // checkCreds tells what is wrong with credentials before a server only says no.
 func checkCreds(creds []byte, now time.Time) error {
 	text, err := jwt.ParseDecoratedJWT(creds)

@@ -34,6 +34,17 @@ type keyFile struct {
 	Seeds  seal.Sealed `json:"seeds"`
 }
 
+// Made tells whether a store was made in the directory, which opens with the
+// master key of that time alone.
+func Made(dir string) bool {
+	for _, name := range []string{keysFile, storeDir} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // loadKeys opens the keys in the directory, or makes them where neither keys
 // nor a store are. Its error is seal.ErrWrongKey under another master key.
 func loadKeys(dir string, master seal.MasterKey) (keys, error) {

@@ -38,15 +38,24 @@ func LoadTLS(f TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	if f.ClientCA == "" {
 		return cfg, nil
 	}
-	text, err := os.ReadFile(f.ClientCA)
+	cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	if cfg.ClientCAs, err = LoadClientCA(f.ClientCA); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// LoadClientCA reads a file of authorities of client certificates.
+func LoadClientCA(path string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("load authorities of client certificates: %w", err)
 	}
-	cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-	if !cfg.ClientCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("load authorities of client certificates: %s holds no certificate in PEM", f.ClientCA)
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("load authorities of client certificates: %s holds no certificate in PEM", path)
 	}
-	return cfg, nil
+	return pool, nil
 }
 
 // lookEvery is how often the files are looked at under many connections.
