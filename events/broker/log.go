@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -82,9 +83,25 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	l.limited.line(l.log.Warn, "nats server", "line", fmt.Sprintf(format, v...))
 }
 
-// Errorf writes what goes wrong, mostly with a client.
+// Errorf writes what goes wrong. What somebody else's connection does, such as to
+// publish where it must not, wakes nobody: it is a warning.
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.limited.line(l.log.Error, "nats server", "line", fmt.Sprintf(format, v...))
+	write := l.log.Error
+	if ofConnection(format) {
+		write = l.log.Warn
+	}
+	l.limited.line(write, "nats server", "line", fmt.Sprintf(format, v...))
+}
+
+// ofConnection tells whether a line is about a connection: the server puts the
+// address and number of a client, WebSocket or leaf node before it.
+func ofConnection(format string) bool {
+	for _, kind := range []string{" - cid:", " - wid:", " - lid:", " - lid_ws:"} {
+		if strings.Contains(format, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // Fatalf keeps the line as the reason why the server did not start; the one

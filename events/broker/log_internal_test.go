@@ -8,6 +8,23 @@ import (
 	"time"
 )
 
+// TestOthersDoingsAreWarnings: ERROR is for what is ours to mend.
+func TestOthersDoingsAreWarnings(t *testing.T) {
+	for format, want := range map[string]string{
+		"127.0.0.1:4000 - cid:7 - Publish Violation - Subject %q":                         "WARN",
+		`[::1]:4000 - wid:7 - "v1.55.0:go" - Subscription Violation - Subject %q, SID %s`: "WARN",
+		"192.0.2.1:4000 - lid:7 - TLS leafnode handshake error: %v":                       "WARN",
+		"Error trying to write to the store of %s":                                        "ERROR",
+		"JETSTREAM - Failed to store of %s":                                               "ERROR",
+	} {
+		var b bytes.Buffer
+		newServerLog(slog.New(slog.NewTextHandler(&b, nil))).Errorf(format, "a", "b")
+		if !strings.Contains(b.String(), "level="+want+" ") {
+			t.Errorf("got %swant %s", b.String(), want)
+		}
+	}
+}
+
 func TestServerLog(t *testing.T) {
 	var b bytes.Buffer
 	now := time.Unix(1000, 0)
