@@ -252,12 +252,7 @@ func (s *Share) bind(columns []smartsheet.Column) error {
 	if err != nil {
 		return err
 	}
-	s.FilterTypes = map[int64]smartsheet.ColumnType{}
-	for _, field := range s.Fields {
-		if slices.Contains(f.fields, field.Name) {
-			s.FilterTypes[field.ColumnID] = field.Type
-		}
-	}
+	s.FilterTypes = s.filterTypes(&filter{fields: f.fields})
 	for _, title := range f.titles {
 		c, err := byTitle(columns, title)
 		if err != nil {

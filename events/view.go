@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -40,16 +39,42 @@ func NewView(s Share, maskKey []byte) (*View, error) {
 		}
 	}
 	v.filter = f
-	v.share.FilterTypes = maps.Clone(s.FilterTypes)
-	for _, field := range s.Fields {
-		if _, ok := v.share.FilterTypes[field.ColumnID]; !ok && slices.Contains(f.fields, field.Name) {
-			if v.share.FilterTypes == nil {
-				v.share.FilterTypes = map[int64]smartsheet.ColumnType{}
-			}
-			v.share.FilterTypes[field.ColumnID] = field.Type // a share that was stored without
-		}
+	if s.FilterTypes == nil {
+		v.share.FilterTypes = s.filterTypes(f)
 	}
 	return v, nil
+}
+
+// filterTypes are the types of the columns that a filter names, as the share has
+// them.
+func (s *Share) filterTypes(f *filter) map[int64]smartsheet.ColumnType {
+	types := map[int64]smartsheet.ColumnType{}
+	for _, field := range s.Fields {
+		if slices.Contains(f.fields, field.Name) {
+			types[field.ColumnID] = field.Type
+		}
+	}
+	for _, title := range f.titles {
+		types[s.Cells[title].ColumnID] = s.Cells[title].Type
+	}
+	return types
+}
+
+// Renew brings a share that an earlier version stored to the form that it has
+// now. It is for whoever reads stored shares, before anything of them changes.
+func (s *Share) Renew() error {
+	if s.Where == "" || s.FilterTypes != nil {
+		return nil
+	}
+	f, err := compileFilter(s.Where, s.Fields)
+	if err != nil {
+		return fmt.Errorf("renewing share %s/%s: %w", s.Partner, s.Sheet, err)
+	}
+	s.FilterTypes = s.filterTypes(f)
+	for title, c := range s.Cells {
+		s.Cells[title] = BoundCell{ColumnID: c.ColumnID}
+	}
+	return nil
 }
 
 // FilterFits tells whether the share's filter can be asked on columns of these

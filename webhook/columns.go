@@ -23,10 +23,14 @@ const (
 func (r *run) columnTrouble() (events.State, string) {
 	types := r.pass.types
 	if len(types) == 0 {
-		if was := r.state.Status; r.state.Loaded() && strings.HasPrefix(was.Reason, reasonColumns) {
-			return was.State, was.Reason
+		if !r.state.Loaded() {
+			return events.StateLive, ""
 		}
-		return events.StateLive, ""
+		_, fields, said := strings.Cut(r.state.Status.Reason, reasonColumns)
+		if !said {
+			return events.StateLive, ""
+		}
+		return events.StateLive, reasonColumns + fields
 	}
 	if !r.view.FilterFits(types) {
 		return events.StateStale, reasonFilter

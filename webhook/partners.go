@@ -70,7 +70,7 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*even
 		return nil, err
 	}
 	stream, err := p.stream(ctx, partner, ps, from)
-	if err != nil && ctx.Err() != nil { // who asked hung up, which tells nothing of the partner
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) { // who asked hung up, which tells nothing of the partner
 		return nil, err
 	}
 	if ps.health.found(from, err) {
@@ -157,8 +157,8 @@ func (p *Partners) Forget(name string) {
 	ps.drop()
 }
 
-// forgetRemoved closes the connections to partners that are not there any more:
-// another replica may have removed them.
+// forgetRemoved closes the connections to partners that are not there any more,
+// and forgets the troubles of such shares: another replica may have removed them.
 func (p *Partners) forgetRemoved() {
 	p.mu.Lock()
 	names := slices.Collect(maps.Keys(p.open))
@@ -168,6 +168,15 @@ func (p *Partners) forgetRemoved() {
 			p.Forget(name)
 		}
 	}
+	shares := map[string]bool{}
+	for _, reg := range p.Registry.Registrations() {
+		for _, s := range reg.Shares {
+			shares[s.Partner+"/"+s.Sheet] = true
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.troubles, func(share string, _ shareTrouble) bool { return !shares[share] })
 }
 
 // Close closes all connections.

@@ -37,6 +37,7 @@ type pass struct {
 
 	types   map[int64]smartsheet.ColumnType // of the columns that were read last
 	renamed bool                            // names were taken over
+	leaving bool                            // the webhook was removed, and the registration goes
 
 	readErr  error // of Smartsheet
 	trouble  int   // what kept it from its end
@@ -120,6 +121,7 @@ func (p *pass) once(ctx context.Context) error {
 // being read, unless it is the token's or the webhook has to go.
 func (p *pass) tend(ctx context.Context) error {
 	deleting := p.reg.Phase == registry.PhaseDeleting
+	p.leaving = deleting
 	if p.relay.Webhook == nil || !p.hint.Webhook && !deleting {
 		return nil
 	}

@@ -175,24 +175,32 @@ func (r *run) complete(ctx context.Context, to events.CompleteTo, readAt time.Ti
 	}
 	to.Time = to.Time.UTC().Truncate(time.Millisecond)
 	readAt = readAt.UTC().Truncate(time.Millisecond)
-	status := r.status(events.StateLive, "")
-	broken, why := r.columnTrouble()
-	if why != "" {
-		status = r.status(broken, why)
-	}
-	if reg := r.pass.reg; reg.Status == string(smartsheet.WebhookGridLimits) {
-		status = r.status(events.StateLive, "the sheet is too large for a webhook: changes come with each reconcile")
-	} else if why := trouble(reg); why != "" {
-		status = r.status(events.StateStale, why)
-	}
-	if broken == events.StateStale {
-		status = r.status(broken, why)
-	}
-	if r.tooLarge > 0 {
-		status = r.status(events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", r.tooLarge))
-	}
+	status := r.status(r.standing())
 	status.CompleteTo, status.ReadAt = &to, &readAt
 	return r.publishStatus(ctx, status)
+}
+
+// standing is how a share that is complete stands, and why: the gravest reason,
+// or all of those that change nothing about its being followed.
+func (r *run) standing() (events.State, string) {
+	if r.tooLarge > 0 {
+		return events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", r.tooLarge)
+	}
+	columns, why := r.columnTrouble()
+	if columns == events.StateStale {
+		return columns, why
+	}
+	if disabled := trouble(r.pass.reg); disabled != "" {
+		return events.StateStale, disabled
+	}
+	if r.pass.reg.Status != string(smartsheet.WebhookGridLimits) {
+		return events.StateLive, why
+	}
+	const tooLarge = "the sheet is too large for a webhook: changes come with each reconcile"
+	if why == "" {
+		return events.StateLive, tooLarge
+	}
+	return events.StateLive, tooLarge + "; " + why
 }
 
 // status is the share's status with another state. What it was complete to

@@ -154,7 +154,7 @@ func (rc *Receiver) registration(c echo.Context) (*registry.Registration, error)
 // request to the bucket: strangers who guess keys must not fill it with them.
 func (rc *Receiver) byKey(ctx context.Context, key string) (*registry.Registration, error) {
 	if !rc.Registry.Knows(key) {
-		waiting, cancel := context.WithTimeout(ctx, roomTimeout)
+		waiting, cancel := context.WithTimeout(ctx, rc.roomTimeout)
 		defer cancel()
 		if err := rc.lookups.Acquire(waiting, 1); err != nil {
 			return nil, fmt.Errorf("too many unknown keys at once: %w", err)

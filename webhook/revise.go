@@ -339,6 +339,9 @@ func (p *pass) dropEnded(ctx context.Context) error {
 	if p.reg.Phase != registry.PhaseDeleting || len(p.reg.Shares) > 0 {
 		return nil
 	}
+	if !p.leaving { // it came to be deleted after its webhook was looked after
+		return errAgain
+	}
 	if err := p.relay.Registry.DeleteRegistration(ctx, p.reg); err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}

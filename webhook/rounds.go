@@ -39,8 +39,7 @@ const checkEvery = 10 * time.Second
 // Run removes registrations that were left half made, and sees that the clocks
 // of the others go, until the context ends.
 func (g *Registrar) Run(ctx context.Context) error {
-	started := time.Now()
-	checked := started
+	started, checked := g.Registry.Begun(), time.Now()
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // ErrBroken says that a write to the store failed, as on a full disk. The server
@@ -15,11 +16,17 @@ import (
 var ErrBroken = errors.New("the store of NATS is broken")
 
 // trial is how much must fit into the store for it to be worth a start, bytes.
-const trial = 1 << 20
+const trial = 16 << 20
 
 // Health returns ErrBroken, and which write failed, where the server cannot
 // store; nil where it can.
 func (b *Broker) Health(ctx context.Context) error {
+	if !b.srv.JetStreamEnabled() {
+		return fmt.Errorf("%w: JetStream is shut down", ErrBroken)
+	}
+	b.mu.Lock()
+	own := b.conns[b.bridge] // its account
+	b.mu.Unlock()
 	msg, err := b.sys.RequestWithContext(ctx, "$SYS.REQ.SERVER."+b.srv.ID()+".HEALTHZ", []byte(`{"details":true}`))
 	if err != nil {
 		return fmt.Errorf("ask for the server's health: %w", err)
@@ -27,8 +34,9 @@ func (b *Broker) Health(ctx context.Context) error {
 	var answer struct {
 		Data struct {
 			Errors []struct {
-				Stream string `json:"stream"`
-				Error  string `json:"error"`
+				Account string `json:"account"`
+				Stream  string `json:"stream"`
+				Error   string `json:"error"`
 			} `json:"errors"`
 		} `json:"data"`
 	}
@@ -36,12 +44,25 @@ func (b *Broker) Health(ctx context.Context) error {
 		return fmt.Errorf("read the server's health: %w", err)
 	}
 	for _, e := range answer.Data.Errors {
-		// Other troubles, such as the files of an account that was removed, are not ours to mend.
-		if _, cause, ok := strings.Cut(e.Error, "write error: "); ok {
+		// Other troubles, such as the files of an account that was removed, no start
+		// mends, and one partner's stream that cannot be read ends not all the others.
+		_, cause, ok := strings.Cut(e.Error, "write error: ")
+		if ok && (e.Account == own || fullDisk(cause)) {
 			return fmt.Errorf("%w: stream %s: %s", ErrBroken, e.Stream, cause)
 		}
 	}
 	return nil
+}
+
+// fullDisk tells whether a write failed for want of room. The server hands on no
+// more than the text of it.
+func fullDisk(cause string) bool {
+	for _, full := range []error{syscall.ENOSPC, syscall.EFBIG, syscall.EDQUOT} {
+		if strings.Contains(cause, full.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 // TryStore writes to the disk of the store, nil if that can be done.

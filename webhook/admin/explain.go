@@ -294,6 +294,9 @@ func (x *explanation) show(row *smartsheet.Row, types map[int64]smartsheet.Colum
 	case !visible:
 		x.shown.Filter.Result = hiddenBy(x.share.Share, key, row, types)
 	}
+	if !view.FilterFits(types) {
+		x.shown.Steps = append(x.shown.Steps, "A column that the filter names is gone from the sheet or holds another kind of value than when the share was made, so no row is shown: change the share's where, or PUT the share as it is if the filter still says what you mean")
+	}
 	if !visible || !x.share.Has(events.KindRow) {
 		return nil
 	}

@@ -189,10 +189,19 @@ func (r *Registry) TidyNames(ctx context.Context, alone bool) (twice []*TakenErr
 			if c := lookup(r, r.names, nameOf(s.Partner, s.Sheet)); c != nil && c.Registration == reg.ID {
 				continue
 			}
+			now, err := r.FreshRegistration(ctx, reg.ID)
+			switch {
+			case errors.Is(err, ErrNotFound) || err == nil && !hasName(now, nameOf(s.Partner, s.Sheet)):
+				continue // it is gone meanwhile
+			case err != nil:
+				return twice, err
+			}
 			var taken *TakenError
 			switch err := r.namesFor(reg.ID).claim(ctx, s.Partner, s.Sheet); {
 			case errors.As(err, &taken):
-				twice = append(twice, taken)
+				if !taken.Passing {
+					twice = append(twice, taken)
+				}
 			case err != nil:
 				return twice, err
 			}

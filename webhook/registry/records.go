@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -154,6 +155,28 @@ type Registration struct {
 	Revision uint64  `json:"-"`
 	opened   *opened // secrets, unsealed once when the record came; behind a pointer nothing prints them
 	claimed  *names  // by CreateRegistration
+}
+
+// UnmarshalJSON reads a registration that this version stored, or an earlier
+// one: its shares come to the form that they have now.
+func (reg *Registration) UnmarshalJSON(data []byte) error {
+	type plain Registration
+	if err := json.Unmarshal(data, (*plain)(reg)); err != nil {
+		return err
+	}
+	for i := range reg.Shares {
+		s := &reg.Shares[i]
+		if err := s.Renew(); err != nil {
+			return err
+		}
+		if s.Published == nil {
+			continue
+		}
+		if err := s.Published.Renew(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // opened holds what a registration's sealed fields say.

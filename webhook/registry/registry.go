@@ -55,6 +55,9 @@ type Registry struct {
 	changed   chan struct{}     // closed and replaced at each change
 }
 
+// Begun is when the bucket was opened, by this process.
+func (r *Registry) Begun() time.Time { return r.begun }
+
 // Open opens the bucket over a connection into the bridge's account and makes
 // it, and the keyset in it, when there is none. It fails with seal.ErrWrongKey
 // when the records were sealed under another master key. Run must be running
