@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // Handle does the pass of one hint, as the relay does with what the inbox hands out.
@@ -22,3 +23,11 @@ func (rc *Receiver) SetTimeouts(body, room time.Duration) {
 // HoldLookups takes all the room there is for looking keys up. Handler must have
 // been called.
 func (rc *Receiver) HoldLookups() { _ = rc.lookups.TryAcquire(lookupsAtOnce) }
+
+// Retry has a partner be in trouble, and its stream tried again.
+func (p *Partners) Retry(ctx context.Context, partner *registry.Partner, trouble error) {
+	ps, from := p.slot(partner.Name), partner.Account.ID()+partner.External.ID()
+	ps.health.found(from, trouble)
+	ctx, ps.health.cancel = context.WithCancel(ctx)
+	p.retry(ctx, partner, ps, from)
+}

@@ -93,6 +93,7 @@ func (p *Partners) retry(ctx context.Context, partner *registry.Partner, ps *par
 	meant := h.from == from
 	h.lock.Unlock()
 	if meant { // else it was forgotten meanwhile
+		h.setStale() // the stream itself may be gone
 		stream, err := p.stream(ctx, partner, ps, from)
 		if err == nil {
 			_, err = stream.LastSequence(ctx)

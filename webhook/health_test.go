@@ -98,3 +98,18 @@ func TestPartnerThatStaysAway(t *testing.T) {
 		t.Errorf("got %v, want why it rests", err)
 	}
 }
+
+// TestStreamGoneWhileItRests: a partner in trouble whose stream is gone when it
+// is tried again gets a new one.
+func TestStreamGoneWhileItRests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	partner := w.registry.Partner("acme")
+	must(t, w.reader("acme").Delete(t.Context()))
+	w.partners.Retry(t.Context(), partner, errors.New("the connection is lost"))
+	if _, err := w.partners.Stream(t.Context(), partner); err != nil {
+		t.Errorf("got %v, want the stream made anew", err)
+	}
+	w.reconcile(w.reg)
+	w.check("acme")
+}

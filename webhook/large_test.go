@@ -60,7 +60,7 @@ func (w *world) readFully() {
 // The cells of a page are let go before the next one is asked for, at a first
 // load and at a full read.
 func TestSheetIsNotHeldInMemory(t *testing.T) {
-	const rows, fits = 200, 39
+	const rows, fits = 120, 39
 	text := strings.Repeat("x", 1000)
 	every := runtime.MemProfileRate
 	runtime.MemProfileRate = 64 // every text counts; not parallel, since it slows down all

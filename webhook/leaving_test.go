@@ -23,7 +23,7 @@ func TestManyRowsLeave(t *testing.T) {
 	foreign := foreignNATS(t, t.TempDir(), -1, 1<<20)
 	w.addExternal(t, "acme", foreign.ClientURL())
 	jane := w.sim.As(w.jane)
-	rows := make([]smartsheettest.Row, 1200)
+	rows := make([]smartsheettest.Row, 620)
 	for i := range rows {
 		rows[i].Cells = cells{"No": fmt.Sprint("B-", i), "Status": "Open"}
 	}
@@ -33,7 +33,7 @@ func TestManyRowsLeave(t *testing.T) {
 		must(t, err)
 		ids = append(ids, added...)
 	}
-	for _, id := range []int64{ids[0], ids[600], ids[1199]} {
+	for _, id := range []int64{ids[0], ids[310], ids[619]} {
 		_, _, err := jane.Discuss(w.sheet.ID, id, "on "+itoa(id))
 		must(t, err)
 	}
@@ -65,8 +65,8 @@ func TestManyRowsLeave(t *testing.T) {
 	w.endRelay()
 	must(t, w.relay.Handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
 	got := kinds(w.stream("acme"), w.at["acme"])
-	if got["row.deleted"] != 1200 || got["comment.deleted"] != 3 {
-		t.Errorf("got %v, want 1200 rows deleted and 3 comments", got)
+	if got["row.deleted"] != 620 || got["comment.deleted"] != 3 {
+		t.Errorf("got %v, want 620 rows deleted and 3 comments", got)
 	}
 	must(t, nc.Flush())
 	if n := looked.Load(); n != 2 {

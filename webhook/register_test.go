@@ -73,7 +73,7 @@ func TestOneNameAtTwoReplicas(t *testing.T) {
 		_, _, err := g.Register(t.Context(), "ops", first[i], []events.Request{{Partner: "acme", Sheet: fmt.Sprint("first-", i), Columns: columns("No")}})
 		must(t, err)
 	}
-	for n := range 40 {
+	for n := range 15 {
 		both("registered", events.Request{Partner: "acme", Sheet: fmt.Sprint("orders-", n), Columns: columns("No")}, []int64{w.oneColumn(), w.oneColumn()})
 		both("added", events.Request{Partner: "acme", Sheet: fmt.Sprint("added-", n), Columns: columns("No")}, first)
 	}
@@ -85,7 +85,7 @@ func TestRegisterHungUpAtEachStep(t *testing.T) {
 	w := newWorld(t, options{})
 	w.addPartner("acme")
 	hungUp := 0
-	for n := int64(1); n < 400; n += 3 {
+	for n := int64(1); n < 400; n += 5 {
 		f := newFuse(t.Context(), n)
 		_, _, err := w.registrar.Register(f, "ops", w.sheet.ID, []events.Request{everything()})
 		f.cancel()

@@ -80,6 +80,7 @@ func TestKeysAreRotatedWhileThreeReplicasWork(t *testing.T) {
 	for _, r := range replicas {
 		await(t, r, func() bool { return len(r.Owners()) == owners })
 	}
+	announced(t, s, len(replicas))
 	old := first.Keys()[0].ID
 	ctx, stop := context.WithCancel(t.Context())
 	var working sync.WaitGroup
@@ -187,6 +188,23 @@ func TestARotationThatBrokeOffIsEnded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// announced waits until so many replicas have said that they are there.
+func announced(t *testing.T, s *store, n int) {
+	t.Helper()
+	js, err := jetstream.New(s.nc)
+	must(t, err)
+	kv, err := js.KeyValue(t.Context(), registry.ReplicaBucket)
+	must(t, err)
+	watch, err := kv.WatchAll(t.Context(), jetstream.IgnoreDeletes())
+	must(t, err)
+	for seen := map[string]bool{}; len(seen) < n; {
+		if entry := <-watch.Updates(); entry != nil { // nil: all that was there is told
+			seen[entry.Key()] = true
+		}
+	}
+	must(t, watch.Stop())
 }
 
 func bucket(t *testing.T, s *store) jetstream.KeyValue {
