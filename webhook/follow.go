@@ -16,15 +16,15 @@ const (
 	tellTime  = 15 * time.Second
 )
 
-// follow has the relay look at the registration now and from then on, also when
-// whoever asked for it has hung up. Where NATS does not take that, checkClocks
-// sees to it later.
-func (g *Registrar) follow(ctx context.Context, id string) error {
+// follow has the relay look at the registration now, as the hint says, and from
+// then on, also when whoever asked for it has hung up. Where NATS does not take
+// that, checkClocks sees to it later.
+func (g *Registrar) follow(ctx context.Context, id string, h inbox.Hint) error {
 	return insist(ctx, func(ctx context.Context) error {
 		if err := g.Inbox.SetClock(ctx, id, g.Every); err != nil {
 			return err
 		}
-		return g.hint(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+		return g.hint(ctx, id, h)
 	})
 }
 

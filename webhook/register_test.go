@@ -136,6 +136,7 @@ func TestNobodyFollows(t *testing.T) {
 	w.addPartner("acme")
 	must(t, w.stored(registry.PhaseActive))
 	w.registrar.CheckClocks(t.Context())
+	w.passed(func(string) bool { return true })
 	w.followed("checked")
 }
 

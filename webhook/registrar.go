@@ -81,7 +81,7 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 		g.undo(ctx, client, reg)
 		return nil, false, nameTaken(shares, err)
 	}
-	return active, true, g.follow(ctx, active.ID)
+	return active, true, g.follow(ctx, active.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // make stores a new registration, looks again for those whom it is about, since
@@ -178,7 +178,7 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was 
 	case !reg.CreatedAt.Equal(was.CreatedAt): // another's
 		return nil
 	case reg.Phase == registry.PhaseActive: // only the answer was lost
-		return g.follow(ctx, reg.ID)
+		return g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 	case reg.Phase != registry.PhaseCreating:
 		return nil
 	}

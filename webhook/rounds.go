@@ -23,10 +23,7 @@ func (g *Registrar) Recover(ctx context.Context) error {
 		if reg.Phase == registry.PhaseCreating {
 			continue
 		}
-		if err := g.follow(ctx, reg.ID); err != nil {
-			return fmt.Errorf("following registration %s: %w", reg.ID, err)
-		}
-		if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
+		if err := g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
 			return fmt.Errorf("following registration %s: %w", reg.ID, err)
 		}
 	}
@@ -71,7 +68,7 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 		if reg.Phase == registry.PhaseCreating {
 			continue
 		}
-		switch late, err := g.Inbox.CheckClock(ctx, reg.ID, g.Every); {
+		switch late, err := g.Inbox.CheckClock(ctx, reg.ID); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
@@ -79,10 +76,6 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 			return // NATS is away; it is the same for the others
 		case late:
 			g.Log.Warn("a registration was not looked at in time: it is now", "registration", reg.ID)
-			// Its clock may never have been set, since it was made: it has not been loaded then.
-			if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
-				g.Log.Warn("a registration could not be looked at yet", "registration", reg.ID, "err", err)
-			}
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (g *Registrar) addShares(ctx context.Context, known *registry.Registration,
 	if err != nil {
 		return nil, fromRegistry("such registration", nameTaken(shares, err))
 	}
-	if err := g.follow(ctx, reg.ID); err != nil {
+	if err := g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true}); err != nil {
 		return nil, err
 	}
 	return reg, g.partnersThere(shares) // the relay drops the shares of those that are not

@@ -36,44 +36,44 @@ func (in *Inbox) SetClock(ctx context.Context, registration string, d time.Durat
 func clockOf(registration string) string { return "every." + registration }
 
 // CheckClock sees that what was put off for a registration did go off at its
-// time, and that its clock is set; d is as for SetClock. It reports whether
-// something was wrong, and mends it.
-func (in *Inbox) CheckClock(ctx context.Context, registration string, d time.Duration) (late bool, err error) {
-	for _, subject := range []string{clockOf(registration), timerOf(registration)} {
-		was, err := in.hasten(ctx, subject, registration)
-		if err != nil {
-			return false, fmt.Errorf("checking the clock: %w", err)
-		}
-		late = late || was
+// time, and that its clock is set. It reports whether something was wrong; that
+// goes off at once then.
+func (in *Inbox) CheckClock(ctx context.Context, registration string) (late bool, err error) {
+	set, clockLate, err := in.hasten(ctx, clockOf(registration), registration)
+	if err != nil {
+		return false, fmt.Errorf("checking the clock: %w", err)
 	}
-	_, err = in.stream.GetLastMsgForSubject(ctx, clockOf(registration))
-	if !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return late, err
+	_, noteLate, err := in.hasten(ctx, timerOf(registration), registration)
+	if err != nil {
+		return false, fmt.Errorf("checking the clock: %w", err)
+	}
+	if late = clockLate || noteLate; set {
+		return late, nil
 	}
 	// It has gone off, and who handles the hint sets it again; or it never was set.
 	waiting, err := in.Waiting(ctx, registration)
 	if err != nil || waiting > 0 {
 		return late, err
 	}
-	return true, in.SetClock(ctx, registration, d)
+	return true, in.SetClock(ctx, registration, 0)
 }
 
-// hasten has a note go off whose time is long over.
-func (in *Inbox) hasten(ctx context.Context, subject, registration string) (late bool, _ error) {
+// hasten has a note go off whose time is long over. It tells whether there is one.
+func (in *Inbox) hasten(ctx context.Context, subject, registration string) (there, late bool, _ error) {
 	note, err := in.stream.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if at, ok := due(note.Header); !ok || time.Since(at) < overdue {
-		return false, nil
+		return true, false, nil
 	}
 	// It may go off at last, or be replaced, while we look at it.
 	err = in.schedule(ctx, subject, note.Data, registration, time.Now(), jetstream.WithExpectLastSequencePerSubject(note.Sequence))
 	if replaced(err) {
-		return false, nil
+		return true, false, nil
 	}
-	return err == nil, err
+	return true, err == nil, err
 }

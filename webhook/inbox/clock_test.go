@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -83,7 +82,7 @@ func TestCheckClock(t *testing.T) {
 			cfg.MaxMsgSize = -1
 			_, err = js.UpdateStream(t.Context(), cfg)
 			must(t, err)
-			if mended, err := in.CheckClock(t.Context(), late, time.Hour); err != nil || !mended {
+			if mended, err := in.CheckClock(t.Context(), late); err != nil || !mended {
 				t.Fatalf("got %t and error %v, want it mended", mended, err)
 			}
 			if h := <-hints; h.Registration != late || len(h.Rows) != c.rows {
@@ -97,25 +96,19 @@ func TestCheckClock(t *testing.T) {
 // or is being handled is left alone.
 func TestCheckClockUnset(t *testing.T) {
 	t.Parallel()
-	in, js := open(t)
+	in, _ := open(t)
 	check := func(want bool) {
 		t.Helper()
-		if mended, err := in.CheckClock(t.Context(), "r1", time.Hour); err != nil || mended != want {
+		if mended, err := in.CheckClock(t.Context(), "r1"); err != nil || mended != want {
 			t.Errorf("got %t and error %v, want %t", mended, err, want)
 		}
 	}
-	s, err := js.Stream(t.Context(), inbox.StreamName)
-	must(t, err)
 	must(t, in.Put(t.Context(), rows(1)))
 	check(false)
 	must(t, in.Forget(t.Context(), "r1"))
 	check(true)
 	check(false)
-	note, err := s.GetLastMsgForSubject(t.Context(), "every.r1")
-	must(t, err)
-	at, err := time.Parse("@at "+time.RFC3339, note.Header.Get(jetstream.ScheduleHeader))
-	must(t, err)
-	if left := time.Until(at); left < 50*time.Minute || left > 70*time.Minute {
-		t.Errorf("the clock goes off in %s, want an hour", left)
+	if h := <-handed(t, in); !h.Clock || !h.Whole {
+		t.Errorf("got %+v, want the clock's hint at once", h)
 	}
 }
