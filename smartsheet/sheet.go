@@ -1,6 +1,9 @@
 package smartsheet
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // ColumnType is the type of a column as the API names it.
 type ColumnType string
@@ -28,6 +31,29 @@ type Column struct {
 	Type             ColumnType `json:"type"`
 	Primary          bool       `json:"primary,omitempty"`
 	SystemColumnType string     `json:"systemColumnType,omitempty"`
+}
+
+// TypesOf are the types of columns, by id.
+func TypesOf(columns []Column) map[int64]ColumnType {
+	types := make(map[int64]ColumnType, len(columns))
+	for _, c := range columns {
+		types[c.ID] = c.Type
+	}
+	return types
+}
+
+// Existing returns the ids that are columns, for a [SheetQuery]. If none is, it
+// is the first column: no ids at all would mean every column.
+func Existing(ids []int64, columns []Column) []int64 {
+	types := TypesOf(columns)
+	left := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
+		_, there := types[id]
+		return !there
+	})
+	if len(left) == 0 && len(columns) > 0 {
+		left = []int64{columns[0].ID}
+	}
+	return left
 }
 
 // Cell is one cell of a row, as read with level=2 and include=objectValue.

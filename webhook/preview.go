@@ -61,7 +61,7 @@ func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *ev
 		if err != nil {
 			return nil, FromSmartsheet("reading the sheet", err)
 		}
-		types := typesOf(sheet.Columns)
+		types := smartsheet.TypesOf(sheet.Columns)
 		for i := range sheet.Rows {
 			if object, visible := view.Row(&sheet.Rows[i], types); visible && len(sample) < sampleRows {
 				sample = append(sample, object)

@@ -131,7 +131,7 @@ func (p *pass) sheet(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet.
 		if columnsErr != nil {
 			return nil, p.failed(columnsErr)
 		}
-		if left := without(q.ColumnIDs, existing); len(left) < len(q.ColumnIDs) {
+		if left := smartsheet.Existing(q.ColumnIDs, existing); len(left) < len(q.ColumnIDs) {
 			q.ColumnIDs = left
 			sheet, err = client.Sheet(ctx, p.reg.SheetID, q)
 		}
@@ -141,28 +141,8 @@ func (p *pass) sheet(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet.
 	}
 	p.rows += len(sheet.Rows)
 	p.version = max(p.version, sheet.Version)
-	p.types = typesOf(sheet.Columns)
+	p.types = smartsheet.TypesOf(sheet.Columns)
 	return sheet, p.follow(ctx, sheet)
-}
-
-// without returns the ids that still are columns. If none is, it is the first
-// column of the sheet: no ids at all would mean every column.
-func without(ids []int64, existing []smartsheet.Column) []int64 {
-	left := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
-		return !slices.ContainsFunc(existing, func(c smartsheet.Column) bool { return c.ID == id })
-	})
-	if len(left) == 0 && len(existing) > 0 {
-		left = []int64{existing[0].ID}
-	}
-	return left
-}
-
-func typesOf(columns []smartsheet.Column) map[int64]smartsheet.ColumnType {
-	types := make(map[int64]smartsheet.ColumnType, len(columns))
-	for _, c := range columns {
-		types[c.ID] = c.Type
-	}
-	return types
 }
 
 // readRows reads the rows of the hint in bulk.
@@ -179,7 +159,7 @@ func (p *pass) readRows(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rd := reading{version: sheet.Version, at: time.Now(), types: typesOf(sheet.Columns)}
+		rd := reading{version: sheet.Version, at: time.Now(), types: p.types}
 		found := make(map[int64]bool, len(chunk))
 		for _, row := range sheet.Rows {
 			if _, hinted := p.hint.Rows[row.ID]; hinted && !found[row.ID] {
@@ -275,7 +255,7 @@ func (p *pass) readPages(ctx context.Context) (ids map[int64]bool, version int64
 		if page == 1 {
 			version = sheet.Version
 		}
-		rd := reading{version: sheet.Version, at: time.Now(), types: typesOf(sheet.Columns)}
+		rd := reading{version: sheet.Version, at: time.Now(), types: p.types}
 		for _, row := range sheet.Rows {
 			if !ids[row.ID] { // else it moved from the page before
 				ids[row.ID] = true

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -246,15 +245,7 @@ func (x *explanation) columns(ctx context.Context, client *smartsheet.Client) (m
 	if err != nil {
 		return nil, nil, err
 	}
-	types := make(map[int64]smartsheet.ColumnType, len(existing))
-	for _, c := range existing {
-		types[c.ID] = c.Type
-	}
-	ids := slices.DeleteFunc(x.share.ColumnIDs(), func(id int64) bool { return types[id] == "" })
-	if len(ids) == 0 && len(existing) > 0 {
-		ids = []int64{existing[0].ID} // none would mean all
-	}
-	return types, ids, nil
+	return smartsheet.TypesOf(existing), smartsheet.Existing(x.share.ColumnIDs(), existing), nil
 }
 
 // readRow returns nil for a row that is not in the sheet.

@@ -32,6 +32,15 @@ func byCell(evs []smartsheet.CallbackEvent) map[int64]bool {
 	return rows
 }
 
+// by are those who made a change, as writers of the column.
+func by(e smartsheet.CallbackEvent, column int64) []Agent {
+	var agents []Agent
+	for _, name := range e.ChangeAgents() {
+		agents = append(agents, Agent{Name: name, Columns: []int64{column}})
+	}
+	return agents
+}
+
 // addAgent notes that a program wrote a column of the row.
 func (r *Row) addAgent(name string, column int64) {
 	i := slices.IndexFunc(r.By, func(a Agent) bool { return a.Name == name })

@@ -66,13 +66,13 @@ func FromCallback(registration string, cb *smartsheet.Callback, received time.Ti
 		case smartsheet.ObjectSheet:
 			sheet = true // comes along with every other change
 		case smartsheet.ObjectRow:
-			agents := e.ChangeAgents()
-			if e.EventType == smartsheet.EventUpdated && cells[e.ID] {
-				agents = nil
+			row := Row{Deleted: e.EventType == smartsheet.EventDeleted}
+			if e.EventType != smartsheet.EventUpdated || !cells[e.ID] {
+				row.By = by(e, 0)
 			}
-			h.addRow(e.ID, Row{Deleted: e.EventType == smartsheet.EventDeleted}, agents, 0)
+			h.addRow(e.ID, row)
 		case smartsheet.ObjectCell:
-			h.addRow(e.RowID, Row{}, e.ChangeAgents(), e.ColumnID)
+			h.addRow(e.RowID, Row{By: by(e, e.ColumnID)})
 		case smartsheet.ObjectAttachment, smartsheet.ObjectComment, smartsheet.ObjectDiscussion:
 			h.addChild(e.ObjectType, e.ID)
 		default: // columns, and whatever Smartsheet may think of
@@ -105,8 +105,8 @@ func (h *Hint) addChild(kind string, id int64) {
 	}
 }
 
-// addRow adds what is known of a row, and who wrote which column of it.
-func (h *Hint) addRow(id int64, row Row, agents []string, column int64) {
+// addRow adds what is known of a row.
+func (h *Hint) addRow(id int64, row Row) {
 	if id == 0 { // a row that is not named
 		h.Whole = true
 		return
@@ -116,9 +116,6 @@ func (h *Hint) addRow(id int64, row Row, agents []string, column int64) {
 	}
 	r := h.Rows[id]
 	r.Deleted = r.Deleted || row.Deleted
-	for _, name := range agents {
-		r.addAgent(name, column)
-	}
 	for _, a := range row.By {
 		for _, c := range a.Columns {
 			r.addAgent(a.Name, c)
@@ -163,7 +160,7 @@ func (h *Hint) Merge(other *Hint) {
 	h.Webhook = h.Webhook || other.Webhook
 	h.Clock = h.Clock || other.Clock
 	for id, r := range other.Rows {
-		h.addRow(id, r, nil, 0)
+		h.addRow(id, r)
 	}
 	h.Attachments = slices.Concat(h.Attachments, other.Attachments)
 	h.Comments = slices.Concat(h.Comments, other.Comments)
