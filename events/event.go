@@ -26,6 +26,9 @@ const (
 	StatusChanged     = "sheetbridge.status.changed"
 )
 
+// StreamName is the name of the one stream that a partner's account has.
+const StreamName = "EVENTS"
+
 // ContentType is the media type of every message: a CloudEvents 1.0 event in
 // structured mode.
 const ContentType = "application/cloudevents+json"

@@ -1,4 +1,4 @@
-package events
+package stream
 
 import (
 	"context"
@@ -56,7 +56,8 @@ var ErrRefused = errors.New("the server refuses the credentials: they are revoke
 // It begins with an error where the server cannot be reached. After that a
 // connection or a server that is gone is waited for, and reading goes on after
 // the last message that the function took: none is left out, none comes twice.
-// A stream that was made anew meanwhile is read again from its beginning.
+// A stream that was made again, or restored from an older copy, is read again from
+// its beginning.
 func Tail(ctx context.Context, o TailOptions, take func(Message) error) error {
 	t := &tail{options: o, take: take, up: make(chan struct{}, 1), gone: make(chan struct{})}
 	if err := t.check(); err != nil {
@@ -179,7 +180,7 @@ func (t *tail) run(ctx context.Context) error {
 		case t.nc.IsClosed():
 			return fmt.Errorf("reading events: %w", refusedOr(t.nc.LastError()))
 		case !t.begun: // not one answer yet: waiting would hide what is wrong
-			return fmt.Errorf("opening stream %s: %w", StreamName, err)
+			return fmt.Errorf("opening stream %s: %w", Name, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -242,13 +243,13 @@ func (t *tail) session(ctx context.Context) error {
 
 // consumer makes a consumer that goes on where the last one ended.
 func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
-	stream, err := t.js.Stream(ctx, StreamName)
+	stream, err := t.js.Stream(ctx, Name)
 	if err != nil {
 		return nil, err
 	}
 	info := stream.CachedInfo()
-	if t.begun && !info.Created.Equal(t.created) {
-		t.next = 1 // another stream: nothing in it was read
+	if t.begun && (!info.Created.Equal(t.created) || t.next > info.State.LastSeq+1) {
+		t.next = 1 // another stream, or restored from an older copy: its sequences mean something else now
 	}
 	if t.next == 0 && t.options.From == FromNew {
 		t.next = info.State.LastSeq + 1 // fixed now: a session that begins later must not leave anything out
@@ -303,5 +304,5 @@ func (t *tail) forget(ctx context.Context, name string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = t.js.DeleteConsumer(ctx, StreamName, name)
+	_ = t.js.DeleteConsumer(ctx, Name, name)
 }

@@ -1,4 +1,4 @@
-package events
+package stream
 
 import (
 	"context"
@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events"
 )
 
-const (
-	// scanMessages and scanBytes bound one answer to a scan of the stream.
-	scanMessages = 500
-	scanBytes    = 16 << 20
-)
+// scanMessages is how many messages one answer to a scan of the stream has.
+const scanMessages = 500
 
 // PurgeTombstones removes objects from the stream whose last message is a
 // deletion stored before the given time, with all that stood below it. What
@@ -51,22 +50,21 @@ func (s *Stream) PurgeTombstones(ctx context.Context, before time.Time, from uin
 // page is a part of the stream, oldest first.
 type page struct {
 	messages []message
-	times    []time.Time // when each was stored
-	pending  uint64      // messages that stand after it
+	pending  uint64 // messages that stand after it
 }
 
 // tombstones are the page's deletions stored before the time, by subject, the
 // last of each. young says that the page goes beyond it.
 func (p *page) tombstones(before time.Time) (sequences map[string]uint64, young bool) {
 	sequences = map[string]uint64{}
-	for i, m := range p.messages {
-		if p.times[i].IsZero() || !p.times[i].Before(before) {
+	for _, m := range p.messages {
+		if m.stored.IsZero() || !m.stored.Before(before) {
 			return sequences, true
 		}
 		var e struct {
 			Type string `json:"type"`
 		}
-		if _, _, ok := ParseSubject(m.subject); !ok || json.Unmarshal(m.data, &e) != nil {
+		if _, _, ok := events.ParseSubject(m.subject); !ok || json.Unmarshal(m.data, &e) != nil {
 			continue // not ours to judge
 		}
 		if strings.HasSuffix(e.Type, ".deleted") {
@@ -78,18 +76,14 @@ func (p *page) tombstones(before time.Time) (sequences map[string]uint64, young 
 
 // scan reads the stream from the sequence on, in one request.
 func (s *Stream) scan(ctx context.Context, from uint64) (*page, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	request := struct {
 		From  uint64 `json:"seq"`
 		Next  string `json:"next_by_subj"`
 		Batch int    `json:"batch"`
 		Bytes int    `json:"max_bytes"`
-	}{from, "smartsheet." + s.partner + ".>", scanMessages, scanBytes}
+	}{from, "smartsheet." + s.partner + ".>", scanMessages, maxAnswer}
 	p := &page{}
-	end, err := s.directGet(ctx, request, func(m message, stored time.Time) {
-		p.messages, p.times = append(p.messages, m), append(p.times, stored)
-	})
+	end, err := s.directGet(ctx, request, scanMessages, func(m message) { p.messages = append(p.messages, m) })
 	if errors.Is(err, errNone) {
 		return p, nil
 	}
@@ -106,14 +100,11 @@ func (s *Stream) purgeObjects(ctx context.Context, sequences map[string]uint64) 
 	for subject := range sequences {
 		subjects = append(subjects, subject)
 	}
-	last, err := s.last(ctx, subjects, 0)
-	if errors.Is(err, errNone) {
-		return 0, nil // all of them are gone already
-	}
+	last, err := s.lastMessages(ctx, subjects, 0)
 	if err != nil {
 		return 0, err
 	}
-	st, err := s.js.Stream(ctx, StreamName)
+	st, err := s.js.Stream(ctx, Name)
 	if err != nil {
 		return 0, err
 	}

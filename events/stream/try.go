@@ -1,4 +1,4 @@
-package events
+package stream
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -24,17 +23,17 @@ func (s *Stream) Try(ctx context.Context) error {
 	defer cancel()
 	m := nats.NewMsg(subject)
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(math.MaxInt64, 10))
-	if _, err := s.store(ctx, []*nats.Msg{m}); !errors.Is(err, ErrLostRace) {
+	if _, err := s.request(ctx, m); !errors.Is(err, ErrLostRace) {
 		return tried("publish smartsheet."+s.partner+".>", err)
 	}
 	request := struct {
 		Last []string `json:"multi_last"`
 	}{[]string{subject}}
-	if _, err := s.directGet(ctx, request, func(message, time.Time) {}); err != nil && !errors.Is(err, errNone) {
-		return tried("publish $JS.API.DIRECT.GET."+StreamName, err)
+	if _, err := s.directGet(ctx, request, 1, func(message) {}); err != nil && !errors.Is(err, errNone) {
+		return tried("publish $JS.API.DIRECT.GET."+Name, err)
 	}
 	if err := s.PurgeBelow(ctx, subject, 1); err != nil {
-		return tried("publish $JS.API.STREAM.PURGE."+StreamName, err)
+		return tried("publish $JS.API.STREAM.PURGE."+Name, err)
 	}
 	return nil
 }

@@ -1,0 +1,400 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events"
+)
+
+const (
+	// MaxBatch is the largest number of messages that go in one atomic batch.
+	MaxBatch = 1000
+	// maxBatchBytes bounds what one batch holds in memory here and at the server.
+	maxBatchBytes = 32 << 20
+	// maxPlain is how many events are published one by one rather than as an atomic
+	// batch: the server makes a file store of its own for each batch, which costs
+	// as much as some ten messages.
+	maxPlain = 8
+	// confirmedTime is how long a lock is taken for ours without asking.
+	confirmedTime = time.Second
+)
+
+// Errors of a Writer.
+var (
+	// ErrLostRace says that somebody else published to the share since its state
+	// was read: another process is at work, or the share has another definition.
+	ErrLostRace = errors.New("somebody else published to the share")
+	// ErrFull says that the partner's stream takes no more. Nothing was published,
+	// unless the account alone is limited: then a part may have been.
+	ErrFull = errors.New("the partner's stream is full")
+	// ErrTooLarge says that an event is larger than the server takes, even
+	// without its old values.
+	ErrTooLarge = errors.New("the event is larger than the partner's NATS takes")
+)
+
+// Writer publishes to one share under its optimistic lock, which is the sequence
+// of the share's last status. Whoever publishes a status has the lock from then
+// on, and all events of others are refused (ErrLostRace). So who publishes
+//
+//  1. acquires the lock, by a status that expects the one read before,
+//  2. reads what the partner last saw ([Stream.Last]) and compares,
+//  3. publishes what differs; each event expects that the lock is still held.
+//
+// What was read in step 2 is then what stands right before that event. An
+// expectation on the one subject of the status costs the server a look-up,
+// however large the share is. A Writer is not for concurrent use.
+//
+// A message goes to core subscribers before the stream judges it. So the writer
+// asks for the lock before it publishes, unless that was confirmed a moment ago;
+// what is overtaken in between, or refused for another reason, is in no stream
+// and has still passed by those who subscribe without one.
+type Writer struct {
+	stream      *Stream
+	share       *events.Share
+	lock        uint64
+	last        uint64    // sequence of the last message that it stored
+	confirmedAt time.Time // when the lock was known to be held; zero: it was not acquired
+
+	batch []*nats.Msg
+	types map[string]int // of the batch
+	bytes int
+
+	TraceParent string // W3C trace context that its events carry; empty: none
+}
+
+// NewWriter returns a writer for the share as it stood at lock.
+func (s *Stream) NewWriter(sh *events.Share, lock uint64) *Writer {
+	return &Writer{stream: s, share: sh, lock: lock, last: lock}
+}
+
+// Lock is the sequence of the share's last status as the writer knows it.
+func (w *Writer) Lock() uint64 { return w.lock }
+
+// Held tells whether the writer has acquired the lock and not lost it since, as
+// far as it knows.
+func (w *Writer) Held() bool { return !w.confirmedAt.IsZero() }
+
+// Since is the sequence that a copy of the stream must have come to, to know all
+// that this writer knows of.
+func (w *Writer) Since() uint64 { return w.last }
+
+// Acquire publishes a status and has the lock from then on. ErrLostRace says that
+// somebody else published one since the lock was read.
+func (w *Writer) Acquire(ctx context.Context, at time.Time, status events.StatusData) error {
+	e, err := w.share.NewEvent(events.StatusChanged, at, status, "status")
+	if err != nil {
+		return err
+	}
+	m, err := w.message(e)
+	if err != nil {
+		return err
+	}
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
+	return w.acquired(w.stream.request(ctx, m))
+}
+
+// Begin publishes the share's schema, which begins a revision, and a status, both
+// or none; the lock is held from then on.
+func (w *Writer) Begin(ctx context.Context, at time.Time, schema events.SchemaData, status events.StatusData) error {
+	first, err := w.share.NewEvent(events.SchemaChanged, at, schema, "schema")
+	if err != nil {
+		return err
+	}
+	second, err := w.share.NewEvent(events.StatusChanged, at, status, "status")
+	if err != nil {
+		return err
+	}
+	batch := make([]*nats.Msg, 2)
+	for i, e := range []events.Event{first, second} {
+		if batch[i], err = w.message(e); err != nil {
+			return err
+		}
+	}
+	w.expectLock(batch[0])
+	return w.acquired(w.stream.storeBatch(ctx, batch))
+}
+
+func (w *Writer) acquired(sequence uint64, err error) error {
+	if err != nil {
+		w.confirmedAt = time.Time{}
+		return fmt.Errorf("acquiring the lock of share %s: %w", w.share.Sheet, err)
+	}
+	w.lock, w.last, w.confirmedAt = sequence, sequence, time.Now()
+	return nil
+}
+
+func (w *Writer) expectLock(m *nats.Msg) {
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
+	m.Header.Set(expectedSubjectHeader, w.share.SubjectStatus())
+}
+
+// expectedSubjectHeader names the subject that an expectation is about, where
+// that is not the message's own.
+const expectedSubjectHeader = "Nats-Expected-Last-Subject-Sequence-Subject"
+
+// Add puts an event into what Flush publishes. ErrTooLarge leaves it out.
+func (w *Writer) Add(e events.Event) error {
+	m, err := w.message(e)
+	if err != nil {
+		return err
+	}
+	if w.types == nil {
+		w.types = map[string]int{}
+	}
+	w.batch, w.bytes = append(w.batch, m), w.bytes+m.Size()
+	w.types[e.Type]++
+	return nil
+}
+
+// message encodes an event; where it is too large, without what was before.
+func (w *Writer) message(e events.Event) (*nats.Msg, error) {
+	limit := int(w.stream.nc.MaxPayload()) - 1024 // the headers count too
+	e.TraceParent = w.TraceParent
+	data, err := encoded(e)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
+	}
+	if d, ok := e.Data.(events.ObjectData); ok && len(data) > limit && d.Before != nil {
+		d.Truncated = true
+		e.Data = withoutBefore{ObjectData: d}
+		if data, err = encoded(e); err != nil {
+			return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
+		}
+	}
+	if len(data) > limit {
+		return nil, fmt.Errorf("%s of share %s: %w", e.Type, w.share.Sheet, ErrTooLarge)
+	}
+	subject := "smartsheet." + w.share.Partner + "." + strings.ReplaceAll(e.Subject, "/", ".")
+	m := nats.NewMsg(subject)
+	m.Header.Set("Content-Type", events.ContentType)
+	m.Data = data
+	return m, nil
+}
+
+// withoutBefore is the data of an event that has no room for what was before.
+type withoutBefore struct {
+	events.ObjectData
+	Before *struct{} `json:"before,omitempty"` // hides the other
+}
+
+// encoded writes an event as JSON. No page embeds it, so that nothing is escaped
+// for HTML, which would make long texts six times as long.
+func encoded(e events.Event) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// Published counts events that were stored, by their type.
+type Published map[string]int
+
+// Flush publishes what was added, in its order: a few events one after another,
+// more as atomic batches of at most MaxBatch messages. Each is refused
+// (ErrLostRace) unless the lock is still held. It returns what was stored. After
+// an error that is neither ErrLostRace nor ErrFull what was added may or may not
+// be stored: read what stands there and compare.
+func (w *Writer) Flush(ctx context.Context) (Published, error) {
+	msgs, types, size := w.batch, w.types, w.bytes
+	w.batch, w.types, w.bytes = nil, nil, 0
+	if len(msgs) == 0 {
+		return nil, nil
+	}
+	if err := w.confirm(ctx); err != nil {
+		return nil, err
+	}
+	store := w.storeBatches
+	if len(msgs) <= maxPlain && distinct(msgs) && size <= maxBatchBytes {
+		store = w.storeEach
+	}
+	if err := store(ctx, msgs); err != nil {
+		w.confirmedAt = time.Time{}
+		return nil, fmt.Errorf("publishing %d events of share %s: %w", len(msgs), w.share.Sheet, err)
+	}
+	return types, nil
+}
+
+// distinct tells whether no subject comes twice, so that the order in which the
+// messages are stored does not matter to any object.
+func distinct(msgs []*nats.Msg) bool {
+	seen := make(map[string]bool, len(msgs))
+	for _, m := range msgs {
+		if seen[m.Subject] {
+			return false
+		}
+		seen[m.Subject] = true
+	}
+	return true
+}
+
+// confirm asks whether the lock is still held, where that is not known.
+func (w *Writer) confirm(ctx context.Context) error {
+	if !w.Held() {
+		return fmt.Errorf("publishing to share %s: %w: the lock was not acquired", w.share.Sheet, ErrLostRace)
+	}
+	if time.Since(w.confirmedAt) < confirmedTime {
+		return nil
+	}
+	lock, err := w.stream.Lock(ctx, w.share)
+	if err != nil {
+		return err
+	}
+	if lock > w.lock {
+		w.confirmedAt = time.Time{}
+		return fmt.Errorf("publishing to share %s: %w: its last status is at %d, not at %d", w.share.Sheet, ErrLostRace, lock, w.lock)
+	}
+	w.confirmedAt = time.Now()
+	return nil
+}
+
+// storeEach publishes messages one by one, without waiting for one before the
+// next is sent.
+func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
+	inbox := w.stream.nc.NewInbox()
+	sub, err := w.stream.nc.SubscribeSync(inbox)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	for _, m := range msgs {
+		w.expectLock(m)
+		m.Reply = inbox
+		if err := w.stream.nc.PublishMsg(m); err != nil {
+			return err
+		}
+	}
+	for range msgs {
+		answer, err := nextMessage(ctx, sub)
+		if errors.Is(err, context.DeadlineExceeded) && w.stream.exhausted(ctx, msgs) {
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		if err != nil {
+			return err
+		}
+		sequence, err := parseAck(answer)
+		if err != nil {
+			return err
+		}
+		w.last = max(w.last, sequence)
+	}
+	return nil
+}
+
+func (w *Writer) storeBatches(ctx context.Context, msgs []*nats.Msg) error {
+	for len(msgs) > 0 {
+		n, size := 0, 0
+		for n < len(msgs) && n < MaxBatch && (n == 0 || size+msgs[n].Size() <= maxBatchBytes) {
+			size += msgs[n].Size()
+			n++
+		}
+		w.expectLock(msgs[0])
+		sequence, err := w.stream.storeBatch(ctx, msgs[:n])
+		if err != nil {
+			return err
+		}
+		w.last, w.confirmedAt, msgs = sequence, time.Now(), msgs[n:]
+	}
+	return nil
+}
+
+// storeBatch stores messages as one atomic batch, all or none, and returns the
+// sequence of the last one.
+func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, error) {
+	last := len(batch) - 1
+	if last == 0 {
+		return s.request(ctx, batch[0])
+	}
+	id := uuid.NewString()
+	for i, m := range batch {
+		m.Header.Set("Nats-Batch-Id", id)
+		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
+	}
+	batch[last].Header.Set("Nats-Batch-Commit", "1")
+	for _, m := range batch[:last] {
+		if err := s.nc.PublishMsg(m); err != nil {
+			return 0, err
+		}
+	}
+	sequence, err := s.request(ctx, batch[last])
+	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, batch) {
+		return 0, fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return sequence, err
+}
+
+// request sends one message and waits for the stream's acknowledgement.
+func (s *Stream) request(ctx context.Context, m *nats.Msg) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
+	defer cancel()
+	answer, err := s.nc.RequestMsgWithContext(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	return parseAck(answer)
+}
+
+func parseAck(answer *nats.Msg) (uint64, error) {
+	var ack struct {
+		Error    *jetstream.APIError `json:"error"`
+		Stream   string              `json:"stream"`
+		Sequence uint64              `json:"seq"`
+	}
+	if err := json.Unmarshal(answer.Data, &ack); err != nil {
+		return 0, fmt.Errorf("reading the answer of the stream: %w", err)
+	}
+	if ack.Error != nil {
+		return 0, refusal(ack.Error)
+	}
+	if ack.Stream != Name || ack.Sequence == 0 {
+		return 0, fmt.Errorf("stream %q answered, not %s", ack.Stream, Name)
+	}
+	return ack.Sequence, nil
+}
+
+// exhausted tells whether the account has no room for messages that the server
+// did not answer for: one that finds out in the midst of a batch says nothing.
+func (s *Stream) exhausted(ctx context.Context, batch []*nats.Msg) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout/3)
+	defer cancel()
+	account, err := s.js.AccountInfo(ctx)
+	if err != nil || account.Limits.MaxStore <= 0 {
+		return false
+	}
+	size := uint64(0)
+	for _, m := range batch {
+		size += uint64(m.Size())
+	}
+	return account.Store+size > uint64(account.Limits.MaxStore)
+}
+
+// Codes by which a server refuses a message for want of space.
+const (
+	errCodeAccountExceeded       = 10002
+	errCodeInsufficientResources = 10023
+	errCodeStorageExceeded       = 10047
+	errCodeStoreFailed           = 10077
+)
+
+func refusal(e *jetstream.APIError) error {
+	switch e.ErrorCode {
+	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+		return fmt.Errorf("%w: %w", ErrLostRace, e)
+	case errCodeAccountExceeded, errCodeInsufficientResources, errCodeStorageExceeded, errCodeStoreFailed:
+		return fmt.Errorf("%w: %w", ErrFull, e)
+	}
+	return e
+}

@@ -1,0 +1,141 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+)
+
+// State is how a share stands in the partner's stream. It must not be changed.
+type State struct {
+	// Lock is the sequence of the share's last status, 0 for none: what a Writer
+	// publishes under. It moves with every status, and only with those.
+	Lock      uint64
+	Status    *events.StatusData // nil: none
+	Schema    *events.SchemaData // nil: none
+	SchemaSeq uint64
+	SchemaAt  time.Time // when the schema was published
+}
+
+// Loaded tells whether all that the share shows, as its schema in the stream
+// defines it, has been published once.
+func (st *State) Loaded() bool {
+	return st.Schema != nil && st.Status != nil && st.Lock > st.SchemaSeq && st.Status.CompleteTo != nil
+}
+
+// CompleteTo is the version of the sheet that the share is complete to, 0 until
+// it is loaded.
+func (st *State) CompleteTo() int64 {
+	if !st.Loaded() {
+		return 0
+	}
+	return st.Status.CompleteTo.Version
+}
+
+// At says how a share stands that should have the revision: as its partner was
+// told, or has to conclude at that time. Nil is the state of a share of which
+// nothing was ever published.
+func (st *State) At(revision int64, at time.Time) (state events.State, reason string, to *events.CompleteTo) {
+	if st == nil || st.Schema == nil || st.Status == nil || st.Status.State == events.StateEnded && st.Lock > st.SchemaSeq {
+		return events.StateLoading, "nothing was published yet", nil // or all of it of an earlier share
+	}
+	switch status := st.Status; {
+	case st.Schema.Revision < revision:
+		return events.StateLoading, "the change was not published yet", nil
+	case status.NextBefore != nil && at.After(*status.NextBefore):
+		return events.StateStale, "the status was not renewed in time; it was " + string(status.State), status.CompleteTo
+	default:
+		return status.State, status.Reason, status.CompleteTo
+	}
+}
+
+// State reads how the share stands. Known is what was read before, nil for
+// nothing: where no status came since, it is returned as it is, which costs one
+// small request. A copy of the stream that lags behind may answer: what is
+// published under a lock that is too old is refused.
+func (s *Stream) State(ctx context.Context, sh *events.Share, known *State) (*State, error) {
+	last, err := s.lastMessages(ctx, []string{sh.SubjectStatus()}, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
+	}
+	if known != nil && known.Lock > 0 && last[sh.SubjectStatus()].sequence == known.Lock {
+		return known, nil
+	}
+	// The schema is read after the status, whose lock protects it: a schema comes
+	// with a status of its own.
+	schema, err := s.lastMessages(ctx, []string{sh.SubjectSchema()}, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
+	}
+	if m, ok := schema[sh.SubjectSchema()]; ok {
+		last[m.subject] = m
+	}
+	return stateOf(sh, last)
+}
+
+// Lock reads the sequence of the share's last status, 0 for none.
+func (s *Stream) Lock(ctx context.Context, sh *events.Share) (uint64, error) {
+	last, err := s.lastMessages(ctx, []string{sh.SubjectStatus()}, 0)
+	if err != nil {
+		return 0, fmt.Errorf("reading the lock of share %s: %w", sh.Sheet, err)
+	}
+	return last[sh.SubjectStatus()].sequence, nil
+}
+
+// States reads how shares stand, some hundred in one request; what was never
+// published to has no state. It is for people and metrics.
+func (s *Stream) States(ctx context.Context, shares []*events.Share) (map[*events.Share]*State, error) {
+	found := make(map[*events.Share]*State, len(shares))
+	for chunk := range slices.Chunk(shares, maxSubjects/2) {
+		subjects := make([]string, 0, 2*len(chunk))
+		for _, sh := range chunk {
+			subjects = append(subjects, sh.SubjectSchema(), sh.SubjectStatus())
+		}
+		msgs, err := s.lastMessages(ctx, subjects, 0)
+		if err != nil {
+			return nil, fmt.Errorf("reading the states of shares: %w", err)
+		}
+		for _, sh := range chunk {
+			st, err := stateOf(sh, msgs)
+			if err != nil {
+				return nil, err
+			}
+			if st.Schema != nil || st.Status != nil {
+				found[sh] = st
+			}
+		}
+	}
+	return found, nil
+}
+
+// stateOf is the state that the last messages of a share say.
+func stateOf(sh *events.Share, msgs map[string]message) (*State, error) {
+	st := &State{}
+	if m, ok := msgs[sh.SubjectSchema()]; ok {
+		st.Schema, st.SchemaSeq, st.SchemaAt = &events.SchemaData{}, m.sequence, m.stored
+		if err := decodeData(m, st.Schema); err != nil {
+			return nil, err
+		}
+	}
+	if m, ok := msgs[sh.SubjectStatus()]; ok {
+		st.Status, st.Lock = &events.StatusData{}, m.sequence
+		if err := decodeData(m, st.Status); err != nil {
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+func decodeData(m message, into any) error {
+	e := struct {
+		Data any `json:"data"`
+	}{into}
+	if err := json.Unmarshal(m.data, &e); err != nil {
+		return fmt.Errorf("reading the event at sequence %d of %s: %w", m.sequence, m.subject, err)
+	}
+	return nil
+}
