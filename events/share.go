@@ -59,7 +59,7 @@ type BoundCell struct {
 
 // Share is what one partner may see of one registered sheet. It is stored as
 // JSON, ids as strings. A Share is made by Request.Resolve and not changed
-// afterwards, except for its revision.
+// afterwards, except for its revision and for what its columns are now.
 type Share struct {
 	Partner  string               `json:"partner"`
 	Sheet    string               `json:"sheet"` // the partner's name for the sheet
@@ -71,6 +71,10 @@ type Share struct {
 	Cells    map[string]BoundCell `json:"cells,omitempty"` // by the title in Where
 	Kinds    []Kind               `json:"kinds"`
 
+	// Gone are columns of the share or its filter that were deleted at Smartsheet.
+	// Their fields stay, null from then on, and are deprecated in the schema.
+	Gone []int64 `json:"gone,omitempty"`
+
 	// FilterTypes are the types that the columns in Where had when the share was
 	// made, by id: what the filter was written for.
 	FilterTypes map[int64]smartsheet.ColumnType `json:"filterTypes,omitempty"`
@@ -79,8 +83,8 @@ type Share struct {
 // Has tells whether the share shows objects of the kind.
 func (s *Share) Has(k Kind) bool { return slices.Contains(s.Kinds, k) }
 
-// ColumnIDs returns the ids of all columns that the share and its filter need,
-// sorted, each once: nothing else has to be read from the sheet.
+// ColumnIDs returns the ids of all columns that the share and its filter need and
+// that are not gone, sorted, each once: nothing else has to be read from the sheet.
 func (s *Share) ColumnIDs() []int64 {
 	ids := make([]int64, 0, len(s.Fields)+len(s.Cells))
 	for _, f := range s.Fields {
@@ -89,6 +93,10 @@ func (s *Share) ColumnIDs() []int64 {
 	for _, c := range s.Cells {
 		ids = append(ids, c.ColumnID)
 	}
+	ids = slices.DeleteFunc(ids, s.isGone)
 	slices.Sort(ids)
 	return slices.Clip(slices.Compact(ids))
 }
+
+// isGone tells whether a column of the share was deleted.
+func (s *Share) isGone(column int64) bool { return slices.Contains(s.Gone, column) }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,14 +45,16 @@ var (
 )
 
 // Writer publishes to one share under its optimistic lock, which is the sequence
-// of the share's last status. Whoever publishes a status has the lock from then
-// on, and all events of others are refused (ErrLostRace). So who publishes
+// of the share's last status. Whoever publishes a status holds the lock from then
+// on: events of others are refused (ErrLostRace). So who publishes
 //
 //  1. acquires the lock, by a status that expects the one read before,
 //  2. reads what the partner last saw ([Stream.Last]) and compares,
-//  3. publishes what differs; each event expects that the lock is still held.
+//  3. publishes what differs, and a status with it; all of them expect that the
+//     lock is still held.
 //
-// What was read in step 2 is then what stands right before that event. An
+// What was read in step 2 is then what stands right before those events. While
+// nobody else publishes, the lock stays held, and 2 and 3 may be repeated. An
 // expectation on the one subject of the status costs the server a look-up,
 // however large the share is. A Writer is not for concurrent use.
 //
@@ -64,11 +67,10 @@ type Writer struct {
 	share       *events.Share
 	lock        uint64
 	last        uint64    // sequence of the last message that it stored
-	confirmedAt time.Time // when the lock was known to be held; zero: it was not acquired
+	confirmedAt time.Time // when the lock was known to be held; zero: it is not
 
 	batch []*nats.Msg
 	types map[string]int // of the batch
-	bytes int
 
 	TraceParent string // W3C trace context that its events carry; empty: none
 }
@@ -89,40 +91,32 @@ func (w *Writer) Held() bool { return !w.confirmedAt.IsZero() }
 // that this writer knows of.
 func (w *Writer) Since() uint64 { return w.last }
 
-// Acquire publishes a status and has the lock from then on. ErrLostRace says that
-// somebody else published one since the lock was read.
+// Acquire publishes a status and holds the lock from then on. ErrLostRace says
+// that somebody else published one since the lock was read.
 func (w *Writer) Acquire(ctx context.Context, at time.Time, status events.StatusData) error {
-	e, err := w.share.NewEvent(events.StatusChanged, at, status, "status")
+	m, err := w.statusMessage(at, status)
 	if err != nil {
 		return err
 	}
-	m, err := w.message(e)
-	if err != nil {
-		return err
-	}
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
 	return w.acquired(w.stream.request(ctx, m))
 }
 
 // Begin publishes the share's schema, which begins a revision, and a status, both
 // or none; the lock is held from then on.
 func (w *Writer) Begin(ctx context.Context, at time.Time, schema events.SchemaData, status events.StatusData) error {
-	first, err := w.share.NewEvent(events.SchemaChanged, at, schema, "schema")
+	e, err := w.share.NewEvent(events.SchemaChanged, at, schema, "schema")
 	if err != nil {
 		return err
 	}
-	second, err := w.share.NewEvent(events.StatusChanged, at, status, "status")
+	first, err := w.message(e)
 	if err != nil {
 		return err
 	}
-	batch := make([]*nats.Msg, 2)
-	for i, e := range []events.Event{first, second} {
-		if batch[i], err = w.message(e); err != nil {
-			return err
-		}
+	second, err := w.statusMessage(at, status)
+	if err != nil {
+		return err
 	}
-	w.expectLock(batch[0])
-	return w.acquired(w.stream.storeBatch(ctx, batch))
+	return w.acquired(w.stream.storeBatch(ctx, []*nats.Msg{first, second}))
 }
 
 func (w *Writer) acquired(sequence uint64, err error) error {
@@ -134,6 +128,21 @@ func (w *Writer) acquired(sequence uint64, err error) error {
 	return nil
 }
 
+// statusMessage is a status that expects the one before it to be the lock.
+func (w *Writer) statusMessage(at time.Time, status events.StatusData) (*nats.Msg, error) {
+	e, err := w.share.NewEvent(events.StatusChanged, at, status, "status")
+	if err != nil {
+		return nil, err
+	}
+	m, err := w.message(e)
+	if err != nil {
+		return nil, err
+	}
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
+	return m, nil
+}
+
+// expectLock has a message of another subject refused when the lock is lost.
 func (w *Writer) expectLock(m *nats.Msg) {
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
 	m.Header.Set(expectedSubjectHeader, w.share.SubjectStatus())
@@ -152,10 +161,13 @@ func (w *Writer) Add(e events.Event) error {
 	if w.types == nil {
 		w.types = map[string]int{}
 	}
-	w.batch, w.bytes = append(w.batch, m), w.bytes+m.Size()
+	w.batch = append(w.batch, m)
 	w.types[e.Type]++
 	return nil
 }
+
+// Discard forgets what was added.
+func (w *Writer) Discard() { w.batch, w.types = nil, nil }
 
 // message encodes an event; where it is too large, without what was before.
 func (w *Writer) message(e events.Event) (*nats.Msg, error) {
@@ -203,25 +215,26 @@ func encoded(e events.Event) ([]byte, error) {
 // Published counts events that were stored, by their type.
 type Published map[string]int
 
-// Flush publishes what was added, in its order: a few events one after another,
-// more as atomic batches of at most MaxBatch messages. Each is refused
-// (ErrLostRace) unless the lock is still held. It returns what was stored. After
-// an error that is neither ErrLostRace nor ErrFull what was added may or may not
-// be stored: read what stands there and compare.
-func (w *Writer) Flush(ctx context.Context) (Published, error) {
-	msgs, types, size := w.batch, w.types, w.bytes
-	w.batch, w.types, w.bytes = nil, nil, 0
-	if len(msgs) == 0 {
-		return nil, nil
-	}
+// Flush publishes what was added, in its order, and then the status: a few
+// messages one after another, more as atomic batches of at most MaxBatch. All of
+// it is refused (ErrLostRace) unless the lock is still held. It returns how many
+// events were stored. After an error that is neither ErrLostRace nor ErrFull what
+// was added may or may not be stored: read what stands there and compare.
+func (w *Writer) Flush(ctx context.Context, at time.Time, status events.StatusData) (Published, error) {
+	msgs, types := w.batch, w.types
+	w.Discard()
 	if err := w.confirm(ctx); err != nil {
 		return nil, err
 	}
+	last, err := w.statusMessage(at, status)
+	if err != nil {
+		return nil, err
+	}
 	store := w.storeBatches
-	if len(msgs) <= maxPlain && distinct(msgs) && size <= maxBatchBytes {
+	if len(msgs) <= maxPlain && distinct(msgs) {
 		store = w.storeEach
 	}
-	if err := store(ctx, msgs); err != nil {
+	if err := store(ctx, append(msgs, last)); err != nil {
 		w.confirmedAt = time.Time{}
 		return nil, fmt.Errorf("publishing %d events of share %s: %w", len(msgs), w.share.Sheet, err)
 	}
@@ -261,39 +274,42 @@ func (w *Writer) confirm(ctx context.Context) error {
 	return nil
 }
 
-// storeEach publishes messages one by one, without waiting for one before the
-// next is sent.
+// storeEach publishes events and the status after them, without waiting for one
+// before the next is sent.
 func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
 	inbox := w.stream.nc.NewInbox()
 	sub, err := w.stream.nc.SubscribeSync(inbox)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
-	for _, m := range msgs {
-		w.expectLock(m)
+	defer func() { _ = sub.Unsubscribe() }() // a closed connection has no subscriptions either
+	for i, m := range msgs {
+		if i < len(msgs)-1 {
+			w.expectLock(m)
+		}
 		m.Reply = inbox
 		if err := w.stream.nc.PublishMsg(m); err != nil {
 			return err
 		}
 	}
+	var failed error
+	highest := uint64(0)
 	for range msgs {
 		answer, err := nextMessage(ctx, sub)
-		if errors.Is(err, context.DeadlineExceeded) && w.stream.exhausted(ctx, msgs) {
-			return fmt.Errorf("%w: %w", ErrFull, err)
-		}
 		if err != nil {
-			return err
+			return w.stream.unanswered(ctx, msgs, err)
 		}
 		sequence, err := parseAck(answer)
-		if err != nil {
-			return err
-		}
-		w.last = max(w.last, sequence)
+		highest, failed = max(highest, sequence), cmp.Or(failed, err)
 	}
+	if failed != nil {
+		return failed
+	}
+	w.lock, w.last, w.confirmedAt = highest, highest, time.Now() // the status was sent last
 	return nil
 }
 
+// storeBatches publishes events and the status after them as atomic batches.
 func (w *Writer) storeBatches(ctx context.Context, msgs []*nats.Msg) error {
 	for len(msgs) > 0 {
 		n, size := 0, 0
@@ -301,13 +317,16 @@ func (w *Writer) storeBatches(ctx context.Context, msgs []*nats.Msg) error {
 			size += msgs[n].Size()
 			n++
 		}
-		w.expectLock(msgs[0])
+		if n < len(msgs) || n > 1 {
+			w.expectLock(msgs[0]) // the last one is the status, with its own expectation
+		}
 		sequence, err := w.stream.storeBatch(ctx, msgs[:n])
 		if err != nil {
 			return err
 		}
 		w.last, w.confirmedAt, msgs = sequence, time.Now(), msgs[n:]
 	}
+	w.lock = w.last
 	return nil
 }
 
@@ -330,10 +349,16 @@ func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, err
 		}
 	}
 	sequence, err := s.request(ctx, batch[last])
-	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, batch) {
-		return 0, fmt.Errorf("%w: %w", ErrFull, err)
+	return sequence, s.unanswered(ctx, batch, err)
+}
+
+// unanswered is the error of messages that the server did not answer for: ErrFull
+// where the account has no room for them, else the error as it is.
+func (s *Stream) unanswered(ctx context.Context, msgs []*nats.Msg, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, msgs) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
-	return sequence, err
+	return err
 }
 
 // request sends one message and waits for the stream's acknowledgement.

@@ -1,0 +1,332 @@
+package relay
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+)
+
+// rowsAtOnce is how many rows are compared together: so much of what the partner
+// saw is held beside the page that was read, however large that is.
+const rowsAtOnce = stream.MaxBatch / 2
+
+// applyPage compares the page's rows with what the partner last saw of them, and
+// publishes what differs.
+func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
+	types := typesOf(pg.columns)
+	for rows := range slices.Chunk(pg.rows, rowsAtOnce) {
+		readings := make([]events.Reading, len(rows))
+		for i := range rows {
+			readings[i] = s.rowReading(&rows[i], pg, types)
+		}
+		if err := s.apply(ctx, readings); err != nil {
+			return err
+		}
+	}
+	for ids := range slices.Chunk(pg.gone, rowsAtOnce) {
+		readings := make([]events.Reading, len(ids))
+		for i, id := range ids {
+			readings[i] = events.Reading{
+				Kind: events.KindRow, ID: id, Version: pg.version, Time: pg.at,
+				Reason: events.ReasonDeleted, Origin: s.origin, ChangeAgent: s.agents(id),
+			}
+		}
+		if err := s.apply(ctx, readings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowReading is what the share shows of a row.
+func (s *shareSync) rowReading(row *smartsheet.Row, pg *page, types map[int64]smartsheet.ColumnType) events.Reading {
+	now := events.Reading{
+		Kind: events.KindRow, ID: row.ID, Version: pg.version, Time: pg.at,
+		Row: events.RefOf(row), Origin: s.origin, ChangeAgent: s.agents(row.ID),
+	}
+	object, visible := s.view.Row(row, types)
+	if visible && s.share.Has(events.KindRow) {
+		now.Now = object
+	} else {
+		now.Reason = events.ReasonLeftView
+	}
+	return now
+}
+
+// agents are the programs that callbacks named as having written what the share
+// shows of a row.
+func (s *shareSync) agents(id int64) []string {
+	return s.plan.hint.Rows[id].Agents(func(column int64) bool {
+		return slices.ContainsFunc(s.share.Fields, func(f events.Field) bool { return f.ColumnID == column })
+	})
+}
+
+// apply publishes what differs between readings and what the partner last saw.
+func (s *shareSync) apply(ctx context.Context, readings []events.Reading) error {
+	s.target.mu.Lock()
+	defer s.target.mu.Unlock()
+	return s.publishDifference(ctx, func() (comparison, error) { return s.compare(ctx, readings) })
+}
+
+// publishDifference publishes what a comparison finds. It compares under the lock,
+// for which nobody is asked as long as nothing differs. The target's mu must be
+// held.
+func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error)) error {
+	if !s.target.writer.Held() {
+		c, err := compare()
+		if err == nil && len(c.events) == 0 {
+			s.take(c)
+			return nil
+		}
+		if err != nil && !lostRace(err) {
+			return err
+		}
+	}
+	return s.underLock(ctx, func() error {
+		c, err := compare()
+		if err == nil && len(c.events) > 0 {
+			err = s.flush(ctx, c.events, s.keptStatus())
+		}
+		if err == nil {
+			s.take(c)
+		}
+		return err
+	})
+}
+
+// comparison is what follows from some readings.
+type comparison struct {
+	events     []events.Event
+	appeared   []int64   // rows that come into view
+	changedAt  time.Time // the oldest change that no callback told of
+	oldReading bool      // something differs from what was published of a newer version before
+}
+
+// take adds a comparison whose events are stored to the result.
+func (s *shareSync) take(c comparison) {
+	if s.origin == events.OriginReconcile {
+		s.result.found += len(c.events)
+	}
+	s.result.oldReading = s.result.oldReading || c.oldReading
+	s.result.changedAt = earliest(s.result.changedAt, c.changedAt)
+	for _, id := range c.appeared {
+		if s.result.appeared == nil {
+			s.result.appeared = map[int64]bool{}
+		}
+		s.result.appeared[id] = true
+	}
+}
+
+// earliest returns the earlier of two times; a zero one is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// last is what the partner last saw of objects, without what was purged: a copy of
+// the stream that answers may have come to the lock and not to the purge, which
+// has no sequence of its own.
+func (s *shareSync) last(ctx context.Context, subjects []string) (map[string]*events.Seen, error) {
+	t := s.target
+	seen, err := t.stream.Last(ctx, &s.share.Share, subjects, t.writer.Since())
+	maps.DeleteFunc(seen, func(_ string, o *events.Seen) bool { return o.Sequence < t.purged })
+	return seen, err
+}
+
+// compare finds what differs between readings and what the partner last saw. The
+// target's mu must be held.
+func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (comparison, error) {
+	subjects := make([]string, len(readings))
+	for i, now := range readings {
+		subjects[i] = s.share.SubjectOf(now.Kind, now.ID)
+	}
+	last, err := s.last(ctx, subjects)
+	if err != nil {
+		return comparison{}, err
+	}
+	return s.compareWith(ctx, readings, last)
+}
+
+// compareWith compares readings with what was last seen. What hangs on a row goes
+// before the row does.
+func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, last map[string]*events.Seen) (comparison, error) {
+	var c comparison
+	leaving := map[int64]events.Reading{}
+	differing := make([]events.Reading, 0, len(readings))
+	for _, now := range readings {
+		seen := last[s.share.SubjectOf(now.Kind, now.ID)]
+		if s.overtaken(seen, now) {
+			differs, err := s.differs(seen, now)
+			if err != nil {
+				return c, err
+			}
+			c.oldReading = c.oldReading || differs && s.wasOld(seen, now)
+			continue
+		}
+		if now.Kind == events.KindRow && now.Now == nil && seen.Living() {
+			leaving[now.ID] = now
+		}
+		differing = append(differing, now)
+	}
+	children, err := s.childrenOf(ctx, leaving)
+	if err != nil {
+		return c, err
+	}
+	for _, now := range differing {
+		seen := last[s.share.SubjectOf(now.Kind, now.ID)]
+		evs, err := s.difference(seen, now)
+		if err != nil {
+			return c, err
+		}
+		if len(evs) > 0 && now.Now != nil {
+			if now.Kind == events.KindRow && !seen.Living() {
+				c.appeared = append(c.appeared, now.ID)
+			}
+			c.changedAt = earliest(c.changedAt, s.untoldChange(now))
+		}
+		c.events = append(append(c.events, children[now.ID]...), evs...)
+	}
+	return c, nil
+}
+
+// overtaken tells whether something newer than a reading was published: of the
+// object, or of the whole sheet.
+func (s *shareSync) overtaken(seen *events.Seen, now events.Reading) bool {
+	return seen != nil && seen.Version > now.Version || s.target.state.CompleteTo() > now.Version
+}
+
+// wasOld tells whether a reading that is overtaken was so before the pass began:
+// then Smartsheet gave an old answer. Else another pass was faster.
+func (s *shareSync) wasOld(seen *events.Seen, now events.Reading) bool {
+	return s.completeTo > now.Version || seen != nil && seen.Version > now.Version && seen.Sequence <= s.start
+}
+
+// differs tells whether a reading shows something else than was last seen,
+// whichever is newer.
+func (s *shareSync) differs(seen *events.Seen, now events.Reading) (bool, error) {
+	if seen != nil {
+		now.Version = max(now.Version, seen.Version)
+	}
+	evs, err := s.share.Compare(seen, now)
+	return len(evs) > 0, err
+}
+
+// difference returns the events that lead from what was last seen to a reading.
+func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.Event, error) {
+	if seen == nil || seen.Sequence >= s.resetBelow {
+		return s.share.Compare(seen, now)
+	}
+	// It shows an older definition, and goes when all has been read.
+	if !seen.Living() {
+		return s.share.Compare(nil, now)
+	}
+	if now.Reason == events.ReasonLeftView {
+		now.Reason = events.ReasonShare
+	}
+	if now.Row == nil {
+		now.Row = seen.Row
+	}
+	e, err := s.redefined(now)
+	return []events.Event{e}, err
+}
+
+// untoldChange is when a row changed that no callback told of, zero if that is
+// not known: rows that did not change since the share was last complete were
+// recalculated.
+func (s *shareSync) untoldChange(now events.Reading) time.Time {
+	if s.origin != events.OriginReconcile || now.Row == nil || now.Row.ModifiedAt == nil {
+		return time.Time{}
+	}
+	at := now.Row.ModifiedAt.Time
+	if was := s.target.state.Status; was == nil || was.CompleteTo == nil || at.Before(was.CompleteTo.Time) {
+		return time.Time{}
+	}
+	return at
+}
+
+// childrenOf returns the events that take away what hangs on rows that leave.
+func (s *shareSync) childrenOf(ctx context.Context, leaving map[int64]events.Reading) (map[int64][]events.Event, error) {
+	gone := map[int64][]events.Event{}
+	if len(leaving) == 0 {
+		return gone, nil
+	}
+	for _, kind := range []events.Kind{events.KindComment, events.KindAttachment} {
+		if !s.share.Has(kind) {
+			continue
+		}
+		byRow, err := s.childrenByRow(ctx, kind)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.removeChildren(ctx, kind, byRow, leaving, gone); err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+func (s *shareSync) removeChildren(ctx context.Context, kind events.Kind, byRow map[int64][]int64, leaving map[int64]events.Reading, gone map[int64][]events.Event) error {
+	var subjects []string
+	for row := range leaving {
+		for _, id := range byRow[row] {
+			subjects = append(subjects, s.share.SubjectOf(kind, id))
+		}
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	last, err := s.last(ctx, subjects)
+	if err != nil {
+		return err
+	}
+	for row, left := range leaving {
+		for _, id := range byRow[row] {
+			seen := last[s.share.SubjectOf(kind, id)]
+			if !seen.Living() {
+				continue
+			}
+			evs, err := s.difference(seen, events.Reading{
+				Kind: kind, ID: id, Version: max(left.Version, seen.Version), Time: left.Time, Reason: left.Reason, Origin: left.Origin,
+			})
+			if err != nil {
+				return err
+			}
+			gone[row] = append(gone[row], evs...)
+		}
+	}
+	return nil
+}
+
+// childrenByRow returns the ids of what the partner sees on each row. They are
+// looked for once in a pass, when the first row leaves: all rows are published
+// before anything comes to hang on one.
+func (s *shareSync) childrenByRow(ctx context.Context, kind events.Kind) (map[int64][]int64, error) {
+	if known, ok := s.result.children[kind]; ok {
+		return known, nil
+	}
+	byRow := map[int64][]int64{}
+	err := s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
+		for _, subject := range slices.Sorted(maps.Keys(chunk)) {
+			if _, id, ok := events.ParseSubject(subject); ok {
+				row := parseID(chunk[subject].RowID)
+				byRow[row] = append(byRow[row], id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.result.children == nil {
+		s.result.children = map[events.Kind]map[int64][]int64{}
+	}
+	s.result.children[kind] = byRow
+	return byRow, nil
+}

@@ -1,0 +1,329 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// maxAttempts is how many passes may fail at reading for a hint before it is
+	// given up: with the backoff below that takes about half an hour.
+	maxAttempts = 12
+	// staleAttempts is how many may fail before the partners are told.
+	staleAttempts = 4
+	firstBackoff  = 2 * time.Second
+	maxBackoff    = 10 * time.Minute
+)
+
+// verdict is how reading the sheet, or a share's part in a pass, has ended.
+type verdict int
+
+const (
+	done        verdict = iota
+	stopped             // in the middle, with the process
+	changed             // the share or its columns are defined otherwise now
+	raced               // somebody else was faster, again and again
+	slow                // the partner took too long for the others
+	full                // the partner's stream takes no more
+	noBudget            // there is no room in the owner's budget now
+	throttled           // Smartsheet asks us to wait
+	moving              // the sheet changes all the time
+	refused             // Smartsheet refuses the owner
+	unreadable          // the owner may not read the sheet, or it is gone
+	unacceptable        // Smartsheet does not take the request, and never will
+	failed              // whatever else may pass
+)
+
+// verdictOf classifies an error of a pass, once for all that follows from it.
+func verdictOf(ctx context.Context, err error) verdict {
+	switch {
+	case err == nil:
+		return done
+	case ctx.Err() != nil:
+		return stopped
+	case errors.Is(err, errDefinition), errors.As(err, new(*goneColumnsError)):
+		return changed
+	case errors.Is(err, errSlow):
+		return slow
+	case lostRace(err):
+		return raced
+	case errors.Is(err, stream.ErrFull):
+		return full
+	case errors.As(err, new(*webhook.BudgetError)):
+		return noBudget
+	case errors.Is(err, errMoving):
+		return moving
+	}
+	switch smartsheet.Classify(err) {
+	case smartsheet.Wait:
+		return throttled
+	case smartsheet.Refused, smartsheet.Expired:
+		return refused
+	case smartsheet.Forbidden, smartsheet.NotFound:
+		return unreadable
+	case smartsheet.Invalid:
+		return unacceptable
+	}
+	return failed
+}
+
+// decision is what follows from reading the sheet.
+type decision struct {
+	result string        // for the log and the metrics
+	later  time.Duration // put the hint off for so long; 0: it is not put off
+	giveUp bool          // put it among the dead
+	state  events.State  // to tell the partners; empty: nothing
+	reason string
+}
+
+// What partners are told where a sheet cannot be read.
+const (
+	reasonUnreadable   = "the owner cannot read the sheet"
+	reasonUnacceptable = "Smartsheet does not accept the bridge's request"
+	reasonFails        = "reading the sheet or publishing fails again and again"
+)
+
+// decide says what follows where reading ended so, the hint having failed so
+// often in a row before. Wait is what was asked for: by the budget, by Smartsheet.
+func decide(v verdict, attempts int, wait, every time.Duration) decision {
+	switch v {
+	case done, changed:
+		return decision{result: "done"}
+	case stopped:
+		return decision{result: "again"}
+	case noBudget, throttled:
+		return decision{result: "later", later: max(wait, time.Second)}
+	case moving:
+		return decision{result: "later", later: max(min(every/10, time.Minute), time.Second)}
+	case unreadable: // reconcile looks again
+		return decision{result: "stale", state: events.StateStale, reason: reasonUnreadable}
+	case unacceptable:
+		return decision{result: "dead", giveUp: true, state: events.StateStale, reason: reasonUnacceptable}
+	}
+	d := decision{result: "later", later: max(backoff(attempts+1), time.Second)}
+	if attempts+1 >= staleAttempts {
+		d.state, d.reason = events.StateStale, reasonFails
+	}
+	if attempts+1 >= maxAttempts {
+		d.result, d.later, d.giveUp = "dead", 0, true
+	}
+	return d
+}
+
+// backoff is how long to wait after the given number of failures: twice as long
+// each time, somewhere between half and all of it.
+func backoff(failures int) time.Duration {
+	d := maxBackoff
+	if failures < 20 {
+		d = min(firstBackoff<<(failures-1), maxBackoff)
+	}
+	return d/2 + rand.N(d/2)
+}
+
+// settle does what follows from a pass: for each share, and for the hint.
+func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read reading) (result string, err error) {
+	v := verdictOf(ctx, read.err)
+	if v == stopped {
+		return "again", read.err
+	}
+	if gone := (*goneColumnsError)(nil); errors.As(read.err, &gone) {
+		if err := r.dropColumns(ctx, shares, gone.ids); err != nil {
+			return "again", err
+		}
+		for _, s := range active(shares) { // the others of the pass have not read the sheet either
+			s.err = errDefinition
+		}
+	}
+	sheet, err := r.settleReading(ctx, p, shares, v, read)
+	if err != nil {
+		return "again", err
+	}
+	var errs []error
+	for _, s := range shares {
+		one, err := r.settleShare(ctx, p, s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), err))
+		}
+		if sheet == "done" {
+			sheet = one
+		}
+	}
+	if len(errs) > 0 {
+		return "again", errors.Join(errs...)
+	}
+	return sheet, nil
+}
+
+// settleReading does what follows from reading the sheet.
+func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync, v verdict, read reading) (string, error) {
+	if !p.readable() && p.reg.Phase == registry.PhaseActive {
+		r.publishStatus(ctx, shares, events.StateSuspended, webhook.Suspension(p.owner))
+		return "done", r.narrowWithout(ctx, shares)
+	}
+	if v == refused {
+		condemned, err := r.Access.Confirm(ctx, p.owner, read.err)
+		if err != nil {
+			v = failed
+		} else if !condemned { // it has another token, or it was no word of Smartsheet's
+			v = failed
+		} else {
+			return r.settleRefused(ctx, p, shares)
+		}
+	}
+	d := decide(v, p.hint.Attempt, waitOf(read.err), r.Every)
+	if d.state != "" {
+		r.publishStatus(ctx, shares, d.state, d.reason)
+	}
+	if v != done && v != changed {
+		if err := r.narrowLate(ctx, p, shares, v); err != nil {
+			return "", err
+		}
+	}
+	late := *p.hint
+	if v == failed || d.giveUp {
+		late.Attempt++
+	}
+	switch {
+	case d.giveUp:
+		return d.result, r.Inbox.GiveUp(ctx, &late, read.err.Error())
+	case d.later > 0:
+		return d.result, r.Inbox.Defer(ctx, &late, time.Now().Add(d.later))
+	}
+	return d.result, nil
+}
+
+// waitOf is how long an error asks us to wait, 0 where it does not say.
+func waitOf(err error) time.Duration {
+	var tight *webhook.BudgetError
+	if errors.As(err, &tight) {
+		return tight.Wait
+	}
+	var e *smartsheet.Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	if smartsheet.Classify(err) == smartsheet.Wait {
+		return time.Minute
+	}
+	return 0
+}
+
+// settleRefused tells the partners of all sheets of an owner who is refused.
+func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync) (string, error) {
+	for _, reg := range r.Registry.Registrations() {
+		if reg.Owner != p.reg.Owner || reg.ID == p.reg.ID {
+			continue
+		}
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}
+		if err := r.Inbox.Put(ctx, h); err != nil {
+			return "", err
+		}
+	}
+	r.publishStatus(ctx, shares, events.StateSuspended, webhook.Suspension(r.Registry.Owner(p.owner.Name)))
+	return "refused", r.narrowWithout(ctx, shares)
+}
+
+// settleShare does what follows for one share, and returns what the log calls it.
+func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (string, error) {
+	if s.ended {
+		r.Partners.RecordResult(s.share, nil)
+		return "done", nil
+	}
+	err := s.err
+	if err == nil && s.result.oldReading {
+		err = errOldReading
+	}
+	switch v := verdictOf(ctx, err); v {
+	case stopped:
+		return "again", err
+	case done:
+		r.Partners.RecordResult(s.share, nil)
+		return "done", r.settleDone(ctx, p, s)
+	case changed, slow:
+		if v == slow {
+			s.target.fellBehind()
+		}
+		return "done", r.again(ctx, wholeOf(p.hint), s.share)
+	default:
+		return r.settleFailed(ctx, p, s, v, err)
+	}
+}
+
+// wholeOf is the hint for a share that has not read the sheet to the end.
+func wholeOf(h *inbox.Hint) *inbox.Hint {
+	whole := *h
+	whole.Whole = true
+	return &whole
+}
+
+// settleDone is for a share whose part has come to its end.
+func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
+	alone := len(p.hint.Shares) == 1
+	if alone || s.target.standing(time.Now()) == keepsUp {
+		s.target.succeeded(alone && time.Since(p.began) > openPatience && !p.whole())
+	}
+	if s.target.loaded() || p.whole() || !p.readable() || !s.target.shouldLoad(time.Now()) {
+		return nil
+	}
+	return r.again(ctx, &inbox.Hint{Registration: p.reg.ID, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}, s.share)
+}
+
+// settleFailed puts a share off, longer each time.
+func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdict, err error) (string, error) {
+	r.Partners.RecordResult(s.share, err)
+	if v == failed && s.target.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
+		r.Partners.Failed(s.share.Partner, err)
+	}
+	at, failures := s.target.failed(time.Now())
+	if failures >= staleAttempts && v != full {
+		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
+	}
+	late := *wholeOf(p.hint)
+	late.Shares, late.Rows, late.Attempt = []string{s.share.Key()}, nil, failures
+	return "later", r.Inbox.Defer(ctx, &late, at)
+}
+
+// narrowWithout takes back what shares no longer show where the sheet cannot be
+// read at all.
+func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
+	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+		if s.resetBelow == 0 {
+			return nil
+		}
+		s.target.mu.Lock()
+		defer s.target.mu.Unlock()
+		return s.underLock(ctx, func() error { return s.narrow(ctx) })
+	})
+	return nil
+}
+
+// narrowLate does so where a reading was waited for long enough, or none will come
+// soon; else it has the shares looked at again then.
+func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) error {
+	var late []*shareSync
+	for _, s := range active(shares) {
+		if s.resetBelow == 0 {
+			continue
+		}
+		waited := time.Since(s.target.state.SchemaAt)
+		if waited >= storedAfter || v == unreadable || v == unacceptable {
+			late = append(late, s)
+			continue
+		}
+		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
+		if err := r.Inbox.Defer(ctx, again, s.target.state.SchemaAt.Add(storedAfter+time.Second)); err != nil {
+			return err
+		}
+	}
+	return r.narrowWithout(ctx, late)
+}

@@ -1,0 +1,31 @@
+// Package relay is the road from hints to events: it takes hints, reads
+// Smartsheet, compares with what each partner last saw, and publishes what
+// differs.
+//
+// One round for one registration is a pass. It is a flow of values, in
+// [Relay.Pass]:
+//
+//	hint ──► plan          registration, owner, client, shares          plan.go
+//	          │
+//	          ▼
+//	        open           each share: the partner's stream, the lock,   open.go
+//	          │            and the definition that the stream has        revise.go
+//	          ▼
+//	        reader         pages of rows from Smartsheet; knows no       reader.go
+//	          │ page       partner                                       columns.go
+//	          ▼
+//	        apply          each share: view → compare → publish, under   apply.go
+//	          │ result     its lock; knows no Smartsheet                 target.go
+//	          ▼
+//	        decide         what follows: again, later, given up, told    decide.go
+//
+// A hint says that a sheet may have changed, never what changed: what is
+// published is the difference between the sheet as it is and the last message of
+// each subject in the partner's stream. So hints may be lost, repeated and merged,
+// and every failure is made up for by the next pass.
+//
+// Shares do not depend on each other. Each has a lock of its own (the sequence of
+// its last status), its own error and its own next try. One whose partner is slow
+// or fails leaves the passes of its registration and has passes of its own until
+// it keeps up again.
+package relay

@@ -1,0 +1,199 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	// openPatience, rowsPatience and pagePatience are how long the other shares of
+	// a pass wait for one, at a step of it.
+	openPatience = time.Second
+	rowsPatience = time.Second
+	pagePatience = 10 * time.Second
+	// sharesAtOnce is how many shares of a pass are worked on together.
+	sharesAtOnce = 8
+	// loadAgain is how long a share that is not loaded is left to whom it was
+	// given to load.
+	loadAgain = 10 * time.Second
+	// maxRaces is how often in a row somebody else may publish to a share before it
+	// is tried later.
+	maxRaces  = 5
+	racePause = 20 * time.Millisecond
+)
+
+var (
+	// errSlow says that a share took too long while others waited.
+	errSlow = errors.New("the partner's NATS answers slowly")
+	// errDefinition says that a share was changed or ended during the pass.
+	errDefinition = errors.New("the share was changed")
+	// errOldReading says that Smartsheet answered with an older version of the
+	// sheet than it did before, and that something differs.
+	errOldReading = errors.New("an older version of the sheet was read than before")
+)
+
+// shareSync is one share's part in a pass.
+type shareSync struct {
+	relay   *Relay
+	plan    *plan
+	share   *registry.Share
+	partner *registry.Partner
+	target  *target
+	view    *events.View
+	origin  events.Origin
+	epoch   string
+	parent  string // W3C trace context of the pass
+
+	start      uint64 // the share's lock when the pass began: later statuses came during it
+	completeTo int64  // version that the share was complete to then
+	resetBelow uint64 // what stands below shows an older definition; 0: nothing does
+
+	err    error // why it takes part no longer
+	ended  bool  // there is no such share any more
+	result shareResult
+}
+
+// shareResult is what a pass has done for a share so far.
+type shareResult struct {
+	published  map[string]int // events stored, by type
+	found      int            // of them, changes that no callback told of
+	changedAt  time.Time      // the oldest change that a reconcile found
+	tooLarge   int            // objects that the partner's NATS does not take
+	oldReading bool           // something differs from what was published of a newer version
+	appeared   map[int64]bool // rows that came into view
+	candidates []int64        // rows that the partner sees and the sheet may not have
+	children   map[events.Kind]map[int64][]int64
+}
+
+// open finds the streams of the plan's shares and brings each to the definition
+// that its share has now, which needs no Smartsheet.
+func (r *Relay) open(ctx context.Context, p *plan) []*shareSync {
+	shares := make([]*shareSync, len(p.shares))
+	for i, s := range p.shares {
+		shares[i] = &shareSync{relay: r, plan: p, share: s, target: r.targets.of(s), parent: r.traceParent(ctx, p.hint)}
+	}
+	r.each(ctx, shares, openPatience, (*shareSync).openWrapped)
+	return shares
+}
+
+// active are the shares that still take part.
+func active(shares []*shareSync) []*shareSync {
+	return slices.DeleteFunc(slices.Clone(shares), func(s *shareSync) bool { return s.err != nil || s.ended })
+}
+
+// each has every share that takes part do a step, some at once. What fails for one
+// ends its part in the pass. So does what takes longer than patience, where others
+// would wait for it.
+func (r *Relay) each(ctx context.Context, shares []*shareSync, patience time.Duration, step func(context.Context, *shareSync) error) {
+	taking := active(shares)
+	places := make(chan struct{}, sharesAtOnce)
+	var wg sync.WaitGroup
+	for _, s := range taking {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			s.err = s.within(ctx, patience, len(taking) > 1, step)
+		})
+	}
+	wg.Wait()
+}
+
+// within does a step, for no longer than patience where others wait.
+func (s *shareSync) within(ctx context.Context, patience time.Duration, others bool, step func(context.Context, *shareSync) error) error {
+	if !others {
+		return step(ctx, s)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
+	defer cancel()
+	err := step(limited, s)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), errSlow) {
+		return fmt.Errorf("%w: %w", errSlow, err)
+	}
+	return err
+}
+
+func (s *shareSync) openWrapped(ctx context.Context) error { return s.open(ctx) }
+
+// open finds the partner's stream, reads how the share stands there, and brings
+// it to the share's definition.
+func (s *shareSync) open(ctx context.Context) error {
+	r := s.relay
+	partner, err := r.Registry.FreshPartner(ctx, s.share.Partner)
+	if errors.Is(err, registry.ErrNotFound) {
+		return s.forget(ctx) // with all that it was shown
+	}
+	if err != nil {
+		return err
+	}
+	s.partner = partner
+	st, err := r.Partners.Stream(ctx, partner)
+	if err != nil {
+		return err
+	}
+	t := s.target
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.view, err = t.viewAs(&s.share.Share, s.maskKey); err != nil {
+		return err
+	}
+	if err := t.use(ctx, st, &s.share.Share); err != nil {
+		return err
+	}
+	if s.epoch, err = r.Partners.Epoch(ctx, partner.Name, st, t.state.Lock); err != nil {
+		return err
+	}
+	t.writer.TraceParent = s.parent
+	if err := s.define(ctx); err != nil {
+		return err
+	}
+	s.start, s.completeTo, s.origin = t.state.Lock, t.state.CompleteTo(), s.originNow()
+	return nil
+}
+
+func (s *shareSync) maskKey() ([]byte, error) {
+	return s.relay.Registry.Sealer().Open(s.partner.MaskKey, s.partner.SealName("maskKey"))
+}
+
+// originNow says what the events of the pass come from. Until a share is loaded
+// it is what made it load. The target's mu must be held.
+func (s *shareSync) originNow() events.Origin {
+	switch loaded := s.target.state.Loaded(); {
+	case !loaded && (s.share.Revision == 1 || s.share.Resend == s.share.Revision):
+		return events.OriginSnapshot
+	case !loaded:
+		return events.OriginShare
+	case s.plan.hint.Why == inbox.WhyCallback:
+		return events.OriginCallback
+	}
+	return events.OriginReconcile
+}
+
+// forget removes the record of a share that has ended, unless one was made again
+// under its name.
+func (s *shareSync) forget(ctx context.Context) error {
+	err := s.relay.Registry.DeleteShare(ctx, s.share)
+	if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrConflict) {
+		return err
+	}
+	s.relay.targets.forget(s.share)
+	s.ended = true
+	return nil
+}
+
+// unchanged says whether the share is still the one that the pass was planned
+// for. What memory has is as new as what this process has answered.
+func (s *shareSync) unchanged() error {
+	now := s.relay.Registry.Share(s.share.Partner, s.share.Sheet)
+	if now == nil || now.Ending != s.share.Ending || now.Revision != s.share.Revision || !now.CreatedAt.Equal(s.share.CreatedAt) {
+		return errDefinition
+	}
+	return nil
+}

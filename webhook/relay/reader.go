@@ -1,0 +1,390 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+)
+
+const (
+	// pageCells is about how many cells one page of a sheet may have: a few
+	// megabytes of JSON.
+	pageCells = 50_000
+	minPage   = 100 // rows
+	maxPage   = 5_000
+	maxPages  = 10_000
+	// defaultMaxPage is for cells that are longer than most: a page beyond it is
+	// read in halves.
+	defaultMaxPage = 32 << 20 // bytes
+	// maxSingle is how many rows that a bulk read did not bring are asked for one
+	// by one.
+	maxSingle = 20
+	// columnsAtOnce is how many columns one request for named rows asks for: more
+	// would leave no room in the URL for the rows.
+	columnsAtOnce = 200
+	// unequalReadings is how often rows are read again whose columns came in
+	// several answers with different versions of the sheet.
+	unequalReadings = 4
+)
+
+// errMoving says that a sheet changed between two answers that belong together,
+// every time.
+var errMoving = errors.New("the sheet changes faster than it can be read")
+
+// goneColumnsError says that columns which a share names were deleted.
+type goneColumnsError struct{ ids []int64 }
+
+func (e *goneColumnsError) Error() string {
+	return fmt.Sprintf("%d of the columns are no longer in the sheet", len(e.ids))
+}
+
+// reader reads one sheet for one pass. It knows no partner. What it asks for is
+// what the shares and their filters name, and nothing else.
+type reader struct {
+	client   *smartsheet.Client
+	sheetID  int64
+	columns  []int64 // ascending; empty: any one
+	maxBytes int64   // of an answer with rows
+
+	requests, read atomic.Int64
+	version        atomic.Int64 // highest of the sheet so far
+}
+
+// reading is what a pass read, and why it could not go on.
+type reading struct {
+	err      error
+	rows     int
+	requests int
+	version  int64 // highest of the sheet; 0: nothing was read
+}
+
+// page is some rows as they were read together.
+type page struct {
+	version int64
+	at      time.Time
+	sheet   string // its name
+	columns []smartsheet.Column
+	rows    []smartsheet.Row
+	gone    []int64 // rows that are no longer in the sheet
+	total   int     // rows of the whole sheet
+}
+
+func (rd *reader) result(err error) reading {
+	if err != nil {
+		err = fmt.Errorf("reading sheet %d: %w", rd.sheetID, err)
+	}
+	return reading{err: err, rows: int(rd.read.Load()), requests: int(rd.requests.Load()), version: rd.version.Load()}
+}
+
+// sheetVersion asks for the version of the sheet.
+func (rd *reader) sheetVersion(ctx context.Context) (int64, error) {
+	v, err := rd.client.SheetVersion(ctx, rd.sheetID)
+	if err == nil {
+		rd.sawVersion(v)
+	}
+	return v, err
+}
+
+func (rd *reader) sawVersion(v int64) {
+	for {
+		was := rd.version.Load()
+		if was >= v || rd.version.CompareAndSwap(was, v) {
+			return
+		}
+	}
+}
+
+// ask sends one query. Where Smartsheet refuses it because a column is gone, the
+// error is a *goneColumnsError.
+func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet.Sheet, error) {
+	client := *rd.client
+	client.MaxBody = cmp.Or(rd.maxBytes, defaultMaxPage)
+	sheet, err := client.Sheet(ctx, rd.sheetID, q)
+	if class := smartsheet.Classify(err); (class == smartsheet.Invalid || class == smartsheet.NotFound) && !errors.Is(err, smartsheet.ErrTooLarge) {
+		existing, columnsErr := rd.client.Columns(ctx, rd.sheetID)
+		if columnsErr != nil {
+			return nil, columnsErr
+		}
+		if gone := without(q.ColumnIDs, existing); len(gone) > 0 {
+			return nil, &goneColumnsError{gone}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	rd.read.Add(int64(len(sheet.Rows)))
+	rd.sawVersion(sheet.Version)
+	return sheet, nil
+}
+
+// without are the ids that are none of the columns.
+func without(ids []int64, existing []smartsheet.Column) []int64 {
+	types := typesOf(existing)
+	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
+		_, there := types[id]
+		return there
+	})
+}
+
+// named are the columns to ask for: at least one, since none would mean all.
+func (rd *reader) named(ctx context.Context) ([]int64, error) {
+	if len(rd.columns) > 0 {
+		return rd.columns, nil
+	}
+	existing, err := rd.client.Columns(ctx, rd.sheetID)
+	if err != nil {
+		return nil, err
+	}
+	return smartsheet.Existing(nil, existing), nil
+}
+
+// pages reads the whole sheet, the next page while the caller works on one.
+func (rd *reader) pages(ctx context.Context) iter.Seq2[*page, error] {
+	return ahead(func(yield func(*page, error) bool) {
+		columns, err := rd.named(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		size := min(max(pageCells/len(columns), minPage), maxPage)
+		for number := 1; number <= maxPages; number++ {
+			at := time.Now()
+			sheet, err := rd.ask(ctx, smartsheet.SheetQuery{ColumnIDs: columns, Page: number, PageSize: size})
+			if size > 1 && errors.Is(err, smartsheet.ErrTooLarge) { // goes on where it was, with rows twice if need be
+				read := (number - 1) * size
+				size /= 2
+				number = read / size
+				continue
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(pageOf(sheet, at, sheet.Rows), nil) || len(sheet.Rows) == 0 || number*size >= sheet.TotalRowCount {
+				return
+			}
+		}
+		yield(nil, fmt.Errorf("the sheet has more than %d pages", maxPages))
+	})
+}
+
+func pageOf(sheet *smartsheet.Sheet, at time.Time, rows []smartsheet.Row) *page {
+	return &page{version: sheet.Version, at: at, sheet: sheet.Name, columns: sheet.Columns, rows: unique(rows), total: sheet.TotalRowCount}
+}
+
+// unique are the rows without those that come a second time.
+func unique(rows []smartsheet.Row) []smartsheet.Row {
+	seen := make(map[int64]bool, len(rows))
+	return slices.DeleteFunc(rows, func(row smartsheet.Row) bool {
+		again := seen[row.ID]
+		seen[row.ID] = true
+		return again
+	})
+}
+
+// rows reads the rows that a hint names. A row that a bulk read does not bring is
+// gone only if a callback said so or Smartsheet says so of that very row.
+func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq2[*page, error] {
+	return ahead(func(yield func(*page, error) bool) {
+		for pg, err := range rd.byID(ctx, slices.Sorted(maps.Keys(hinted))) {
+			if err == nil {
+				err = rd.findMissing(ctx, pg, hinted)
+			}
+			if !yield(pg, err) || err != nil {
+				return
+			}
+		}
+	})
+}
+
+// idPage is a page of rows that were asked for by their ids.
+type idPage = page
+
+// byID reads rows in bulk. Rows that do not come are in the page's gone, which is
+// not yet the evidence that they are.
+func (rd *reader) byID(ctx context.Context, ids []int64) iter.Seq2[*idPage, error] {
+	return func(yield func(*idPage, error) bool) {
+		if len(ids) == 0 {
+			return
+		}
+		columns, err := rd.named(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for size := smartsheet.RowsPerQuery(min(len(columns), columnsAtOnce)); len(ids) > 0; {
+			chunk := ids[:min(size, len(ids))]
+			pg, err := rd.chunk(ctx, chunk, columns)
+			if len(chunk) > 1 && errors.Is(err, smartsheet.ErrTooLarge) {
+				size = len(chunk) / 2
+				continue
+			}
+			if !yield(pg, err) || err != nil {
+				return
+			}
+			ids = ids[len(chunk):]
+		}
+	}
+}
+
+// chunk reads some rows. Where there are more columns than one URL names beside
+// the rows, they come in several answers, which count only if all are of one
+// version of the sheet.
+func (rd *reader) chunk(ctx context.Context, ids, columns []int64) (*idPage, error) {
+	for range unequalReadings {
+		at := time.Now()
+		var parts []*smartsheet.Sheet
+		for some := range slices.Chunk(columns, columnsAtOnce) {
+			part, err := rd.ask(ctx, smartsheet.SheetQuery{RowIDs: ids, ColumnIDs: some, PageSize: len(ids)})
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, part)
+		}
+		if slices.ContainsFunc(parts, func(s *smartsheet.Sheet) bool { return s.Version != parts[0].Version }) {
+			continue
+		}
+		sheet := joined(parts)
+		pg := pageOf(sheet, at, slices.DeleteFunc(sheet.Rows, func(row smartsheet.Row) bool { return !slices.Contains(ids, row.ID) }))
+		found := make(map[int64]bool, len(pg.rows))
+		for _, row := range pg.rows {
+			found[row.ID] = true
+		}
+		pg.gone = slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return found[id] })
+		return pg, nil
+	}
+	return nil, errMoving
+}
+
+// joined is one sheet with the columns and cells of several answers for the same
+// rows and the same version.
+func joined(parts []*smartsheet.Sheet) *smartsheet.Sheet {
+	sheet := parts[0]
+	index := make(map[int64]int, len(sheet.Rows))
+	for i, row := range sheet.Rows {
+		index[row.ID] = i
+	}
+	for _, part := range parts[1:] {
+		sheet.Columns = append(sheet.Columns, part.Columns...)
+		for _, row := range part.Rows {
+			if i, ok := index[row.ID]; ok {
+				sheet.Rows[i].Cells = append(sheet.Rows[i].Cells, row.Cells...)
+			}
+		}
+	}
+	return sheet
+}
+
+// findMissing leaves in the page's gone only rows of which that is known. More
+// than a few that did not come are asked for once more: what two answers of one
+// version do not have is gone.
+func (rd *reader) findMissing(ctx context.Context, pg *idPage, hinted map[int64]inbox.Row) error {
+	var gone, unsure []int64
+	for _, id := range pg.gone {
+		if hinted[id].Deleted {
+			gone = append(gone, id)
+		} else {
+			unsure = append(unsure, id)
+		}
+	}
+	pg.gone = gone
+	if len(unsure) > maxSingle {
+		return rd.askAgain(ctx, pg, unsure)
+	}
+	for _, id := range unsure {
+		// The row comes with all its columns, which nobody may see: it is only asked
+		// whether there is one.
+		_, err := rd.client.Row(ctx, rd.sheetID, id)
+		switch {
+		case smartsheet.Classify(err) == smartsheet.NotFound:
+			pg.gone = append(pg.gone, id)
+		case err != nil:
+			return err
+		default:
+			if err := rd.askAgain(ctx, pg, []int64{id}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// askAgain asks a second time for rows that did not come, and adds them to the
+// page, or to its gone where the sheet has not moved since.
+func (rd *reader) askAgain(ctx context.Context, pg *idPage, ids []int64) error {
+	for again, err := range rd.byID(ctx, ids) {
+		if err != nil {
+			return err
+		}
+		if again.version != pg.version {
+			return errMoving
+		}
+		pg.rows = append(pg.rows, again.rows...)
+		pg.gone = append(pg.gone, again.gone...)
+	}
+	return nil
+}
+
+// confirm tells of rows that partners see and that a reading of the whole sheet
+// did not bring. Where the sheet was calm while it was read they are gone. Else
+// they are asked for.
+func (rd *reader) confirm(ctx context.Context, candidates map[int64]bool, calm *page) iter.Seq2[*page, error] {
+	ids := slices.Sorted(maps.Keys(candidates))
+	return func(yield func(*page, error) bool) {
+		if len(ids) == 0 {
+			return
+		}
+		if calm != nil {
+			yield(&page{version: calm.version, at: calm.at, columns: calm.columns, gone: ids}, nil)
+			return
+		}
+		for pg, err := range rd.byID(ctx, ids) {
+			if err == nil {
+				err = rd.findMissing(ctx, pg, nil)
+			}
+			if !yield(pg, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ahead reads one item further than the caller has come.
+func ahead[T any](items iter.Seq2[T, error]) iter.Seq2[T, error] {
+	type item struct {
+		value T
+		err   error
+	}
+	return func(yield func(T, error) bool) {
+		next, stop := make(chan item), make(chan struct{})
+		go func() {
+			defer close(next)
+			for v, err := range items {
+				select {
+				case next <- item{v, err}:
+				case <-stop:
+					return
+				}
+			}
+		}()
+		defer func() {
+			close(stop)
+			for range next { // until the reader has ended
+			}
+		}()
+		for i := range next {
+			if !yield(i.value, i.err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// Relay takes hints and brings the partners' streams up to what the sheets are.
+// It is safe for concurrent use: several passes may be at work on one share, in
+// this process or in others, and the share's lock keeps them apart.
+type Relay struct {
+	Registry *registry.Registry
+	Inbox    *inbox.Inbox
+	Access   *webhook.Access
+	Partners *webhook.Partners
+	Every    time.Duration // between two reconciles
+	MaxPage  int64         // bytes of an answer with rows, beyond which fewer are asked for; 0: 32 MiB
+	Log      *slog.Logger
+	Observe  func(Pass)   // is given the summary of every pass; nil: nobody
+	Tracer   trace.Tracer // nil: no traces
+
+	targets targets
+}
+
+// Pass brings the shares of one registration up to what its sheet is now. A nil
+// error means that the hint is done with, put off or given up; after any other
+// it must be handed out again.
+func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
+	ctx, span := r.startSpan(ctx, h)
+	p, err := r.plan(ctx, h, time.Now())
+	if p == nil {
+		webhook.EndSpan(span, err)
+		return err
+	}
+	shares := r.open(ctx, p)
+	read := r.read(ctx, p, shares)
+	result, err := r.settle(ctx, p, shares, read)
+	r.report(ctx, span, summary{plan: p, shares: shares, reading: read, result: result, err: err})
+	return err
+}
+
+// read reads what the hint asks for and applies each page to every share.
+func (r *Relay) read(ctx context.Context, p *plan, shares []*shareSync) reading {
+	taking := active(shares)
+	if len(taking) == 0 || !p.readable() {
+		return reading{}
+	}
+	rd := r.newReader(ctx, p, taking)
+	if p.whole() {
+		return r.readWhole(ctx, p, rd, taking)
+	}
+	return r.readHinted(ctx, p, rd, taking)
+}
+
+// readHinted reads the rows that the hint names, and what hangs on rows.
+func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*shareSync) reading {
+	for page, err := range rd.rows(ctx, p.hint.Rows) {
+		if err == nil {
+			err = r.followColumns(ctx, p, shares, page)
+		}
+		if err != nil {
+			return rd.result(err)
+		}
+		r.each(ctx, shares, rowsPatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+	}
+	return rd.result(r.readChildren(ctx, p, rd, shares, false))
+}
+
+// readWhole reads the whole sheet, unless its version says that nothing moved.
+// The shares are complete to the version that the first page had: what changed
+// while it was read comes with hints of its own.
+func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*shareSync) reading {
+	shares, err := r.skipUnmoved(ctx, p, rd, shares)
+	if err != nil || len(shares) == 0 {
+		return rd.result(err)
+	}
+	sheet := wholeSheet{ids: map[int64]bool{}}
+	for page, err := range rd.pages(ctx) {
+		if err == nil {
+			err = r.followColumns(ctx, p, shares, page)
+		}
+		if err != nil {
+			return rd.result(err)
+		}
+		sheet.add(page)
+		r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+	}
+	if err := r.removeGone(ctx, rd, shares, sheet); err != nil {
+		return rd.result(err)
+	}
+	if err := r.readChildren(ctx, p, rd, shares, true); err != nil {
+		return rd.result(err)
+	}
+	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+		return s.complete(ctx, sheet.completeTo(), sheet.columns)
+	})
+	return rd.result(nil)
+}
+
+// removeGone takes away what partners see and the sheet has no longer.
+func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync, sheet wholeSheet) error {
+	candidates := map[int64]bool{}
+	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (err error) {
+		s.result.candidates, err = s.notAmong(ctx, sheet.ids)
+		return err
+	})
+	for _, s := range active(shares) {
+		for _, id := range s.result.candidates {
+			candidates[id] = true
+		}
+	}
+	for page, err := range rd.confirm(ctx, candidates, sheet.calm()) {
+		if err != nil {
+			return err
+		}
+		r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// Pass is what one pass did, for metrics.
+type Pass struct {
+	Why       inbox.Why
+	Result    string // done, later, refused, stale, dead, again
+	Owner     string
+	Mode      string // webhook or polling
+	Rows      int    // read
+	Requests  int    // to Smartsheet
+	Took      time.Duration
+	Lag       map[events.Origin]time.Duration // from Smartsheet's change to our publishing, the longest of the pass
+	Published map[string]map[string]int       // partner → type of event → number stored
+	Found     map[string]int                  // partner → events that no callback told of
+}
+
+// summary is what is told of a pass at its end.
+type summary struct {
+	plan    *plan
+	shares  []*shareSync
+	reading reading
+	result  string
+	err     error // why the hint must be handed out again
+}
+
+// report writes the one line of a pass, ends its span and counts it.
+func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
+	p, cause := sum.plan, sum.cause()
+	webhook.EndSpan(span, cause, attribute.String("sheetbridge.result", sum.result),
+		attribute.Int("sheetbridge.rows", sum.reading.rows), attribute.Int("sheetbridge.requests", sum.reading.requests))
+	attrs := append(webhook.TraceAttr(ctx),
+		slog.String("registration", p.hint.Registration), slog.String("why", string(p.hint.Why)),
+		slog.String("result", sum.result), slog.Bool("whole", p.hint.Whole), slog.Int("hinted", len(p.hint.Rows)),
+		slog.Int64("version", sum.reading.version), slog.Int("rows", sum.reading.rows), slog.Int("requests", sum.reading.requests),
+		slog.Duration("waited", p.began.Sub(p.hint.ReceivedAt)), slog.Duration("took", time.Since(p.began)),
+		slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID),
+	)
+	for _, s := range sum.shares {
+		if n := total(s.result.published); n > 0 {
+			attrs = append(attrs, slog.Int("published."+s.share.Partner+"."+s.share.Sheet, n))
+		}
+	}
+	if cause != nil {
+		attrs = append(attrs, slog.Int("attempt", p.hint.Attempt), slog.Any("err", cause))
+	}
+	r.Log.LogAttrs(ctx, levelOf(ctx, sum.result, cause), "pass", attrs...)
+	if r.Observe != nil {
+		r.Observe(sum.pass())
+	}
+}
+
+// cause joins what went wrong in a pass, for the log.
+func (sum summary) cause() error {
+	errs := []error{sum.reading.err}
+	for _, s := range sum.shares {
+		if s.err != nil {
+			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), s.err))
+		}
+	}
+	if sum.err != nil && sum.reading.err == nil {
+		errs = append(errs, sum.err)
+	}
+	return errors.Join(errs...)
+}
+
+// levelOf says how much a pass's result matters: what was given up is for a
+// person, what fails may mend itself, and a stop is no failure.
+func levelOf(ctx context.Context, result string, err error) slog.Level {
+	switch {
+	case result == "dead":
+		return slog.LevelError
+	case err != nil && ctx.Err() == nil:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func total(published map[string]int) int {
+	n := 0
+	for _, of := range published {
+		n += of
+	}
+	return n
+}
+
+// pass is what the pass did.
+func (sum summary) pass() Pass {
+	p := Pass{
+		Why: sum.plan.hint.Why, Result: sum.result, Owner: sum.plan.reg.Owner, Mode: modeOf(sum.plan.reg),
+		Rows: sum.reading.rows, Requests: sum.reading.requests, Took: time.Since(sum.plan.began),
+		Lag: map[events.Origin]time.Duration{}, Published: map[string]map[string]int{}, Found: map[string]int{},
+	}
+	for _, s := range sum.shares {
+		of := p.Published[s.share.Partner]
+		if of == nil {
+			of = map[string]int{}
+			p.Published[s.share.Partner] = of
+		}
+		for typ, n := range s.result.published {
+			of[typ] += n
+		}
+		if s.result.found > 0 {
+			p.Found[s.share.Partner] += s.result.found
+		}
+		if at := s.changeTime(); !at.IsZero() {
+			p.Lag[s.origin] = max(p.Lag[s.origin], time.Since(at))
+		}
+	}
+	return p
+}
+
+// changeTime is when what the share's part of the pass published was changed at
+// Smartsheet, zero where nothing was, or that is not known.
+func (s *shareSync) changeTime() time.Time {
+	published := s.result.published
+	if total(published) == published[events.SchemaChanged]+published[events.StatusChanged] {
+		return time.Time{}
+	}
+	switch s.origin {
+	case events.OriginCallback:
+		return s.plan.hint.ChangedAt
+	case events.OriginReconcile:
+		return s.result.changedAt
+	}
+	return time.Time{}
+}
+
+// startSpan begins a pass's span, in the trace of what gave the hint.
+func (r *Relay) startSpan(ctx context.Context, h *inbox.Hint) (context.Context, trace.Span) {
+	return webhook.TracerOr(r.Tracer).Start(webhook.WithParent(ctx, h.Trace), "pass", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(attribute.String("sheetbridge.registration", h.Registration),
+			attribute.String("sheetbridge.why", string(h.Why)), attribute.Int("sheetbridge.attempt", h.Attempt)))
+}
+
+// traceParent is the trace context that the events of a pass carry.
+func (r *Relay) traceParent(ctx context.Context, h *inbox.Hint) string {
+	if own := webhook.TraceParent(ctx); own != "" {
+		return own
+	}
+	return h.Trace
+}
+
+func (r *Relay) publishSpan(ctx context.Context, s *registry.Share, n int, took time.Duration, err error) {
+	_, span := webhook.TracerOr(r.Tracer).Start(ctx, "publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(time.Now().Add(-took)))
+	webhook.EndSpan(span, err, attribute.String("messaging.system", "nats"), attribute.Int("messaging.batch.message_count", n),
+		attribute.String("sheetbridge.partner", s.Partner), attribute.String("sheetbridge.sheet", s.Sheet))
+}
+
+// requestSpan notes a request to Smartsheet: its route, never an id or a query.
+func (r *Relay) requestSpan(ctx context.Context, call smartsheet.Call) {
+	_, span := webhook.TracerOr(r.Tracer).Start(ctx, "smartsheet "+call.Method+" "+call.Route,
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(time.Now().Add(-call.Duration)))
+	var err error
+	if call.Class != smartsheet.OK {
+		err = errors.New(call.Class.String())
+	}
+	webhook.EndSpan(span, err,
+		attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route),
+		attribute.Int("http.response.status_code", call.Status), attribute.String("sheetbridge.class", call.Class.String()))
+}

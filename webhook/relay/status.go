@@ -1,0 +1,268 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// What partners are told of a sheet whose columns are no longer as the share
+// wants them. No title stands there: a filter may name columns that they do not
+// see.
+const (
+	reasonFilter  = "a column that the share's filter needs is gone or holds another kind of value: no row is shown until the share is changed"
+	reasonColumns = "fields whose column is gone from the sheet, null since: "
+	reasonGrid    = "the sheet is too large for a webhook: changes come with each reconcile"
+)
+
+// complete says in the status that the share shows the sheet as it was at a
+// version, and when to expect the next such word. What a reset left is taken
+// away first. The columns are those that were read, nil for none.
+func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns []smartsheet.Column) error {
+	t := s.target
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	readAt := to.Time
+	if columns == nil { // only the version was asked for
+		readAt = *t.state.Status.ReadAt
+	}
+	return s.underLock(ctx, func() error {
+		if s.resetBelow > 0 {
+			if err := s.narrowTo(ctx, nothing); err != nil {
+				return err
+			}
+		}
+		if t.state.Loaded() { // an older answer that differs in nothing takes nothing back
+			to.Version = max(to.Version, t.state.Status.CompleteTo.Version)
+		}
+		status := s.status(s.condition(columns))
+		status.CompleteTo, status.ReadAt = &to, &readAt
+		return s.flush(ctx, nil, status)
+	})
+}
+
+// condition is how a share that is complete stands, and why: the gravest reason,
+// or all of those that change nothing about its being followed.
+func (s *shareSync) condition(columns []smartsheet.Column) (events.State, string) {
+	if s.result.tooLarge > 0 {
+		return events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", s.result.tooLarge)
+	}
+	state, why := s.columnCondition(columns)
+	if state == events.StateStale {
+		return state, why
+	}
+	if disabled := webhookCondition(s.plan.reg); disabled != "" {
+		return events.StateStale, disabled
+	}
+	var reasons []string
+	if s.plan.reg.Status == string(smartsheet.WebhookGridLimits) {
+		reasons = append(reasons, reasonGrid)
+	}
+	if why != "" {
+		reasons = append(reasons, why)
+	}
+	return events.StateLive, strings.Join(reasons, "; ")
+}
+
+// columnCondition is what the columns lack, with the state that follows from it;
+// no reason where they lack nothing. Where none were read it is what the last
+// status said.
+func (s *shareSync) columnCondition(columns []smartsheet.Column) (events.State, string) {
+	if columns == nil {
+		_, fields, said := strings.Cut(s.target.state.Status.Reason, reasonColumns)
+		if !said {
+			return events.StateLive, ""
+		}
+		return events.StateLive, reasonColumns + fields
+	}
+	types := typesOf(columns)
+	if !s.view.FilterFits(types) {
+		return events.StateStale, reasonFilter
+	}
+	var gone []string
+	for _, f := range s.share.Fields {
+		if _, ok := types[f.ColumnID]; !ok {
+			gone = append(gone, f.Name)
+		}
+	}
+	if len(gone) == 0 {
+		return events.StateLive, ""
+	}
+	return events.StateLive, reasonColumns + strings.Join(gone, ", ")
+}
+
+// webhookCondition is what a registration's webhook lacks, empty for nothing:
+// without it changes come late, and the partner should know.
+func webhookCondition(reg *registry.Registration) string {
+	switch reg.Status {
+	case string(smartsheet.WebhookEnabled), webhook.StatusPolling, string(smartsheet.WebhookGridLimits), "":
+		return ""
+	}
+	return "the webhook is disabled at Smartsheet (" + reg.Status + "): changes come with each reconcile only"
+}
+
+// status is the share's status with another state. What it was complete to stays,
+// as long as the revision does. The target's mu must be held.
+func (s *shareSync) status(state events.State, reason string) events.StatusData {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	next := now.Add(2 * s.relay.Every)
+	status := events.StatusData{
+		State: state, Reason: reason, Since: now, Mode: modeOf(s.plan.reg), NextBefore: &next,
+		Epoch: s.epoch, Revision: s.share.Revision,
+	}
+	if was := s.target.state.Status; was != nil {
+		if was.State == state && was.Reason == reason {
+			status.Since = was.Since
+		}
+		if s.target.state.Loaded() {
+			status.CompleteTo, status.ReadAt = was.CompleteTo, was.ReadAt
+		}
+	}
+	return status
+}
+
+// keptStatus is the status that goes along with events: how the share stands has
+// not changed by them. It promises no next one earlier or later than the status
+// before did, since it says nothing about the whole sheet.
+func (s *shareSync) keptStatus() events.StatusData {
+	was := s.target.state.Status
+	if was == nil || was.State == events.StateEnded {
+		return s.status(events.StateLoading, "")
+	}
+	status := s.status(was.State, was.Reason)
+	if was.NextBefore != nil {
+		status.NextBefore = was.NextBefore
+	}
+	return status
+}
+
+// modeOf says whether changes come with callbacks or with reconciles only.
+func modeOf(reg *registry.Registration) string {
+	if reg.WebhookID == 0 || reg.Status == string(smartsheet.WebhookGridLimits) {
+		return "polling"
+	}
+	return "webhook"
+}
+
+// publishStatus says how shares stand, where their partners have not been told
+// within half a reconcile interval. A partner that cannot be told now is told by
+// the next pass.
+func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, state events.State, reason string) {
+	for _, s := range shares {
+		if s.ended || s.view == nil || errors.Is(s.err, errDefinition) || errors.Is(s.err, errSlow) {
+			continue
+		}
+		if err := s.publishStatus(ctx, state, reason); err != nil && ctx.Err() == nil {
+			r.Log.Warn("a status could not be published", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
+		}
+	}
+}
+
+func (s *shareSync) publishStatus(ctx context.Context, state events.State, reason string) error {
+	t := s.target
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
+		return err
+	}
+	if t.state.Schema == nil || s.unchanged() != nil {
+		return nil
+	}
+	if was := t.state.Status; was != nil && was.State == state && was.Reason == reason && was.NextBefore != nil &&
+		time.Until(*was.NextBefore) > s.relay.Every*3/2 {
+		return nil
+	}
+	return s.underLock(ctx, func() error { return s.flush(ctx, nil, s.status(state, reason)) })
+}
+
+// flush publishes events and then the status. Events that are too large for the
+// partner's NATS are left out and counted: they must keep no other row waiting.
+// The lock and the target's mu must be held.
+func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) error {
+	t := s.target
+	if err := s.unchanged(); err != nil {
+		return err
+	}
+	for _, e := range evs {
+		err := t.writer.Add(e)
+		if errors.Is(err, stream.ErrTooLarge) {
+			s.result.tooLarge++
+			continue
+		}
+		if err != nil {
+			t.writer.Discard()
+			return err
+		}
+	}
+	began := time.Now()
+	published, err := t.writer.Flush(ctx, began, status)
+	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
+	if err != nil {
+		return err
+	}
+	t.published(status)
+	s.count(published)
+	s.count(stream.Published{events.StatusChanged: 1})
+	return nil
+}
+
+// acquire takes the lock of the share.
+func (s *shareSync) acquire(ctx context.Context) error {
+	if err := s.unchanged(); err != nil {
+		return err
+	}
+	status := s.keptStatus()
+	if err := s.target.writer.Acquire(ctx, time.Now(), status); err != nil {
+		return err
+	}
+	s.target.published(status)
+	s.count(stream.Published{events.StatusChanged: 1})
+	return nil
+}
+
+// underLock does something that publishes, with the lock held; from its beginning
+// again, a few times, where somebody else published to the share. It ends with
+// errDefinition where that was a new definition of the share.
+func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) {
+	t := s.target
+	for range maxRaces {
+		if err = s.unchanged(); err != nil {
+			return err
+		}
+		if !t.writer.Held() {
+			err = s.acquire(ctx)
+		}
+		if err == nil {
+			err = do()
+		}
+		if !lostRace(err) {
+			return err
+		}
+		pause(ctx, racePause)
+		schema := t.state.SchemaSeq
+		if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
+			return err
+		}
+		if t.state.SchemaSeq != schema {
+			return errDefinition
+		}
+	}
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

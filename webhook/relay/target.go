@@ -1,0 +1,197 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// target is one share's place in its partner's stream, as this process knows it.
+// All passes of the process that work on the share use it, and so hold its lock
+// together.
+type target struct {
+	mu     sync.Mutex // held while it is compared and published
+	stream *stream.Stream
+	state  *stream.State // never nil once stream is set
+	writer *stream.Writer
+	view   *events.View // of viewOf
+	viewOf *events.Share
+	purged uint64 // nothing of the share stands below it, though a copy of the stream may not know yet
+	reset  uint64 // sequence of the schema whose reset is known to be finished
+
+	keeping // how it keeps up
+}
+
+// keeping is whether a share takes part in the passes of its registration.
+type keeping struct {
+	lock     sync.Mutex
+	slow     bool
+	failures int       // in a row
+	retryAt  time.Time // it failed, and is put off until then
+	loads    time.Time // when it was last given a hint to load
+	complete bool      // its state was seen to be loaded
+}
+
+// standing says which passes a share takes part in.
+type standing int
+
+const (
+	keepsUp standing = iota // those of its registration
+	isSlow                  // its own
+	waits                   // none until it is tried again
+)
+
+func (k *keeping) standing(now time.Time) standing {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	switch {
+	case now.Before(k.retryAt):
+		return waits
+	case k.slow:
+		return isSlow
+	}
+	return keepsUp
+}
+
+func (k *keeping) loaded() bool {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	return k.complete
+}
+
+func (k *keeping) setLoaded(loaded bool) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.complete = loaded
+}
+
+// shouldLoad tells, once in a while, that a share which is not loaded is to be.
+func (k *keeping) shouldLoad(now time.Time) bool {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	if now.Sub(k.loads) < loadAgain {
+		return false
+	}
+	k.loads = now
+	return true
+}
+
+// succeeded notes that a pass has come to its end for the share, and whether it
+// kept up.
+func (k *keeping) succeeded(slow bool) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.slow, k.failures, k.retryAt = slow, 0, time.Time{}
+}
+
+func (k *keeping) fellBehind() {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.slow = true
+}
+
+// failed notes a failure at now and returns when the share is tried again, and
+// how often it has failed in a row.
+func (k *keeping) failed(now time.Time) (retryAt time.Time, failures int) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.failures++
+	k.retryAt = now.Add(backoff(k.failures))
+	return k.retryAt, k.failures
+}
+
+// targets are the targets of all shares, by their keys.
+type targets struct {
+	mu    sync.Mutex
+	known map[targetKey]*target
+}
+
+// targetKey tells a share from an earlier one of the same name.
+type targetKey struct {
+	share   string
+	created time.Time
+}
+
+func (ts *targets) of(s *registry.Share) *target {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.known == nil {
+		ts.known = map[targetKey]*target{}
+	}
+	key := targetKey{s.Key(), s.CreatedAt}
+	t := ts.known[key]
+	if t == nil {
+		t = &target{}
+		ts.known[key] = t
+	}
+	return t
+}
+
+func (ts *targets) forget(s *registry.Share) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	delete(ts.known, targetKey{s.Key(), s.CreatedAt})
+}
+
+// use has the target work on the stream and reads how the share stands there. mu
+// must be held.
+func (t *target) use(ctx context.Context, st *stream.Stream, sh *events.Share) error {
+	var known *stream.State
+	if t.stream == st {
+		known = t.state
+	}
+	state, err := st.State(ctx, sh, known)
+	if err != nil {
+		return err
+	}
+	if state != known || t.writer == nil {
+		t.stream, t.state, t.writer = st, state, st.NewWriter(sh, state.Lock)
+	}
+	t.setLoaded(state.Loaded())
+	return nil
+}
+
+// viewAs returns the view of a share, which is kept as long as its definition is
+// the same. mu must be held.
+func (t *target) viewAs(sh *events.Share, maskKey func() ([]byte, error)) (*events.View, error) {
+	if t.view != nil && (t.viewOf == sh || t.viewOf.Revision == sh.Revision) {
+		return t.view, nil
+	}
+	key, err := maskKey()
+	if err != nil {
+		return nil, err
+	}
+	view, err := events.NewView(*sh, key)
+	if err != nil {
+		return nil, err
+	}
+	t.view, t.viewOf = view, sh
+	return view, nil
+}
+
+// published takes over a status that was stored.
+func (t *target) published(status events.StatusData) {
+	t.state = &stream.State{
+		Lock: t.writer.Lock(), Status: &status,
+		Schema: t.state.Schema, SchemaSeq: t.state.SchemaSeq, SchemaAt: t.state.SchemaAt,
+	}
+	t.setLoaded(t.state.Loaded())
+}
+
+// began takes over a schema and a status that were stored together.
+func (t *target) began(schema events.SchemaData, status events.StatusData, at time.Time) {
+	lock := t.writer.Lock()
+	t.state = &stream.State{Lock: lock, Status: &status, Schema: &schema, SchemaSeq: lock - 1, SchemaAt: at}
+	t.setLoaded(false)
+}
+
+// lostRace tells whether an error may mean that somebody else is at work on the
+// share, so that its state is to be read again.
+func lostRace(err error) bool {
+	return errors.Is(err, stream.ErrLostRace) || errors.Is(err, stream.ErrLag)
+}
