@@ -14,6 +14,14 @@ import (
 // digit is lost), strings escaped in one way, without HTML escaping, no spaces,
 // object keys as given. What is not JSON becomes null.
 func Canonical(v json.RawMessage) json.RawMessage {
+	if isCanonical(v) {
+		return bytes.Clone(v)
+	}
+	return canonicalOfAny(v)
+}
+
+// canonicalOfAny is Canonical for what may have to be rewritten.
+func canonicalOfAny(v json.RawMessage) json.RawMessage {
 	if len(v) == 0 || !json.Valid(v) {
 		return json.RawMessage("null")
 	}

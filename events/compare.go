@@ -21,8 +21,18 @@ type Seen struct {
 // that was never published.
 func (s *Seen) Living() bool { return s != nil && s.After != nil }
 
-// ParseSeen reads what was published of an object.
+// ParseSeen reads what was published of an object. It keeps parts of the message,
+// which must not change afterwards.
 func ParseSeen(message []byte, sequence uint64) (*Seen, error) {
+	if s, ok := quickSeen(message); ok {
+		s.Sequence = sequence
+		return &s, nil
+	}
+	return parseAnySeen(message, sequence)
+}
+
+// parseAnySeen is [ParseSeen] for events that somebody else encoded.
+func parseAnySeen(message []byte, sequence uint64) (*Seen, error) {
 	var e struct {
 		Type string `json:"type"`
 		Data struct {

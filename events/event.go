@@ -176,9 +176,9 @@ func (s *Share) NewEvent(typ string, at time.Time, data any, tokens ...string) (
 	return Event{
 		SpecVersion:     "1.0",
 		ID:              id.String(),
-		Source:          fmt.Sprintf("/smartsheet/%s/sheets/%d", s.Region, s.SheetID),
+		Source:          "/smartsheet/" + string(s.Region) + "/sheets/" + strconv.FormatInt(s.SheetID, 10),
 		Type:            typ,
-		Subject:         strings.Join(append([]string{s.Sheet}, tokens...), "/"),
+		Subject:         s.Sheet + "/" + strings.Join(tokens, "/"),
 		Time:            at.UTC().Truncate(time.Millisecond),
 		DataContentType: "application/json",
 		Data:            data,

@@ -10,9 +10,11 @@ import (
 )
 
 // fieldValue is a cell's value as partners get it: canonical JSON of the shape
-// that the column's type has. Text where a type expects none stays text, and
+// that the column's type has; where the cell has it so, it is a part of the cell's
+// own bytes. Text where a type expects none stays text, and
 // whatever has no known shape falls back to the plain value, then to the
-// displayed text, then to null. It never fails.
+// displayed text, then to null. It never fails. A value that is canonical in the
+// cell is a part of the cell's own bytes.
 func fieldValue(c *smartsheet.Cell, t smartsheet.ColumnType) json.RawMessage {
 	if v := objectValue(c.ObjectValue, t); v != nil {
 		return v
@@ -64,14 +66,41 @@ func objectValue(raw json.RawMessage, t smartsheet.ColumnType) json.RawMessage {
 // wrapped is the field of an object that is one plain value and the type of it,
 // nil if the type is none of those wanted.
 func wrapped(raw json.RawMessage, t smartsheet.ColumnType, want ...smartsheet.ColumnType) json.RawMessage {
-	var o struct {
-		ObjectType smartsheet.ColumnType `json:"objectType"`
-		Value      json.RawMessage       `json:"value"`
+	o, ok := quickValueObject(raw)
+	if !ok {
+		o = valueObject{}
+		if json.Unmarshal(raw, &o) != nil {
+			return nil
+		}
 	}
-	if json.Unmarshal(raw, &o) != nil || !slices.Contains(want, o.ObjectType) {
+	if !slices.Contains(want, o.ObjectType) {
 		return nil
 	}
 	return plainValue(o.Value, t)
+}
+
+// valueObject is one plain value as Smartsheet gives it in a cell.
+type valueObject struct {
+	ObjectType smartsheet.ColumnType `json:"objectType"`
+	Value      json.RawMessage       `json:"value"`
+}
+
+// quickValueObject reads an object in the usual form without reflection; ok is
+// false for any other. The value is a part of raw.
+func quickValueObject(raw json.RawMessage) (o valueObject, ok bool) {
+	names := [...]string{"objectType", "value"}
+	end := members(raw, 0, names[:], func(name, at int) (end int) {
+		if name == 1 {
+			if end = canonicalEnd(raw, at); end > 0 {
+				o.Value = raw[at:end:end]
+			}
+			return end
+		}
+		text, end := plainText(raw, at)
+		o.ObjectType = smartsheet.ColumnType(text)
+		return end
+	})
+	return o, end == len(raw)
 }
 
 // plainValue is the field of a JSON string, number or boolean, nil if raw is
@@ -79,31 +108,63 @@ func wrapped(raw json.RawMessage, t smartsheet.ColumnType, want ...smartsheet.Co
 // them, else their text.
 func plainValue(raw json.RawMessage, t smartsheet.ColumnType) json.RawMessage {
 	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || raw[0] == 'n' || !json.Valid(raw) {
+	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || raw[0] == 'n' {
 		return nil
 	}
-	switch raw[0] {
-	case '"':
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
+	if !isCanonical(raw) {
+		if !json.Valid(raw) {
 			return nil
 		}
-		if t == smartsheet.DateTime || t == smartsheet.AbstractDateTime {
-			s = utc(s)
-		}
-		return textOrNull(s)
-	case 't', 'f':
-		if t == smartsheet.Checkbox {
-			return bytes.Clone(raw)
-		}
-		return jsonString(string(raw))
-	default:
-		n := appendNumber(nil, string(raw))
-		if hasNumbers(t) {
-			return n
-		}
-		return jsonString(string(n))
+		raw = canonicalOfAny(raw)
 	}
+	return canonicalField(raw[:len(raw):len(raw)], t)
+}
+
+// canonicalField is the field of a canonical string, number or boolean.
+func canonicalField(raw json.RawMessage, t smartsheet.ColumnType) json.RawMessage {
+	switch {
+	case len(raw) == 2 && raw[0] == '"':
+		return null() // an empty text
+	case raw[0] == '"' && (t == smartsheet.DateTime || t == smartsheet.AbstractDateTime):
+		return utcField(raw)
+	case raw[0] == '"':
+		return raw
+	case raw[0] == 't' || raw[0] == 'f':
+		if t == smartsheet.Checkbox {
+			return raw
+		}
+	case hasNumbers(t):
+		return raw
+	}
+	return jsonString(string(raw))
+}
+
+// utcField is the field of a canonical string in a column of times.
+func utcField(raw json.RawMessage) json.RawMessage {
+	if text, end := plainText(raw, 0); end == len(raw) && isUTC(text) {
+		return raw
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return nil
+	}
+	return textOrNull(utc(s))
+}
+
+// isUTC reports whether a text has the form of a time that utc leaves as it is:
+// 2026-11-20T10:00:05Z.
+func isUTC(text []byte) bool {
+	const form = "0000-00-00T00:00:00Z"
+	if len(text) != len(form) {
+		return false
+	}
+	for i, c := range text {
+		digit := '0' <= c && c <= '9'
+		if form[i] == '0' && !digit || form[i] != '0' && form[i] != c {
+			return false
+		}
+	}
+	return true
 }
 
 // hasNumbers tells whether fields of the type may be JSON numbers: text/number

@@ -139,8 +139,11 @@ func (f *filter) shows(field, cell func(name string) json.RawMessage) bool {
 // celValue is a JSON value as a filter sees it: numbers are ints where they are
 // whole and fit in 64 bits, else doubles.
 func celValue(raw json.RawMessage) any {
-	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+	if n, end := wholeNumber(raw, 0); end == len(raw) {
 		return n
+	}
+	if text, end := plainText(raw, 0); end == len(raw) {
+		return string(text)
 	}
 	var v any
 	if json.Unmarshal(raw, &v) != nil {

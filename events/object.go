@@ -62,27 +62,21 @@ func Changed(before, after Object) []string {
 }
 
 // MarshalJSON writes the fields in their order.
-func (o Object) MarshalJSON() ([]byte, error) {
-	if o == nil {
-		return []byte("null"), nil
-	}
-	b := []byte{'{'}
-	for i, v := range o {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		name, err := json.Marshal(v.Name)
-		if err != nil {
-			return nil, err
-		}
-		b = append(append(append(b, name...), ':'), v.JSON...)
-	}
-	return append(b, '}'), nil
-}
+func (o Object) MarshalJSON() ([]byte, error) { return o.appendJSON(nil) }
 
 // UnmarshalJSON reads an object and keeps the order of its fields. Values are
 // made canonical again: whatever wrote them may have escaped more than we do.
 func (o *Object) UnmarshalJSON(data []byte) error {
+	if quick, end := quickObject(data, 0); end == len(data) {
+		quick, _ = quickObject(bytes.Clone(data), 0) // the caller's data may change
+		*o = quick
+		return nil
+	}
+	return o.unmarshalAny(data)
+}
+
+// unmarshalAny is UnmarshalJSON for what somebody else encoded.
+func (o *Object) unmarshalAny(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	t, err := d.Token()
 	if err != nil {

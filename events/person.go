@@ -25,11 +25,30 @@ func person(email, name string) json.RawMessage {
 
 // contact is the person of a CONTACT object, nil for what is none.
 func contact(raw json.RawMessage) json.RawMessage {
-	var o contactObject
-	if json.Unmarshal(raw, &o) != nil || o.ObjectType != "CONTACT" {
+	o, ok := quickContact(raw)
+	if !ok {
+		o = contactObject{}
+		if json.Unmarshal(raw, &o) != nil {
+			return nil
+		}
+	}
+	if o.ObjectType != "CONTACT" {
 		return nil
 	}
 	return person(o.Email, o.Name)
+}
+
+// quickContact reads a person in the usual form without reflection; ok is false
+// for any other.
+func quickContact(raw json.RawMessage) (o contactObject, ok bool) {
+	names := [...]string{"objectType", "email", "name"}
+	parts := [...]*string{&o.ObjectType, &o.Email, &o.Name}
+	end := members(raw, 0, names[:], func(name, at int) int {
+		text, end := plainText(raw, at)
+		*parts[name] = string(text)
+		return end
+	})
+	return o, end == len(raw)
 }
 
 // contacts is a list of the persons of a MULTI_CONTACT object, or of the one

@@ -111,16 +111,14 @@ func alike(a, b smartsheet.ColumnType) bool {
 // row on which the filter fails is hidden, and so is every row where it does not
 // fit. types are the types of the columns as they were read with the row; a
 // column that is not among them has the type it had when the share was made.
+// Values may be parts of the row's bytes, which must not change afterwards.
 func (v *View) Row(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) (Object, bool) {
 	if row == nil || v.filter != nil && !v.FilterFits(types) {
 		return nil, false
 	}
-	cells := make(map[int64]*smartsheet.Cell, len(row.Cells))
-	for i := range row.Cells {
-		cells[row.Cells[i].ColumnID] = &row.Cells[i]
-	}
+	cell := cellFinder(row.Cells)
 	value := func(columnID int64, t smartsheet.ColumnType) json.RawMessage {
-		if c := cells[columnID]; c != nil {
+		if c := cell(columnID); c != nil {
 			return fieldValue(c, t)
 		}
 		return null()
@@ -137,6 +135,30 @@ func (v *View) Row(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) (
 		after[i] = Value{Name: f.Name, JSON: f.Mask.apply(v.key, value(f.ColumnID, t))}
 	}
 	return after, true
+}
+
+// fewCells is up to how many cells it is quicker to look through them than to
+// make a map of them.
+const fewCells = 48
+
+// cellFinder returns a function that finds a cell by its column, nil if there is
+// none.
+func cellFinder(cells []smartsheet.Cell) func(columnID int64) *smartsheet.Cell {
+	if len(cells) <= fewCells {
+		return func(columnID int64) *smartsheet.Cell {
+			for i := len(cells) - 1; i >= 0; i-- {
+				if cells[i].ColumnID == columnID {
+					return &cells[i]
+				}
+			}
+			return nil
+		}
+	}
+	byColumn := make(map[int64]*smartsheet.Cell, len(cells))
+	for i := range cells {
+		byColumn[cells[i].ColumnID] = &cells[i]
+	}
+	return func(columnID int64) *smartsheet.Cell { return byColumn[columnID] }
 }
 
 // passes asks the filter about a row's values, in the types for which it was

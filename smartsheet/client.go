@@ -228,7 +228,7 @@ func (c *Client) exchange(ctx context.Context, r request, req *http.Request, out
 	if out == nil {
 		return resp.StatusCode, nil
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if err := decode(body, out); err != nil {
 		return resp.StatusCode, r.broken(ctx, decodeError(err, resp.Header))
 	}
 	return resp.StatusCode, nil

@@ -45,8 +45,8 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	}
 	var err error
 	if len(data) > 0 && data[0] == '"' {
-		var s string
-		if json.Unmarshal(data, &s) != nil {
+		s, ok := plainString(data)
+		if !ok && json.Unmarshal(data, &s) != nil {
 			return errTime
 		}
 		*t, err = ParseTime(s)
