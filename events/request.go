@@ -252,7 +252,7 @@ func (s *Share) bind(columns []smartsheet.Column) error {
 	if err != nil {
 		return err
 	}
-	s.FilterTypes = s.filterTypes(&filter{fields: f.fields})
+	s.FilterTypes = s.filterTypes(f)
 	for _, title := range f.titles {
 		c, err := byTitle(columns, title)
 		if err != nil {

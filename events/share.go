@@ -52,9 +52,6 @@ type Field struct {
 // that was found once, when the share was made.
 type BoundCell struct {
 	ColumnID int64 `json:"columnId,string"`
-
-	// Type is where FilterTypes has it now. Shares of before have it here.
-	Type smartsheet.ColumnType `json:"type,omitempty"`
 }
 
 // Share is what one partner may see of one registered sheet. It is stored as

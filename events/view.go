@@ -39,14 +39,10 @@ func NewView(s Share, maskKey []byte) (*View, error) {
 		}
 	}
 	v.filter = f
-	if s.FilterTypes == nil {
-		v.share.FilterTypes = s.filterTypes(f)
-	}
 	return v, nil
 }
 
-// filterTypes are the types of the columns that a filter names, as the share has
-// them.
+// filterTypes are the types of the columns whose fields a filter names.
 func (s *Share) filterTypes(f *filter) map[int64]smartsheet.ColumnType {
 	types := map[int64]smartsheet.ColumnType{}
 	for _, field := range s.Fields {
@@ -54,27 +50,7 @@ func (s *Share) filterTypes(f *filter) map[int64]smartsheet.ColumnType {
 			types[field.ColumnID] = field.Type
 		}
 	}
-	for _, title := range f.titles {
-		types[s.Cells[title].ColumnID] = s.Cells[title].Type
-	}
 	return types
-}
-
-// Renew brings a share that an earlier version stored to the form that it has
-// now. It is for whoever reads stored shares, before anything of them changes.
-func (s *Share) Renew() error {
-	if s.Where == "" || s.FilterTypes != nil {
-		return nil
-	}
-	f, err := compileFilter(s.Where, s.Fields)
-	if err != nil {
-		return fmt.Errorf("renewing share %s/%s: %w", s.Partner, s.Sheet, err)
-	}
-	s.FilterTypes = s.filterTypes(f)
-	for title, c := range s.Cells {
-		s.Cells[title] = BoundCell{ColumnID: c.ColumnID}
-	}
-	return nil
 }
 
 // FilterFits tells whether the share's filter can be asked on columns of these

@@ -123,6 +123,39 @@ func (a *Access) Rest(ctx context.Context, o *registry.Owner, err error) (time.D
 	return d, a.Budget.Penalize(ctx, o.TokenID, d)
 }
 
+// Confirm tells whether Smartsheet refuses the owner's token, as the cause of a
+// failed request says: only if it does so with an error code, and GET /users/me
+// with the same token is refused so too. Anything else may pass: a gateway that
+// answers 401, or a refusal of that one request. An error says that it could not
+// be found out now.
+func (a *Access) Confirm(ctx context.Context, o *registry.Owner, cause error) (refused bool, err error) {
+	if !refusesToken(cause) {
+		return false, nil
+	}
+	client, err := a.Client(o, budget.Callback)
+	if err != nil {
+		return false, err
+	}
+	_, err = client.Me(ctx)
+	switch {
+	case err == nil:
+		return false, nil
+	case refusesToken(err):
+		return true, nil
+	}
+	return false, fmt.Errorf("asking Smartsheet whether it refuses the token of owner %s: %w", o.Name, err)
+}
+
+// refusesToken tells whether an error is Smartsheet's own refusal of a token.
+func refusesToken(err error) bool {
+	var e *smartsheet.Error
+	if !errors.As(err, &e) || e.Code == 0 {
+		return false
+	}
+	class := smartsheet.Classify(err)
+	return class == smartsheet.Refused || class == smartsheet.Expired
+}
+
 // turn waits for one client's turns.
 type turn struct {
 	budget *budget.Budget

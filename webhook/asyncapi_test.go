@@ -32,7 +32,7 @@ func TestEventsAreWhatTheContractSays(t *testing.T) {
 	must(t, jane.DeleteRows(w.sheet.ID, row))
 	w.settle()
 
-	share := w.registry.Registration(w.reg.ID).Share("acme", shareName(w)).Share
+	share := w.registry.Share("acme", shareName(w)).Share
 	text, err := events.AsyncAPI("acme", []events.Server{{Name: "nats", URL: w.broker.URL()}}, []events.Share{share})
 	must(t, err)
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
@@ -57,4 +57,4 @@ func TestEventsAreWhatTheContractSays(t *testing.T) {
 	}
 }
 
-func shareName(w *world) string { return w.registry.Registration(w.reg.ID).Shares[0].Sheet }
+func shareName(w *world) string { return w.registry.Shares(w.reg.ID)[0].Sheet }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -67,24 +68,41 @@ func (p *pass) follow(ctx context.Context, sheet *smartsheet.Sheet) error {
 		return nil
 	}
 	p.renamed = true // once: what runs hold is as old as the pass
-	_, err := p.relay.Registry.UpdateRegistration(ctx, p.reg.ID, func(reg *registry.Registration) error {
-		if sheet.Name != "" {
-			reg.SheetName = sheet.Name
-		}
-		for i := range reg.Shares {
-			takeOver(&reg.Shares[i], now)
-		}
-		return nil
-	})
-	if err != nil || !retyped {
+	if err := p.rename(ctx, sheet.Name); err != nil {
 		return err
+	}
+	for _, r := range p.runs {
+		definition := r.share.Share
+		definition.Fields = slices.Clone(definition.Fields)
+		if !takeOver(&registry.Share{Share: definition}, now) {
+			continue
+		}
+		if err := r.updateShare(ctx, func(s *registry.Share) { takeOver(s, now) }); err != nil {
+			return err
+		}
+	}
+	if !retyped {
+		return nil
 	}
 	p.hint.Whole, p.hint.Full = true, true
 	return errAgain
 }
 
-// takeOver has a share say what its columns are now.
-func takeOver(s *registry.Share, now map[int64]smartsheet.Column) {
+// rename takes over the name that the sheet has now.
+func (p *pass) rename(ctx context.Context, name string) error {
+	if name == "" || name == p.reg.SheetName {
+		return nil
+	}
+	_, err := p.relay.Registry.UpdateRegistration(ctx, p.reg.ID, func(reg *registry.Registration) error {
+		reg.SheetName = name
+		return nil
+	})
+	return err
+}
+
+// takeOver has a share say what its columns are now, and tells whether that is
+// anything new.
+func takeOver(s *registry.Share, now map[int64]smartsheet.Column) (changed bool) {
 	retyped := false
 	for i, f := range s.Fields {
 		c, ok := now[f.ColumnID]
@@ -93,11 +111,12 @@ func takeOver(s *registry.Share, now map[int64]smartsheet.Column) {
 		}
 		retyped = retyped || c.Type != f.Type
 		s.Fields[i].Type = c.Type
-		if c.Title != "" {
-			s.Fields[i].Title = c.Title
+		if c.Title != "" && c.Title != f.Title {
+			s.Fields[i].Title, changed = c.Title, true
 		}
 	}
 	if retyped {
 		s.Revision++
 	}
+	return changed || retyped
 }

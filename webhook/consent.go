@@ -133,7 +133,7 @@ func (o *OAuth) shared(owner string) []sharing {
 		if reg.Owner != owner || reg.Phase != registry.PhaseActive {
 			continue
 		}
-		for _, s := range reg.Shares {
+		for _, s := range o.Access.Registry.Shares(reg.ID) {
 			if s.Ending {
 				continue
 			}

@@ -14,6 +14,16 @@ func (r *Relay) Handle(ctx context.Context, h *inbox.Hint) error { return r.hand
 // CheckClocks does one round of looking for registrations that nobody looks at.
 func (g *Registrar) CheckClocks(ctx context.Context) { g.checkClocks(ctx) }
 
+// CleanUp looks for what was left half done as Run does, and does not wait for
+// others to finish it.
+func (g *Registrar) CleanUp(ctx context.Context) {
+	tried := deletions{}
+	for _, reg := range g.Registry.Registrations() {
+		tried[reg.ID] = deletion{}
+	}
+	g.cleanUp(ctx, tried)
+}
+
 // SetTimeouts sets for how long a body may drip in, and for how long it waits
 // for others. It must be called before Handler.
 func (rc *Receiver) SetTimeouts(body, room time.Duration) {

@@ -179,7 +179,7 @@ func (m *machine) changeShare(rt *rapid.T) {
 		}
 	}
 	r.Where = rapid.SampledFrom([]string{"", "no != 'M-1'", "cells['Status'] == 'Open'", "cells['Qty'] == 2"}).Draw(rt, "where")
-	_, err := m.registrar.PutShare(m.t.Context(), m.reg.ID, "acme", "orders", r, true)
+	err := m.registrar.PutShare(m.t.Context(), m.reg.ID, "acme", "orders", r, true)
 	must(m.t, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // TestFromATokenToAConsent: a sheet that was shared in the name of a token, which
@@ -23,8 +24,13 @@ func TestFromATokenToAConsent(t *testing.T) {
 	c.check("acme")
 
 	c.sim.RevokeToken(token)
-	must(t, c.registrar.Delete(t.Context(), before.ID))
+	if gone, err := c.registrar.Delete(t.Context(), before.ID); err != nil || gone {
+		t.Errorf("got gone %v and error %v, want a webhook that nobody can delete now", gone, err)
+	}
 	c.settle()
+	if reg := c.registry.Registration(before.ID); reg == nil || reg.Phase != registry.PhaseDeleting {
+		t.Errorf("got registration %+v, want one that is being deleted until its webhook is gone", reg)
+	}
 	after := c.register("jane", c.sheet.ID, request)
 	c.takePasses()
 	c.edit("Open")

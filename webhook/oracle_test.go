@@ -30,11 +30,9 @@ func (b *bridge) check(partners ...string) {
 	b.t.Helper()
 	for _, partner := range partners {
 		o := Oracle{Sim: b.sim, MaskKey: maskKey}
-		for _, reg := range b.registry.Registrations() {
-			for _, s := range reg.Shares {
-				if s.Partner == partner {
-					o.Shares = append(o.Shares, s.Share)
-				}
+		for _, s := range b.registry.AllShares() {
+			if s.Partner == partner {
+				o.Shares = append(o.Shares, s.Share)
 			}
 		}
 		for _, wrong := range o.Check(b.stream(partner)) {

@@ -169,10 +169,8 @@ func (p *Partners) forgetRemoved() {
 		}
 	}
 	shares := map[string]bool{}
-	for _, reg := range p.Registry.Registrations() {
-		for _, s := range reg.Shares {
-			shares[s.Partner+"/"+s.Sheet] = true
-		}
+	for _, s := range p.Registry.AllShares() {
+		shares[s.Key()] = true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

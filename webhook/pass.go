@@ -30,14 +30,14 @@ type pass struct {
 	hint  *inbox.Hint
 	began time.Time
 
-	reg    *registry.Registration
-	owner  *registry.Owner
-	client *smartsheet.Client
-	runs   []*run
+	reg      *registry.Registration
+	detached bool // the registration is gone, and shares of it are still being ended
+	owner    *registry.Owner
+	client   *smartsheet.Client
+	runs     []*run
 
 	types   map[int64]smartsheet.ColumnType // of the columns that were read last
 	renamed bool                            // names were taken over
-	leaving bool                            // the webhook was removed, and the registration goes
 
 	readErr  error // of Smartsheet
 	trouble  int   // what kept it from its end
@@ -62,6 +62,7 @@ type run struct {
 
 	err       error
 	over      bool                              // the share has ended
+	gone      bool                              // its record is gone, or another share's
 	early     bool                              // something differs from what was published at a newer version
 	tooLarge  int                               // rows that the partner's NATS does not take
 	appeared  map[int64]bool                    // rows that came into view, where what hangs on them is shared
@@ -95,10 +96,10 @@ func (p *pass) once(ctx context.Context) error {
 		r.origin = r.originNow()
 		return err
 	})
-	if err := p.tend(ctx); err != nil {
+	if err := p.dropEnded(ctx); err != nil || p.detached {
 		return err
 	}
-	if err := p.dropEnded(ctx); err != nil || p.reg.Phase == registry.PhaseDeleting {
+	if err := p.tend(ctx); err != nil || p.reg.Phase == registry.PhaseDeleting {
 		return err
 	}
 	if !slices.ContainsFunc(p.runs, (*run).active) {
@@ -121,7 +122,6 @@ func (p *pass) once(ctx context.Context) error {
 // being read, unless it is the token's or the webhook has to go.
 func (p *pass) tend(ctx context.Context) error {
 	deleting := p.reg.Phase == registry.PhaseDeleting
-	p.leaving = deleting
 	if p.relay.Webhook == nil || !p.hint.Webhook && !deleting {
 		return nil
 	}
@@ -145,39 +145,35 @@ func (p *pass) tend(ctx context.Context) error {
 }
 
 // open finds the registration, and for each of its shares the state of the
-// partner's stream. The state is read before the registration is read anew: so
-// a share that changes after that also changes what the lock protects.
+// partner's stream. Shares that are being ended may have outlived it.
 func (p *pass) open(ctx context.Context) error {
-	p.runs = nil
-	p.reg = p.relay.Registry.Registration(p.hint.Registration)
-	if p.reg == nil {
-		p.reg = &registry.Registration{}
+	id := p.hint.Registration
+	p.runs, p.detached = nil, false
+	reg, err := p.relay.Registry.FreshRegistration(ctx, id)
+	switch {
+	case errors.Is(err, registry.ErrNotFound) && slices.ContainsFunc(p.relay.Registry.Shares(id), isEnding):
+		p.reg, p.detached = &registry.Registration{ID: id, Phase: registry.PhaseDeleting}, true
+	case errors.Is(err, registry.ErrNotFound):
+		p.reg = nil
+		return p.relay.Inbox.Forget(ctx, id)
+	case err != nil:
+		return err
+	default:
+		p.reg = reg
 	}
-	for {
-		known := p.reg
-		p.runs = make([]*run, len(known.Shares))
-		for i := range known.Shares {
-			p.runs[i] = &run{pass: p, share: &known.Shares[i], appeared: map[int64]bool{}}
+	for _, s := range p.relay.Registry.Shares(id) {
+		if !p.detached || s.Ending {
+			p.runs = append(p.runs, &run{pass: p, share: s, appeared: map[int64]bool{}})
 		}
-		p.each(func(r *run) error { return r.open(ctx) })
-		fresh, err := p.relay.Registry.FreshRegistration(ctx, p.hint.Registration)
-		if errors.Is(err, registry.ErrNotFound) {
-			p.reg = nil
-			return p.relay.Inbox.Forget(ctx, p.hint.Registration)
-		}
-		if err != nil {
-			return err
-		}
-		p.reg = fresh
-		if fresh.Revision == known.Revision {
-			break
-		}
+	}
+	p.each(func(r *run) error { return r.open(ctx) })
+	if p.detached {
+		return nil
 	}
 	if p.reg.Phase == registry.PhaseCreating { // its first load follows, or it is given up
 		p.reg = nil
 		return nil
 	}
-	var err error
 	if p.owner, err = p.relay.Registry.FreshOwner(ctx, p.reg.Owner); errors.Is(err, registry.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -199,8 +195,32 @@ func (p *pass) open(ctx context.Context) error {
 	return nil
 }
 
-// open finds the partner's stream and how the share stands there.
+func isEnding(s *registry.Share) bool { return s.Ending }
+
+// open finds the partner's stream and how the share stands there. The state is
+// read before the share is read anew: so a share that changes after that also
+// changes what the lock protects.
 func (r *run) open(ctx context.Context) error {
+	for {
+		if err := r.openAs(ctx); err != nil || r.over {
+			return err
+		}
+		fresh, err := r.pass.relay.Registry.FreshShare(ctx, r.share.Partner, r.share.Sheet)
+		switch {
+		case errors.Is(err, registry.ErrNotFound), err == nil && !fresh.SameAs(r.share): // it has ended
+			r.gone = true
+			return nil
+		case err != nil:
+			return err
+		case fresh.RecordRevision == r.share.RecordRevision:
+			return nil
+		}
+		r.share = fresh
+	}
+}
+
+// openAs finds how the share, as it is known, stands in the partner's stream.
+func (r *run) openAs(ctx context.Context) error {
 	partner, err := r.pass.relay.Registry.FreshPartner(ctx, r.share.Partner)
 	if errors.Is(err, registry.ErrNotFound) {
 		r.over = true // with all that it was shown
@@ -233,7 +253,7 @@ func (r *run) open(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) active() bool { return r.err == nil && !r.over }
+func (r *run) active() bool { return r.err == nil && !r.over && !r.gone }
 
 // each calls the function for every share that nothing has gone wrong for, all
 // at once: what goes wrong or takes long for one stays with that one.

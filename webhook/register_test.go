@@ -96,7 +96,7 @@ func TestRegisterHungUpAtEachStep(t *testing.T) {
 		doing := fmt.Sprintf("hung up at step %d", n)
 		if reg := w.registry.Registration(w.id()); reg != nil {
 			w.followed(doing)
-			must(t, w.registrar.Delete(t.Context(), w.id()))
+			w.delete()
 			w.settle()
 		}
 		w.left(doing)
@@ -153,9 +153,12 @@ func (w *world) stored(phase registry.Phase) error {
 	share, err := everything().Resolve(sheet)
 	must(w.t, err)
 	share.Region, share.Revision = "us", 1
-	reg.Phase, reg.Status, reg.Shares = phase, webhook.StatusPolling, []registry.Share{{Share: share}}
+	reg.Phase, reg.Status = phase, webhook.StatusPolling
 	reg.CreatedAt, reg.Until = time.Now().UTC(), time.Now().UTC()
-	return w.registry.CreateRegistration(w.t.Context(), reg)
+	if err := w.registry.CreateRegistration(w.t.Context(), reg); err != nil {
+		return err
+	}
+	return w.registry.CreateShares(w.t.Context(), []*registry.Share{{Share: share, Registration: reg.ID, CreatedAt: reg.CreatedAt}})
 }
 
 // TestHalfMadeOfNobody: a registration that was left half made is removed though
@@ -204,7 +207,7 @@ func TestPartnerRemovedMeanwhile(t *testing.T) {
 			w.settle()
 			if !registered {
 				w.left("refused")
-			} else if got := w.registry.Registration(w.id()).Shares; len(got) != 1 || got[0].Partner != "bolt" {
+			} else if got := w.registry.Shares(w.id()); len(got) != 1 || got[0].Partner != "bolt" {
 				t.Errorf("got %d shares, want bolt's alone", len(got))
 			}
 		})

@@ -35,9 +35,9 @@ type Registrar struct {
 	Alone     bool          // no other process works on the same registry
 	Log       *slog.Logger
 
-	making  turns // by registration
-	looking looking
-	checked checked
+	making   turns // by registration
+	webhooks webhookCache
+	checked  checked
 }
 
 // Register registers a sheet with its first shares, or adds shares where it is
@@ -47,11 +47,11 @@ type Registrar struct {
 // webhook. The first load follows by itself.
 func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, requests []events.Request) (reg *registry.Registration, created bool, err error) {
 	id := registry.RegistrationID(owner, sheetID)
-	done, err := g.making.take(ctx, id)
+	release, err := g.waitForMaker(ctx, id)
 	if err != nil {
-		return nil, false, fmt.Errorf("waiting for another who registers the sheet: %w", err)
+		return nil, false, err
 	}
-	defer done()
+	defer release()
 	o, client, err := g.owner(owner)
 	if err != nil {
 		return nil, false, err
@@ -67,33 +67,64 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 		reg, err = g.addShares(ctx, known, shares)
 		return reg, false, err
 	}
-	reg, err = g.Registry.NewRegistration(owner, sheetID)
+	reg, err = g.create(ctx, client, owner, sheet, shares)
+	return reg, err == nil, err
+}
+
+// waitForMaker returns when nobody in this process makes the registration. If
+// there is none then, others wait until release is called.
+func (g *Registrar) waitForMaker(ctx context.Context, id string) (release func(), err error) {
+	registered := func() bool {
+		reg := g.Registry.Registration(id)
+		return reg != nil && reg.Phase != registry.PhaseCreating
+	}
+	if registered() {
+		return func() {}, nil
+	}
+	release, err = g.making.take(ctx, id)
 	if err != nil {
-		return nil, false, err
+		return nil, fmt.Errorf("waiting for another who registers the sheet: %w", err)
+	}
+	if registered() {
+		release()
+		return func() {}, nil
+	}
+	return release, nil
+}
+
+// create makes a registration with its first shares.
+func (g *Registrar) create(ctx context.Context, client *smartsheet.Client, owner string, sheet *smartsheet.Sheet, shares []*registry.Share) (*registry.Registration, error) {
+	reg, err := g.Registry.NewRegistration(owner, sheet.ID)
+	if err != nil {
+		return nil, err
 	}
 	now := time.Now().UTC()
-	reg.SheetName, reg.Shares, reg.CreatedAt, reg.Until = sheet.Name, shares, now, now.Add(creatingTime)
-	active, err := g.make(ctx, client, reg)
+	reg.SheetName, reg.CreatedAt, reg.Until = sheet.Name, now, now.Add(creatingTime)
+	active, err := g.make(ctx, client, reg, shares)
 	if errors.Is(err, registry.ErrExists) {
-		return nil, false, NewProblem(FaultConflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
+		return nil, NewProblem(FaultConflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
 	}
 	if err != nil {
 		g.undo(ctx, client, reg)
-		return nil, false, nameTaken(shares, err)
+		return nil, nameTaken(shares, err)
 	}
-	return active, true, g.follow(ctx, active.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return active, g.follow(ctx, active.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
-// make stores a new registration, looks again for those whom it is about, since
-// whoever removed one saw no registration yet, and activates it.
-func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (*registry.Registration, error) {
+// make stores a new registration and then its shares, looks again for those whom
+// they are about, since whoever removed one saw no registration yet, and
+// activates it.
+func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
 	if err := g.Registry.CreateRegistration(ctx, reg); err != nil {
+		return nil, err
+	}
+	if err := g.Registry.CreateShares(ctx, shares); err != nil {
 		return nil, err
 	}
 	if g.Registry.Owner(reg.Owner) == nil {
 		return nil, NewProblem(FaultConflict, "owner", "owner %q was removed meanwhile", reg.Owner)
 	}
-	if err := g.partnersThere(reg.Shares); err != nil {
+	if err := g.partnersThere(shares); err != nil {
 		return nil, err
 	}
 	return g.activate(ctx, client, reg)
@@ -171,7 +202,6 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was 
 	reg, err := g.Registry.FreshRegistration(ctx, was.ID)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		g.Registry.GiveBack(ctx, was)
 		return nil
 	case err != nil:
 		return err
@@ -190,12 +220,30 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was 
 			if w.ID != reg.WebhookID && !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) {
 				continue
 			}
-			if err := client.DeleteWebhook(ctx, w.ID); err != nil && smartsheet.Classify(err) != smartsheet.NotFound {
+			if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {
 				return err
 			}
 		}
 	}
+	if err := g.removeUnseen(ctx, reg); err != nil {
+		return err
+	}
 	return g.Registry.DeleteRegistration(ctx, reg)
+}
+
+// removeUnseen removes the shares of a registration that was never active: no
+// partner has seen anything of them. Those that are ending are of an earlier
+// registration of the sheet.
+func (g *Registrar) removeUnseen(ctx context.Context, reg *registry.Registration) error {
+	for _, s := range g.Registry.Shares(reg.ID) {
+		if s.Ending {
+			continue
+		}
+		if err := g.Registry.DeleteShare(ctx, s); err != nil {
+			return fmt.Errorf("removing share %s of a registration that was not made: %w", s.Key(), err)
+		}
+	}
+	return nil
 }
 
 // CallbackURL is where Smartsheet is told to call. Its last part is a secret.
@@ -217,7 +265,7 @@ func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, err
 }
 
 // resolve reads the sheet's columns and binds the requests to them.
-func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smartsheet.Client, sheetID int64, requests []events.Request) (*smartsheet.Sheet, []registry.Share, error) {
+func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smartsheet.Client, sheetID int64, requests []events.Request) (*smartsheet.Sheet, []*registry.Share, error) {
 	if len(requests) == 0 {
 		return nil, nil, NewProblem(FaultInvalid, "shares", "nothing would be shared: name at least one share with a partner and columns")
 	}
@@ -230,14 +278,15 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	if err != nil {
 		return nil, nil, err
 	}
-	shares := make([]registry.Share, len(requests))
+	shares := make([]*registry.Share, len(requests))
+	id, now := registry.RegistrationID(o.Name, sheetID), time.Now().UTC()
 	for i, req := range requests {
 		sh, err := req.Resolve(*sheet)
 		if err != nil {
 			return nil, nil, fromRequest(place(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
-		shares[i] = registry.Share{Share: sh}
+		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now}
 	}
 	return sheet, shares, nil
 }

@@ -33,14 +33,14 @@ func (w *world) left(doing string) {
 	if n := s.CachedInfo().State.Msgs; n != 0 {
 		w.t.Errorf("%s: %d hints are left", doing, n)
 	}
-	// Names are given back after the registration is gone.
+	// A share that ends outlives its registration for a moment.
 	kv, err := js.KeyValue(w.t.Context(), registry.Bucket)
 	must(w.t, err)
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
 	for {
 		changed := w.registry.Changed()
-		keys, err := kv.ListKeysFiltered(ctx, "name.>")
+		keys, err := kv.ListKeysFiltered(ctx, "share.>")
 		must(w.t, err)
 		var names []string
 		for key := range keys.Keys() {
@@ -52,7 +52,7 @@ func (w *world) left(doing string) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			w.t.Fatalf("%s: the names %v are left", doing, names)
+			w.t.Fatalf("%s: the shares %v are left", doing, names)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestRegisterDiesAtEachStep(t *testing.T) {
 		if w.registry.Registration(w.id()) != nil { // it was made, only nobody was told
 			w.settle()
 			w.check("acme")
-			must(t, w.registrar.Delete(t.Context(), w.id()))
+			w.delete()
 			w.settle()
 		}
 		w.left(fmt.Sprintf("died at step %d", n))
@@ -124,8 +124,8 @@ func TestRegisterTwice(t *testing.T) {
 	again, created, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything(), {Partner: "acme", Sheet: "numbers", Columns: columns("No")}})
 	must(t, err)
 	w.settle()
-	if created || again.ID != w.reg.ID || len(again.Shares) != 2 || len(w.sim.Webhooks()) != 1 {
-		t.Errorf("got created %v, %d shares and %d webhooks, want another share of the same webhook", created, len(again.Shares), len(w.sim.Webhooks()))
+	if created || again.ID != w.reg.ID || len(w.registry.Shares(again.ID)) != 2 || len(w.sim.Webhooks()) != 1 {
+		t.Errorf("got created %v, %d shares and %d webhooks, want another share of the same webhook", created, len(w.registry.Shares(again.ID)), len(w.sim.Webhooks()))
 	}
 	w.check("acme")
 	_, _, err = w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{undrafted()})
@@ -252,7 +252,7 @@ func TestDisabledWebhooks(t *testing.T) {
 func TestDeleteRegistration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{}, everything())
-	must(t, w.registrar.Delete(t.Context(), w.reg.ID))
+	w.delete()
 	w.settle()
 	w.left("deleted")
 	if s := statusOf(w.stream("acme"), "orders"); s.State != events.StateEnded {

@@ -152,7 +152,7 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 		}
 		return "later", r.later(ctx, p.hint, d)
 	case endingRefused:
-		return r.settleRefused(ctx, p)
+		return r.settleRefused(ctx, p, err)
 	case endingUnreadable:
 		p.say(ctx, p.runs, events.StateStale, "the owner cannot read the sheet")
 		return "stale", nil // reconcile looks again
@@ -166,7 +166,14 @@ func (r *Relay) settle(ctx context.Context, p *pass, err error) (result string, 
 
 // settleRefused notes that the owner is refused and tells the partners of all
 // its sheets, unless the owner has another token meanwhile.
-func (r *Relay) settleRefused(ctx context.Context, p *pass) (result string, _ error) {
+func (r *Relay) settleRefused(ctx context.Context, p *pass, cause error) (result string, _ error) {
+	refused, err := r.Access.Confirm(ctx, p.owner, p.readErr)
+	if err != nil {
+		cause = errors.Join(cause, err)
+	}
+	if !refused {
+		return r.settleFailed(ctx, p, cause)
+	}
 	switch err := r.refuse(ctx, p.owner, p.readErr); {
 	case errors.Is(err, registry.ErrConflict):
 		return "later", r.later(ctx, p.hint, 0)

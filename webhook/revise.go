@@ -87,11 +87,10 @@ func (r *run) resume(ctx context.Context) error {
 // overtake makes a revision newer than the one in the stream, which our records
 // do not know: they were restored from an older copy.
 func (r *run) overtake(ctx context.Context) error {
-	_, err := r.pass.relay.Registry.UpdateRegistration(ctx, r.pass.reg.ID, func(reg *registry.Registration) error {
-		if s := reg.Share(r.share.Partner, r.share.Sheet); s != nil && s.Revision < r.state.Schema.Revision {
+	err := r.updateShare(ctx, func(s *registry.Share) {
+		if s.Revision < r.state.Schema.Revision {
 			s.Revision, s.Published = r.state.Schema.Revision+1, nil
 		}
-		return nil
 	})
 	if err != nil {
 		return err
@@ -121,18 +120,31 @@ func (r *run) startRevision(ctx context.Context, reset bool, then func(schemaAt 
 	return r.published(ctx)
 }
 
-// published notes in the registration which definition the stream has.
+// published notes in the share's record which definition the stream has.
 func (r *run) published(ctx context.Context) error {
 	if was := r.share.Published; was != nil && was.Revision == r.share.Revision {
 		return nil
 	}
-	_, err := r.pass.relay.Registry.UpdateRegistration(ctx, r.pass.reg.ID, func(reg *registry.Registration) error {
-		if s := reg.Share(r.share.Partner, r.share.Sheet); s != nil && s.Revision == r.share.Revision {
+	return r.updateShare(ctx, func(s *registry.Share) {
+		if s.Revision == r.share.Revision {
 			definition := r.share.Share
 			s.Published = &definition
 		}
+	})
+}
+
+// updateShare changes the record of the share, if it is still there.
+func (r *run) updateShare(ctx context.Context, change func(*registry.Share)) error {
+	_, err := r.pass.relay.Registry.UpdateShare(ctx, r.share.Partner, r.share.Sheet, func(s *registry.Share) error {
+		if !s.SameAs(r.share) {
+			return registry.ErrNotFound
+		}
+		change(s)
 		return nil
 	})
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
 	return err
 }
 
@@ -304,6 +316,16 @@ func (r *run) living(ctx context.Context, kind events.Kind, below uint64, f func
 
 // end says that the share has ended and removes what was published of it.
 func (r *run) end(ctx context.Context) error {
+	now, err := r.pass.relay.Registry.FreshShare(ctx, r.share.Partner, r.share.Sheet)
+	switch {
+	case errors.Is(err, registry.ErrNotFound), err == nil && !now.SameAs(r.share): // a stale hint: another share has the name
+		r.gone = true
+		return nil
+	case err != nil:
+		return err
+	case now.Revision != r.share.Revision || now.Ending != r.share.Ending:
+		return fmt.Errorf("share %s changed before it was ended: %w", r.share.Key(), events.ErrLostRace)
+	}
 	if r.state.Lock > 0 {
 		s := r.status(events.StateEnded, "the share was ended")
 		s.NextBefore, s.CompleteTo, s.ReadAt = nil, nil, nil
@@ -318,32 +340,33 @@ func (r *run) end(ctx context.Context) error {
 	return nil
 }
 
-// dropEnded removes the shares that have ended from the registration, and the
-// registration when it was to go with them.
+// dropEnded removes the records of the shares that have ended. One that has
+// changed since it was read is looked at again.
 func (p *pass) dropEnded(ctx context.Context) error {
-	over := func(s *registry.Share) bool {
-		return slices.ContainsFunc(p.runs, func(r *run) bool {
-			return r.over && r.share.Partner == s.Partner && r.share.Sheet == s.Sheet
-		})
-	}
-	if slices.ContainsFunc(p.runs, func(r *run) bool { return r.over }) {
-		reg, err := p.relay.Registry.UpdateRegistration(ctx, p.reg.ID, func(reg *registry.Registration) error {
-			reg.Shares = slices.DeleteFunc(reg.Shares, func(s registry.Share) bool { return over(&s) })
-			return nil
-		})
-		if err != nil {
-			return err
+	for _, r := range p.runs {
+		if !r.over {
+			continue
 		}
-		p.reg = reg
+		err := p.relay.Registry.DeleteShare(ctx, r.share)
+		if errors.Is(err, registry.ErrConflict) {
+			err = r.changedSince(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("removing share %s, which has ended: %w", r.share.Key(), err)
+		}
 	}
-	if p.reg.Phase != registry.PhaseDeleting || len(p.reg.Shares) > 0 {
+	return nil
+}
+
+// changedSince returns errAgain if the share is still there, in another form than
+// it was read in.
+func (r *run) changedSince(ctx context.Context) error {
+	now, err := r.pass.relay.Registry.FreshShare(ctx, r.share.Partner, r.share.Sheet)
+	switch {
+	case errors.Is(err, registry.ErrNotFound), err == nil && !now.SameAs(r.share):
 		return nil
-	}
-	if !p.leaving { // it came to be deleted after its webhook was looked after
-		return errAgain
-	}
-	if err := p.relay.Registry.DeleteRegistration(ctx, p.reg); err != nil && !errors.Is(err, registry.ErrNotFound) {
+	case err != nil:
 		return err
 	}
-	return p.relay.Inbox.Forget(ctx, p.reg.ID)
+	return errAgain
 }

@@ -11,7 +11,7 @@ import (
 // put changes acme's share of the orders.
 func (w *world) put(request events.Request) {
 	w.t.Helper()
-	_, err := w.registrar.PutShare(w.t.Context(), w.reg.ID, "acme", "orders", request, true)
+	err := w.registrar.PutShare(w.t.Context(), w.reg.ID, "acme", "orders", request, true)
 	must(w.t, err)
 	w.settle()
 }
@@ -132,7 +132,7 @@ func TestShareEndsAndComesAgain(t *testing.T) {
 			t.Errorf("message %d (%s) is left of a share that ended", m.Sequence, m.Subject)
 		}
 	}
-	if got := len(w.registry.Registration(w.reg.ID).Shares); got != 1 {
+	if got := len(w.registry.Shares(w.reg.ID)); got != 1 {
 		t.Errorf("got %d shares after one ended, want 1", got)
 	}
 	w.at["acme"] = last(w.stream("acme"))
@@ -147,7 +147,7 @@ func TestNarrowsWithoutSmartsheet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{}, events.Request{Partner: "acme", Columns: columns("No", "Margin")})
 	w.sim.RevokeToken(w.token)
-	_, err := w.registry.UpdateRegistration(t.Context(), w.reg.ID, narrowed(t, w, events.Request{Columns: columns("No")}))
+	_, err := w.registry.UpdateShare(t.Context(), "acme", "orders", narrowed(t, w, events.Request{Columns: columns("No")}))
 	must(t, err)
 	must(t, w.inbox.Put(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true}))
 	w.settle()
@@ -185,6 +185,6 @@ func TestTwoShares(t *testing.T) {
 // define gives acme's share another definition, and nobody is told yet.
 func (w *world) define(request events.Request) {
 	w.t.Helper()
-	_, err := w.registry.UpdateRegistration(w.t.Context(), w.reg.ID, narrowed(w.t, w, request))
+	_, err := w.registry.UpdateShare(w.t.Context(), "acme", "orders", narrowed(w.t, w, request))
 	must(w.t, err)
 }

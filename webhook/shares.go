@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
@@ -18,17 +20,15 @@ func place(i int, field string) string { return fmt.Sprintf("shares[%d].%s", i, 
 
 // collisions refuses shares whose names are taken, by one another or, as far as
 // this process knows, by another registration: the registry decides.
-func (g *Registrar) collisions(id string, shares []registry.Share) error {
+func (g *Registrar) collisions(id string, shares []*registry.Share) error {
+	seen := map[string]bool{}
 	for i, s := range shares {
-		for _, other := range shares[:i] {
-			if other.Partner == s.Partner && other.Sheet == s.Sheet {
-				return NewProblem(FaultInvalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
-			}
+		if seen[s.Key()] {
+			return NewProblem(FaultInvalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
 		}
-		for _, reg := range g.Registry.Registrations() {
-			if reg.ID != id && reg.Share(s.Partner, s.Sheet) != nil {
-				return nameTaken(shares, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet})
-			}
+		seen[s.Key()] = true
+		if by := g.Registry.Share(s.Partner, s.Sheet); by != nil && (by.Registration != id || by.Ending) {
+			return nameTaken(shares, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: by})
 		}
 	}
 	return nil
@@ -36,21 +36,22 @@ func (g *Registrar) collisions(id string, shares []registry.Share) error {
 
 // nameTaken turns the registry's refusal of a share's name into a problem, and
 // leaves other errors as they are.
-func nameTaken(shares []registry.Share, err error) error {
+func nameTaken(shares []*registry.Share, err error) error {
 	var taken *registry.TakenError
 	if !errors.As(err, &taken) {
 		return err
 	}
-	i := slices.IndexFunc(shares, func(s registry.Share) bool { return s.Partner == taken.Partner && s.Sheet == taken.Sheet })
-	if taken.Passing {
-		return NewProblem(FaultConflict, place(i, "sheet"), "the name %q of partner %q is being given to another sheet, or back, at this moment: choose another name, or try again in a few minutes", taken.Sheet, taken.Partner)
+	i := slices.IndexFunc(shares, func(s *registry.Share) bool { return s.Partner == taken.Partner && s.Sheet == taken.Sheet })
+	if taken.By.Ending || taken.By.Registration == shares[i].Registration { // of an earlier registration of the sheet
+		return &Problem{Fault: FaultConflict, Field: place(i, "sheet"), Detail: "an earlier share of that name is still being ended: try again", Err: err}
 	}
-	return NewProblem(FaultConflict, place(i, "sheet"), "partner %q gets another sheet under the name %q already: choose another name", taken.Partner, taken.Sheet)
+	return &Problem{Fault: FaultConflict, Field: place(i, "sheet"), Err: err,
+		Detail: fmt.Sprintf("partner %q gets another sheet under the name %q already: choose another name", taken.Partner, taken.Sheet)}
 }
 
 // partnersThere looks for the partners of shares again once those are stored:
 // whoever removed one saw no share yet.
-func (g *Registrar) partnersThere(shares []registry.Share) error {
+func (g *Registrar) partnersThere(shares []*registry.Share) error {
 	for i, s := range shares {
 		if g.Registry.Partner(s.Partner) == nil {
 			return NewProblem(FaultConflict, place(i, "partner"), "partner %q was removed meanwhile", s.Partner)
@@ -61,62 +62,100 @@ func (g *Registrar) partnersThere(shares []registry.Share) error {
 
 // addShares adds shares to a registration. One that is there already is left as
 // it is if it is the same.
-func (g *Registrar) addShares(ctx context.Context, known *registry.Registration, shares []registry.Share) (*registry.Registration, error) {
-	reg, err := g.Registry.UpdateRegistration(ctx, known.ID, func(reg *registry.Registration) error {
-		if reg.Phase != registry.PhaseActive {
-			return NewProblem(FaultConflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
-		}
+func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
+	if reg.Phase != registry.PhaseActive {
+		return nil, NewProblem(FaultConflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
+	}
+	made, err := g.createMissing(ctx, shares)
+	if err != nil {
+		return nil, nameTaken(shares, err)
+	}
+	// Whoever deletes the registration, or a partner, may not have seen the shares.
+	now, err := g.Registry.FreshRegistration(ctx, reg.ID)
+	switch {
+	case errors.Is(err, registry.ErrNotFound) || err == nil && now.Phase != registry.PhaseActive:
+		err = NewProblem(FaultConflict, "sheetId", "the sheet's registration was deleted meanwhile: try again")
+	case err == nil:
+		err = g.partnersThere(shares)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.takeBack(ctx, made))
+	}
+	return now, g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+// createMissing makes those of the shares that are not there, and returns them.
+// One that is there must be the same. Somebody else may make one of them at the
+// same time; then it is looked at again.
+func (g *Registrar) createMissing(ctx context.Context, shares []*registry.Share) ([]*registry.Share, error) {
+	for range 1 + len(shares) {
+		var missing []*registry.Share
 		for i, s := range shares {
-			have := reg.Share(s.Partner, s.Sheet)
+			have := g.Registry.Share(s.Partner, s.Sheet)
 			switch {
 			case have == nil:
-				reg.Shares = append(reg.Shares, s)
-			case have.Ending:
-				return NewProblem(FaultConflict, place(i, "sheet"), "an earlier share of that name is still being ended: try again")
+				missing = append(missing, s)
+			case have.Registration != s.Registration, have.Ending:
+				return nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
 			case !events.DiffShares(have.Share, s.Share).Same:
-				return NewProblem(FaultConflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, reg.ID, s.Partner, s.Sheet)
+				return nil, NewProblem(FaultConflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
 			}
 		}
+		err := g.Registry.CreateShares(ctx, missing)
+		var taken *registry.TakenError
+		if errors.As(err, &taken) && taken.By.Registration == shares[0].Registration && !taken.By.Ending {
+			continue
+		}
+		return missing, err
+	}
+	return nil, NewProblem(FaultConflict, "shares", "somebody else makes the same shares at this moment: try again")
+}
+
+// takeBack ends shares that were made in vain. It is done also when whoever
+// asked for them has hung up.
+func (g *Registrar) takeBack(ctx context.Context, made []*registry.Share) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	for _, s := range made {
+		if err := g.endShare(ctx, s); err != nil {
+			return err
+		}
+	}
+	if len(made) == 0 {
 		return nil
-	})
-	if err != nil {
-		return nil, fromRegistry("such registration", nameTaken(shares, err))
 	}
-	if err := g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true}); err != nil {
-		return nil, err
-	}
-	return reg, g.partnersThere(shares) // the relay drops the shares of those that are not
+	return g.tell(ctx, made[0].Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // PutShare changes a share. A change that takes something from the partner's
 // consumers needs breaking.
-func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, request events.Request, breaking bool) (*registry.Registration, error) {
+func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, request events.Request, breaking bool) error {
 	reg, share, err := g.share(id, partner, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o, client, err := g.owner(reg.Owner)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	request.Partner, request.Sheet = partner, name
 	sheet, err := g.readColumns(ctx, client, reg.SheetID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now, err := request.Resolve(*sheet)
 	if err != nil {
-		return nil, fromRequest("", err)
+		return fromRequest("", err)
 	}
 	now.Region = o.Region
 	change := events.DiffShares(share.Share, now)
 	if change.Same {
-		return reg, nil
+		return nil
 	}
 	if len(change.Breaking) > 0 && !breaking {
-		return nil, NewProblem(FaultConflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; "))
+		return NewProblem(FaultConflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; "))
 	}
-	return g.changeShare(ctx, id, partner, name, func(s *registry.Share) error {
+	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		if s.Revision != share.Revision {
 			return registry.ErrConflict
 		}
@@ -127,40 +166,45 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 }
 
 // EndShare ends a share: the partner is told, and what had been published of it
-// is removed.
+// is removed. Until that is done its name is taken.
 func (g *Registrar) EndShare(ctx context.Context, id, partner, name string) error {
-	_, err := g.changeShare(ctx, id, partner, name, func(s *registry.Share) error {
+	_, share, err := g.share(id, partner, name)
+	if err != nil {
+		return err
+	}
+	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		s.Ending = true
 		return nil
 	})
-	return err
 }
 
 // Resend has all of a share published again.
 func (g *Registrar) Resend(ctx context.Context, id, partner, name string) error {
-	_, err := g.changeShare(ctx, id, partner, name, func(s *registry.Share) error {
+	_, share, err := g.share(id, partner, name)
+	if err != nil {
+		return err
+	}
+	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		s.Revision++
 		s.Resend = s.Revision
 		return nil
 	})
-	return err
 }
 
-func (g *Registrar) changeShare(ctx context.Context, id, partner, name string, change func(*registry.Share) error) (*registry.Registration, error) {
-	if _, _, err := g.share(id, partner, name); err != nil {
-		return nil, err
-	}
-	reg, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
-		s := reg.Share(partner, name)
-		if s == nil || s.Ending || reg.Phase != registry.PhaseActive {
+// changeShare changes a share that was found, unless it has ended since, and has
+// the relay look at it.
+func (g *Registrar) changeShare(ctx context.Context, found *registry.Share, change func(*registry.Share) error) error {
+	_, err := g.Registry.UpdateShare(ctx, found.Partner, found.Sheet, func(s *registry.Share) error {
+		if !s.SameAs(found) || s.Ending {
 			return registry.ErrNotFound
 		}
 		return change(s)
 	})
 	if err != nil {
-		return nil, fromRegistry("share "+partner+"/"+name, err)
+		return fromRegistry("share "+found.Key(), err)
 	}
-	return reg, g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	// The hint is for this share alone once hints can name shares: Shares: [found.Key()].
+	return g.tell(ctx, found.Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // share finds a share that has not been ended.
@@ -169,8 +213,8 @@ func (g *Registrar) share(id, partner, name string) (*registry.Registration, *re
 	if err != nil {
 		return nil, nil, err
 	}
-	s := reg.Share(partner, name)
-	if s == nil || s.Ending {
+	s := g.Registry.Share(partner, name)
+	if s == nil || s.Ending || s.Registration != id {
 		return nil, nil, NewProblem(FaultNotFound, "", "partner %q has no share %q of this sheet", partner, name)
 	}
 	return reg, s, nil
@@ -198,7 +242,7 @@ func (g *Registrar) Enable(ctx context.Context, id string) error {
 	if _, err := g.Registration(id); err != nil {
 		return err
 	}
-	g.looking.forget()
+	g.webhooks.forget()
 	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
 }
 
@@ -239,18 +283,29 @@ func (g *Registrar) takeSecret(ctx context.Context, id, secret string) error {
 	return fromRegistry("such registration", err)
 }
 
-// Delete ends a registration: the webhook goes at Smartsheet, the shares end,
-// then the record goes. From here on nobody sees it any more.
-func (g *Registrar) Delete(ctx context.Context, id string) error {
-	if _, err := g.Registration(id); err != nil {
-		return err
+// EndPartner ends all shares of a partner. Until its stream is gone it is told as
+// of any share that ends.
+func (g *Registrar) EndPartner(ctx context.Context, partner string) error {
+	var all errgroup.Group
+	all.SetLimit(changesAtOnce)
+	for _, s := range g.Registry.AllShares() {
+		if s.Partner == partner && !s.Ending {
+			all.Go(func() error { return g.endShare(ctx, s) })
+		}
 	}
-	_, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
-		reg.Phase = registry.PhaseDeleting
-		return nil
-	})
-	if err != nil {
-		return fromRegistry("such registration", err)
+	return all.Wait()
+}
+
+// ForgetPartner removes the records of the shares of a partner that is gone with
+// its stream: there is nobody to tell and nothing to purge.
+func (g *Registrar) ForgetPartner(ctx context.Context, partner string) error {
+	for _, s := range g.Registry.AllShares() {
+		if s.Partner != partner {
+			continue
+		}
+		if err := g.removeShare(ctx, s); err != nil {
+			return fmt.Errorf("removing share %s of a partner who is gone: %w", s.Key(), err)
+		}
 	}
-	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return nil
 }

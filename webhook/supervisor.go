@@ -3,10 +3,13 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -18,68 +21,77 @@ import (
 // StatusPolling is the status of a registration without a webhook.
 const StatusPolling = "POLLING"
 
-// looking remembers for a while what an owner's webhooks looked like, so that
-// many sheets of one owner cost one list.
-type looking struct {
+// webhookCache remembers for a while what the webhooks of owners looked like, so
+// that many sheets of one owner cost one list.
+type webhookCache struct {
+	reading singleflight.Group
+
 	mu     sync.Mutex
-	owners map[string]*look
+	owners map[string]webhookList
 }
 
-type look struct {
-	mu       sync.Mutex
-	at       time.Time
-	webhooks map[int64]smartsheet.Webhook
-
-	seen map[int64]smartsheet.Webhook // webhooks, for those who do not wait while it is read; under looking.mu
+// webhookList are the webhooks of an owner as they were at a time.
+type webhookList struct {
+	at   time.Time
+	byID map[int64]smartsheet.Webhook
 }
 
-func (l *looking) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.owners = nil
+func (c *webhookCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owners = nil
 }
 
-// webhooks returns the owner's webhooks as they were at most maxAge ago.
-func (l *looking) webhooks(ctx context.Context, o *registry.Owner, client *smartsheet.Client, maxAge time.Duration) (map[int64]smartsheet.Webhook, error) {
-	l.mu.Lock()
-	if l.owners == nil {
-		l.owners = map[string]*look{}
+func (c *webhookCache) known(owner string) webhookList {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.owners[owner]
+}
+
+// webhooks returns the owner's webhooks as they were at most maxAge ago. They are
+// read once for all who wait for them, also when the first one hangs up.
+func (c *webhookCache) webhooks(ctx context.Context, owner string, client *smartsheet.Client, maxAge time.Duration) (map[int64]smartsheet.Webhook, error) {
+	if list := c.known(owner); list.byID != nil && time.Since(list.at) < maxAge {
+		return list.byID, nil
 	}
-	k := l.owners[o.Name]
-	if k == nil {
-		k = &look{}
-		l.owners[o.Name] = k
+	read := c.reading.DoChan(owner, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+		return c.read(ctx, owner, client)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-read:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(webhookList).byID, nil
 	}
-	l.mu.Unlock()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.webhooks != nil && time.Since(k.at) < maxAge {
-		return k.webhooks, nil
-	}
-	at, found := time.Now(), map[int64]smartsheet.Webhook{}
+}
+
+// read asks Smartsheet for the owner's webhooks.
+func (c *webhookCache) read(ctx context.Context, owner string, client *smartsheet.Client) (webhookList, error) {
+	list := webhookList{at: time.Now(), byID: map[int64]smartsheet.Webhook{}}
 	for w, err := range client.Webhooks(ctx) {
 		if err != nil {
-			return nil, err
+			return webhookList{}, err
 		}
-		found[w.ID] = w
+		list.byID[w.ID] = w
 	}
-	k.at, k.webhooks = at, found
-	l.mu.Lock()
-	k.seen = found
-	l.mu.Unlock()
-	return found, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owners == nil {
+		c.owners = map[string]webhookList{}
+	}
+	c.owners[owner] = list
+	return list, nil
 }
 
 // lastCallback returns when the owner's webhook was last called with success, as
-// far as a look has told.
-func (l *looking) lastCallback(owner string, webhook int64) time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	k := l.owners[owner]
-	if k == nil {
-		return time.Time{}
-	}
-	if stats := k.seen[webhook].Stats; stats != nil {
+// far as the last list said.
+func (c *webhookCache) lastCallback(owner string, webhook int64) time.Time {
+	if stats := c.known(owner).byID[webhook].Stats; stats != nil {
 		return stats.LastSuccessfulCallback.Time
 	}
 	return time.Time{}
@@ -89,13 +101,19 @@ func (l *looking) lastCallback(owner string, webhook int64) time.Time {
 // success, as it said when the webhooks were last looked at: up to half the
 // time between two reconciles ago. It asks nobody; zero is not known.
 func (g *Registrar) LastCallback(reg *registry.Registration) time.Time {
-	return g.looking.lastCallback(reg.Owner, reg.WebhookID)
+	return g.webhooks.lastCallback(reg.Owner, reg.WebhookID)
 }
 
 // Tend looks after the webhook of a registration: it is enabled again where it
 // can be, made again where it is gone, told where we are reached now, and
 // removed where the registration is being deleted.
 func (g *Registrar) Tend(ctx context.Context, reg *registry.Registration, urgent bool) error {
+	if reg.Phase == registry.PhaseDeleting {
+		if err := g.finishDelete(ctx, reg, budget.Reconcile); !errors.Is(err, errAccess) {
+			return err
+		}
+		return nil // Run says so
+	}
 	o := g.Registry.Owner(reg.Owner)
 	if o == nil || o.State != registry.OwnerOK {
 		return nil // nothing can be done in its name
@@ -104,8 +122,8 @@ func (g *Registrar) Tend(ctx context.Context, reg *registry.Registration, urgent
 	if err != nil {
 		return err
 	}
-	if reg.Phase == registry.PhaseDeleting || g.PublicURL == "" {
-		return g.removeWebhook(ctx, client, reg)
+	if g.PublicURL == "" {
+		return g.stopWebhook(ctx, client, reg)
 	}
 	w, err := g.look(ctx, o, client, reg, urgent)
 	switch {
@@ -139,7 +157,7 @@ func (g *Registrar) look(ctx context.Context, o *registry.Owner, client *smartsh
 		return nil, &smartsheet.Error{Status: 404, Code: 1006, Message: "no webhook yet"}
 	}
 	if !urgent {
-		list, err := g.looking.webhooks(ctx, o, client, g.Every/2)
+		list, err := g.webhooks.webhooks(ctx, o.Name, client, g.Every/2)
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +200,7 @@ func (g *Registrar) enable(ctx context.Context, client *smartsheet.Client, reg *
 		}
 		return err
 	}
-	g.looking.forget()
+	g.webhooks.forget()
 	level := slog.LevelInfo
 	if now.Status != smartsheet.WebhookEnabled { // Smartsheet does not reach us
 		level = slog.LevelWarn
@@ -209,7 +227,7 @@ func (g *Registrar) adopt(ctx context.Context, client *smartsheet.Client, reg *r
 		case ours == nil:
 			ours = &w
 		default:
-			if err := client.DeleteWebhook(ctx, w.ID); err != nil && smartsheet.Classify(err) != smartsheet.NotFound {
+			if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {
 				return nil, err
 			}
 		}
@@ -251,7 +269,7 @@ func (g *Registrar) remake(ctx context.Context, client *smartsheet.Client, reg *
 	if err != nil {
 		return err
 	}
-	g.looking.forget()
+	g.webhooks.forget()
 	g.Log.Info("webhook made again", "registration", reg.ID)
 	if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true}); err != nil {
 		return err
@@ -270,22 +288,18 @@ func (g *Registrar) setStatus(ctx context.Context, reg *registry.Registration, w
 	return err
 }
 
-// removeWebhook deletes the registration's webhook, if it has one. A refusal is
-// final: nobody would ever get past it.
-func (g *Registrar) removeWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
+// stopWebhook deletes the webhook of a registration whose sheet is polled from
+// now on.
+func (g *Registrar) stopWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
 	if reg.WebhookID == 0 {
 		return nil
 	}
-	if err := client.DeleteWebhook(ctx, reg.WebhookID); err != nil {
-		if class := smartsheet.Classify(err); class == smartsheet.Retry || class == smartsheet.Wait || class == smartsheet.Canceled {
-			return err
-		}
+	if err := client.DeleteWebhook(ctx, reg.WebhookID); !gone(err) {
+		return fmt.Errorf("deleting the webhook of registration %s, whose sheet is polled now: %w", reg.ID, err)
 	}
 	_, err := g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
 		r.WebhookID, r.Secret, r.OldSecret = 0, nil, nil
-		if r.Phase == registry.PhaseActive {
-			r.Status, r.Reason = StatusPolling, ""
-		}
+		r.Status, r.Reason = StatusPolling, ""
 		return nil
 	})
 	return err

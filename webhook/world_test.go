@@ -118,10 +118,9 @@ func count(list []string, item string) int {
 
 // narrowed gives acme's share the definition of a request, as PutShare does,
 // without asking Smartsheet.
-func narrowed(t testing.TB, w *world, request events.Request) func(*registry.Registration) error {
+func narrowed(t testing.TB, w *world, request events.Request) func(*registry.Share) error {
 	request.Partner, request.Sheet = "acme", "orders"
-	return func(reg *registry.Registration) error {
-		s := reg.Share("acme", "orders")
+	return func(s *registry.Share) error {
 		snap, _ := w.sim.Snapshot(w.sheet.ID)
 		sheet := smartsheet.Sheet{ID: snap.ID, Name: snap.Name}
 		for _, c := range snap.Columns {
@@ -149,6 +148,16 @@ func hintFor(w *world, body string) *inbox.Hint {
 	cb, err := smartsheet.ParseCallback([]byte(body))
 	must(w.t, err)
 	return inbox.FromCallback(w.reg.ID, cb, time.Now())
+}
+
+// delete ends the registration of the sheet, whose webhook goes at once.
+func (w *world) delete() {
+	w.t.Helper()
+	gone, err := w.registrar.Delete(w.t.Context(), w.id())
+	must(w.t, err)
+	if !gone {
+		w.t.Error("Smartsheet answers, and the webhook is not gone")
+	}
 }
 
 // id is that of the sheet's registration, made or not.

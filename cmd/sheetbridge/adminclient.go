@@ -67,7 +67,7 @@ func (c *adminClient) try(ctx context.Context, method, path string, body, result
 	if resp.StatusCode >= 300 {
 		return &apiError{resp.StatusCode, resp.Status, detail(answer)}
 	}
-	if result == nil {
+	if result == nil || len(answer) == 0 { // 204
 		return nil
 	}
 	return json.Unmarshal(answer, result)

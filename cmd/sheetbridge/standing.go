@@ -132,11 +132,9 @@ func (st *standing) askNATS(ctx context.Context, now *snapshot) {
 // only itself unknown.
 func (st *standing) askPartners(ctx context.Context) []partnerStanding {
 	shares := map[string][]*registry.Share{}
-	for _, reg := range st.service.registry.Registrations() {
-		for i := range reg.Shares {
-			if sh := &reg.Shares[i]; !sh.Ending {
-				shares[sh.Partner] = append(shares[sh.Partner], sh)
-			}
+	for _, sh := range st.service.registry.AllShares() {
+		if !sh.Ending {
+			shares[sh.Partner] = append(shares[sh.Partner], sh)
 		}
 	}
 	partners := st.service.registry.Partners()

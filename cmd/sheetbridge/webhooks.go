@@ -128,6 +128,28 @@ func webhookLater(use, short, done string) *cobra.Command {
 	})
 }
 
+// removeWebhook deletes a webhook and says whether Smartsheet has let go of it.
+func removeWebhook(q *asking, id string) error {
+	var later *struct { // nil: it is gone
+		Accepted string `json:"accepted"`
+	}
+	if err := q.client.call(q.cmd.Context(), http.MethodDelete, webhooksPath+"/"+id, nil, &later); err != nil {
+		return err
+	}
+	switch {
+	case q.json && later == nil:
+		return nil
+	case q.json:
+		return q.printAny(later)
+	}
+	text := "webhook %s is removed\n"
+	if later != nil {
+		text = "the shares of webhook %s end. Smartsheet did not delete the webhook yet: the service tries again until it is gone, and sheetbridge doctor says what is in the way\n"
+	}
+	_, err := fmt.Fprintf(q.cmd.OutOrStdout(), text, id)
+	return err
+}
+
 func webhookRemove() *cobra.Command {
 	var yes bool
 	cmd := webhookCommand("remove", "End all shares of a sheet and delete its webhook", func(q *asking, id string) error {
@@ -135,7 +157,7 @@ func webhookRemove() *cobra.Command {
 			return err
 		}
 		q.client.http.Timeout = verifiedTime
-		return q.do(http.MethodDelete, webhooksPath+"/"+id, "webhook %s is removed", id)
+		return removeWebhook(q, id)
 	})
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd

@@ -116,7 +116,7 @@ func (a *API) sharedOf(owner string, seen map[int64]string) []SharedSheet {
 			continue
 		}
 		sheet := SharedSheet{SheetID: strconv.FormatInt(reg.SheetID, 10), Name: reg.SheetName, Permission: seen[reg.SheetID], With: []string{}}
-		for _, s := range reg.Shares {
+		for _, s := range a.Registry.Shares(reg.ID) {
 			if !s.Ending && !slices.Contains(sheet.With, s.Partner) {
 				sheet.With = append(sheet.With, s.Partner)
 			}

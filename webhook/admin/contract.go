@@ -28,14 +28,9 @@ func (a *API) getContract(_ context.Context, in *named) (*out[map[string]any], e
 		return nil, err
 	}
 	var shares []events.Share
-	for _, reg := range a.Registry.Registrations() {
-		if reg.Phase != registry.PhaseActive {
-			continue
-		}
-		for _, s := range reg.Shares {
-			if s.Partner == p.Name && !s.Ending {
-				shares = append(shares, s.Share)
-			}
+	for _, s := range a.Registry.AllShares() {
+		if reg := a.Registry.Registration(s.Registration); s.Partner == p.Name && !s.Ending && reg != nil && reg.Phase == registry.PhaseActive {
+			shares = append(shares, s.Share)
 		}
 	}
 	text, err := events.AsyncAPI(p.Name, a.servers(p), shares)

@@ -111,8 +111,8 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 	if err != nil {
 		return nil, err
 	}
-	share := reg.Share(in.Partner, in.Sheet)
-	if share == nil || share.Ending {
+	share := a.Registry.Share(in.Partner, in.Sheet)
+	if share == nil || share.Ending || share.Registration != reg.ID {
 		return nil, problem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID)
 	}
 	x := &explanation{api: a, reg: reg, share: share, id: row, shown: Explanation{

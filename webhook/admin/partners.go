@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -218,26 +217,13 @@ func (a *API) deletePartner(ctx context.Context, in *named) (*none, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, reg := range a.Registry.Registrations() {
-		if err := a.dropShares(ctx, reg, p.Name); err != nil && !errors.Is(err, registry.ErrNotFound) {
-			return nil, err
-		}
+	if err := a.Registrar.EndPartner(ctx, p.Name); err != nil {
+		return nil, err
 	}
-	return nil, a.removePartner(ctx, p)
-}
-
-// dropShares removes the partner's shares from a registration. Nothing has to
-// be taken back from a stream that goes as a whole.
-func (a *API) dropShares(ctx context.Context, reg *registry.Registration, partner string) error {
-	its := func(s registry.Share) bool { return s.Partner == partner }
-	if !slices.ContainsFunc(reg.Shares, its) {
-		return nil
+	if err := a.removePartner(ctx, p); err != nil {
+		return nil, err
 	}
-	_, err := a.Registry.UpdateRegistration(ctx, reg.ID, func(reg *registry.Registration) error {
-		reg.Shares = slices.DeleteFunc(reg.Shares, its)
-		return nil
-	})
-	return err
+	return nil, a.Registrar.ForgetPartner(ctx, p.Name)
 }
 
 // removePartner removes stream, account and record of a partner.

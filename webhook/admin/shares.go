@@ -140,7 +140,10 @@ func (a *API) routeShares(api huma.API) {
 }
 
 func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*out[Share], error) {
-	reg, err := a.Registrar.PutShare(ctx, in.ID, in.Partner, in.Sheet, in.Body.request(), in.Body.Breaking)
+	if err := a.Registrar.PutShare(ctx, in.ID, in.Partner, in.Sheet, in.Body.request(), in.Body.Breaking); err != nil {
+		return nil, err
+	}
+	reg, err := a.Registrar.Registration(in.ID)
 	if err != nil {
 		return nil, err
 	}

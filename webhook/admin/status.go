@@ -45,8 +45,7 @@ func (a *API) webhooksOf(ctx context.Context, regs []*registry.Registration) []W
 	total := len(regs)
 	for i, reg := range regs {
 		shown[i] = a.webhookOf(reg)
-		for k := range reg.Shares {
-			s := &reg.Shares[k]
+		for _, s := range a.Registry.Shares(reg.ID) {
 			if s.Ending {
 				continue
 			}

@@ -167,8 +167,8 @@ func (a *API) changeStream(ctx context.Context, p *registry.Partner) error {
 // for may have room now.
 func (a *API) catchUp(ctx context.Context, partner string) error {
 	for _, reg := range a.Registry.Registrations() {
-		its := func(s registry.Share) bool { return s.Partner == partner }
-		if reg.Phase != registry.PhaseActive || !slices.ContainsFunc(reg.Shares, its) {
+		its := func(s *registry.Share) bool { return s.Partner == partner }
+		if reg.Phase != registry.PhaseActive || !slices.ContainsFunc(a.Registry.Shares(reg.ID), its) {
 			continue
 		}
 		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyAdmin, Whole: true, Full: true, ReceivedAt: time.Now()}

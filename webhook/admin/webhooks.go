@@ -95,7 +95,9 @@ func (a *API) routeWebhooks(api huma.API) {
 	}, a.getWebhook)
 	register(api, operation{
 		method: http.MethodDelete, path: "/v1/webhooks/{id}", id: "deleteWebhook", tag: tag, status: http.StatusNoContent,
-		summary: "End a sheet's shares", description: "The webhook goes at Smartsheet too, and what was published is removed from the partners' streams.",
+		summary: "End a sheet's shares", description: "204: the webhook is gone at Smartsheet. 202: Smartsheet cannot be reached or refuses, and the deletion of the webhook is tried again until it is gone. " +
+			"Either way the sheet is not listed any more, and what was published is removed from the partners' streams.",
+		also:   map[int][]reflect.Type{http.StatusAccepted: {reflect.TypeFor[accepted]()}},
 		errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.deleteWebhook)
 	for _, later := range []struct {
@@ -185,8 +187,21 @@ func (a *API) getWebhook(ctx context.Context, in *webhookRequest) (*out[Webhook]
 	return &out[Webhook]{a.webhooksOf(ctx, []*registry.Registration{reg})[0]}, nil
 }
 
-func (a *API) deleteWebhook(ctx context.Context, in *webhookRequest) (*none, error) {
-	return nil, a.Registrar.Delete(ctx, in.ID)
+// deletedAnswer is 204 without a body, or 202 with one.
+type deletedAnswer struct {
+	Status int
+	Body   any
+}
+
+func (a *API) deleteWebhook(ctx context.Context, in *webhookRequest) (*deletedAnswer, error) {
+	gone, err := a.Registrar.Delete(ctx, in.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case gone:
+		return &deletedAnswer{Status: http.StatusNoContent}, nil
+	}
+	return &deletedAnswer{http.StatusAccepted, accepted{"delete"}}, nil
 }
 
 // hideKey replaces the secret at the end of a callback URL.

@@ -304,13 +304,9 @@ func TestUnreachablePartner(t *testing.T) {
 	must(t, err)
 	lost.External = &registry.External{URL: "nats://" + silent.Addr().String(), Credentials: sealed}
 	must(t, w.registry.CreatePartner(t.Context(), lost))
-	_, err = w.registry.UpdateRegistration(t.Context(), id, func(reg *registry.Registration) error {
-		s := reg.Shares[0]
-		s.Partner = "lost"
-		reg.Shares = append(reg.Shares, s)
-		return nil
-	})
-	must(t, err)
+	s := *w.registry.Shares(id)[0]
+	s.Partner, s.Published = "lost", nil
+	must(t, w.registry.CreateShares(t.Context(), []*registry.Share{&s}))
 	got := w.ok(200, "GET", "/v1/webhooks/"+id, "")
 	if got.text1("shares", 0, "state") != "live" || got.text1("shares", 1, "state") != "unknown" || got.text1("shares", 1, "reason") == "" {
 		t.Errorf("got %s, want acme live and lost unknown", got.text)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -47,42 +46,30 @@ func RegistrationID(owner string, sheetID int64) string {
 
 // CreateOwner stores a new owner; ErrExists if the name is taken.
 func (r *Registry) CreateOwner(ctx context.Context, o *Owner) error {
-	if err := r.notes(ctx, ownerKey+o.Name, nil, o); err != nil {
-		return err
-	}
-	_, err := r.put(ctx, ownerKey+o.Name, o, 0)
-	return err
+	return create(ctx, r, ownerKey+o.Name, o)
 }
 
 // CreatePartner stores a new partner; ErrExists if the name is taken.
 func (r *Registry) CreatePartner(ctx context.Context, p *Partner) error {
-	if err := r.notes(ctx, partnerKey+p.Name, nil, p); err != nil {
-		return err
-	}
-	_, err := r.put(ctx, partnerKey+p.Name, p, 0)
-	return err
+	return create(ctx, r, partnerKey+p.Name, p)
 }
 
 // CreateRegistration stores a new registration; ErrExists if the sheet is
-// registered, a TakenError if a partner gets another sheet under one of the
-// names. An error of another kind may leave it stored.
+// registered. An error of another kind may leave it stored.
 func (r *Registry) CreateRegistration(ctx context.Context, reg *Registration) error {
-	// Names claimed before an earlier registration of the sheet has gone would go
-	// with it.
-	if _, err := r.FreshRegistration(ctx, reg.ID); err == nil {
-		return ErrExists
-	} else if !errors.Is(err, ErrNotFound) {
+	return create(ctx, r, webhookKey+reg.ID, reg)
+}
+
+// create stores a new record.
+func create[T any](ctx context.Context, r *Registry, key string, record *T) error {
+	if err := r.notes(ctx, key, nil, record); err != nil {
 		return err
 	}
-	reg.claimed = r.namesFor(reg.ID)
-	err := reg.claimed.change(ctx, nil, reg.Shares)
-	if err == nil {
-		err = r.notes(ctx, webhookKey+reg.ID, nil, reg)
+	value, err := encode(record, nil)
+	if err != nil {
+		return fmt.Errorf("storing record %s: %w", key, err)
 	}
-	if err == nil {
-		_, err = r.put(ctx, webhookKey+reg.ID, reg, 0)
-	}
-	reg.claimed.settle(ctx, err)
+	_, err = r.put(ctx, key, value, 0)
 	return err
 }
 
@@ -104,23 +91,15 @@ func (r *Registry) UpdatePartner(ctx context.Context, name string, change func(*
 }
 
 // UpdateRegistration changes a registration as the bucket has it and returns it
-// as it was stored. Shares that it adds claim their names, TakenError if they
-// are another registration's; those of shares that it drops are given back.
+// as it was stored.
 func (r *Registry) UpdateRegistration(ctx context.Context, id string, change func(*Registration) error) (*Registration, error) {
-	var now *Registration
-	names := r.namesFor(id)
-	revision, err := stored(ctx, r, webhookKey+id, func(reg *Registration, revision uint64) error {
-		now, reg.Revision = reg, revision
+	now, revision, err := stored(ctx, r, webhookKey+id, func(reg *Registration, revision uint64) error {
+		reg.Revision = revision
 		if err := r.open(reg); err != nil {
 			return err
 		}
-		before := slices.Clone(reg.Shares)
-		if err := change(reg); err != nil {
-			return err
-		}
-		return names.change(ctx, before, reg.Shares)
+		return change(reg)
 	})
-	names.settle(ctx, err)
 	if err != nil {
 		return nil, err
 	}
@@ -130,33 +109,38 @@ func (r *Registry) UpdateRegistration(ctx context.Context, id string, change fun
 
 // update changes a record as the bucket has it.
 func update[T any](ctx context.Context, r *Registry, key string, change func(*T, uint64) error) error {
-	_, err := stored(ctx, r, key, change)
+	_, _, err := stored(ctx, r, key, change)
 	return err
 }
 
-// stored changes a record and returns the revision that it has then.
-func stored[T any](ctx context.Context, r *Registry, key string, change func(*T, uint64) error) (uint64, error) {
+// stored changes a record as the bucket has it and returns it with the revision
+// that it has then.
+func stored[T any](ctx context.Context, r *Registry, key string, change func(*T, uint64) error) (*T, uint64, error) {
 	for range attempts {
-		value, revision, err := r.fresh(ctx, key)
+		before, revision, err := r.fresh(ctx, key)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 		record := new(T)
-		if err := json.Unmarshal(value, record); err != nil {
-			return 0, fmt.Errorf("reading record %s: %w", key, err)
+		if err := json.Unmarshal(before, record); err != nil {
+			return nil, 0, fmt.Errorf("reading record %s: %w", key, err)
 		}
 		if err := change(record, revision); err != nil {
-			return 0, err
+			return nil, 0, err
 		}
-		if err := r.notes(ctx, key, value, record); err != nil {
-			return 0, err
+		if err := r.notes(ctx, key, before, record); err != nil {
+			return nil, 0, err
 		}
-		now, err := r.put(ctx, key, record, revision)
+		value, err := encode(record, before)
+		if err != nil {
+			return nil, 0, fmt.Errorf("storing record %s: %w", key, err)
+		}
+		now, err := r.put(ctx, key, value, revision)
 		if !errors.Is(err, ErrConflict) {
-			return now, err
+			return record, now, err
 		}
 	}
-	return 0, fmt.Errorf("changing record %s: %w", key, ErrConflict)
+	return nil, 0, fmt.Errorf("changing record %s: %w", key, ErrConflict)
 }
 
 // DeleteOwner removes an owner as it was read.
@@ -175,17 +159,8 @@ func (r *Registry) DeletePartner(ctx context.Context, p *Partner) error {
 	return r.remove(ctx, partnerKey+p.Name, p.Revision)
 }
 
-// DeleteRegistration removes a registration as it was read, and gives the names
-// of its shares back.
+// DeleteRegistration removes a registration as it was read. Its shares stay:
+// those that are still being ended outlive it.
 func (r *Registry) DeleteRegistration(ctx context.Context, reg *Registration) error {
-	if err := r.notes(ctx, webhookKey+reg.ID, reg, nil); err != nil {
-		return err
-	}
-	names := r.namesFor(reg.ID)
-	err := names.change(ctx, reg.Shares, nil)
-	if err == nil {
-		err = r.remove(ctx, webhookKey+reg.ID, reg.Revision)
-	}
-	names.settle(ctx, err)
-	return err
+	return r.remove(ctx, webhookKey+reg.ID, reg.Revision)
 }

@@ -31,7 +31,7 @@ type incarnation struct {
 // positions that mean nothing any more. Look is called after what is remembered
 // was read, so that what others saw meanwhile is never more than what it sees.
 func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.Context) (Sighting, error)) (string, error) {
-	was, revision, err := r.incarnation(ctx, partner)
+	was, text, revision, err := r.incarnation(ctx, partner)
 	if err != nil {
 		return "", err
 	}
@@ -47,14 +47,18 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 		if now == was {
 			return now.Epoch, nil
 		}
-		_, err = r.put(ctx, epochKey+partner, now, revision)
+		value, err := encode(&now, text)
+		if err != nil {
+			return "", fmt.Errorf("remembering the epoch of partner %s: %w", partner, err)
+		}
+		_, err = r.put(ctx, epochKey+partner, value, revision)
 		if err == nil {
 			return now.Epoch, nil
 		}
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrExists) {
 			return "", err
 		}
-		other, stands, err := r.incarnation(ctx, partner)
+		other, otherText, stands, err := r.incarnation(ctx, partner)
 		if err != nil {
 			return "", err
 		}
@@ -62,25 +66,25 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 		if same := now.Epoch == was.Epoch; (other.Epoch == was.Epoch) == same && now.goesOn(other.Sighting) {
 			return other.Epoch, nil
 		}
-		was, revision = other, stands
+		was, text, revision = other, otherText, stands
 	}
 	return "", fmt.Errorf("remembering the epoch of partner %s: %w", partner, ErrConflict)
 }
 
-// incarnation reads what is remembered of a partner's stream, and its revision;
-// nothing and 0 where nothing is.
-func (r *Registry) incarnation(ctx context.Context, partner string) (was incarnation, revision uint64, err error) {
-	value, revision, err := r.fresh(ctx, epochKey+partner)
+// incarnation reads what is remembered of a partner's stream, its JSON, and its
+// revision; nothing and 0 where nothing is.
+func (r *Registry) incarnation(ctx context.Context, partner string) (was incarnation, text []byte, revision uint64, err error) {
+	text, revision, err = r.fresh(ctx, epochKey+partner)
 	if errors.Is(err, ErrNotFound) {
-		return was, 0, nil
+		return was, nil, 0, nil
 	}
 	if err != nil {
-		return was, 0, err
+		return was, nil, 0, err
 	}
-	if err := json.Unmarshal(value, &was); err != nil {
-		return was, 0, fmt.Errorf("reading the epoch of partner %s: %w", partner, err)
+	if err := json.Unmarshal(text, &was); err != nil {
+		return was, nil, 0, fmt.Errorf("reading the epoch of partner %s: %w", partner, err)
 	}
-	return was, revision, nil
+	return was, text, revision, nil
 }
 
 // goesOn tells whether what is seen is the same stream, as it was or longer.

@@ -18,7 +18,7 @@ const (
 	ownerKey   = "owner."
 	partnerKey = "partner."
 	webhookKey = "webhook."
-	nameKey    = "name." // <partner>.<sheet>
+	shareKey   = "share." // <partner>.<sheet>
 )
 
 // apply takes over one change of the bucket, from the watch or from our own
@@ -28,13 +28,12 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 	if key == keysetKey && !deleted {
 		return r.keys.load(value, revision)
 	}
-	owner, partner, reg, err := r.decode(key, value, revision, deleted)
-	if err != nil {
-		return err
-	}
-	held, err := decodeClaim(key, value, revision, deleted)
-	if err != nil {
-		return err
+	var record any
+	if !deleted {
+		var err error
+		if record, err = r.decode(key, value, revision); err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -45,48 +44,55 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 	kind, name, _ := strings.Cut(key, ".")
 	switch kind + "." {
 	case ownerKey:
-		replace(r.owners, name, owner)
+		replace(r.owners, name, record)
 	case partnerKey:
-		replace(r.partners, name, partner)
+		replace(r.partners, name, record)
 	case webhookKey:
-		replace(r.webhooks, name, reg)
-	case nameKey:
-		replace(r.names, key, held)
+		replace(r.webhooks, name, record)
+	case shareKey:
+		now, _ := record.(*Share)
+		r.indexShare(r.shares[name], now)
+		replace(r.shares, name, record)
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 	return nil
 }
 
-func replace[T any](records map[string]*T, name string, record *T) {
+// replace puts a record, which is a *T or nil for none, in the place of the one
+// with its name.
+func replace[T any](records map[string]*T, name string, record any) {
 	if record == nil {
 		delete(records, name)
 		return
 	}
-	records[name] = record
+	records[name] = record.(*T)
 }
 
-func (r *Registry) decode(key string, value []byte, revision uint64, deleted bool) (owner *Owner, partner *Partner, reg *Registration, err error) {
-	if deleted {
-		return nil, nil, nil, nil
-	}
-	switch {
-	case strings.HasPrefix(key, ownerKey):
-		owner = &Owner{Revision: revision}
-		err = json.Unmarshal(value, owner)
-	case strings.HasPrefix(key, partnerKey):
-		partner = &Partner{Revision: revision}
-		err = json.Unmarshal(value, partner)
-	case strings.HasPrefix(key, webhookKey):
-		reg = &Registration{Revision: revision}
+// decode reads a record; nil for a key of another kind.
+func (r *Registry) decode(key string, value []byte, revision uint64) (record any, err error) {
+	kind, _, _ := strings.Cut(key, ".")
+	switch kind + "." {
+	case ownerKey:
+		record = &Owner{Revision: revision}
+		err = json.Unmarshal(value, record)
+	case partnerKey:
+		record = &Partner{Revision: revision}
+		err = json.Unmarshal(value, record)
+	case shareKey:
+		record = &Share{RecordRevision: revision}
+		err = json.Unmarshal(value, record)
+	case webhookKey:
+		reg := &Registration{Revision: revision}
+		record = reg
 		if err = json.Unmarshal(value, reg); err == nil {
 			err = r.open(reg)
 		}
 	}
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("reading record %s: %w", key, err)
+		return nil, fmt.Errorf("reading record %s: %w", key, err)
 	}
-	return owner, partner, reg, nil
+	return record, nil
 }
 
 // open unseals what the receiver needs of a registration at every callback.
@@ -192,8 +198,7 @@ func (r *Registry) FreshOwner(ctx context.Context, name string) (*Owner, error) 
 	if o := r.Owner(name); o != nil {
 		return o, nil
 	}
-	o, _, _, err := r.freshRecord(ctx, ownerKey+name)
-	return o, err
+	return freshRecord[Owner](ctx, r, ownerKey+name)
 }
 
 // FreshPartner returns the partner with the name as FreshOwner does an owner.
@@ -201,34 +206,31 @@ func (r *Registry) FreshPartner(ctx context.Context, name string) (*Partner, err
 	if p := r.Partner(name); p != nil {
 		return p, nil
 	}
-	_, p, _, err := r.freshRecord(ctx, partnerKey+name)
-	return p, err
-}
-
-func (r *Registry) freshRecord(ctx context.Context, key string) (*Owner, *Partner, *Registration, error) {
-	value, revision, err := r.fresh(ctx, key)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if err := r.apply(key, value, revision, false); err != nil {
-		return nil, nil, nil, err
-	}
-	return r.decode(key, value, revision, false)
+	return freshRecord[Partner](ctx, r, partnerKey+name)
 }
 
 // FreshRegistration reads a registration as the bucket's leader has it, and
 // takes it into memory. It returns ErrNotFound for none.
 func (r *Registry) FreshRegistration(ctx context.Context, id string) (*Registration, error) {
-	value, revision, err := r.fresh(ctx, webhookKey+id)
+	return freshRecord[Registration](ctx, r, webhookKey+id)
+}
+
+// freshRecord reads a record as the bucket's leader has it, and takes it, or
+// that it is gone, into memory. It returns ErrNotFound for none.
+func freshRecord[T any](ctx context.Context, r *Registry, key string) (*T, error) {
+	value, revision, err := r.fresh(ctx, key)
 	if errors.Is(err, ErrNotFound) && revision > 0 {
-		return nil, errors.Join(err, r.apply(webhookKey+id, nil, revision, true))
+		return nil, errors.Join(err, r.apply(key, nil, revision, true))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := r.apply(webhookKey+id, value, revision, false); err != nil {
+	if err := r.apply(key, value, revision, false); err != nil {
 		return nil, err
 	}
-	_, _, reg, err := r.decode(webhookKey+id, value, revision, false)
-	return reg, err
+	record, err := r.decode(key, value, revision)
+	if err != nil {
+		return nil, err
+	}
+	return record.(*T), nil
 }

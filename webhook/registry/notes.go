@@ -31,8 +31,8 @@ func (r *Registry) notes(ctx context.Context, key string, before, after any) err
 		list = ownerNotes(name, as[Owner](before), as[Owner](after))
 	case partnerKey:
 		list = partnerNotes(name, as[Partner](before), as[Partner](after))
-	case webhookKey:
-		list = shareNotes(name, as[Registration](before), as[Registration](after))
+	case shareKey:
+		list = r.shareNotes(as[Share](before), as[Share](after))
 	}
 	for _, n := range list {
 		if err := r.Note(ctx, n); err != nil {
@@ -106,45 +106,34 @@ func partnerNotes(name string, before, after *Partner) []Note {
 	return list
 }
 
-// shareNotes tells what of a sheet partners may see from then on.
-func shareNotes(id string, before, after *Registration) []Note {
-	var list []Note
-	if before == nil {
-		before = &Registration{}
+// shareNotes says what of a sheet a partner may see from then on. The end of a
+// share is said when it begins to end, or when it is removed without that.
+func (r *Registry) shareNotes(before, after *Share) []Note {
+	switch {
+	case before == nil:
+		return []Note{r.shareNote("share added", after, map[string]any{"after": shown(&after.Share)})}
+	case after == nil && before.Ending:
+		return nil
+	case after == nil:
+		return []Note{r.shareNote("share removed", before, map[string]any{"before": shown(&before.Share)})}
+	case after.Ending && !before.Ending:
+		return []Note{r.shareNote("share ended", before, map[string]any{"before": shown(&before.Share)})}
+	case !events.DiffShares(before.Share, after.Share).Same:
+		return []Note{r.shareNote("share changed", after, map[string]any{"before": shown(&before.Share), "after": shown(&after.Share)})}
+	case after.Resend != before.Resend:
+		return []Note{r.shareNote("share sent again", after, map[string]any{})}
 	}
-	if after == nil {
-		after = &Registration{}
+	return nil
+}
+
+// shareNote is a note about a share, with the details and what is known of its
+// registration.
+func (r *Registry) shareNote(what string, s *Share, details map[string]any) Note {
+	details["webhook"] = s.Registration
+	if reg := r.Registration(s.Registration); reg != nil {
+		details["owner"], details["sheetName"] = reg.Owner, reg.SheetName
 	}
-	about := func(what string, s *Share, details map[string]any) {
-		reg := after
-		if reg.ID == "" {
-			reg = before
-		}
-		details["webhook"], details["owner"], details["sheetName"] = id, reg.Owner, reg.SheetName
-		list = append(list, Note{what, s.Partner + "/" + s.Sheet, details})
-	}
-	for i := range before.Shares {
-		was := &before.Shares[i]
-		now := after.Share(was.Partner, was.Sheet)
-		switch {
-		case now == nil && !was.Ending:
-			about("share removed", was, map[string]any{"before": shown(&was.Share)})
-		case now == nil:
-		case now.Ending && !was.Ending:
-			about("share ended", was, map[string]any{"before": shown(&was.Share)})
-		case !events.DiffShares(was.Share, now.Share).Same:
-			about("share changed", now, map[string]any{"before": shown(&was.Share), "after": shown(&now.Share)})
-		case now.Resend != was.Resend:
-			about("share sent again", now, map[string]any{})
-		}
-	}
-	for i := range after.Shares {
-		now := &after.Shares[i]
-		if before.Share(now.Partner, now.Sheet) == nil {
-			about("share added", now, map[string]any{"after": shown(&now.Share)})
-		}
-	}
-	return list
+	return Note{what, s.Key(), details}
 }
 
 // shown is what a share shows.

@@ -1,10 +1,8 @@
 package registry
 
 import (
-	"encoding/json"
 	"time"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
@@ -125,16 +123,8 @@ const (
 	PhaseDeleting Phase = "deleting"
 )
 
-// Share is a share with what the bridge must remember of its changes.
-type Share struct {
-	events.Share
-	Published *events.Share `json:"published,omitempty"` // the definition that the partner's stream has
-	Resend    int64         `json:"resend,omitempty"`    // the revision by which the partner gets all of it again
-	Ending    bool          `json:"ending,omitempty"`
-}
-
-// Registration is our record of one webhook: whose it is, for which sheet, and
-// who may see what of it.
+// Registration is our record of one webhook: whose it is and for which sheet.
+// Who may see what of the sheet are its shares, which are records of their own.
 type Registration struct {
 	ID        string      `json:"id"`
 	Owner     string      `json:"owner"`
@@ -148,50 +138,16 @@ type Registration struct {
 	Phase     Phase       `json:"phase"`
 	Status    string      `json:"status"` // of the webhook at Smartsheet, or POLLING
 	Reason    string      `json:"reason,omitempty"`
-	Shares    []Share     `json:"shares"`
 	CreatedAt time.Time   `json:"createdAt"`
 	Until     time.Time   `json:"until,omitzero"` // PhaseCreating beyond this is abandoned
 
 	Revision uint64  `json:"-"`
 	opened   *opened // secrets, unsealed once when the record came; behind a pointer nothing prints them
-	claimed  *names  // by CreateRegistration
-}
-
-// UnmarshalJSON reads a registration that this version stored, or an earlier
-// one: its shares come to the form that they have now.
-func (reg *Registration) UnmarshalJSON(data []byte) error {
-	type plain Registration
-	if err := json.Unmarshal(data, (*plain)(reg)); err != nil {
-		return err
-	}
-	for i := range reg.Shares {
-		s := &reg.Shares[i]
-		if err := s.Renew(); err != nil {
-			return err
-		}
-		if s.Published == nil {
-			continue
-		}
-		if err := s.Published.Renew(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // opened holds what a registration's sealed fields say.
 type opened struct {
 	key, secret, oldSecret seal.Secret
-}
-
-// Share returns the share of the partner with the name, nil if there is none.
-func (r *Registration) Share(partner, sheet string) *Share {
-	for i := range r.Shares {
-		if r.Shares[i].Partner == partner && r.Shares[i].Sheet == sheet {
-			return &r.Shares[i]
-		}
-	}
-	return nil
 }
 
 // CallbackKey is the last part of the registration's callbackUrl.

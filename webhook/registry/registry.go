@@ -1,5 +1,5 @@
-// Package registry keeps what the bridge must remember: owners, partners, and
-// registrations with their shares. The records lie in one key-value bucket of
+// Package registry keeps what the bridge must remember: owners, partners,
+// registrations and shares. The records lie in one key-value bucket of
 // the bridge's NATS account; every replica holds all of them in memory and
 // follows their changes, so that a callback never waits for a read. What is
 // secret in them is sealed before it reaches the bucket.
@@ -49,10 +49,11 @@ type Registry struct {
 	owners    map[string]*Owner
 	partners  map[string]*Partner
 	webhooks  map[string]*Registration
-	names     map[string]*claim // by key
-	begun     time.Time         // when the bucket was opened
-	loaded    chan struct{}     // closed when all records have been read once
-	changed   chan struct{}     // closed and replaced at each change
+	shares    map[string]*Share   // by partner and sheet
+	sharesOf  map[string][]*Share // by registration; each list is replaced, never changed
+	begun     time.Time           // when the bucket was opened
+	loaded    chan struct{}       // closed when all records have been read once
+	changed   chan struct{}       // closed and replaced at each change
 }
 
 // Begun is when the bucket was opened, by this process.
@@ -69,7 +70,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 	}
 	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:      Bucket,
-		Description: "Sheetbridge: owners, partners, registrations",
+		Description: "Sheetbridge: owners, partners, registrations, shares",
 		History:     1,
 		Storage:     jetstream.FileStorage,
 		Replicas:    replicas,
@@ -83,7 +84,8 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		owners:    map[string]*Owner{},
 		partners:  map[string]*Partner{},
 		webhooks:  map[string]*Registration{},
-		names:     map[string]*claim{},
+		shares:    map[string]*Share{},
+		sharesOf:  map[string][]*Share{},
 		begun:     time.Now(),
 		loaded:    make(chan struct{}),
 		changed:   make(chan struct{}),
@@ -94,10 +96,13 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 	return r, nil
 }
 
-// isConflict tells whether a write lost a race, in the words of one server or
-// of a cluster.
+// isConflict tells whether a write lost a race: the record had another revision
+// than the one that it expected. One server answers 10071, a cluster 10071 or
+// 10164.
 func isConflict(err error) bool {
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
+	var api *jetstream.APIError
+	return errors.As(err, &api) &&
+		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // Sealer seals and opens the secrets of records.
@@ -196,37 +201,42 @@ func (r *Registry) fresh(ctx context.Context, key string) ([]byte, uint64, error
 	return answer.Message.Data, answer.Message.Sequence, nil
 }
 
-// unsureError is of a write that may have been stored: its answer did not come.
-type unsureError struct{ error }
-
-func (e unsureError) Unwrap() error { return e.error }
-
-// put stores a record that had the revision, 0 for a new one.
-func (r *Registry) put(ctx context.Context, key string, record any, revision uint64) (uint64, error) {
-	value, err := json.Marshal(record)
-	if err != nil {
-		return 0, fmt.Errorf("storing record %s: %w", key, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	var stored uint64
-	if revision == 0 {
-		stored, err = r.kv.Create(ctx, key, value)
-	} else {
-		stored, err = r.kv.Update(ctx, key, value, revision)
+// put stores a record as long as it has the revision, 0 for a new one. It fails
+// with ErrExists or ErrConflict when it has another; after any other error it
+// may have been stored.
+func (r *Registry) put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	stored, err := r.write(ctx, key, value, revision)
+	if isConflict(err) && revision == 0 {
+		// Only the marker of a deletion may stand there. The bucket's leader is
+		// asked: another replica of the bucket may not have the deletion yet.
+		var deleted uint64
+		_, deleted, err = r.fresh(ctx, key)
+		switch {
+		case err == nil || errors.Is(err, ErrNotFound) && deleted == 0:
+			return 0, ErrExists
+		case !errors.Is(err, ErrNotFound):
+			return 0, err
+		}
+		if stored, err = r.write(ctx, key, value, deleted); isConflict(err) {
+			return 0, ErrExists
+		}
 	}
 	switch {
-	case isConflict(err) && revision == 0:
-		return 0, ErrExists
 	case isConflict(err):
 		return 0, ErrConflict
 	case err != nil:
-		return 0, unsureError{fmt.Errorf("storing record %s: %w", key, err)}
+		return 0, fmt.Errorf("storing record %s: %w", key, err)
 	}
 	return stored, r.apply(key, value, stored, false)
 }
 
-// remove deletes a record that had the revision.
+func (r *Registry) write(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return r.kv.Update(ctx, key, value, revision)
+}
+
+// remove deletes a record that has the revision; ErrConflict if it has another.
 func (r *Registry) remove(ctx context.Context, key string, revision uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
