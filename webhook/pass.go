@@ -117,12 +117,11 @@ func (p *pass) once(ctx context.Context) error {
 	return nil
 }
 
-// tend has the webhook looked after. Its trouble does not keep the sheet from
-// being read, unless it is the token's or the webhook has to go.
+// tend has the webhook removed where the registration is being deleted.
 func (p *pass) tend(ctx context.Context) error {
 	deleting := p.reg.Phase == registry.PhaseDeleting
 	p.leaving = deleting
-	if p.relay.Webhook == nil || !p.hint.Webhook && !deleting {
+	if p.relay.Webhook == nil || !deleting {
 		return nil
 	}
 	err := p.relay.Webhook(ctx, p.reg, p.hint.Why != inbox.WhyReconcile)
@@ -133,15 +132,7 @@ func (p *pass) tend(ctx context.Context) error {
 		}
 		return nil
 	}
-	switch smartsheet.Classify(err) {
-	case smartsheet.Refused, smartsheet.Expired, smartsheet.Wait, smartsheet.Canceled:
-		return p.failed(err)
-	}
-	if deleting || errors.Is(err, ErrBudget) {
-		return p.failed(err)
-	}
-	p.relay.Log.Warn("the webhook could not be looked after", "registration", p.reg.ID, "err", err)
-	return nil
+	return p.failed(err)
 }
 
 // open finds the registration, and for each of its shares the state of the

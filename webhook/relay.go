@@ -52,18 +52,58 @@ type Relay struct {
 
 // Run works until the context ends.
 func (r *Relay) Run(ctx context.Context) error {
-	return r.Inbox.Work(ctx, r.Log, r.handle)
+	return r.Inbox.Work(ctx, inbox.Workers{Pass: r.handle, Webhook: r.handleWebhook, Token: r.tokenOf, Log: r.Log})
+}
+
+// tokenOf names what the requests for a registration are made with.
+func (r *Relay) tokenOf(registration string) string {
+	reg := r.Registry.Registration(registration)
+	if reg == nil {
+		return ""
+	}
+	if o := r.Registry.Owner(reg.Owner); o != nil {
+		return o.TokenID
+	}
+	return ""
+}
+
+// handleWebhook looks after the webhook of a registration. The passes of one
+// that is being deleted do so themselves.
+func (r *Relay) handleWebhook(ctx context.Context, h *inbox.Hint) error {
+	if r.Webhook == nil {
+		return nil
+	}
+	reg, err := r.Registry.FreshRegistration(ctx, h.Registration)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if reg.Phase != registry.PhaseActive {
+		return nil
+	}
+	err = r.Webhook(ctx, reg, h.Why != inbox.WhyReconcile)
+	var tight *BudgetError
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case errors.As(err, &tight):
+		return r.later(ctx, h, tight.Wait)
+	case err != nil: // the next reconcile looks again
+		r.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
+	}
+	now := r.Registry.Registration(reg.ID)
+	if now == nil || now.Status == reg.Status && now.Reason == reg.Reason {
+		return nil
+	}
+	// The partners are told by a pass.
+	return r.Inbox.Put(ctx, &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()})
 }
 
 // handle is the life of one hint: a pass, what follows from its result, and one
 // line in the log.
 func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
-	if h.Clock {
-		if err := r.setClock(ctx, h.Registration); err != nil {
-			return err
-		}
-		h.Clock = false
-	}
 	p := &pass{relay: r, hint: h, began: time.Now()}
 	ctx, span := p.startSpan(ctx)
 	err := p.run(ctx)
@@ -80,15 +120,6 @@ func (r *Relay) handle(ctx context.Context, h *inbox.Hint) error {
 		r.Observe(p.summary(result))
 	}
 	return settleErr
-}
-
-// setClock has the registration looked at again after the interval, if there
-// still is such a one.
-func (r *Relay) setClock(ctx context.Context, registration string) error {
-	if r.Registry.Registration(registration) == nil {
-		return nil
-	}
-	return r.Inbox.SetClock(ctx, registration, r.Every)
 }
 
 // ending is how a pass has ended.
@@ -198,7 +229,7 @@ func (r *Relay) settleFailed(ctx context.Context, p *pass, err error) (result st
 	case last:
 		return "dead", r.Inbox.GiveUp(ctx, p.hint, err.Error())
 	case p.trouble == troubleKnown:
-		return "later", r.Inbox.LaterAgain(ctx, p.hint, time.Now().Add(backoff(p.hint.Attempt)))
+		return "later", r.Inbox.DeferAgain(ctx, p.hint, time.Now().Add(backoff(p.hint.Attempt)))
 	}
 	return "later", r.later(ctx, p.hint, backoff(p.hint.Attempt))
 }
@@ -214,7 +245,7 @@ func backoff(attempt int) time.Duration {
 }
 
 func (r *Relay) later(ctx context.Context, h *inbox.Hint, d time.Duration) error {
-	return r.Inbox.Later(ctx, h, time.Now().Add(max(d, time.Second)))
+	return r.Inbox.Defer(ctx, h, time.Now().Add(max(d, time.Second)))
 }
 
 // refuse marks the owner whose token was refused, unless the token was replaced
