@@ -108,7 +108,7 @@ func (b *bridge) start() {
 	must(t, err)
 	b.registry, err = registry.Open(ctx, b.broker.Bridge(), o.master, 1, log)
 	must(t, err)
-	b.inbox, err = inbox.Open(ctx, b.broker.Bridge(), 1)
+	b.inbox, err = inbox.Open(ctx, b.broker.Bridge(), inbox.Options{Replicas: 1, SingleReplica: true})
 	must(t, err)
 	budgets, err := budget.Open(ctx, b.broker.Bridge(), o.rate, 1)
 	must(t, err)

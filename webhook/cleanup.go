@@ -177,7 +177,7 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 		if reg.Phase == registry.PhaseCreating {
 			continue
 		}
-		switch late, err := g.Inbox.CheckClock(ctx, reg.ID); {
+		switch late, err := g.Inbox.Overdue(ctx, reg.ID); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:

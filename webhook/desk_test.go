@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -78,10 +77,12 @@ func (d *desk) hints() []inbox.Hint {
 	for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq; seq++ {
 		m, err := stream.GetMsg(d.t.Context(), seq)
 		must(d.t, err)
-		var h inbox.Hint
-		must(d.t, json.Unmarshal(m.Data, &h))
-		h.ReceivedAt, h.ChangedAt = time.Time{}, time.Time{}
-		list = append(list, h)
+		hints, err := inbox.ParseBundle(m.Data)
+		must(d.t, err)
+		for _, h := range hints {
+			h.ReceivedAt, h.ChangedAt = time.Time{}, time.Time{}
+			list = append(list, *h)
+		}
 	}
 	must(d.t, stream.Purge(d.t.Context()))
 	return list

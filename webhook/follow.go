@@ -21,7 +21,7 @@ const (
 // that, checkClocks sees to it later.
 func (g *Registrar) follow(ctx context.Context, id string, h inbox.Hint) error {
 	return insist(ctx, func(ctx context.Context) error {
-		if err := g.Inbox.SetClock(ctx, id, g.Every); err != nil {
+		if err := g.Inbox.Follow(ctx, id, g.Every); err != nil {
 			return err
 		}
 		return g.hint(ctx, id, h)

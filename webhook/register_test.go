@@ -12,13 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
-	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -119,12 +116,8 @@ func (w *world) followed(doing string) {
 		w.t.Fatalf("%s: got registration %+v, want an active one", doing, reg)
 	}
 	w.check("acme")
-	js, err := jetstream.New(w.broker.Bridge())
-	must(w.t, err)
-	s, err := js.Stream(w.t.Context(), inbox.StreamName)
-	must(w.t, err)
-	if _, err := s.GetLastMsgForSubject(w.t.Context(), "every."+w.id()); err != nil {
-		w.t.Errorf("%s: its clock is not set: %v", doing, err)
+	if note, err := w.inbox.Deferred(w.t.Context(), w.id()); err != nil || note == nil || note.Every != w.opts.every {
+		w.t.Errorf("%s: got note %+v and error %v, want it reconciled every %v", doing, note, err, w.opts.every)
 	}
 }
 

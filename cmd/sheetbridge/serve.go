@@ -107,10 +107,8 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			if s.inbox, err = inbox.Open(ctx, s.nc, n.Replicas); err != nil || s.broker == nil {
-				return err
-			}
-			return s.inbox.Reclaim(ctx)
+			s.inbox, err = inbox.Open(ctx, s.nc, inbox.Options{Replicas: n.Replicas, SingleReplica: s.broker != nil})
+			return err
 		},
 		func(ctx context.Context) (err error) {
 			s.budget, err = budget.Open(ctx, s.nc, s.cfg.APIRate, n.Replicas)

@@ -38,7 +38,7 @@ type snapshot struct {
 	at       time.Time
 	ready    bool
 	rtt      time.Duration // 0: unknown
-	queue    *inbox.Standing
+	queue    *inbox.Stats
 	store    uint64 // bytes in the bridge's account
 	budgets  map[string]float64
 	partners []partnerStanding
@@ -113,7 +113,7 @@ func (st *standing) askNATS(ctx context.Context, now *snapshot) {
 	if d, err := s.nc.RTT(); err == nil {
 		now.rtt = d
 	}
-	if queue, err := s.inbox.Standing(ctx); err == nil {
+	if queue, err := s.inbox.Stats(ctx); err == nil {
 		now.queue = &queue
 	} else {
 		s.log.LogAttrs(ctx, slog.LevelDebug, "the queue cannot be looked at", slog.Any("err", err))

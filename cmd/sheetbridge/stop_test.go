@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -200,10 +199,13 @@ func (s *serveProcess) kept() map[int64]bool {
 			return kept
 		}
 		s.do(err)
-		var h inbox.Hint
-		s.do(json.Unmarshal(m.Data, &h))
-		for row := range h.Rows {
-			kept[row] = true
+		hints, err := inbox.ParseBundle(m.Data)
+		if err == nil { // else it is a registration's note
+			for _, h := range hints {
+				for row := range h.Rows {
+					kept[row] = true
+				}
+			}
 		}
 		sequence = m.Sequence + 1
 	}

@@ -26,11 +26,11 @@ func TestDead(t *testing.T) {
 		t.Errorf("got %s, want one of them", r.text)
 	}
 	w.refused(422, "query.limit", "", "GET", "/v1/dead?limit=0", "")
-	before, err := w.inbox.Waiting(t.Context(), id)
+	before, err := w.inbox.Backlog(t.Context())
 	must(t, err)
 	w.ok(202, "POST", "/v1/dead/"+got.text1("items", 0, "id")+"/retry", "")
-	if after, err := w.inbox.Waiting(t.Context(), id); err != nil || after != before+1 {
-		t.Errorf("got %d hints after %d, %v, want one more", after, before, err)
+	if after, err := w.inbox.Backlog(t.Context()); err != nil || after[id] != before[id]+1 {
+		t.Errorf("got %d hints after %d, %v, want one more", after[id], before[id], err)
 	}
 	w.refused(404, "", "GET /v1/dead", "POST", "/v1/dead/"+got.text1("items", 0, "id")+"/retry", "")
 	w.refused(404, "", "GET /v1/dead", "POST", "/v1/dead/x/retry", "")

@@ -189,7 +189,7 @@ func examineClock(f *findings, of string, skew time.Duration) {
 }
 
 func (a *API) examineQueue(ctx context.Context, f *findings) {
-	s, err := a.Inbox.Standing(ctx)
+	s, err := a.Inbox.Stats(ctx)
 	if err != nil {
 		f.wrong("queue", "hints", "see that NATS runs", "%v", err)
 		return

@@ -95,16 +95,16 @@ func TestReplaceToken(t *testing.T) {
 	if got := w.ok(200, "GET", "/v1/owners/ops", "").text1("state"); got != "refused" {
 		t.Errorf("got state %q, want refused still", got)
 	}
-	before, err := w.inbox.Waiting(t.Context(), id)
+	before, err := w.inbox.Backlog(t.Context())
 	must(t, err)
 	token := w.sim.AddToken(w.jane)
 	if got := w.ok(200, "PUT", "/v1/owners/ops/token", `{"token":"`+token+`"}`).text1("state"); got != "ok" {
 		t.Errorf("got state %q, want ok", got)
 	}
-	after, err := w.inbox.Waiting(t.Context(), id)
+	after, err := w.inbox.Backlog(t.Context())
 	must(t, err)
-	if after != before+1 {
-		t.Errorf("got %d hints after %d, want one more", after, before)
+	if after[id] != before[id]+1 {
+		t.Errorf("got %d hints after %d, want one more", after[id], before[id])
 	}
 	w.sim.RevokeToken(w.token)
 	w.ok(200, "GET", "/v1/owners/ops/sheets", "")

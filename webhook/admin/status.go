@@ -88,9 +88,9 @@ func (a *API) webhookOf(reg *registry.Registration) Webhook {
 }
 
 func (a *API) askInbox(ctx context.Context, regs []*registry.Registration, answers chan<- standing) {
+	backlog, err := a.Inbox.Backlog(ctx)
 	for i, reg := range regs {
-		n, err := a.Inbox.Waiting(ctx, reg.ID)
-		answers <- standing{webhook: i, share: -1, backlog: n, err: err}
+		answers <- standing{webhook: i, share: -1, backlog: backlog[reg.ID], err: err}
 	}
 }
 

@@ -185,9 +185,9 @@ func TestChangedTermsAreFollowedAtOnce(t *testing.T) {
 	w.partner("globex")
 	id := w.registered() // for acme, and no relay takes its hints
 	waiting := func() int {
-		n, err := w.inbox.Waiting(t.Context(), id)
+		backlog, err := w.inbox.Backlog(t.Context())
 		must(t, err)
-		return int(n)
+		return backlog[id]
 	}
 	before := waiting()
 	w.ok(200, "PATCH", "/v1/partners/globex", `{"limits":{"storage":"2GiB"}}`)

@@ -102,7 +102,7 @@ func newWorld(t testing.TB, o setup) *world {
 	must(t, err)
 	w.registry, err = registry.Open(ctx, w.broker.Bridge(), master, 1, log)
 	must(t, err)
-	w.inbox, err = inbox.Open(ctx, w.broker.Bridge(), 1)
+	w.inbox, err = inbox.Open(ctx, w.broker.Bridge(), inbox.Options{Replicas: 1, SingleReplica: true})
 	must(t, err)
 	budgets, err := budget.Open(ctx, w.broker.Bridge(), o.rate, 1)
 	must(t, err)

@@ -17,7 +17,7 @@ type Why string
 // Givers of hints.
 const (
 	WhyCallback  Why = "callback"
-	WhyReconcile Why = "reconcile" // the clock
+	WhyReconcile Why = "reconcile" // the interval between two reconciles has passed
 	WhyAdmin     Why = "admin"     // a person: read the sheet even if its version has not moved
 	WhyShare     Why = "share"     // a share was added, changed or ended
 )
@@ -32,6 +32,7 @@ func (w Why) urgency() int {
 // given in any order.
 type Hint struct {
 	Registration string        `json:"registration"`
+	Shares       []string      `json:"shares,omitempty"` // "partner/sheet", what it is about; nil: every share of the registration
 	Why          Why           `json:"why"`
 	Whole        bool          `json:"whole,omitempty"`       // compare the whole sheet
 	Full         bool          `json:"full,omitempty"`        // with Whole: even if its version has not moved
@@ -41,7 +42,6 @@ type Hint struct {
 	Comments     []int64       `json:"comments,omitempty"`
 	Discussions  []int64       `json:"discussions,omitempty"`
 	Attempt      int           `json:"attempt,omitempty"` // passes that failed for it so far
-	Clock        bool          `json:"clock,omitempty"`   // the clock gave it, and must be set again
 	ReceivedAt   time.Time     `json:"receivedAt"`        // the oldest of the merged
 	ChangedAt    time.Time     `json:"changedAt,omitzero"`
 	Trace        string        `json:"trace,omitempty"` // W3C traceparent of what gave it
@@ -150,7 +150,45 @@ func (h *Hint) normalize() {
 	}
 }
 
-// Merge adds what another hint for the same registration says.
+// clone returns a hint that shares nothing with h that Merge changes.
+func (h *Hint) clone() *Hint {
+	c := *h
+	c.Rows = maps.Clone(h.Rows)
+	c.Shares, c.Attachments = slices.Clone(h.Shares), slices.Clone(h.Attachments)
+	c.Comments, c.Discussions = slices.Clone(h.Comments), slices.Clone(h.Discussions)
+	return &c
+}
+
+// bytes returns how long the hint is in JSON, or more.
+func (h *Hint) bytes() int {
+	const fields, id, row, agent = 400, 21, 64, 48
+	n := fields + maxEscape*(len(h.Registration)+len(h.Why)+len(h.Trace))
+	n += id * (len(h.Attachments) + len(h.Comments) + len(h.Discussions))
+	for _, s := range h.Shares {
+		n += maxEscape*len(s) + 3
+	}
+	for _, r := range h.Rows {
+		n += row
+		for _, a := range r.By {
+			n += agent + maxEscape*len(a.Name) + id*len(a.Columns)
+		}
+	}
+	return n
+}
+
+// maxEscape is how many bytes JSON needs at most for one byte of a text.
+const maxEscape = 6
+
+// coarse returns a hint that covers h and is short: the whole sheet.
+func (h *Hint) coarse() *Hint {
+	c := *h
+	c.Whole = true
+	c.Full = h.Full || len(h.Attachments)+len(h.Comments)+len(h.Discussions) > 0
+	c.Rows, c.Attachments, c.Comments, c.Discussions = nil, nil, nil, nil
+	return &c
+}
+
+// Merge adds what another hint for the same registration and shares says.
 func (h *Hint) Merge(other *Hint) {
 	if other.Why.urgency() > h.Why.urgency() {
 		h.Why = other.Why
@@ -158,7 +196,6 @@ func (h *Hint) Merge(other *Hint) {
 	h.Whole = h.Whole || other.Whole
 	h.Full = h.Full || other.Full
 	h.Webhook = h.Webhook || other.Webhook
-	h.Clock = h.Clock || other.Clock
 	for id, r := range other.Rows {
 		h.addRow(id, r)
 	}

@@ -1,127 +1,164 @@
 // Package inbox is the work queue between those who notice that a sheet may
-// have changed and the relay that looks. It is a stream in the bridge's NATS
-// account with 32 partitions; a registration belongs to one of them, and each
-// partition hands out one message at a time over all replicas, so that a sheet
-// has one worker at a time without a leader or a lease.
+// have changed and the relay that reads it. It is a stream in the bridge's NATS
+// account.
+//
+// Hints that are put while others are being stored are stored together, as one
+// message: a bundle. All replicas take bundles from one consumer. Each holds the
+// hints that it took in memory, merged by what they are about, and hands them
+// out: at most one at a time for a registration. A bundle is acknowledged when
+// each of its hints is done, so a crash hands all of them out again.
+//
+// What must wait for a time is kept in one scheduled message for each
+// registration, its [Note].
 package inbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Names in the bridge's account, and the settings of the queue.
-const (
-	StreamName = "INBOX"
-	// Partitions is the number of sheets that are worked on at once over all
-	// replicas. It is kept in the stream's metadata: a hint that waits in a
-	// partition would be missed by whoever counts differently.
-	Partitions = 32
+// StreamName is the name of the queue in the bridge's account.
+const StreamName = "INBOX"
 
-	ackWait        = 30 * time.Second
-	requestTimeout = 5 * time.Second
+const (
+	consumerName  = "relay"
+	bundleSubject = "inbox.bundle"
+
+	requestTimeout  = 5 * time.Second
+	defaultMaxBytes = 256 << 20
 )
 
-// ErrPartitions says that the queue was made with another number of partitions.
-var ErrPartitions = errors.New("the queue has another number of partitions")
+// ErrFull says that the queue holds as many bytes as it may.
+var ErrFull = errors.New("the queue is full")
+
+// Options are the settings of the queue.
+type Options struct {
+	Replicas int
+	// MaxBytes is how many bytes may lie in the queue before hints are refused;
+	// 0: 256 MiB.
+	MaxBytes int64
+	// SingleReplica says that no other process works on the queue: what a killed
+	// worker held is handed out again at once.
+	SingleReplica bool
+}
 
 // Inbox is the queue. It is safe for concurrent use.
 type Inbox struct {
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	dead   jetstream.Stream
+	options Options
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	dead    jetstream.Stream
+	clock   clock
+	rounds  rounds
+	usage   usage
+
+	mu          sync.Mutex
+	dispatchers map[*dispatcher]bool
+	interval    time.Duration // that Follow was last given
 }
 
 // Open opens the queue over a connection into the bridge's account and makes it
 // when there is none.
-func Open(ctx context.Context, nc *nats.Conn, replicas int) (*Inbox, error) {
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
-	if err != nil {
+func Open(ctx context.Context, nc *nats.Conn, o Options) (*Inbox, error) {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	in := &Inbox{options: o, dispatchers: map[*dispatcher]bool{}}
+	if err := in.open(ctx, nc); err != nil {
 		return nil, fmt.Errorf("opening the inbox: %w", err)
 	}
-	partitions := strconv.Itoa(Partitions)
-	switch old, err := js.Stream(ctx, StreamName); {
-	case err == nil:
-		if was := old.CachedInfo().Config.Metadata["partitions"]; was != "" && was != partitions {
-			return nil, fmt.Errorf("opening the inbox: %w: %s, not %s; empty it with the version that made it", ErrPartitions, was, partitions)
-		}
-	case !errors.Is(err, jetstream.ErrStreamNotFound):
-		return nil, fmt.Errorf("opening the inbox: %w", err)
+	return in, nil
+}
+
+func (in *Inbox) open(ctx context.Context, nc *nats.Conn) (err error) {
+	if in.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
+		return err
 	}
-	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	in.stream, err = in.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:              StreamName,
 		Description:       "Sheetbridge: registrations to look at",
-		Subjects:          []string{"inbox.>", "timer.>", "every.>"},
+		Subjects:          []string{"inbox.>", "timer.>"},
 		Storage:           jetstream.FileStorage,
 		Retention:         jetstream.WorkQueuePolicy,
-		Replicas:          replicas,
+		Replicas:          in.options.Replicas,
+		AllowDirect:       true,
 		AllowMsgSchedules: true,
-		Metadata:          map[string]string{"partitions": partitions},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("opening the inbox: %w", err)
+		return err
 	}
-	dead, err := openDead(ctx, js, replicas)
-	if err != nil {
-		return nil, fmt.Errorf("opening the inbox: %w", err)
+	if err := in.dropPartitions(ctx); err != nil {
+		return err
 	}
-	return &Inbox{js: js, stream: stream, dead: dead}, nil
+	if in.dead, err = openDead(ctx, in.js, in.options.Replicas); err != nil {
+		return err
+	}
+	_, err = in.info(ctx)
+	return err
 }
 
-// partition is where a registration's hints wait.
-func partition(registration string) int {
-	h := fnv.New32a()
-	h.Write([]byte(registration))
-	return int(h.Sum32() % Partitions)
-}
-
-func subject(registration string) string {
-	return fmt.Sprintf("inbox.%d.%s", partition(registration), registration)
-}
-
-// Put stores a hint. When it returns nil the hint is stored durably.
-func (in *Inbox) Put(ctx context.Context, h *Hint) error {
-	data, err := json.Marshal(h)
-	if err != nil {
-		return fmt.Errorf("storing a hint: %w", err)
+// dropPartitions removes the consumers of versions that divided the queue into
+// partitions. What waits in those is handed out like everything else.
+func (in *Inbox) dropPartitions(ctx context.Context) error {
+	names := in.stream.ConsumerNames(ctx)
+	var old []string
+	for name := range names.Name() {
+		if strings.HasPrefix(name, consumerName+"-") {
+			old = append(old, name)
+		}
 	}
-	if _, err := in.js.Publish(ctx, subject(h.Registration), data); err != nil {
-		return fmt.Errorf("storing a hint: %w", err)
+	if err := names.Err(); err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := in.stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return err
+		}
 	}
 	return nil
 }
 
-// Forget drops all that waits for a registration.
+// info asks for the stream's state, from which the server's clock and the bytes
+// that lie in the queue are known.
+func (in *Inbox) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
+	asked := time.Now()
+	info, err := in.stream.Info(ctx, opts...)
+	if err != nil {
+		return nil, err
+	}
+	in.clock.set(info.TimeStamp, asked)
+	in.usage.set(info.State.Bytes)
+	return info, nil
+}
+
+// Forget drops what waits for a registration in its note and in this process.
+// What lies in a bundle is handed out still.
 func (in *Inbox) Forget(ctx context.Context, registration string) error {
-	for _, s := range []string{clockOf(registration), timerOf(registration), subject(registration)} {
+	for _, s := range []string{timerOf(registration), noteSubject(registration)} {
 		if err := in.stream.Purge(ctx, jetstream.WithPurgeSubject(s)); err != nil {
 			return fmt.Errorf("forgetting hints: %w", err)
 		}
 	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for d := range in.dispatchers {
+		d.forget(registration)
+	}
 	return nil
 }
 
-// Waiting returns how many hints wait for a registration.
-func (in *Inbox) Waiting(ctx context.Context, registration string) (int, error) {
-	info, err := in.stream.Info(ctx, jetstream.WithSubjectFilter(subject(registration)))
-	if err != nil {
-		return 0, fmt.Errorf("counting hints: %w", err)
-	}
-	return int(info.State.Subjects[subject(registration)]), nil
-}
-
-// Idle returns when no hint waits or is worked on. What is put off does not count.
+// Idle returns when no hint waits or is worked on. What is deferred does not
+// count.
 func (in *Inbox) Idle(ctx context.Context) error {
 	for {
-		info, err := in.stream.Info(ctx, jetstream.WithSubjectFilter("inbox.>"))
+		info, err := in.info(ctx, jetstream.WithSubjectFilter("inbox.>"))
 		if err != nil {
 			return fmt.Errorf("counting hints: %w", err)
 		}
@@ -132,5 +169,21 @@ func (in *Inbox) Idle(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// Answers returns an error unless the queue can be written to: its leader
+// answers.
+func (in *Inbox) Answers(ctx context.Context) error {
+	if _, err := in.info(ctx); err != nil {
+		return fmt.Errorf("stream %s: %w", StreamName, err)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }

@@ -2,83 +2,114 @@ package inbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 )
 
-// Handler works on the merged hints of one registration. Its context ends when
-// the work must stop. When it returns nil the hints are done with; after an
-// error they come again.
-type Handler func(ctx context.Context, h *Hint) error
+const (
+	ackWait = 30 * time.Second
+	// maxHeld is how many messages all replicas may hold together.
+	maxHeld = 16 << 10
+	// fetched bounds what is on its way to this process.
+	fetched      = 256
+	fetchedBytes = 16 << 20
+)
 
-// Work hands out hints until the context ends: one at a time in each partition,
-// merged with all that wait for the same registration.
-func (in *Inbox) Work(ctx context.Context, log *slog.Logger, handle Handler) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for p := range Partitions {
-		g.Go(func() error {
-			for ctx.Err() == nil {
-				if err := in.workPartition(ctx, p, log, handle); err != nil && ctx.Err() == nil {
-					log.Warn("inbox: a partition stopped, starting again", "partition", p, "err", err)
-					pause(ctx, time.Second)
-				}
-			}
-			return nil
-		})
-	}
-	return g.Wait()
+// Workers work on hints. Their contexts end when the work must stop. When they
+// return nil a hint is done; after an error it comes again a second later,
+// merged with what came in by then.
+type Workers struct {
+	// Pass works on the merged hints of one registration, or, where h.Shares has
+	// one element, of one of its shares. There is at most one at a time of each.
+	Pass func(ctx context.Context, h *Hint) error
+	// Webhook looks after the registration's webhook, beside its passes.
+	Webhook func(ctx context.Context, h *Hint) error
+	// Token names what the registration's requests are made with. Only a few
+	// passes of one token run at a time; "" is a token like any other.
+	Token func(registration string) string
+	Log   *slog.Logger
 }
 
-// Reclaim takes back the hints that workers held when they were stopped or
-// killed, which would otherwise wait until their time is over. It is for a start
-// where no other replica can be at work: NATS was down with the workers, and has
-// forgotten what they handed back, not what they held.
-func (in *Inbox) Reclaim(ctx context.Context) error {
-	consumers := in.stream.ListConsumers(ctx)
-	var held []string
-	for info := range consumers.Info() {
-		if info.NumAckPending > 0 {
-			held = append(held, info.Name)
+// Work hands out hints until the context ends.
+func (in *Inbox) Work(ctx context.Context, w Workers) error {
+	if in.options.SingleReplica {
+		err := in.stream.DeleteConsumer(ctx, consumerName)
+		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) && ctx.Err() == nil {
+			return fmt.Errorf("taking back hints: %w", err)
 		}
 	}
-	if err := consumers.Err(); err != nil {
-		return fmt.Errorf("reclaiming hints: %w", err)
-	}
-	for _, name := range held { // Work makes it again, and it begins with the oldest hint
-		if err := in.stream.DeleteConsumer(ctx, name); err != nil {
-			return fmt.Errorf("reclaiming hints: %w", err)
-		}
+	for ctx.Err() == nil {
+		in.workUntilLost(ctx, w)
 	}
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+// workUntilLost hands out hints until the context ends, or until the server was
+// away for so long that what is held here is handed to somebody else.
+func (in *Inbox) workUntilLost(ctx context.Context, w Workers) {
+	d := newDispatcher(in, w)
+	in.setDispatcher(d, true)
+	defer in.setDispatcher(d, false)
+	working, cancel := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		defer cancel()
+		keepAlive(working, cancel, d.extend)
+		return nil
+	})
+	g.Go(func() error {
+		in.receive(working, w.Log, d)
+		return nil
+	})
+	_ = g.Wait() // they return none
+	d.close()
+	if ctx.Err() == nil {
+		w.Log.Warn("inbox: the server was away for too long, starting again")
 	}
 }
 
-func (in *Inbox) workPartition(ctx context.Context, p int, log *slog.Logger, handle Handler) error {
-	name := fmt.Sprintf("relay-%d", p)
+func (in *Inbox) setDispatcher(d *dispatcher, works bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if works {
+		in.dispatchers[d] = true
+	} else {
+		delete(in.dispatchers, d)
+	}
+}
+
+// receive takes messages until the context ends. The consumer lives in memory:
+// after a restart of the server it is made again and begins with the oldest
+// message, and what is held here already is recognized.
+func (in *Inbox) receive(ctx context.Context, log *slog.Logger, d *dispatcher) {
+	for ctx.Err() == nil {
+		if err := in.receiveSome(ctx, d); err != nil && ctx.Err() == nil {
+			log.Warn("inbox: receiving hints failed, trying again", "err", err)
+			pause(ctx, time.Second)
+		}
+	}
+}
+
+func (in *Inbox) receiveSome(ctx context.Context, d *dispatcher) error {
 	consumer, err := in.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable:       name,
-		FilterSubject: fmt.Sprintf("inbox.%d.>", p),
+		Durable:       consumerName,
+		FilterSubject: "inbox.>",
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       ackWait,
-		MaxAckPending: 1, // one sheet, one worker
+		MaxAckPending: maxHeld,
 		MaxDeliver:    -1,
+		MemoryStorage: true, // what is not acknowledged lies in the stream anyway
 	})
 	if err != nil {
 		return err
 	}
-	msgs, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second))
+	msgs, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(fetched, fetchedBytes), jetstream.PullExpiry(30*time.Second))
 	if err != nil {
 		return err
 	}
@@ -90,76 +121,14 @@ func (in *Inbox) workPartition(ctx context.Context, p int, log *slog.Logger, han
 		if err != nil {
 			return err
 		}
-		switch err := in.work(ctx, m, handle); {
-		case err == nil:
-		case ctx.Err() != nil: // stopped: another replica takes it at once
-			return m.Nak()
-		default:
-			log.Warn("inbox: a hint comes again", "partition", p, "err", err)
-			if err := m.NakWithDelay(time.Second); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// work merges what waits, keeps the message alive while it is worked on, and
-// removes what was merged.
-func (in *Inbox) work(ctx context.Context, m jetstream.Msg, handle Handler) error {
-	h := &Hint{}
-	if err := json.Unmarshal(m.Data(), h); err != nil {
-		return m.TermWithReason("not a hint") // ours alone write here
-	}
-	meta, err := m.Metadata()
-	if err != nil {
-		return err
-	}
-	if h.ReceivedAt.IsZero() { // the clock gave it
-		h.ReceivedAt = meta.Timestamp
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go keepAlive(ctx, cancel, m.InProgress)
-	last, err := in.merge(ctx, h, m.Subject(), meta.Sequence.Stream)
-	if err != nil {
-		return err
-	}
-	if err := handle(ctx, h); err != nil {
-		return err
-	}
-	if last > meta.Sequence.Stream {
-		if err := in.stream.Purge(ctx, jetstream.WithPurgeSubject(m.Subject()), jetstream.WithPurgeSequence(last+1)); err != nil {
+		if err := d.deliver(ctx, m); err != nil {
 			return err
 		}
 	}
-	return m.DoubleAck(ctx)
 }
 
-// maxMerged bounds how many hints one pass takes: the rest come with the next.
-const maxMerged = 10_000
-
-// merge adds the hints that wait behind the message and returns the sequence of
-// the last one.
-func (in *Inbox) merge(ctx context.Context, h *Hint, subject string, sequence uint64) (uint64, error) {
-	for range maxMerged {
-		next, err := in.stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(subject))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return sequence, nil
-		}
-		if err != nil {
-			return 0, fmt.Errorf("looking for more hints: %w", err)
-		}
-		other := &Hint{}
-		if err := json.Unmarshal(next.Data, other); err == nil {
-			h.Merge(other)
-		}
-		sequence = next.Sequence
-	}
-	return sequence, nil
-}
-
-// keepAlive tells the server again and again that the message is being worked
-// on. Where that has not been possible for so long that the message is handed to
+// keepAlive tells the server again and again that the messages are being worked
+// on. Where that has not been possible for so long that they are handed to
 // somebody else, it ends the work.
 func keepAlive(ctx context.Context, end context.CancelFunc, inProgress func() error) {
 	tick := time.NewTicker(ackWait / 6)
@@ -178,4 +147,28 @@ func keepAlive(ctx context.Context, end context.CancelFunc, inProgress func() er
 			return
 		}
 	}
+}
+
+// Answers to a message.
+const (
+	ackDone     = "+ACK"
+	ackProgress = "+WPI"
+	ackAgain    = "-NAK"
+)
+
+// answer sends answers to messages. One that is lost does no harm: the message
+// comes again.
+func answer(nc *nats.Conn, what string, replies []string) error {
+	if len(replies) == 0 {
+		return nil
+	}
+	if !nc.IsConnected() {
+		return nats.ErrDisconnected
+	}
+	for _, reply := range replies {
+		if err := nc.Publish(reply, []byte(what)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,241 +3,230 @@ package inbox_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sheetbridge/sheetbridge/events/broker"
-	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
-var quiet = slog.New(slog.DiscardHandler)
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// open opens an inbox on a server of its own.
-func open(t *testing.T) (*inbox.Inbox, jetstream.JetStream) {
-	t.Helper()
-	b, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"})
-	must(t, err)
-	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
-	in, err := inbox.Open(t.Context(), b.Bridge(), 1)
-	must(t, err)
-	js, err := jetstream.New(b.Bridge())
-	must(t, err)
-	return in, js
-}
-
-// work runs one replica until stop is called.
-func work(t *testing.T, in *inbox.Inbox, handle inbox.Handler) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan struct{})
-	go func() { _ = in.Work(ctx, quiet, handle); close(done) }()
-	stop = sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(stop)
-	return stop
-}
-
-func rows(ids ...int64) *inbox.Hint {
-	h := &inbox.Hint{Registration: "r1", Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{}, ReceivedAt: noon}
-	for _, id := range ids {
-		h.Rows[id] = inbox.Row{}
-	}
-	return h
-}
-
-// empty fails if anything is left in the queue, and if the consumers believe
-// that something is.
-func empty(t *testing.T, in *inbox.Inbox, js jetstream.JetStream) {
-	t.Helper()
-	must(t, in.Idle(t.Context()))
-	s, err := js.Stream(t.Context(), inbox.StreamName)
-	must(t, err)
-	for info := range s.ListConsumers(t.Context()).Info() {
-		if info.NumPending != 0 || info.NumAckPending != 0 {
-			t.Errorf("consumer %s: %d wait and %d are worked on, want none", info.Name, info.NumPending, info.NumAckPending)
-		}
-	}
-}
-
-// TestOneAtATime has two replicas work on few registrations that are told of
-// all the time.
+// TestOneAtATime has a replica work on few registrations that hints keep coming
+// for, and another take over.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
-	in, js := open(t)
-	var mu sync.Mutex
-	busy, seen := map[string]bool{}, map[string]int64{}
-	failures := 0
-	handle := func(_ context.Context, h *inbox.Hint) error {
-		mu.Lock()
-		if busy[h.Registration] {
-			t.Errorf("two work on %s at once", h.Registration)
-		}
-		busy[h.Registration] = true
-		mu.Unlock()
-		defer func() {
+	onEach(t, func(t *testing.T, q *queue) {
+		var mu sync.Mutex
+		busy, seen := map[string]bool{}, map[string]int64{}
+		failures := 0
+		handle := func(_ context.Context, h *inbox.Hint) error {
 			mu.Lock()
-			busy[h.Registration] = false
+			if busy[h.Registration] {
+				t.Errorf("two work on %s at once", h.Registration)
+			}
+			busy[h.Registration] = true
 			mu.Unlock()
-		}()
+			defer func() {
+				mu.Lock()
+				busy[h.Registration] = false
+				mu.Unlock()
+			}()
+			mu.Lock()
+			defer mu.Unlock()
+			for id := range h.Rows {
+				seen[h.Registration] = max(seen[h.Registration], id)
+			}
+			if failures++; failures%7 == 6 {
+				return errors.New("it fails now and then")
+			}
+			return nil
+		}
+		stop := work(t, q.Inbox, handle)
+		const hints = 40
+		for i := range int64(hints) {
+			for _, id := range []string{"r1", "r2", "r3"} {
+				must(t, q.Put(t.Context(), of(id, rows(i+1))))
+			}
+			if i == hints/2 {
+				stop() // one replica goes, and another comes
+				work(t, q.another(t, inbox.Options{}), handle)
+			}
+		}
+		q.empty(t)
 		mu.Lock()
 		defer mu.Unlock()
-		low, high := int64(1<<60), int64(0)
-		for id := range h.Rows {
-			low, high = min(low, id), max(high, id)
+		if diff := cmp.Diff(map[string]int64{"r1": hints, "r2": hints, "r3": hints}, seen); diff != "" {
+			t.Errorf("last rows that were worked on (-want +got):\n%s", diff)
 		}
-		if low > seen[h.Registration]+1 {
-			t.Errorf("%s: row %d came before %d", h.Registration, low, seen[h.Registration]+1)
-		}
-		if failures%7 == 6 {
-			failures++
-			return errors.New("it fails now and then")
-		}
-		failures++
-		seen[h.Registration] = max(seen[h.Registration], high)
-		return nil
-	}
-	stop := work(t, in, handle)
-	work(t, in, handle)
-	const hints = 40
-	for i := range int64(hints) {
-		for _, id := range []string{"r1", "r2", "r3"} {
-			h := rows(i + 1)
-			h.Registration = id
-			must(t, in.Put(t.Context(), h))
-		}
-		if i == hints/2 {
-			stop() // one replica goes
-		}
-	}
-	empty(t, in, js)
-	mu.Lock()
-	defer mu.Unlock()
-	if diff := cmp.Diff(map[string]int64{"r1": hints, "r2": hints, "r3": hints}, seen); diff != "" {
-		t.Errorf("last rows that were worked on (-want +got):\n%s", diff)
-	}
+	})
 }
 
 func TestBacklogIsOnePass(t *testing.T) {
 	t.Parallel()
-	in, js := open(t)
-	for i := range int64(50) {
-		must(t, in.Put(t.Context(), rows(i+1)))
-	}
-	handled := make(chan int, 10)
-	during := make(chan struct{})
-	work(t, in, func(ctx context.Context, h *inbox.Hint) error {
-		if len(h.Rows) > 1 { // one that comes while the others are worked on
-			if err := in.Put(ctx, rows(99)); err != nil {
-				t.Error(err)
-			}
-			close(during)
+	onEach(t, func(t *testing.T, q *queue) {
+		for i := range int64(50) {
+			must(t, q.Put(t.Context(), rows(i+1)))
 		}
-		handled <- len(h.Rows)
-		return nil
+		handled := make(chan int, 10)
+		during := make(chan struct{})
+		var first sync.Once
+		all := map[int64]bool{}
+		work(t, q.Inbox, func(ctx context.Context, h *inbox.Hint) error {
+			first.Do(func() { // more come in while it works, and are the next pass
+				for i := range int64(50) {
+					if err := q.Put(ctx, rows(i+100)); err != nil {
+						t.Error(err)
+					}
+				}
+				eventually(t, func() error { return delivered(ctx, q, 100) })
+				close(during)
+			})
+			for id := range h.Rows {
+				all[id] = true
+			}
+			handled <- len(h.Rows)
+			return nil
+		})
+		<-during
+		q.empty(t)
+		if n := len(handled); n != 2 || len(all) != 100 {
+			t.Errorf("got %d passes over %d rows, want 2 over 100", n, len(all))
+		}
+		// Nothing is blocked: the next ones come too.
+		for range len(handled) {
+			<-handled
+		}
+		must(t, q.Put(t.Context(), rows(1)))
+		if n := <-handled; n != 1 {
+			t.Errorf("got %d rows, want 1", n)
+		}
+		q.empty(t)
 	})
-	<-during
-	if first, second := <-handled, <-handled; first != 50 || second != 1 {
-		t.Errorf("got passes over %d and %d rows, want 50 and then the one that came meanwhile", first, second)
+}
+
+// delivered returns an error until so many messages were delivered.
+func delivered(ctx context.Context, q *queue, n uint64) error {
+	c, err := q.js.Consumer(ctx, inbox.StreamName, "relay")
+	if err != nil {
+		return err
 	}
-	empty(t, in, js)
-	// Nothing is blocked: the next ones come too.
-	must(t, in.Put(t.Context(), rows(1)))
-	if n := <-handled; n != 1 {
-		t.Errorf("got %d rows, want 1", n)
+	if c.CachedInfo().Delivered.Consumer < n {
+		return errors.New("not all hints were delivered")
 	}
-	empty(t, in, js)
+	return nil
 }
 
 func TestErrorBringsTheHintAgain(t *testing.T) {
 	t.Parallel()
-	in, js := open(t)
-	handled := make(chan int, 10)
-	tries := 0
-	work(t, in, func(_ context.Context, h *inbox.Hint) error {
-		handled <- len(h.Rows)
-		if tries++; tries == 1 {
+	onEach(t, func(t *testing.T, q *queue) {
+		handled := make(chan *inbox.Hint, 10)
+		tries := 0
+		work(t, q.Inbox, func(ctx context.Context, h *inbox.Hint) error {
+			handled <- h
+			if tries++; tries > 1 {
+				return nil
+			}
+			if err := q.Put(ctx, rows(3)); err != nil {
+				t.Error(err)
+			}
+			h.Rows, h.Attempt = nil, 7 // what the worker does with it is its own
 			return errors.New("not now")
+		})
+		must(t, q.Put(t.Context(), rows(1, 2)))
+		<-handled
+		want := rows(1, 2, 3)
+		if diff := cmp.Diff(want, <-handled); diff != "" {
+			t.Errorf("the hint that comes again, with what came in (-want +got):\n%s", diff)
 		}
-		return nil
+		q.empty(t)
 	})
-	must(t, in.Put(t.Context(), rows(1, 2)))
-	if first, second := <-handled, <-handled; first != 2 || second != 2 {
-		t.Errorf("got %d and %d rows, want the same hint twice", first, second)
-	}
-	empty(t, in, js)
 }
 
+func TestStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, q *queue) {
+		started := make(chan struct{})
+		stop := work(t, q.Inbox, func(ctx context.Context, _ *inbox.Hint) error {
+			close(started)
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		must(t, q.Put(t.Context(), rows(1)))
+		<-started
+		must(t, q.Put(t.Context(), rows(2)))
+		stop()
+		all := map[int64]inbox.Row{}
+		hints := handed(t, q.another(t, inbox.Options{})) // at once, though the consumer goes on
+		for len(all) < 2 {
+			for id := range (<-hints).Rows {
+				all[id] = inbox.Row{}
+			}
+		}
+		if diff := cmp.Diff(rows(1, 2).Rows, all); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+		q.empty(t)
+	})
+}
+
+// TestKilledInTheMiddle: a worker takes bundles, has done half of their hints,
+// and is never heard of again. All of them are handed out again, at once where
+// it was the only one.
 func TestKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
-	in, js := open(t)
-	started := make(chan struct{})
-	stop := work(t, in, func(ctx context.Context, _ *inbox.Hint) error {
-		close(started)
-		<-ctx.Done()
-		return ctx.Err()
+	onEach(t, func(t *testing.T, q *queue) {
+		putTogether(t, q, "r1", "r2", "r3", "r4")
+		held, err := q.stream(t).CreateOrUpdateConsumer(t.Context(), jetstream.ConsumerConfig{
+			Durable: "relay", FilterSubject: "inbox.>", AckPolicy: jetstream.AckExplicitPolicy, MemoryStorage: true,
+		})
+		must(t, err)
+		for range q.stream(t).CachedInfo().State.Msgs {
+			_, err := held.Next()
+			must(t, err)
+		}
+		hints := handed(t, q.another(t, inbox.Options{SingleReplica: true}))
+		got := map[string]bool{}
+		for len(got) < 4 {
+			got[(<-hints).Registration] = true
+		}
+		q.empty(t)
 	})
-	must(t, in.Put(t.Context(), rows(1)))
-	must(t, in.Put(t.Context(), rows(2)))
-	<-started
-	stop()
-	handled := make(chan int, 10)
-	work(t, in, func(_ context.Context, h *inbox.Hint) error {
-		handled <- len(h.Rows)
-		return nil
-	})
-	if n := <-handled; n != 2 {
-		t.Errorf("got %d rows, want both hints of the one that was killed", n)
+}
+
+// putTogether puts one hint for each registration, most of them in one message.
+func putTogether(t testing.TB, q *queue, registrations ...string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, r := range registrations {
+		wg.Go(func() {
+			if err := q.Put(t.Context(), of(r, rows(1))); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	empty(t, in, js)
+	wg.Wait()
 }
 
 func TestForget(t *testing.T) {
 	t.Parallel()
-	in, js := open(t)
-	must(t, in.SetClock(t.Context(), "r1", time.Hour))
-	must(t, in.Later(t.Context(), rows(1), time.Now().Add(time.Hour)))
-	must(t, in.Put(t.Context(), rows(2)))
-	must(t, in.SetClock(t.Context(), "r2", time.Hour))
-	forgotten := make(chan error, 1)
-	work(t, in, func(ctx context.Context, h *inbox.Hint) error { // forgotten while it is worked on, as at its end
-		err := in.Forget(ctx, h.Registration)
-		forgotten <- err
-		return err
+	onEach(t, func(t *testing.T, q *queue) {
+		must(t, q.Follow(t.Context(), "r1", hour))
+		must(t, q.Defer(t.Context(), rows(1), inAnHour()))
+		must(t, q.Put(t.Context(), rows(2)))
+		must(t, q.Follow(t.Context(), "r2", hour))
+		forgotten := make(chan error, 1)
+		work(t, q.Inbox, func(ctx context.Context, h *inbox.Hint) error { // forgotten while it is worked on, as at its end
+			err := q.Forget(ctx, h.Registration)
+			forgotten <- err
+			return err
+		})
+		must(t, <-forgotten)
+		q.empty(t)
+		info, err := q.stream(t).Info(t.Context(), jetstream.WithSubjectFilter(">"))
+		must(t, err)
+		if diff := cmp.Diff(map[string]uint64{"timer.r2": 1}, info.State.Subjects); diff != "" {
+			t.Errorf("left (-want +got):\n%s", diff)
+		}
 	})
-	must(t, <-forgotten)
-	empty(t, in, js)
-	s, err := js.Stream(t.Context(), inbox.StreamName)
-	must(t, err)
-	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(">"))
-	must(t, err)
-	if diff := cmp.Diff(map[string]uint64{"every.r2": 1}, info.State.Subjects); diff != "" {
-		t.Errorf("left (-want +got):\n%s", diff)
-	}
-}
-
-func TestPartitionsMustFit(t *testing.T) {
-	t.Parallel()
-	_, js := open(t)
-	s, err := js.Stream(t.Context(), inbox.StreamName)
-	must(t, err)
-	cfg := s.CachedInfo().Config
-	cfg.Metadata = map[string]string{"partitions": fmt.Sprint(inbox.Partitions + 1)}
-	_, err = js.UpdateStream(t.Context(), cfg)
-	must(t, err)
-	if _, err := inbox.Open(t.Context(), js.Conn(), 1); !errors.Is(err, inbox.ErrPartitions) {
-		t.Errorf("got error %v, want ErrPartitions", err)
-	}
 }

@@ -2,11 +2,10 @@ package faults
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
 // Each callback that was answered 200 is accounted for: it lies in the queue as
@@ -87,10 +87,10 @@ func (w *world) killsAtWork(p *process, c *cluster) {
 	}
 }
 
-// hints counts what was put into the queue, by what it tells of.
+// hints is when a row was last named by a hint that was put into the queue.
 type hints struct {
 	mu  sync.Mutex
-	all map[string]int
+	all map[int64]time.Time
 }
 
 // recordHints follows the queue as the operator of the bridge's account may.
@@ -99,16 +99,18 @@ func recordHints(t testing.TB, c *cluster) *hints {
 	nc, err := nats.Connect(c.url, nats.UserCredentialBytes([]byte(c.creds["bridge"])))
 	must(t, err)
 	t.Cleanup(nc.Close)
-	h := &hints{all: map[string]int{}}
+	h := &hints{all: map[int64]time.Time{}}
 	_, err = nc.Subscribe("inbox.>", func(m *nats.Msg) {
-		var hint struct {
-			Why  string
-			Rows map[int64]any
+		stored, err := inbox.ParseBundle(m.Data)
+		if err != nil {
+			return // a registration's note
 		}
-		if json.Unmarshal(m.Data, &hint) == nil && hint.Why == "callback" {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.all[rowsKey(slices.Collect(maps.Keys(hint.Rows)))]++
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, hint := range stored {
+			for row := range hint.Rows {
+				h.all[row] = time.Now()
+			}
 		}
 	})
 	must(t, err)
@@ -116,39 +118,32 @@ func recordHints(t testing.TB, c *cluster) *hints {
 	return h
 }
 
-func rowsKey(ids []int64) string {
-	slices.Sort(ids)
-	return fmt.Sprint(slices.Compact(ids))
-}
-
 // accounted compares the callbacks that were answered 200 with the hints, and
-// sees that no hint is left.
+// sees that no hint is left. Callbacks that come in together are stored together,
+// so each must have a hint of its rows that was stored after it was sent.
 func (w *world) accounted(h *hints, c *cluster) {
 	w.t.Helper()
-	answered, last := map[string]int{}, 0
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	answered := 0
 	for _, cb := range w.sim.Callbacks() {
 		if cb.Kind != "events" || cb.Status != 200 {
 			continue
 		}
+		answered++
 		ids, err := rowsOf(cb.Body)
 		must(w.t, err)
-		answered[rowsKey(ids)]++
-		last++
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	stored := 0
-	for key, n := range answered {
-		stored += h.all[key]
-		if h.all[key] < n {
-			w.t.Errorf("callbacks of rows %s: %d were answered 200, %d lie in the queue", key, n, h.all[key])
+		for _, id := range ids {
+			if h.all[id].Before(cb.Time) {
+				w.t.Errorf("a callback of row %d was sent at %v and answered 200, the last hint of the row was stored at %v", id, cb.Time, h.all[id])
+			}
 		}
 	}
-	w.t.Logf("%d callbacks were answered 200, %d hints of the same rows were stored", last, stored)
+	w.t.Logf("%d callbacks were answered 200", answered)
 	w.drained(c)
 }
 
-// drained waits until no hint is left in the queue, and none was put off.
+// drained waits until no hint is left in the queue, and none is deferred.
 func (w *world) drained(c *cluster) {
 	w.t.Helper()
 	js, done, err := c.connect("bridge")
@@ -159,13 +154,24 @@ func (w *world) drained(c *cluster) {
 		if err != nil {
 			return err
 		}
-		for _, waiting := range []string{"inbox.>", "timer.>"} {
-			info, err := st.Info(w.t.Context(), jetstream.WithSubjectFilter(waiting))
+		info, err := st.Info(w.t.Context(), jetstream.WithSubjectFilter(">"))
+		if err != nil {
+			return err
+		}
+		for subject := range info.State.Subjects {
+			if strings.HasPrefix(subject, "inbox.") {
+				return errors.New("hints wait in the queue")
+			}
+			m, err := st.GetLastMsgForSubject(w.t.Context(), subject)
 			if err != nil {
 				return err
 			}
-			if n := len(info.State.Subjects); n > 0 {
-				return fmt.Errorf("%d subjects %s have hints", n, waiting)
+			var note inbox.Note
+			if err := json.Unmarshal(m.Data, &note); err != nil {
+				return err
+			}
+			if note.Whole != nil || len(note.Shares) > 0 {
+				return fmt.Errorf("hints are deferred: %+v", note)
 			}
 		}
 		return nil

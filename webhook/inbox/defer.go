@@ -1,0 +1,276 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// noteTries bounds how often a note that somebody else writes at the same
+	// moment is read again.
+	noteTries = 10
+	notePause = 5 * time.Millisecond
+	// near is how long before its time a note is not replaced any more: when it
+	// goes off, the server removes whatever stands under its subject by then.
+	near = time.Second
+	// overdue is how long after its time a note counts as one that the server has
+	// dropped: it does so when it cannot store what is due, as on a full disk.
+	overdue = 10 * time.Second
+)
+
+func timerOf(registration string) string { return "timer." + registration }
+
+// noteSubject is where a note goes when its time has come.
+func noteSubject(registration string) string { return "inbox." + registration }
+
+// Follow has the registration reconciled every interval from now on, once over
+// all replicas. It replaces an earlier interval and keeps what is deferred.
+func (in *Inbox) Follow(ctx context.Context, registration string, every time.Duration) error {
+	in.mu.Lock()
+	in.interval = every
+	in.mu.Unlock()
+	if err := in.change(ctx, in.following(registration, every, every), false); err != nil {
+		return fmt.Errorf("following registration %s: %w", registration, err)
+	}
+	return nil
+}
+
+func (in *Inbox) following(registration string, every, first time.Duration) *Note {
+	now := in.clock.now()
+	return &Note{Registration: registration, Every: every, FollowedAt: now, ReconcileAt: now.Add(first)}
+}
+
+// Defer has a hint handed out again at a time of this process's clock, as "whole
+// sheet": the registration, or each of the hint's shares by itself. It is merged
+// with what is deferred for the same thing already, and the earlier time holds:
+// otherwise a sheet that changes all the time would defer its own hints for ever.
+func (in *Inbox) Defer(ctx context.Context, h *Hint, at time.Time) error {
+	return in.deferHint(ctx, h, at, false)
+}
+
+// DeferAgain is Defer, but what is deferred already and has failed more often
+// keeps its time. Else a sheet that changes all the time would have it fail ever
+// more often.
+func (in *Inbox) DeferAgain(ctx context.Context, h *Hint, at time.Time) error {
+	return in.deferHint(ctx, h, at, true)
+}
+
+func (in *Inbox) deferHint(ctx context.Context, h *Hint, at time.Time, again bool) error {
+	if err := in.change(ctx, noteOf(h, in.clock.at(at)), again); err != nil {
+		return fmt.Errorf("deferring a hint of registration %s: %w", h.Registration, err)
+	}
+	return nil
+}
+
+// Deferred returns what is due for a registration at some time; nil: nothing.
+func (in *Inbox) Deferred(ctx context.Context, registration string) (*Note, error) {
+	n, _, err := in.note(ctx, registration)
+	if err != nil {
+		return nil, fmt.Errorf("reading the note of registration %s: %w", registration, err)
+	}
+	// What comes in while a note is about to go off waits in the queue.
+	err = in.scan(ctx, noteSubject(registration), func(m stored) {
+		waiting := addition{}
+		if json.Unmarshal(m.data, &waiting) == nil {
+			waiting.repair(registration)
+			n.add(&waiting.Note, waiting.Again)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the note of registration %s: %w", registration, err)
+	}
+	if n.next().IsZero() {
+		return nil, nil
+	}
+	return n, nil
+}
+
+// Overdue sees to it that what was due for a registration did go off, and that
+// its reconciles are scheduled. It returns whether something was wrong; that
+// goes off at once then.
+func (in *Inbox) Overdue(ctx context.Context, registration string) (bool, error) {
+	late, err := in.fireOverdue(ctx, registration)
+	if lostRace(err) { // it went off at last, or somebody else replaced it
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("checking the note of registration %s: %w", registration, err)
+	}
+	return late, nil
+}
+
+func (in *Inbox) fireOverdue(ctx context.Context, registration string) (bool, error) {
+	n, sequence, err := in.note(ctx, registration)
+	if err != nil {
+		return false, err
+	}
+	now := in.clock.now()
+	if n.Every > 0 {
+		at := n.next()
+		n.clamp(now)
+		if now.Sub(at) < overdue && !n.next().Before(at) {
+			return false, nil
+		}
+		return true, in.storeNote(ctx, n, sequence)
+	}
+	// It has gone off and waits for a worker; or it was lost.
+	switch _, err := in.stream.GetLastMsgForSubject(ctx, noteSubject(registration)); {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, jetstream.ErrMsgNotFound):
+		return false, err
+	}
+	in.mu.Lock()
+	every := in.interval
+	in.mu.Unlock()
+	n.add(in.following(registration, max(every, time.Second), 0), false)
+	return true, in.storeNote(ctx, n, sequence)
+}
+
+// change adds to the note of a registration. Shortly before that goes off the
+// addition is put into the queue instead, and a worker adds it afterwards.
+func (in *Inbox) change(ctx context.Context, n *Note, again bool) error {
+	replaced, err := in.replace(ctx, n, again)
+	if err != nil || replaced {
+		return err
+	}
+	data, err := json.Marshal(addition{Note: *n, Again: again})
+	if err != nil {
+		return err
+	}
+	_, err = in.js.Publish(ctx, noteSubject(n.Registration), data)
+	return err
+}
+
+// replace replaces the note of a registration by one that
+// holds more. It
+// returns false where that may be in vain, since the note is about to go off.
+func (in *Inbox) replace(ctx context.Context, more *Note, again bool) (bool, error) {
+	if more.next().IsZero() {
+		return true, nil
+	}
+	var lost error
+	for try := range noteTries {
+		n, sequence, err := in.note(ctx, more.Registration)
+		if err != nil {
+			return false, err
+		}
+		old := n.next()
+		if in.isNear(old) {
+			return false, nil
+		}
+		n.add(more, again)
+		if lost = in.storeNote(ctx, n, sequence); lost == nil {
+			// Had its time come meanwhile, it may have taken the new one along.
+			return !in.isNear(old), nil
+		}
+		if !lostRace(lost) {
+			return false, lost
+		}
+		pause(ctx, notePause<<min(try, 5)+rand.N(notePause))
+	}
+	return false, lost
+}
+
+// isNear returns whether a note with the time is about to go off.
+func (in *Inbox) isNear(next time.Time) bool {
+	if next.IsZero() {
+		return false
+	}
+	left := next.Sub(in.clock.now())
+	return left < near && left > -overdue
+}
+
+// note reads the note of a registration and its sequence: an empty one and 0 if
+// there is none.
+func (in *Inbox) note(ctx context.Context, registration string) (*Note, uint64, error) {
+	m, err := in.stream.GetLastMsgForSubject(ctx, timerOf(registration))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return &Note{Registration: registration}, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := parseNote(registration, m.Data)
+	if err != nil { // it goes off, and is dropped then
+		n = &Note{Registration: registration}
+	}
+	if h, err := parseOldNote(m); err == nil {
+		n = h
+	}
+	return n, m.Sequence, nil
+}
+
+func parseNote(registration string, data []byte) (*Note, error) {
+	n := &Note{}
+	if err := json.Unmarshal(data, n); err != nil {
+		return nil, fmt.Errorf("reading a note: %w", err)
+	}
+	n.repair(registration)
+	return n, nil
+}
+
+// parseOldNote reads what versions with partitions deferred: a hint.
+func parseOldNote(m *jetstream.RawStreamMsg) (*Note, error) {
+	h := &Hint{}
+	if err := json.Unmarshal(m.Data, h); err != nil {
+		return nil, err
+	}
+	if h.Why == "" || h.Registration == "" {
+		return nil, errNoHint
+	}
+	at, ok := dueAt(m.Header)
+	if !ok {
+		at = m.Time
+	}
+	return noteOf(h, at), nil
+}
+
+// storeNote stores a note in the place of the one with the sequence. Its time is
+// rounded up to what the server counts in.
+func (in *Inbox) storeNote(ctx context.Context, n *Note, sequence uint64) error {
+	now := in.clock.now()
+	n.clamp(now)
+	n.bound()
+	data, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	at := n.next()
+	if at.Before(now) {
+		at = now
+	}
+	at = at.Add(time.Second - 1).Truncate(time.Second)
+	_, err = in.js.Publish(ctx, timerOf(n.Registration), data, jetstream.WithScheduleAt(at),
+		jetstream.WithScheduleTarget(noteSubject(n.Registration)), jetstream.WithExpectLastSequencePerSubject(sequence))
+	return err
+}
+
+// lostRace returns whether somebody else has written first. A cluster has a code
+// of its own for it.
+func lostRace(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	return api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
+}
+
+// dueAt returns when a scheduled message goes off.
+func dueAt(header nats.Header) (at time.Time, ok bool) {
+	text, ok := strings.CutPrefix(header.Get(jetstream.ScheduleHeader), "@at ")
+	if !ok {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return at, err == nil
+}

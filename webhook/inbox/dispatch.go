@@ -1,0 +1,360 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	passes          = 64 // at a time in a process
+	passesPerToken  = 4
+	webhooks        = 32
+	webhooksOfToken = 4
+	// Passes for single shares are limited by partner too, so that one whose
+	// server is slow does not hold up the others of its token.
+	sharePasses           = 64
+	sharePassesPerToken   = 16
+	sharePassesPerPartner = 2
+
+	retryPause  = time.Second
+	notesAtOnce = 16
+)
+
+// dispatcher holds the hints that this process took, and hands them out.
+type dispatcher struct {
+	in      *Inbox
+	workers Workers
+	notes   chan struct{} // holds a place for each note that is being stored
+	running sync.WaitGroup
+
+	mu                      sync.Mutex
+	closed                  bool
+	held                    map[uint64]*message // by sequence in the stream
+	items                   map[key]*item
+	pass, webhook, sharePas *pool
+}
+
+// message is one of the stream that is not acknowledged.
+type message struct {
+	sequence uint64
+	reply    string // of its last delivery
+	tasks    int    // that are not done
+}
+
+// item is the work for one key.
+type item struct {
+	key     key
+	hint    *Hint      // merged, waits to be taken; nil: none
+	from    []*message // what the hint was in
+	queued  bool       // in a pool
+	busy    bool       // a worker has what was taken before
+	resting bool       // it failed a moment ago
+
+	pool *pool
+	lane *lane
+}
+
+func newDispatcher(in *Inbox, w Workers) *dispatcher {
+	return &dispatcher{
+		in: in, workers: w, notes: make(chan struct{}, notesAtOnce),
+		held: map[uint64]*message{}, items: map[key]*item{},
+		pass:     newPool(passes, passesPerToken, passesPerToken),
+		webhook:  newPool(webhooks, webhooksOfToken, webhooksOfToken),
+		sharePas: newPool(sharePasses, sharePassesPerPartner, sharePassesPerToken),
+	}
+}
+
+// deliver takes a message.
+func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return err
+	}
+	held, again := d.hold(meta.Sequence.Stream, m.Reply())
+	if again {
+		return nil
+	}
+	registration, isNote := noteRegistration(m.Subject())
+	if !isNote {
+		hints, err := ParseBundle(m.Data())
+		if err != nil { // ours alone write here
+			d.drop(held)
+			return m.TermWithReason("not a bundle")
+		}
+		d.add(ctx, held, hints)
+		return nil
+	}
+	var a addition
+	if err := json.Unmarshal(m.Data(), &a); err != nil {
+		d.drop(held)
+		return m.TermWithReason("not a note")
+	}
+	a.Note.repair(registration)
+	d.running.Go(func() {
+		d.notes <- struct{}{}
+		defer func() { <-d.notes }()
+		d.settle(ctx, held, a, meta.Timestamp)
+	})
+	return nil
+}
+
+// noteRegistration returns whose note comes under a subject.
+func noteRegistration(subject string) (registration string, ok bool) {
+	if subject == bundleSubject {
+		return "", false
+	}
+	registration = strings.TrimPrefix(subject, "inbox.")
+	return registration, !strings.Contains(registration, ".") // else it is of a version with partitions
+}
+
+// hold notes that a message is here. It returns whether it was already: then it
+// was only delivered once more.
+func (d *dispatcher) hold(sequence uint64, reply string) (m *message, again bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if m := d.held[sequence]; m != nil {
+		m.reply = reply
+		return m, true
+	}
+	m = &message{sequence: sequence, reply: reply, tasks: 1} // until its hints are added
+	d.held[sequence] = m
+	return m, false
+}
+
+func (d *dispatcher) drop(m *message) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.held, m.sequence)
+}
+
+// settle stores what a note has left when it went off, and hands out what was
+// due. The order keeps both when the process is killed between.
+func (d *dispatcher) settle(ctx context.Context, m *message, a addition, stored time.Time) {
+	for ctx.Err() == nil {
+		now := d.in.clock.now()
+		if now.Before(stored) {
+			now = stored
+		}
+		hints, rest := a.due(now)
+		replaced, err := d.in.replace(ctx, rest, a.Again)
+		switch {
+		case err == nil && replaced:
+			d.add(ctx, m, hints)
+			return
+		case err == nil: // the next note is about to go off
+			pause(ctx, near/4)
+		default:
+			d.workers.Log.Warn("inbox: a note could not be stored, trying again", "registration", a.Registration, "err", err)
+			pause(ctx, retryPause)
+		}
+	}
+}
+
+// add has the hints of a message worked on.
+func (d *dispatcher) add(ctx context.Context, m *message, hints []*Hint) {
+	d.mu.Lock()
+	for _, h := range hints {
+		for _, t := range h.tasks() {
+			m.tasks++
+			d.addTask(t, m)
+		}
+	}
+	done := d.done([]*message{m})
+	d.dispatch(ctx)
+	d.mu.Unlock()
+	d.acknowledge(done)
+}
+
+// addTask merges a task with what waits for its key. d.mu is held.
+func (d *dispatcher) addTask(t task, m *message) {
+	it := d.items[t.key]
+	if it == nil {
+		it = &item{key: t.key}
+		d.items[t.key] = it
+	}
+	if it.hint == nil {
+		it.hint = t.hint
+	} else {
+		it.hint.Merge(t.hint)
+	}
+	it.from = append(it.from, m)
+	d.enqueue(it)
+}
+
+// enqueue has an item wait for its turn where it can be worked on. d.mu is held.
+func (d *dispatcher) enqueue(it *item) {
+	if it.hint == nil || it.queued || it.busy || it.resting {
+		return
+	}
+	it.queued = true
+	token := d.tokenOf(it.key.registration)
+	switch {
+	case it.key.webhook:
+		d.webhook.push(it, token, token)
+	case it.key.share != "":
+		d.sharePas.push(it, token, token+"\n"+partnerOf(it.key.share))
+	default:
+		d.pass.push(it, token, token)
+	}
+}
+
+func (d *dispatcher) tokenOf(registration string) string {
+	if d.workers.Token == nil {
+		return ""
+	}
+	return d.workers.Token(registration)
+}
+
+// dispatch starts the workers that may start. d.mu is held.
+func (d *dispatcher) dispatch(ctx context.Context) {
+	for _, p := range []*pool{d.pass, d.sharePas, d.webhook} {
+		for !d.closed {
+			it := p.next()
+			if it == nil {
+				break
+			}
+			it.queued = false
+			if it.hint == nil { // it was forgotten
+				p.release(it)
+				d.tidy(it)
+				continue
+			}
+			h, from := it.hint, it.from
+			it.hint, it.from, it.busy = nil, nil, true
+			d.running.Go(func() { d.work(ctx, it, h, from) })
+		}
+	}
+}
+
+// work has one worker work on a hint.
+func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*message) {
+	handle := d.workers.Pass
+	if it.key.webhook {
+		handle = d.workers.Webhook
+	}
+	err := handle(ctx, h.clone())
+	if err != nil && ctx.Err() == nil {
+		d.workers.Log.Warn("inbox: a hint comes again", "registration", h.Registration, "err", err)
+	}
+	d.mu.Lock()
+	it.busy = false
+	it.pool.release(it)
+	var done []*message
+	if err == nil {
+		done = d.done(from)
+	} else {
+		d.rest(ctx, it, h, from)
+	}
+	d.enqueue(it)
+	d.tidy(it)
+	d.dispatch(ctx)
+	d.mu.Unlock()
+	d.acknowledge(done)
+}
+
+// rest has a hint that failed wait a moment. d.mu is held.
+func (d *dispatcher) rest(ctx context.Context, it *item, h *Hint, from []*message) {
+	if it.hint != nil {
+		h.Merge(it.hint)
+	}
+	it.hint, it.from, it.resting = h, append(from, it.from...), true
+	time.AfterFunc(retryPause, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		it.resting = false
+		d.enqueue(it)
+		d.tidy(it)
+		d.dispatch(ctx)
+	})
+}
+
+// tidy forgets an item with nothing to do. d.mu is held.
+func (d *dispatcher) tidy(it *item) {
+	if it.hint == nil && !it.busy && !it.queued && !it.resting {
+		delete(d.items, it.key)
+	}
+}
+
+// done counts a task of each message as done and returns the messages of which
+// all are. d.mu is held.
+func (d *dispatcher) done(from []*message) (done []*message) {
+	for _, m := range from {
+		if m.tasks--; m.tasks == 0 {
+			done = append(done, m)
+		}
+	}
+	return done
+}
+
+// acknowledge removes messages from the queue. What cannot be sent now is sent
+// with the next extend.
+func (d *dispatcher) acknowledge(done []*message) {
+	if len(done) == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range done {
+		if answer(d.in.js.Conn(), ackDone, []string{m.reply}) == nil {
+			delete(d.held, m.sequence)
+		}
+	}
+}
+
+// extend tells the server that the messages are being worked on.
+func (d *dispatcher) extend() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var busy []string
+	var done []*message
+	for _, m := range d.held {
+		if m.tasks > 0 {
+			busy = append(busy, m.reply)
+		} else {
+			done = append(done, m)
+		}
+	}
+	for _, m := range done {
+		if err := answer(d.in.js.Conn(), ackDone, []string{m.reply}); err != nil {
+			return err
+		}
+		delete(d.held, m.sequence)
+	}
+	return answer(d.in.js.Conn(), ackProgress, busy)
+}
+
+// forget drops what waits for a registration.
+func (d *dispatcher) forget(registration string) {
+	d.mu.Lock()
+	var done []*message
+	for k, it := range d.items {
+		if k.registration == registration && it.hint != nil {
+			done = append(done, d.done(it.from)...)
+			it.hint, it.from = nil, nil
+			d.tidy(it)
+		}
+	}
+	d.mu.Unlock()
+	d.acknowledge(done)
+}
+
+// close waits for the workers and hands back what is held: another replica takes
+// it at once.
+func (d *dispatcher) close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.running.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var replies []string
+	for _, m := range d.held {
+		replies = append(replies, m.reply)
+	}
+	_ = answer(d.in.js.Conn(), ackAgain, replies) // else they are handed out later
+}

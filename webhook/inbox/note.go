@@ -1,0 +1,180 @@
+package inbox
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	// precision is how much too early a schedule may go off: schedules count in
+	// seconds.
+	precision = time.Second
+	// maxDeferral bounds how far ahead a hint is deferred: no clock that is wrong
+	// keeps a registration waiting for longer.
+	maxDeferral = 24 * time.Hour
+	// slack is how far the server's clock may have been read wrong.
+	slack   = time.Minute
+	maxNote = 256 << 10 // bytes
+)
+
+// Note is what is due for a registration at some time. Times are the server's.
+type Note struct {
+	Registration string               `json:"registration"`
+	Every        time.Duration        `json:"every,omitempty"`      // between two reconciles; 0: there are none
+	FollowedAt   time.Time            `json:"followedAt,omitzero"`  // when Every was set
+	ReconcileAt  time.Time            `json:"reconcileAt,omitzero"` // the next reconcile
+	Whole        *Deferred            `json:"whole,omitempty"`      // of the registration as a whole
+	Shares       map[string]*Deferred `json:"shares,omitempty"`     // by "partner/sheet"
+}
+
+// addition is what is to be added to a note, or one that went off.
+type addition struct {
+	Note
+	Again bool `json:"again,omitempty"` // see [Inbox.DeferAgain]
+}
+
+// Deferred is a hint that waits for its time.
+type Deferred struct {
+	At   time.Time `json:"at"`
+	Hint *Hint     `json:"hint"`
+}
+
+// repair removes what is no hint. Notes come from the stream.
+func (n *Note) repair(registration string) {
+	n.Registration = registration
+	maps.DeleteFunc(n.Shares, func(_ string, d *Deferred) bool { return d == nil || d.Hint == nil })
+	for name, d := range n.Shares {
+		d.Hint.Registration, d.Hint.Shares = registration, []string{name}
+	}
+	if n.Whole != nil && n.Whole.Hint == nil {
+		n.Whole = nil
+	}
+	if n.Whole != nil {
+		n.Whole.Hint.Registration, n.Whole.Hint.Shares = registration, nil
+	}
+}
+
+// next returns when the first thing is due; zero: nothing is.
+func (n *Note) next() time.Time {
+	next := n.ReconcileAt
+	for _, d := range n.deferred() {
+		if next.IsZero() || d.At.Before(next) {
+			next = d.At
+		}
+	}
+	return next
+}
+
+func (n *Note) deferred() []*Deferred {
+	list := slices.Collect(maps.Values(n.Shares))
+	if n.Whole != nil {
+		list = append(list, n.Whole)
+	}
+	return list
+}
+
+// due returns the hints whose time has come, and a note of the rest with the
+// next reconcile. now is when the note went off.
+func (n *Note) due(now time.Time) (hints []*Hint, rest *Note) {
+	limit := now.Add(precision)
+	r := *n
+	r.Shares = maps.Clone(n.Shares)
+	if n.Every > 0 && !n.ReconcileAt.After(limit) {
+		hints = append(hints, &Hint{
+			Registration: n.Registration, Why: WhyReconcile, Whole: true, Webhook: true, ReceivedAt: now,
+		})
+		r.ReconcileAt = now.Add(n.Every)
+	}
+	if n.Whole != nil && !n.Whole.At.After(limit) {
+		hints = append(hints, n.Whole.Hint.clone())
+		r.Whole = nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Shares)) {
+		if d := n.Shares[name]; !d.At.After(limit) {
+			hints = append(hints, d.Hint.clone())
+			delete(r.Shares, name)
+		}
+	}
+	return hints, &r
+}
+
+// add adds what another note of the registration holds. The later interval
+// counts, and the earlier time of what both have deferred. With again, what has
+// failed more often keeps its time.
+func (n *Note) add(other *Note, again bool) {
+	if other.Every > 0 && (n.Every == 0 || other.FollowedAt.After(n.FollowedAt)) {
+		n.Every, n.FollowedAt, n.ReconcileAt = other.Every, other.FollowedAt, other.ReconcileAt
+	}
+	if other.Whole != nil {
+		n.Whole = n.Whole.merged(other.Whole, again)
+	}
+	for name, d := range other.Shares {
+		if n.Shares == nil {
+			n.Shares = map[string]*Deferred{}
+		}
+		n.Shares[name] = n.Shares[name].merged(d, again)
+	}
+}
+
+// merged returns d with what another hint for the same says; d may be nil.
+func (d *Deferred) merged(other *Deferred, again bool) *Deferred {
+	if d == nil {
+		return &Deferred{At: other.At, Hint: other.Hint.clone()}
+	}
+	m := &Deferred{At: d.At, Hint: d.Hint.clone()}
+	m.Hint.Merge(other.Hint)
+	keeps := again && d.Hint.Attempt > other.Hint.Attempt
+	if other.At.Before(d.At) && !keeps {
+		m.At = other.At
+	}
+	return m
+}
+
+// clamp brings times that no right clock can have written to where they may be.
+func (n *Note) clamp(now time.Time) {
+	if limit := now.Add(n.Every); n.ReconcileAt.After(limit.Add(slack)) {
+		n.ReconcileAt = limit
+	}
+	if n.FollowedAt.After(now) {
+		n.FollowedAt = now
+	}
+	for _, d := range n.deferred() {
+		if limit := now.Add(maxDeferral); d.At.After(limit.Add(slack)) {
+			d.At = limit
+		}
+	}
+}
+
+// bound shortens what is deferred where the note is too large: all of it is
+// about whole sheets anyway.
+func (n *Note) bound() {
+	size := 0
+	for _, d := range n.deferred() {
+		size += d.Hint.bytes()
+	}
+	if size <= maxNote {
+		return
+	}
+	for _, d := range n.deferred() {
+		d.Hint = d.Hint.coarse()
+	}
+}
+
+// noteOf returns a note of one hint that is deferred until a time.
+func noteOf(h *Hint, at time.Time) *Note {
+	late := h.clone()
+	late.Whole = true
+	n := &Note{Registration: h.Registration}
+	if len(h.Shares) == 0 {
+		n.Whole = &Deferred{At: at, Hint: late}
+		return n
+	}
+	n.Shares = map[string]*Deferred{}
+	for _, s := range h.Shares {
+		one := late.clone()
+		one.Shares = []string{s}
+		n.Shares[s] = &Deferred{At: at, Hint: one}
+	}
+	return n
+}

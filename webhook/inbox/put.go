@@ -1,0 +1,215 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxRound     = 512 << 10 // bytes of one bundle
+	storeTimeout = 5 * time.Second
+)
+
+// Put stores a hint. When it returns nil the hint is stored durably. Hints that
+// come in while a store is under way are stored together by the next one; a
+// lone hint waits for nobody. When the context ends first, the hint may be
+// stored or not. ErrFull says that there is no room.
+func (in *Inbox) Put(ctx context.Context, h *Hint) error {
+	r := in.enter(ctx, h.clone())
+	select {
+	case <-r.done:
+		if r.err != nil {
+			return fmt.Errorf("storing a hint: %w", r.err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("storing a hint: %w", ctx.Err())
+	}
+}
+
+// rounds are the hints that wait to be stored.
+type rounds struct {
+	mu      sync.Mutex
+	waiting []*round // oldest first
+	storing bool
+}
+
+// round is what one message will hold.
+type round struct {
+	hints map[string]*Hint // by what they are about
+	bytes int              // of the hints, or more
+	began time.Time
+	done  chan struct{} // closed when it is stored, or could not be
+	err   error         // after done
+}
+
+// enter adds a hint to a round that waits, and starts storing unless that is
+// under way. The hint becomes the round's.
+func (in *Inbox) enter(ctx context.Context, h *Hint) *round {
+	limit := int(min(maxRound, in.js.Conn().MaxPayload()/2))
+	size := h.bytes()
+	if size > limit {
+		h = h.coarse()
+		size = h.bytes()
+	}
+	q := &in.rounds
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r := q.last(size, limit)
+	r.add(h, size)
+	if !q.storing {
+		q.storing = true
+		// Who asked may go; the others' hints are stored even so.
+		go in.storeRounds(context.WithoutCancel(ctx))
+	}
+	return r
+}
+
+// last returns the round that has room for a hint.
+func (q *rounds) last(size, limit int) *round {
+	if n := len(q.waiting); n > 0 && q.waiting[n-1].hasRoom(size, limit) {
+		return q.waiting[n-1]
+	}
+	r := &round{hints: map[string]*Hint{}, began: time.Now(), done: make(chan struct{})}
+	q.waiting = append(q.waiting, r)
+	return r
+}
+
+// hasRoom returns whether a hint fits. Hints that were merged are shorter than
+// their sum, so they are measured again before it says no.
+func (r *round) hasRoom(size, limit int) bool {
+	if r.bytes+size <= limit {
+		return true
+	}
+	r.bytes = 0
+	for _, h := range r.hints {
+		r.bytes += h.bytes()
+	}
+	return r.bytes+size <= limit
+}
+
+func (r *round) add(h *Hint, size int) {
+	r.bytes += size
+	name := h.Registration + "\n" + strings.Join(h.Shares, "\n")
+	if there := r.hints[name]; there != nil {
+		there.Merge(h)
+		return
+	}
+	h.normalize()
+	r.hints[name] = h
+}
+
+// take removes the oldest round; nil: none waits.
+func (q *rounds) take() *round {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		q.storing = false
+		return nil
+	}
+	r := q.waiting[0]
+	q.waiting = slices.Delete(q.waiting, 0, 1)
+	return r
+}
+
+// storeRounds stores what waits, one round after another.
+func (in *Inbox) storeRounds(ctx context.Context) {
+	for {
+		r := in.rounds.take()
+		if r == nil {
+			return
+		}
+		r.err = in.storeRound(ctx, r)
+		close(r.done)
+		in.refreshUsage(ctx)
+	}
+}
+
+// storeRound publishes a round as one message.
+func (in *Inbox) storeRound(ctx context.Context, r *round) error {
+	if time.Since(r.began) > storeTimeout { // nobody waits for it any more
+		return context.DeadlineExceeded
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	b := bundle{Hints: make([]*Hint, 0, len(r.hints))}
+	for _, h := range r.hints {
+		b.Hints = append(b.Hints, h)
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	if err := in.reserve(ctx, len(data)); err != nil {
+		return err
+	}
+	_, err = in.js.Publish(ctx, bundleSubject, data)
+	return err
+}
+
+// usageEvery is how often the server is asked how many bytes lie in the queue.
+const usageEvery = time.Second
+
+// usage is how many bytes lie in the queue. A stream with schedules cannot be
+// made to refuse what is too much, so that is done here.
+type usage struct {
+	mu    sync.Mutex
+	bytes uint64
+	asked time.Time
+}
+
+func (u *usage) set(bytes uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.bytes, u.asked = bytes, time.Now()
+}
+
+// add counts bytes that will be stored, unless there are more than max then.
+func (u *usage) add(bytes int, limit uint64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.bytes+uint64(bytes) > limit {
+		return false
+	}
+	u.bytes += uint64(bytes)
+	return true
+}
+
+func (u *usage) stale() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Since(u.asked) >= usageEvery
+}
+
+// reserve returns ErrFull if the queue would hold too many bytes.
+func (in *Inbox) reserve(ctx context.Context, bytes int) error {
+	limit := uint64(in.options.MaxBytes)
+	if in.usage.add(bytes, limit) {
+		return nil
+	}
+	if in.usage.stale() { // some of it may have been worked off
+		if _, err := in.info(ctx); err != nil {
+			return err
+		}
+		if in.usage.add(bytes, limit) {
+			return nil
+		}
+	}
+	return ErrFull
+}
+
+// refreshUsage asks for the bytes in the queue where that was long ago. Nobody
+// waits for the answer; without one the last counts.
+func (in *Inbox) refreshUsage(ctx context.Context) {
+	if !in.usage.stale() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, _ = in.info(ctx) // the next round asks again
+}
