@@ -34,9 +34,11 @@ const (
 var (
 	// ErrLostRace says that somebody else published to the share since its state
 	// was read: another process is at work, or the share has another definition.
+	// What this writer stored before that is right where it stands.
 	ErrLostRace = errors.New("somebody else published to the share")
-	// ErrFull says that the partner's stream takes no more. Nothing was published,
-	// unless the account alone is limited: then a part may have been.
+	// ErrFull says that the partner's stream takes no more. A part may have been
+	// stored: whole batches, some of a few events, or any part of a batch where
+	// the account alone is limited.
 	ErrFull = errors.New("the partner's stream is full")
 	// ErrTooLarge says that an event is larger than the server takes, even
 	// without its old values.
@@ -203,11 +205,11 @@ func encoded(e events.Event) ([]byte, error) {
 // Published counts events that were stored, by their type.
 type Published map[string]int
 
-// Flush publishes what was added, in its order: a few events one after another,
-// more as atomic batches of at most MaxBatch messages. Each is refused
-// (ErrLostRace) unless the lock is still held. It returns what was stored. After
-// an error that is neither ErrLostRace nor ErrFull what was added may or may not
-// be stored: read what stands there and compare.
+// Flush publishes what was added, in its order: a few events one by one, more as
+// atomic batches of at most MaxBatch messages. Each is refused (ErrLostRace)
+// unless the lock is still held. It returns what was stored. After an error any
+// part of what was added may be stored, now or a little later: acquire the lock
+// again, which comes after all of it, then read what stands there and compare.
 func (w *Writer) Flush(ctx context.Context) (Published, error) {
 	msgs, types, size := w.batch, w.types, w.bytes
 	w.batch, w.types, w.bytes = nil, nil, 0
@@ -218,7 +220,7 @@ func (w *Writer) Flush(ctx context.Context) (Published, error) {
 		return nil, err
 	}
 	store := w.storeBatches
-	if len(msgs) <= maxPlain && distinct(msgs) && size <= maxBatchBytes {
+	if w.canStoreEach(msgs, size) {
 		store = w.storeEach
 	}
 	if err := store(ctx, msgs); err != nil {
@@ -226,6 +228,14 @@ func (w *Writer) Flush(ctx context.Context) (Published, error) {
 		return nil, fmt.Errorf("publishing %d events of share %s: %w", len(msgs), w.share.Sheet, err)
 	}
 	return types, nil
+}
+
+// canStoreEach tells whether messages may go one by one: a few of different
+// objects. A cluster refuses an expectation about a subject while another one
+// about the same subject is being replicated, so there they go as a batch, which
+// has one expectation for all.
+func (w *Writer) canStoreEach(msgs []*nats.Msg, size int) bool {
+	return len(msgs) == 1 || len(msgs) <= maxPlain && size <= maxBatchBytes && !w.stream.replicated() && distinct(msgs)
 }
 
 // distinct tells whether no subject comes twice, so that the order in which the
@@ -253,7 +263,7 @@ func (w *Writer) confirm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lock > w.lock {
+	if lock > w.lock || lock < w.lock && !w.stream.replicated() { // a copy may lag behind
 		w.confirmedAt = time.Time{}
 		return fmt.Errorf("publishing to share %s: %w: its last status is at %d, not at %d", w.share.Sheet, ErrLostRace, lock, w.lock)
 	}
@@ -277,13 +287,10 @@ func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
 			return err
 		}
 	}
-	for range msgs {
-		answer, err := nextMessage(ctx, sub)
-		if errors.Is(err, context.DeadlineExceeded) && w.stream.exhausted(ctx, msgs) {
-			return fmt.Errorf("%w: %w", ErrFull, err)
-		}
+	for _, m := range msgs { // the server answers in the order in which they were sent
+		answer, err := nextAnswer(ctx, sub, answerTime(m.Size()))
 		if err != nil {
-			return err
+			return w.stream.fullOr(ctx, err, msgs)
 		}
 		sequence, err := parseAck(answer)
 		if err != nil {
@@ -324,30 +331,75 @@ func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, err
 		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
 	}
 	batch[last].Header.Set("Nats-Batch-Commit", "1")
-	for _, m := range batch[:last] {
-		if err := s.nc.PublishMsg(m); err != nil {
-			return 0, err
-		}
+	if err := s.stage(ctx, batch[:last]); err != nil {
+		return 0, s.fullOr(ctx, err, batch)
 	}
 	sequence, err := s.request(ctx, batch[last])
-	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, batch) {
-		return 0, fmt.Errorf("%w: %w", ErrFull, err)
+	return sequence, s.fullOr(ctx, err, batch)
+}
+
+// stage sends the messages of a batch that come before its last one. The server
+// is asked after each maxAnswer bytes whether it has them: so each time-out is
+// that of a part, however slow the connection and however large the batch.
+func (s *Stream) stage(ctx context.Context, msgs []*nats.Msg) error {
+	unanswered := 0
+	for _, m := range msgs {
+		if unanswered += m.Size(); unanswered < maxAnswer {
+			if err := s.nc.PublishMsg(m); err != nil {
+				return err
+			}
+			continue
+		}
+		answer, err := s.ask(ctx, m, unanswered)
+		if err != nil {
+			return err
+		}
+		if len(answer.Data) > 0 { // else it has them
+			if _, err := parseAck(answer); err != nil {
+				return err
+			}
+		}
+		unanswered = 0
 	}
-	return sequence, err
+	return nil
 }
 
 // request sends one message and waits for the stream's acknowledgement.
 func (s *Stream) request(ctx context.Context, m *nats.Msg) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
-	defer cancel()
-	answer, err := s.nc.RequestMsgWithContext(ctx, m)
+	answer, err := s.ask(ctx, m, max(maxAnswer, m.Size()))
 	if err != nil {
 		return 0, err
 	}
 	return parseAck(answer)
 }
 
+// ask sends a message and waits for the answer, which comes after so many bytes
+// that were sent.
+func (s *Stream) ask(ctx context.Context, m *nats.Msg, size int) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime(size))
+	defer cancel()
+	return s.nc.RequestMsgWithContext(ctx, m)
+}
+
+// answerTime is how long the answer to so many bytes is waited for: a connection
+// may bring 4 Mbit/s.
+func answerTime(size int) time.Duration {
+	return 2*requestTimeout + time.Duration(size)*2*time.Microsecond
+}
+
+// fullOr says ErrFull of a time-out where the account is full: a server that
+// finds that out in the midst of a batch does not answer.
+func (s *Stream) fullOr(ctx context.Context, err error, msgs []*nats.Msg) error {
+	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, msgs) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
 func parseAck(answer *nats.Msg) (uint64, error) {
+	if answer.Header.Get("Status") == statusNoResponders && len(answer.Data) == 0 {
+		return 0, nats.ErrNoResponders
+	}
 	var ack struct {
 		Error    *jetstream.APIError `json:"error"`
 		Stream   string              `json:"stream"`
@@ -365,8 +417,7 @@ func parseAck(answer *nats.Msg) (uint64, error) {
 	return ack.Sequence, nil
 }
 
-// exhausted tells whether the account has no room for messages that the server
-// did not answer for: one that finds out in the midst of a batch says nothing.
+// exhausted tells whether the account has no room for the messages.
 func (s *Stream) exhausted(ctx context.Context, batch []*nats.Msg) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout/3)
 	defer cancel()
