@@ -16,11 +16,10 @@ type State struct {
 	// publishes under. It moves with every status, and only with those.
 	Lock      uint64
 	Status    *events.StatusData // nil: none
+	StatusAt  time.Time          // when the status was stored
 	Schema    *events.SchemaData // nil: none
 	SchemaSeq uint64
 	SchemaAt  time.Time // when the schema was published
-
-	statusAt time.Time // when the status was stored
 }
 
 // Loaded tells whether all that the share shows, as its schema in the stream
@@ -66,7 +65,7 @@ func (s *Stream) State(ctx context.Context, sh *events.Share, known *State) (*St
 		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
 	}
 	status := last[sh.SubjectStatus()]
-	if known != nil && known.Lock > 0 && status.sequence == known.Lock && status.stored.Equal(known.statusAt) {
+	if known != nil && known.Lock > 0 && status.sequence == known.Lock && status.stored.Equal(known.StatusAt) {
 		return known, nil
 	}
 	// A schema comes with a status of its own, in one batch. So who reads it after
@@ -128,7 +127,7 @@ func stateOf(sh *events.Share, msgs map[string]message) (*State, error) {
 		}
 	}
 	if m, ok := msgs[sh.SubjectStatus()]; ok {
-		st.Status, st.Lock, st.statusAt = &events.StatusData{}, m.sequence, m.stored
+		st.Status, st.Lock, st.StatusAt = &events.StatusData{}, m.sequence, m.stored
 		if err := decodeData(m, st.Status); err != nil {
 			return nil, err
 		}
