@@ -24,7 +24,7 @@ func (s *tailed) until(otherwise string, done func() bool) {
 	until(s.t, otherwise, done)
 }
 
-func until(t *testing.T, otherwise string, done func() bool) {
+func until(t testing.TB, otherwise string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
