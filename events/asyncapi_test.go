@@ -35,6 +35,11 @@ func contractShares() []events.Share {
 	return []events.Share{plan, orders}
 }
 
+func testShare(name string) *events.Share {
+	return &events.Share{Partner: "acme", Sheet: name, SheetID: 7, Region: "us", Revision: 1,
+		Fields: []events.Field{{Name: "v", ColumnID: 1, Type: "TEXT_NUMBER"}}, Kinds: []events.Kind{events.KindRow}}
+}
+
 func contractServers() []events.Server {
 	return []events.Server{
 		{Name: "nats", URL: "tls://nats.a.example:4222", Title: "NATS"},

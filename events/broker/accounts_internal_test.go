@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	eventstream "github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // documented are the permissions that the operators of another NATS are told to
@@ -68,24 +71,23 @@ func TestDocumentedPermissionsDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	s, err := events.OpenStream(ctx, nc, "acme", events.StreamOptions{})
+	s, err := eventstream.Open(ctx, nc, "acme", eventstream.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err = s.Reopen(ctx, events.StreamOptions{History: 5}); err != nil {
+	if s, err = s.Reopen(ctx, eventstream.Options{History: 5}); err != nil {
 		t.Fatal(err)
 	}
 	share := &events.Share{Partner: "acme", Sheet: "orders", SheetID: 7, Region: "us", Revision: 1}
 	w := s.NewWriter(share, 0)
-	for range 2 { // a batch
-		if err := w.PublishSchema(ctx, time.Now(), false); err != nil {
-			t.Fatal(err)
-		}
-	}
 	steps := map[string]func() error{
-		"publish":    func() error { return w.Flush(ctx) },
+		"begin": func() error {
+			return w.Begin(ctx, time.Now(), events.SchemaData{Revision: 1, Schema: share.Schema()}, events.StatusData{})
+		},
+		"acquire":    func() error { return w.Acquire(ctx, time.Now(), events.StatusData{}) },
+		"publish":    func() error { return publish(ctx, w, share) },
 		"try":        func() error { return s.Try(ctx) },
-		"state":      func() error { _, err := s.State(ctx, share); return err },
+		"state":      func() error { _, err := s.State(ctx, share, nil); return err },
 		"subjects":   func() error { _, err := s.Subjects(ctx, share.SubjectAll()); return err },
 		"first":      func() error { _, err := s.FirstSequence(ctx, share.SubjectAll()); return err },
 		"read":       func() error { return s.All(ctx, func(uint64, string, []byte) error { return nil }) },
@@ -93,11 +95,27 @@ func TestDocumentedPermissionsDo(t *testing.T) {
 		"tombstones": func() error { _, _, err := s.PurgeTombstones(ctx, time.Now(), 0, 10); return err },
 		"delete":     func() error { return s.Delete(ctx) },
 	}
-	for _, name := range []string{"publish", "try", "state", "subjects", "first", "read", "purge", "tombstones", "delete"} {
+	for _, name := range []string{"begin", "acquire", "publish", "try", "state", "subjects", "first", "read", "purge", "tombstones", "delete"} {
 		if err := steps[name](); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// publish publishes two objects, and more than those in a batch.
+func publish(ctx context.Context, w *eventstream.Writer, share *events.Share) error {
+	for _, n := range []int64{2, 20} {
+		for row := range n {
+			e, err := share.ObjectEvent(events.KindRow, row+1, "created", time.Now(), events.ObjectData{})
+			if err := errors.Join(err, w.Add(e)); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bridgeCreds are of a user with the permissions documented for the bridge.

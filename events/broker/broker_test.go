@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 func TestMain(m *testing.M) {
@@ -61,7 +61,7 @@ func newPartner(t *testing.T, b *broker.Broker, name string) *partner {
 	}
 	p := &partner{name: name, account: a}
 	p.open(t, b)
-	if _, err := events.OpenStream(t.Context(), p.bridge, name, events.StreamOptions{}); err != nil {
+	if _, err := stream.Open(t.Context(), p.bridge, name, stream.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -40,19 +40,20 @@ type message struct {
 
 // Last returns what the partner last saw of each of the subjects, which are
 // objects of the share, as the stream stood at sequence since or later. A
-// subject without a message is not in the answer. The share must have its
-// schema in the stream.
+// subject without a message is not in the answer. Since must be a lock of the
+// share or above one, or 0; without it a copy of the stream may answer that lags
+// behind.
 func (s *Stream) Last(ctx context.Context, sh *events.Share, subjects []string, since uint64) (map[string]*events.Seen, error) {
 	seen := make(map[string]*events.Seen, len(subjects))
 	for chunk := range slices.Chunk(subjects, maxSubjects) {
 		if len(chunk) > maxSingle || s.replicated() {
-			chunk = append(slices.Clip(chunk), sh.SubjectSchema()) // one that has a message, see lastOfMany
+			chunk = append(slices.Clip(chunk), sh.SubjectStatus()) // one that has a message, see lastOfMany
 		}
 		msgs, err := s.lastMessages(ctx, chunk, since)
 		if err != nil {
 			return nil, fmt.Errorf("reading what the partner last saw of share %s: %w", sh.Sheet, err)
 		}
-		delete(msgs, sh.SubjectSchema())
+		delete(msgs, sh.SubjectStatus())
 		for subject, m := range msgs {
 			if seen[subject], err = events.ParseSeen(m.data, m.sequence); err != nil {
 				return nil, err
@@ -202,7 +203,11 @@ func (s *Stream) directGet(ctx context.Context, request any, most int, take func
 // nextMessage waits for the next message of an answer. Each has a time-out of
 // its own: a slow connection may take long for many.
 func nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	return nextAnswer(ctx, sub, requestTimeout)
+}
+
+func nextAnswer(ctx context.Context, sub *nats.Subscription, within time.Duration) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return sub.NextMsgWithContext(ctx)
 }
@@ -212,7 +217,14 @@ func parseMessage(m *nats.Msg) message {
 	return message{subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), stored: stored, data: m.Data}
 }
 
+// statusNoResponders is the answer where nobody listens: the stream is gone, or
+// its server is.
+const statusNoResponders = "503"
+
 func answerError(m *nats.Msg) error {
+	if m.Header.Get("Status") == statusNoResponders {
+		return nats.ErrNoResponders
+	}
 	return fmt.Errorf("the server answered %s %s", m.Header.Get("Status"), m.Header.Get("Description"))
 }
 

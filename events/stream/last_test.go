@@ -71,8 +71,8 @@ func TestLastOfLostAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := answering(t, "$JS.API.DIRECT.GET."+StreamName, func() []*nats.Msg { return copies(tt.answers) })
-			found, err := s.last(t.Context(), []string{"a", "b", "c"}, tt.lock)
+			s := answering(t, "$JS.API.DIRECT.GET."+Name, func() []*nats.Msg { return copies(tt.answers) })
+			found, err := s.lastOfMany(t.Context(), []string{"a", "b", "c"}, tt.lock)
 			if !errors.Is(err, tt.err) {
 				t.Errorf("got %v, want %v", err, tt.err)
 			}
@@ -98,7 +98,7 @@ func copies(msgs []*nats.Msg) []*nats.Msg {
 // TestLagOfServerThatDoesNotAnswer waits for no answer for ever.
 func TestLagOfServerThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	s := answering(t, "$JS.API.CONSUMER.LIST."+StreamName, func() []*nats.Msg { return nil })
+	s := answering(t, "$JS.API.CONSUMER.LIST."+Name, func() []*nats.Msg { return nil })
 	if lag, err := s.lag(t.Context()); err == nil {
 		t.Errorf("got %d of a server that does not answer", lag)
 	}

@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // TestOvertakenWriterIsNotHeard: what a writer that stood still has to say is
@@ -24,25 +26,25 @@ func TestOvertakenWriterIsNotHeard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newTailed(t)
-			st, err := events.OpenStream(t.Context(), s.nc, "acme", events.StreamOptions{})
+			st, err := stream.Open(t.Context(), s.nc, "acme", stream.Options{})
 			must(t, err)
 			old, now := testShare("orders"), testShare("orders")
 			now.Revision = 2
-			begin(t, st, old)
-			state, err := st.State(t.Context(), old)
-			must(t, err)
-			still, other := st.NewWriter(old, state.Lock), st.NewWriter(now, state.Lock)
+			still := begin(t, st, old)
+			other := st.NewWriter(now, still.Lock())
 			live := s.subscribe("smartsheet.acme.>")
 
-			must(t, errors.Join(other.PublishSchema(t.Context(), time.Now(), true), other.Flush(t.Context())))
+			must(t, other.Begin(t.Context(), time.Now(), schema(now), events.StatusData{}))
 			live.want("smartsheet.acme.orders.schema")
+			live.want("smartsheet.acme.orders.status")
 			for row := range n {
-				must(t, still.Add(t.Context(), rowEvent(t, old, row+1)))
+				must(t, still.Add(rowEvent(t, old, row+1)))
 			}
-			if err := still.Flush(t.Context()); !errors.Is(err, events.ErrLostRace) {
-				t.Errorf("got %v, want %v", err, events.ErrLostRace)
+			still.Stand(time.Minute)
+			if _, err := still.Flush(t.Context()); !errors.Is(err, stream.ErrLostRace) {
+				t.Errorf("got %v, want %v", err, stream.ErrLostRace)
 			}
-			must(t, errors.Join(other.PublishStatus(t.Context(), time.Now(), events.StatusData{}), other.Flush(t.Context())))
+			must(t, other.Acquire(t.Context(), time.Now(), events.StatusData{}))
 			live.want("smartsheet.acme.orders.status") // over the same connection: in its order
 		})
 	}
@@ -52,25 +54,22 @@ func TestOvertakenWriterIsNotHeard(t *testing.T) {
 func TestMoreEventsThanABatch(t *testing.T) {
 	t.Parallel()
 	s, sh := newStream(t, "acme"), testShare("orders")
-	w := s.NewWriter(sh, 0)
-	var batches []int
-	w.After = func(b events.Batch) {
-		must(t, b.Err)
-		batches = append(batches, b.Types[events.SchemaChanged]+b.Types[events.RowCreated])
+	w := begin(t, s, sh)
+	const rows = 2*stream.MaxBatch + 200
+	for row := range int64(rows) {
+		must(t, w.Add(rowEvent(t, sh, row+1)))
 	}
-	must(t, w.PublishSchema(t.Context(), time.Now(), false))
-	var all []events.Event
-	for row := range int64(2*events.MaxBatch + 200) {
-		all = append(all, rowEvent(t, sh, row+1))
+	stored, err := w.Flush(t.Context())
+	must(t, err)
+	if diff := cmp.Diff(stream.Published{events.RowCreated: rows}, stored); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
 	}
-	must(t, w.Add(t.Context(), all...))
-	must(t, w.Flush(t.Context()))
-	if want := []int{1, events.MaxBatch, events.MaxBatch, 200}; !slices.Equal(batches, want) {
-		t.Errorf("got batches of %d, want %d", batches, want)
+	if got := batches(t, s); !slices.Equal(got, []int{2, stream.MaxBatch, stream.MaxBatch, 200}) {
+		t.Errorf("got batches of %d", got)
 	}
 	row := 0
 	must(t, s.All(t.Context(), func(_ uint64, subject string, _ []byte) error {
-		if subject != sh.SubjectSchema() {
+		if _, _, ok := events.ParseSubject(subject); ok {
 			row++
 			if !strings.HasSuffix(subject, ".row."+strconv.Itoa(row)) {
 				t.Errorf("got %s, want row %d", subject, row)
@@ -78,8 +77,8 @@ func TestMoreEventsThanABatch(t *testing.T) {
 		}
 		return nil
 	}))
-	if row != len(all) || w.Published != len(all)+1 {
-		t.Errorf("%d rows are stored and %d events counted, want %d and one more", row, w.Published, len(all))
+	if row != rows {
+		t.Errorf("%d rows are stored, want %d", row, rows)
 	}
 }
 
@@ -88,20 +87,20 @@ func TestMoreEventsThanABatch(t *testing.T) {
 func TestAnothersStream(t *testing.T) {
 	t.Parallel()
 	s := newTailed(t)
-	must(t, s.js.DeleteStream(t.Context(), events.StreamName))
-	_, err := s.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: events.StreamName, Subjects: []string{"theirs.>"}})
+	must(t, s.js.DeleteStream(t.Context(), stream.Name))
+	_, err := s.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream.Name, Subjects: []string{"theirs.>"}})
 	must(t, err)
 	blind := s.connect(func(c *jwt.UserClaims) { c.Pub.Deny.Add("$JS.API.STREAM.INFO.>") })
 	for name, nc := range map[string]*nats.Conn{"seen": s.nc, "not to be asked about": blind} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := events.OpenStream(t.Context(), nc, "acme", events.StreamOptions{})
-			if taken := errors.Is(err, events.ErrTaken); err == nil || taken != (name == "seen") {
+			_, err := stream.Open(t.Context(), nc, "acme", stream.Options{})
+			if taken := errors.Is(err, stream.ErrTaken); err == nil || taken != (name == "seen") {
 				t.Errorf("got %v", err)
 			}
-			stream, err := s.js.Stream(t.Context(), events.StreamName)
+			theirs, err := s.js.Stream(t.Context(), stream.Name)
 			must(t, err)
-			if got := stream.CachedInfo().Config.Subjects; !slices.Equal(got, []string{"theirs.>"}) {
+			if got := theirs.CachedInfo().Config.Subjects; !slices.Equal(got, []string{"theirs.>"}) {
 				t.Errorf("another's stream has now the subjects %q", got)
 			}
 		})
@@ -161,4 +160,32 @@ func (s subscription) want(subject string) {
 	if m.Subject != subject {
 		s.t.Errorf("got %s: %.200s, want %s", m.Subject, m.Data, subject)
 	}
+}
+
+// batches are the sizes of the atomic batches in the stream, one after another; 1
+// is a message by itself.
+func batches(t testing.TB, s *stream.Stream) []int {
+	t.Helper()
+	js, err := jetstream.New(s.Conn())
+	must(t, err)
+	last, err := s.LastSequence(t.Context())
+	must(t, err)
+	all, err := js.OrderedConsumer(t.Context(), stream.Name, jetstream.OrderedConsumerConfig{})
+	must(t, err)
+	messages, err := all.Messages()
+	must(t, err)
+	defer messages.Stop()
+	var sizes []int
+	for before, sequence := "", uint64(0); sequence < last; {
+		m, err := messages.Next(jetstream.NextContext(t.Context()))
+		must(t, err)
+		if id := m.Headers().Get("Nats-Batch-Id"); id == "" || id != before {
+			sizes, before = append(sizes, 0), id
+		}
+		sizes[len(sizes)-1]++
+		meta, err := m.Metadata()
+		must(t, err)
+		sequence = meta.Sequence.Stream
+	}
+	return sizes
 }

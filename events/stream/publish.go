@@ -2,7 +2,6 @@ package stream
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,9 +34,11 @@ const (
 var (
 	// ErrLostRace says that somebody else published to the share since its state
 	// was read: another process is at work, or the share has another definition.
+	// What this writer stored before that is right where it stands.
 	ErrLostRace = errors.New("somebody else published to the share")
-	// ErrFull says that the partner's stream takes no more. Nothing was published,
-	// unless the account alone is limited: then a part may have been.
+	// ErrFull says that the partner's stream takes no more. A part may have been
+	// stored: whole batches, some of a few events, or any part of a batch where
+	// the account alone is limited.
 	ErrFull = errors.New("the partner's stream is full")
 	// ErrTooLarge says that an event is larger than the server takes, even
 	// without its old values.
@@ -116,7 +117,7 @@ func (w *Writer) Begin(ctx context.Context, at time.Time, schema events.SchemaDa
 	if err != nil {
 		return err
 	}
-	return w.acquired(w.stream.storeBatch(ctx, []*nats.Msg{first, second}))
+	return w.acquired(w.storeBatch(ctx, []*nats.Msg{first, second}))
 }
 
 func (w *Writer) acquired(sequence uint64, err error) error {
@@ -216,10 +217,11 @@ func encoded(e events.Event) ([]byte, error) {
 type Published map[string]int
 
 // Flush publishes what was added, in its order, and then the status: a few
-// messages one after another, more as atomic batches of at most MaxBatch. All of
-// it is refused (ErrLostRace) unless the lock is still held. It returns how many
-// events were stored. After an error that is neither ErrLostRace nor ErrFull what
-// was added may or may not be stored: read what stands there and compare.
+// messages one by one, more as atomic batches of at most MaxBatch. All of it is
+// refused (ErrLostRace) unless the lock is still held. It returns how many events
+// were stored. After an error any part of what was added may be stored, now or a
+// little later: acquire the lock again, which comes after all of it, then read
+// what stands there and compare.
 func (w *Writer) Flush(ctx context.Context, at time.Time, status events.StatusData) (Published, error) {
 	msgs, types := w.batch, w.types
 	w.Discard()
@@ -231,7 +233,7 @@ func (w *Writer) Flush(ctx context.Context, at time.Time, status events.StatusDa
 		return nil, err
 	}
 	store := w.storeBatches
-	if len(msgs) <= maxPlain && distinct(msgs) {
+	if w.canStoreEach(msgs) {
 		store = w.storeEach
 	}
 	if err := store(ctx, append(msgs, last)); err != nil {
@@ -239,6 +241,14 @@ func (w *Writer) Flush(ctx context.Context, at time.Time, status events.StatusDa
 		return nil, fmt.Errorf("publishing %d events of share %s: %w", len(msgs), w.share.Sheet, err)
 	}
 	return types, nil
+}
+
+// canStoreEach tells whether messages may go one by one: a few of different
+// objects. A cluster refuses an expectation about a subject while another one
+// about the same subject is being replicated, so there they go as a batch, which
+// has one expectation for all.
+func (w *Writer) canStoreEach(events []*nats.Msg) bool {
+	return len(events) == 0 || len(events) <= maxPlain && !w.stream.replicated() && distinct(events)
 }
 
 // distinct tells whether no subject comes twice, so that the order in which the
@@ -266,7 +276,7 @@ func (w *Writer) confirm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lock > w.lock {
+	if lock > w.lock || lock < w.lock && !w.stream.replicated() { // a copy may lag behind
 		w.confirmedAt = time.Time{}
 		return fmt.Errorf("publishing to share %s: %w: its last status is at %d, not at %d", w.share.Sheet, ErrLostRace, lock, w.lock)
 	}
@@ -294,13 +304,15 @@ func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
 	}
 	var failed error
 	highest := uint64(0)
-	for range msgs {
-		answer, err := nextMessage(ctx, sub)
+	for _, m := range msgs { // the server answers in the order in which they were sent
+		answer, err := nextAnswer(ctx, sub, answerTime(m.Size()))
 		if err != nil {
-			return w.stream.unanswered(ctx, msgs, err)
+			return w.stream.fullOr(ctx, err, msgs)
 		}
 		sequence, err := parseAck(answer)
-		highest, failed = max(highest, sequence), cmp.Or(failed, err)
+		if highest = max(highest, sequence); failed == nil {
+			failed = err
+		}
 	}
 	if failed != nil {
 		return failed
@@ -317,10 +329,7 @@ func (w *Writer) storeBatches(ctx context.Context, msgs []*nats.Msg) error {
 			size += msgs[n].Size()
 			n++
 		}
-		if n < len(msgs) || n > 1 {
-			w.expectLock(msgs[0]) // the last one is the status, with its own expectation
-		}
-		sequence, err := w.stream.storeBatch(ctx, msgs[:n])
+		sequence, err := w.storeBatch(ctx, msgs[:n])
 		if err != nil {
 			return err
 		}
@@ -328,6 +337,19 @@ func (w *Writer) storeBatches(ctx context.Context, msgs []*nats.Msg) error {
 	}
 	w.lock = w.last
 	return nil
+}
+
+// storeBatch stores messages under the lock, all or none. Its first one expects the
+// lock for all of them: within a batch there may be one expectation of a subject.
+func (w *Writer) storeBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
+	last := msgs[len(msgs)-1]
+	if len(msgs) > 1 {
+		last.Header.Del(jetstream.ExpectedLastSubjSeqHeader)
+	}
+	if msgs[0].Subject != w.share.SubjectStatus() {
+		w.expectLock(msgs[0])
+	}
+	return w.stream.storeBatch(ctx, msgs)
 }
 
 // storeBatch stores messages as one atomic batch, all or none, and returns the
@@ -343,36 +365,75 @@ func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, err
 		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
 	}
 	batch[last].Header.Set("Nats-Batch-Commit", "1")
-	for _, m := range batch[:last] {
-		if err := s.nc.PublishMsg(m); err != nil {
-			return 0, err
-		}
+	if err := s.stage(ctx, batch[:last]); err != nil {
+		return 0, s.fullOr(ctx, err, batch)
 	}
 	sequence, err := s.request(ctx, batch[last])
-	return sequence, s.unanswered(ctx, batch, err)
+	return sequence, s.fullOr(ctx, err, batch)
 }
 
-// unanswered is the error of messages that the server did not answer for: ErrFull
-// where the account has no room for them, else the error as it is.
-func (s *Stream) unanswered(ctx context.Context, msgs []*nats.Msg, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, msgs) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
+// stage sends the messages of a batch that come before its last one. The server
+// is asked after each maxAnswer bytes whether it has them: so each time-out is
+// that of a part, however slow the connection and however large the batch.
+func (s *Stream) stage(ctx context.Context, msgs []*nats.Msg) error {
+	unanswered := 0
+	for _, m := range msgs {
+		if unanswered += m.Size(); unanswered < maxAnswer {
+			if err := s.nc.PublishMsg(m); err != nil {
+				return err
+			}
+			continue
+		}
+		answer, err := s.ask(ctx, m, unanswered)
+		if err != nil {
+			return err
+		}
+		if len(answer.Data) > 0 { // else it has them
+			if _, err := parseAck(answer); err != nil {
+				return err
+			}
+		}
+		unanswered = 0
 	}
-	return err
+	return nil
 }
 
 // request sends one message and waits for the stream's acknowledgement.
 func (s *Stream) request(ctx context.Context, m *nats.Msg) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
-	defer cancel()
-	answer, err := s.nc.RequestMsgWithContext(ctx, m)
+	answer, err := s.ask(ctx, m, max(maxAnswer, m.Size()))
 	if err != nil {
 		return 0, err
 	}
 	return parseAck(answer)
 }
 
+// ask sends a message and waits for the answer, which comes after so many bytes
+// that were sent.
+func (s *Stream) ask(ctx context.Context, m *nats.Msg, size int) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime(size))
+	defer cancel()
+	return s.nc.RequestMsgWithContext(ctx, m)
+}
+
+// answerTime is how long the answer to so many bytes is waited for: a connection
+// may bring 4 Mbit/s.
+func answerTime(size int) time.Duration {
+	return 2*requestTimeout + time.Duration(size)*2*time.Microsecond
+}
+
+// fullOr says ErrFull of a time-out where the account is full: a server that
+// finds that out in the midst of a batch does not answer.
+func (s *Stream) fullOr(ctx context.Context, err error, msgs []*nats.Msg) error {
+	if errors.Is(err, context.DeadlineExceeded) && s.exhausted(ctx, msgs) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
 func parseAck(answer *nats.Msg) (uint64, error) {
+	if answer.Header.Get("Status") == statusNoResponders && len(answer.Data) == 0 {
+		return 0, nats.ErrNoResponders
+	}
 	var ack struct {
 		Error    *jetstream.APIError `json:"error"`
 		Stream   string              `json:"stream"`
@@ -390,8 +451,7 @@ func parseAck(answer *nats.Msg) (uint64, error) {
 	return ack.Sequence, nil
 }
 
-// exhausted tells whether the account has no room for messages that the server
-// did not answer for: one that finds out in the midst of a batch says nothing.
+// exhausted tells whether the account has no room for the messages.
 func (s *Stream) exhausted(ctx context.Context, batch []*nats.Msg) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout/3)
 	defer cancel()

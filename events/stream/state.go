@@ -16,6 +16,7 @@ type State struct {
 	// publishes under. It moves with every status, and only with those.
 	Lock      uint64
 	Status    *events.StatusData // nil: none
+	StatusAt  time.Time          // when the status was stored
 	Schema    *events.SchemaData // nil: none
 	SchemaSeq uint64
 	SchemaAt  time.Time // when the schema was published
@@ -56,23 +57,27 @@ func (st *State) At(revision int64, at time.Time) (state events.State, reason st
 // State reads how the share stands. Known is what was read before, nil for
 // nothing: where no status came since, it is returned as it is, which costs one
 // small request. A copy of the stream that lags behind may answer: what is
-// published under a lock that is too old is refused.
+// published under a lock that is too old is refused. ErrLag says that copies did
+// not agree.
 func (s *Stream) State(ctx context.Context, sh *events.Share, known *State) (*State, error) {
 	last, err := s.lastMessages(ctx, []string{sh.SubjectStatus()}, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
 	}
-	if known != nil && known.Lock > 0 && last[sh.SubjectStatus()].sequence == known.Lock {
+	status := last[sh.SubjectStatus()]
+	if known != nil && known.Lock > 0 && status.sequence == known.Lock && status.stored.Equal(known.StatusAt) {
 		return known, nil
 	}
-	// The schema is read after the status, whose lock protects it: a schema comes
-	// with a status of its own.
-	schema, err := s.lastMessages(ctx, []string{sh.SubjectSchema()}, 0)
-	if err != nil {
+	// A schema comes with a status of its own, in one batch. So who reads it after
+	// the status, and from a copy that has come as far, does not get one that is
+	// older than the lock.
+	if last, err = s.lastMessages(ctx, []string{sh.SubjectSchema(), sh.SubjectStatus()}, status.sequence); err != nil {
 		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
 	}
-	if m, ok := schema[sh.SubjectSchema()]; ok {
-		last[m.subject] = m
+	if status.sequence > 0 { // the older one: a status between the two requests has the lock
+		last[sh.SubjectStatus()] = status
+	} else {
+		delete(last, sh.SubjectStatus())
 	}
 	return stateOf(sh, last)
 }
@@ -122,7 +127,7 @@ func stateOf(sh *events.Share, msgs map[string]message) (*State, error) {
 		}
 	}
 	if m, ok := msgs[sh.SubjectStatus()]; ok {
-		st.Status, st.Lock = &events.StatusData{}, m.sequence
+		st.Status, st.Lock, st.StatusAt = &events.StatusData{}, m.sequence, m.stored
 		if err := decodeData(m, st.Status); err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 func TestHowAShareStands(t *testing.T) {
@@ -20,31 +21,31 @@ func TestHowAShareStands(t *testing.T) {
 		To     *events.CompleteTo
 	}
 	for name, tc := range map[string]struct {
-		state    *events.ShareState
+		state    *stream.State
 		revision int64
 		want     stands
 	}{
-		"nothing there": {&events.ShareState{}, 1, stands{"loading", "nothing was published yet", nil}},
+		"nothing there": {&stream.State{}, 1, stands{"loading", "nothing was published yet", nil}},
 		"no state":      {nil, 1, stands{"loading", "nothing was published yet", nil}},
-		"no status yet": {&events.ShareState{Schema: schema, SchemaSeq: 1}, 2, stands{"loading", "nothing was published yet", nil}},
+		"no status yet": {&stream.State{Schema: schema, SchemaSeq: 1}, 2, stands{"loading", "nothing was published yet", nil}},
 		"live": {
-			&events.ShareState{Schema: schema, SchemaSeq: 1, StatusSeq: 2, Status: &events.StatusData{State: "live", CompleteTo: to, NextBefore: &after}},
+			&stream.State{Schema: schema, SchemaSeq: 1, Lock: 2, Status: &events.StatusData{State: "live", CompleteTo: to, NextBefore: &after}},
 			2, stands{"live", "", to},
 		},
 		"suspended": {
-			&events.ShareState{Schema: schema, SchemaSeq: 1, StatusSeq: 2, Status: &events.StatusData{State: "suspended", Reason: "refused", CompleteTo: to, NextBefore: &after}},
+			&stream.State{Schema: schema, SchemaSeq: 1, Lock: 2, Status: &events.StatusData{State: "suspended", Reason: "refused", CompleteTo: to, NextBefore: &after}},
 			2, stands{"suspended", "refused", to},
 		},
 		"not renewed": {
-			&events.ShareState{Schema: schema, SchemaSeq: 1, StatusSeq: 2, Status: &events.StatusData{State: "live", CompleteTo: to, NextBefore: &before}},
+			&stream.State{Schema: schema, SchemaSeq: 1, Lock: 2, Status: &events.StatusData{State: "live", CompleteTo: to, NextBefore: &before}},
 			2, stands{"stale", "the status was not renewed in time; it was live", to},
 		},
 		"changed since": {
-			&events.ShareState{Schema: schema, SchemaSeq: 1, StatusSeq: 2, Status: &events.StatusData{State: "live", CompleteTo: to, NextBefore: &after}},
+			&stream.State{Schema: schema, SchemaSeq: 1, Lock: 2, Status: &events.StatusData{State: "live", CompleteTo: to, NextBefore: &after}},
 			3, stands{"loading", "the change was not published yet", nil},
 		},
 		"an earlier share of that name": {
-			&events.ShareState{Schema: schema, SchemaSeq: 1, StatusSeq: 2, Status: &events.StatusData{State: "ended", Reason: "the share was ended"}},
+			&stream.State{Schema: schema, SchemaSeq: 1, Lock: 2, Status: &events.StatusData{State: "ended", Reason: "the share was ended"}},
 			1, stands{"loading", "nothing was published yet", nil},
 		},
 	} {

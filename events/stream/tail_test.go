@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // tailed is a server with one partner, which can be stopped and started.
@@ -64,7 +64,7 @@ func (s *tailed) start() {
 
 func (s *tailed) openStream() {
 	s.t.Helper()
-	if _, err := events.OpenStream(s.t.Context(), s.nc, "acme", events.StreamOptions{}); err != nil {
+	if _, err := stream.Open(s.t.Context(), s.nc, "acme", stream.Options{}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -103,7 +103,7 @@ type reader struct {
 }
 
 // read starts a tail, which ends with the test.
-func (s *tailed) read(o events.TailOptions) *reader {
+func (s *tailed) read(o stream.TailOptions) *reader {
 	s.t.Helper()
 	if o.Creds == "" {
 		o.Creds, _ = s.creds()
@@ -112,7 +112,7 @@ func (s *tailed) read(o events.TailOptions) *reader {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	r := &reader{t: s.t, got: make(chan string, 1000), done: make(chan error, 1), stop: cancel}
 	go func() {
-		r.done <- events.Tail(ctx, o, func(m events.Message) error {
+		r.done <- stream.Tail(ctx, o, func(m stream.Message) error {
 			r.got <- strings.TrimPrefix(m.Subject, "smartsheet.acme.") + " " + string(m.Data)
 			return nil
 		})
@@ -151,14 +151,14 @@ func TestTailBegins(t *testing.T) {
 	s.publish("orders.row.1", "c")
 	s.publish("plan.row.1", "d")
 	for name, test := range map[string]struct {
-		options events.TailOptions
+		options stream.TailOptions
 		want    []string
 	}{
-		"default":         {events.TailOptions{}, []string{"orders.row.2 b", "orders.row.1 c", "plan.row.1 d"}},
-		"last":            {events.TailOptions{From: events.FromLastPerSubject}, []string{"orders.row.2 b", "orders.row.1 c", "plan.row.1 d"}},
-		"all":             {events.TailOptions{From: events.FromAll}, []string{"orders.row.1 a", "orders.row.2 b", "orders.row.1 c", "plan.row.1 d"}},
-		"filter":          {events.TailOptions{From: events.FromAll, Subject: "orders.row.1"}, []string{"orders.row.1 a", "orders.row.1 c"}},
-		"complete filter": {events.TailOptions{From: events.FromAll, Subject: "smartsheet.acme.*.row.1"}, []string{"orders.row.1 a", "orders.row.1 c", "plan.row.1 d"}},
+		"default":         {stream.TailOptions{}, []string{"orders.row.2 b", "orders.row.1 c", "plan.row.1 d"}},
+		"last":            {stream.TailOptions{From: stream.FromLastPerSubject}, []string{"orders.row.2 b", "orders.row.1 c", "plan.row.1 d"}},
+		"all":             {stream.TailOptions{From: stream.FromAll}, []string{"orders.row.1 a", "orders.row.2 b", "orders.row.1 c", "plan.row.1 d"}},
+		"filter":          {stream.TailOptions{From: stream.FromAll, Subject: "orders.row.1"}, []string{"orders.row.1 a", "orders.row.1 c"}},
+		"complete filter": {stream.TailOptions{From: stream.FromAll, Subject: "smartsheet.acme.*.row.1"}, []string{"orders.row.1 a", "orders.row.1 c", "plan.row.1 d"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := s.read(test.options)
@@ -176,12 +176,12 @@ func TestTailBegins(t *testing.T) {
 // What is published while the server, the reader's connection or both are gone
 // comes later, once and in order.
 func TestTailGoesOn(t *testing.T) {
-	for _, from := range []string{events.FromLastPerSubject, events.FromAll, events.FromNew} {
+	for _, from := range []string{stream.FromLastPerSubject, stream.FromAll, stream.FromNew} {
 		t.Run(from, func(t *testing.T) {
 			s := newTailed(t)
 			s.publish("orders.row.0", "first")
-			r := s.read(events.TailOptions{From: from})
-			if from == events.FromNew {
+			r := s.read(stream.TailOptions{From: from})
+			if from == stream.FromNew {
 				s.published(r)
 			} else {
 				r.want("orders.row.0 first")
@@ -226,7 +226,7 @@ func (s *tailed) published(r *reader) {
 func TestTailEndsWithoutServer(t *testing.T) {
 	s := newTailed(t)
 	s.publish("orders.row.1", "a")
-	r := s.read(events.TailOptions{})
+	r := s.read(stream.TailOptions{})
 	r.want("orders.row.1 a")
 	s.stop()
 	if err := r.end(); err != nil {
@@ -239,9 +239,9 @@ func TestTailOfStreamMadeAnew(t *testing.T) {
 	for n := range 5 {
 		s.publish("orders.row.1", fmt.Sprint(n))
 	}
-	r := s.read(events.TailOptions{})
+	r := s.read(stream.TailOptions{})
 	r.want("orders.row.1 4")
-	if err := s.js.DeleteStream(t.Context(), events.StreamName); err != nil {
+	if err := s.js.DeleteStream(t.Context(), stream.Name); err != nil {
 		t.Fatal(err)
 	}
 	s.openStream()
@@ -254,17 +254,17 @@ func TestTailRefused(t *testing.T) {
 	s := newTailed(t)
 	s.publish("orders.row.1", "a")
 	creds, user := s.creds()
-	r := s.read(events.TailOptions{Creds: creds})
+	r := s.read(stream.TailOptions{Creds: creds})
 	r.want("orders.row.1 a")
 	s.account.Revocations = map[string]bool{user: true}
 	if err := s.broker.PutAccount(t.Context(), "acme", s.account); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-r.done; !errors.Is(err, events.ErrRefused) {
-		t.Errorf("revoked: got %v, want %v", err, events.ErrRefused)
+	if err := <-r.done; !errors.Is(err, stream.ErrRefused) {
+		t.Errorf("revoked: got %v, want %v", err, stream.ErrRefused)
 	}
-	if err := <-s.read(events.TailOptions{Creds: creds}).done; !errors.Is(err, events.ErrRefused) {
-		t.Errorf("again: got %v, want %v", err, events.ErrRefused)
+	if err := <-s.read(stream.TailOptions{Creds: creds}).done; !errors.Is(err, stream.ErrRefused) {
+		t.Errorf("again: got %v, want %v", err, stream.ErrRefused)
 	}
 }
 
@@ -278,17 +278,17 @@ func TestTailErrors(t *testing.T) {
 	stop := errors.New("enough")
 	s.publish("orders.row.1", "a")
 	for name, test := range map[string]struct {
-		options events.TailOptions
+		options stream.TailOptions
 		want    string
 	}{
-		"no credentials":       {events.TailOptions{URL: s.broker.URL(), Creds: "no secret of mine"}, "want the text of a NATS .creds file"},
-		"foreign credentials":  {events.TailOptions{URL: s.broker.URL(), Creds: foreign}, events.ErrRefused.Error()},
-		"nobody there":         {events.TailOptions{URL: url, Creds: creds}, "connecting to " + url + ": nobody answers there"},
-		"nowhere to begin":     {events.TailOptions{URL: s.broker.URL(), Creds: creds, From: "yesterday"}, `"yesterday"`},
-		"the function refuses": {events.TailOptions{URL: s.broker.URL(), Creds: creds}, "enough"},
+		"no credentials":       {stream.TailOptions{URL: s.broker.URL(), Creds: "no secret of mine"}, "want the text of a NATS .creds file"},
+		"foreign credentials":  {stream.TailOptions{URL: s.broker.URL(), Creds: foreign}, stream.ErrRefused.Error()},
+		"nobody there":         {stream.TailOptions{URL: url, Creds: creds}, "connecting to " + url + ": nobody answers there"},
+		"nowhere to begin":     {stream.TailOptions{URL: s.broker.URL(), Creds: creds, From: "yesterday"}, `"yesterday"`},
+		"the function refuses": {stream.TailOptions{URL: s.broker.URL(), Creds: creds}, "enough"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := events.Tail(t.Context(), test.options, func(events.Message) error { return stop })
+			err := stream.Tail(t.Context(), test.options, func(stream.Message) error { return stop })
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -304,7 +304,7 @@ func TestTailUntilContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	creds, _ := s.creds()
-	err := events.Tail(ctx, events.TailOptions{URL: s.broker.URL(), Creds: creds}, func(events.Message) error { return nil })
+	err := stream.Tail(ctx, stream.TailOptions{URL: s.broker.URL(), Creds: creds}, func(stream.Message) error { return nil })
 	if diff := cmp.Diff(nil, err); diff != "" {
 		t.Error(diff)
 	}

@@ -7,15 +7,15 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // reading returns when somebody reads the stream.
 func (s *tailed) reading() {
 	s.t.Helper()
 	s.until("nobody reads the stream", func() bool {
-		stream, err := s.js.Stream(s.t.Context(), events.StreamName)
-		return err == nil && stream.CachedInfo().State.Consumers > 0
+		there, err := s.js.Stream(s.t.Context(), stream.Name)
+		return err == nil && there.CachedInfo().State.Consumers > 0
 	})
 }
 
@@ -24,7 +24,7 @@ func (s *tailed) until(otherwise string, done func() bool) {
 	until(s.t, otherwise, done)
 }
 
-func until(t *testing.T, otherwise string, done func() bool) {
+func until(t testing.TB, otherwise string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -43,17 +43,17 @@ func until(t *testing.T, otherwise string, done func() bool) {
 // when the server is away before the first of it.
 func TestTailOfEmptyStream(t *testing.T) {
 	t.Parallel()
-	for _, from := range []string{events.FromLastPerSubject, events.FromAll, events.FromNew} {
+	for _, from := range []string{stream.FromLastPerSubject, stream.FromAll, stream.FromNew} {
 		for name, anew := range map[string]bool{"empty": false, "made anew": true} {
 			t.Run(from+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := newTailed(t)
-				r := s.read(events.TailOptions{From: from, Subject: "orders.>"})
+				r := s.read(stream.TailOptions{From: from, Subject: "orders.>"})
 				s.reading()
 				if anew {
 					s.publish("orders.row.1", "before")
 					r.want("orders.row.1 before")
-					if err := s.js.DeleteStream(t.Context(), events.StreamName); err != nil {
+					if err := s.js.DeleteStream(t.Context(), stream.Name); err != nil {
 						t.Fatal(err)
 					}
 					s.openStream()
@@ -90,7 +90,7 @@ func TestTailLeavesNoConnection(t *testing.T) {
 	s := newTailed(t)
 	creds, _ := s.creds()
 	ctx := ended{context.WithoutCancel(t.Context())}
-	if err := events.Tail(ctx, events.TailOptions{URL: srv.ClientURL(), Creds: creds}, nil); err != nil {
+	if err := stream.Tail(ctx, stream.TailOptions{URL: srv.ClientURL(), Creds: creds}, nil); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 	until(t, "the connection is still there", func() bool { return srv.NumClients() == 0 })

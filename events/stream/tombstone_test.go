@@ -10,12 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // journal writes states of rows into a share.
 type journal struct {
 	t      testing.TB
-	stream *events.Stream
+	stream *stream.Stream
 	share  *events.Share
 	rows   *sheet
 }
