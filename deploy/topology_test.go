@@ -24,8 +24,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -285,7 +285,7 @@ type mirror struct {
 	broken []string
 }
 
-func (m *mirror) take(message events.Message) error {
+func (m *mirror) take(message stream.Message) error {
 	if !strings.Contains(message.Subject, ".row.") {
 		return nil
 	}
@@ -337,7 +337,7 @@ func TestTopology(t *testing.T) {
 	reading, stopReading := context.WithCancel(t.Context())
 	read := make(chan error, 1)
 	go func() {
-		read <- events.Tail(reading, events.TailOptions{URL: p.urls(), Creds: p.reader, From: events.FromAll}, m.take)
+		read <- stream.Tail(reading, stream.TailOptions{URL: p.urls(), Creds: p.reader, From: stream.FromAll}, m.take)
 	}()
 	eventually(t, "the first load", func() error { return m.equals(p) })
 	stopEditing := p.edit()

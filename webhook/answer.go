@@ -96,7 +96,7 @@ func (rc *Receiver) tell(ctx context.Context, out outcome, took time.Duration, e
 	} else if status >= 400 {
 		level = slog.LevelWarn
 	}
-	attrs := append(traceAttr(ctx), slog.Int("status", status), slog.String("registration", out.registration),
+	attrs := append(TraceAttr(ctx), slog.Int("status", status), slog.String("registration", out.registration),
 		slog.String("kind", out.kind), slog.Int("events", out.events), slog.Int("bytes", out.bytes), slog.Duration("took", took))
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))

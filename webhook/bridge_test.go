@@ -12,6 +12,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
@@ -44,7 +45,7 @@ type bridge struct {
 	stopRelay context.CancelFunc
 	relaying  sync.WaitGroup
 
-	readers map[string]*events.Stream // of partners
+	readers map[string]*stream.Stream // of partners
 	closing []func()
 
 	mu     sync.Mutex
@@ -101,7 +102,7 @@ func (b *bridge) start() {
 	t, o := b.t, b.opts
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	b.stopParts, b.readers, b.closing = cancel, map[string]*events.Stream{}, nil
+	b.stopParts, b.readers, b.closing = cancel, map[string]*stream.Stream{}, nil
 	log := slog.New(o.log)
 	var err error
 	b.broker, err = broker.Start(ctx, broker.Options{Dir: o.dir, Master: o.master, Listen: "127.0.0.1:0", MaxStore: 64 << 30})

@@ -130,9 +130,9 @@ func signed(reg *registry.Registration, body []byte, signature string) bool {
 func (rc *Receiver) store(ctx context.Context, h *inbox.Hint) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	ctx, span := tracerOr(rc.Tracer).Start(ctx, "store hint", trace.WithSpanKind(trace.SpanKindProducer))
+	ctx, span := TracerOr(rc.Tracer).Start(ctx, "store hint", trace.WithSpanKind(trace.SpanKindProducer))
 	err := rc.Inbox.Put(ctx, h)
-	endSpan(span, err)
+	EndSpan(span, err)
 	if err != nil {
 		return &refusal{http.StatusServiceUnavailable, "cannot be stored now", err}
 	}

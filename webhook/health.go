@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -94,9 +95,9 @@ func (p *Partners) retry(ctx context.Context, partner *registry.Partner, ps *par
 	h.lock.Unlock()
 	if meant { // else it was forgotten meanwhile
 		h.setStale() // the stream itself may be gone
-		stream, err := p.stream(ctx, partner, ps, from)
+		st, err := p.stream(ctx, partner, ps, from)
 		if err == nil {
-			_, err = stream.LastSequence(ctx)
+			_, err = st.LastSequence(ctx)
 		}
 		if h.found(from, err) {
 			p.tell()
@@ -139,9 +140,9 @@ type shareTrouble struct {
 	at     time.Time
 }
 
-// note keeps how a share's part of a pass ended, nil for well, and tells whether
-// it was in trouble before.
-func (p *Partners) note(s *registry.Share, err error) (before bool) {
+// RecordResult keeps how a share's part of a pass ended, nil for well, and tells
+// whether it was in trouble before.
+func (p *Partners) RecordResult(s *registry.Share, err error) (before bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := s.Partner + "/" + s.Sheet
@@ -153,7 +154,7 @@ func (p *Partners) note(s *registry.Share, err error) (before bool) {
 		return before
 	}
 	t := shareTrouble{at: time.Now(), reason: "it cannot be published to: " + err.Error()}
-	if errors.Is(err, events.ErrFull) {
+	if errors.Is(err, stream.ErrFull) {
 		t.full, t.reason = true, "the partner's stream is full: nothing more is published to it"
 	}
 	if p.troubles == nil {

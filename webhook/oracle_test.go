@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -116,7 +117,7 @@ func (c *chains) conforms(m published, share string) {
 	case !ok || m.Data.Sheet.Name == "" || m.Data.Sheet.ID == 0:
 		c.fail(m, "is about nothing that we know")
 		return
-	case !hasSchema && c.count[share+".schema"] < events.History:
+	case !hasSchema && c.count[share+".schema"] < stream.History:
 		c.fail(m, "stands before the share's first schema")
 		return
 	case m.Data.After == nil || !hasSchema && kind == events.KindRow:
@@ -168,7 +169,7 @@ func (c *chains) follows(m published, share string) {
 		c.fail(m, "has neither before nor after")
 	}
 	if !hasBefore {
-		if d.Before != nil && c.count[m.Subject] < events.History {
+		if d.Before != nil && c.count[m.Subject] < stream.History {
 			c.fail(m, "has a before, and nothing stands before it")
 		}
 		return

@@ -139,9 +139,9 @@ func blocked(code int) bool {
 	return code >= 1269 && code <= 1275
 }
 
-// suspension says to partners why nothing is read in the owner's name. It names
+// Suspension says to partners why nothing is read in the owner's name. It names
 // no person.
-func suspension(o *registry.Owner) string {
+func Suspension(o *registry.Owner) string {
 	switch {
 	case o == nil:
 		return "there is nobody in whose name the sheet could be read"

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -44,10 +44,11 @@ type Partners struct {
 // partnerStream is one partner's stream, opened when it is first needed.
 type partnerStream struct {
 	health
+	epoch knownEpoch
 
 	mu     sync.Mutex // held while it is opened
 	from   string     // what the connection was made from
-	stream *events.Stream
+	stream *stream.Stream
 	close  func()
 
 	sweeping sync.Mutex // over what is below
@@ -58,7 +59,7 @@ type partnerStream struct {
 // Stream returns the partner's stream. A partner that cannot be reached costs
 // its own callers a few seconds once, and nobody else; until it is back they are
 // told ErrResting at once.
-func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*events.Stream, error) {
+func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*stream.Stream, error) {
 	ps := p.slot(partner.Name)
 	from := partner.Account.ID() + partner.External.ID()
 	if err := p.resting(ctx, partner, ps, from); err != nil {
@@ -69,17 +70,17 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*even
 	if err := p.resting(ctx, partner, ps, from); err != nil { // it failed for another
 		return nil, err
 	}
-	stream, err := p.stream(ctx, partner, ps, from)
+	st, err := p.stream(ctx, partner, ps, from)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) { // who asked hung up, which tells nothing of the partner
 		return nil, err
 	}
 	if ps.health.found(from, err) {
 		p.tell()
 	}
-	return stream, err
+	return st, err
 }
 
-func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) (*events.Stream, error) {
+func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) (*stream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if ps.stream != nil && ps.from == from {
@@ -89,21 +90,21 @@ func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *pa
 		if !ps.health.takeStale() && ps.stream.Options() == p.streamOptions(partner) {
 			return ps.stream, nil
 		}
-		stream, err := ps.stream.Reopen(ctx, p.streamOptions(partner))
+		st, err := ps.stream.Reopen(ctx, p.streamOptions(partner))
 		if err != nil {
 			ps.health.setStale()
 			return nil, err
 		}
-		ps.stream = stream
-		return stream, nil
+		ps.stream = st
+		return st, nil
 	}
 	ps.drop()
-	stream, closing, err := p.Dial(ctx, partner)
+	st, closing, err := p.Dial(ctx, partner)
 	if err != nil {
 		return nil, err
 	}
-	ps.from, ps.stream, ps.close = from, stream, closing
-	return stream, nil
+	ps.from, ps.stream, ps.close = from, st, closing
+	return st, nil
 }
 
 func (p *Partners) slot(name string) *partnerStream {
@@ -129,24 +130,50 @@ func (ps *partnerStream) drop() {
 }
 
 // streamOptions say how the partner's stream is to be kept.
-func (p *Partners) streamOptions(partner *registry.Partner) events.StreamOptions {
-	o := events.StreamOptions{Replicas: p.Replicas, History: partner.History}
+func (p *Partners) streamOptions(partner *registry.Partner) stream.Options {
+	o := stream.Options{Replicas: p.Replicas, History: partner.History}
 	if partner.Account != nil {
 		o.Storage = partner.Limits.Effective().Storage
 	}
 	return o
 }
 
-// Epoch names the incarnation of the partner's stream.
-func (p *Partners) Epoch(ctx context.Context, partner string, s *events.Stream) (string, error) {
-	return p.Registry.Epoch(ctx, partner, func(ctx context.Context) (registry.Sighting, error) {
+// epochTime is how long the epoch of a stream is taken to go on without looking.
+const epochTime = 10 * time.Second
+
+// Epoch names the incarnation of the partner's stream. Lock is the sequence of a
+// share's last status: where it is lower than one that was seen before, the stream
+// was restored from an older copy.
+func (p *Partners) Epoch(ctx context.Context, partner string, s *stream.Stream, lock uint64) (string, error) {
+	known := &p.slot(partner).epoch
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	if known.stream == s && lock >= known.lock && time.Since(known.at) < epochTime {
+		return known.name, nil
+	}
+	at := time.Now()
+	name, err := p.Registry.Epoch(ctx, partner, func(ctx context.Context) (registry.Sighting, error) {
 		sequence, err := s.LastSequence(ctx)
 		seen := registry.Sighting{Created: s.Created(), Sequence: sequence}
-		if known := p.Registry.Partner(partner); known != nil && known.External == nil {
+		if record := p.Registry.Partner(partner); record != nil && record.External == nil {
 			seen.Store = p.Store
 		}
 		return seen, err
 	})
+	if err != nil {
+		return "", err
+	}
+	known.stream, known.name, known.at, known.lock = s, name, at, lock
+	return name, nil
+}
+
+// knownEpoch is the epoch of a stream as it was when that was last looked at.
+type knownEpoch struct {
+	mu     sync.Mutex
+	stream *stream.Stream
+	name   string
+	at     time.Time
+	lock   uint64 // highest sequence of a status then
 }
 
 // Forget closes the connection to the partner.
@@ -190,7 +217,7 @@ func (p *Partners) Close() {
 }
 
 // Dial connects to the partner's account and opens the stream there.
-func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*events.Stream, func(), error) {
+func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*stream.Stream, func(), error) {
 	if partner.External != nil {
 		return p.dialExternal(ctx, partner)
 	}
@@ -205,15 +232,15 @@ func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*events
 	if err != nil {
 		return nil, nil, err
 	}
-	stream, err := events.OpenStream(ctx, nc, partner.Name, p.streamOptions(partner))
+	st, err := stream.Open(ctx, nc, partner.Name, p.streamOptions(partner))
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
 	}
-	return stream, nc.Close, nil
+	return st, nc.Close, nil
 }
 
-func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) (*events.Stream, func(), error) {
+func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) (*stream.Stream, func(), error) {
 	creds, err := p.Registry.Sealer().OpenString(partner.External.Credentials, partner.SealName("credentials"))
 	if err != nil {
 		return nil, nil, err
@@ -224,12 +251,12 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 	if err != nil {
 		return nil, nil, err
 	}
-	stream, err := events.OpenStream(ctx, nc, partner.Name, p.streamOptions(partner))
+	st, err := stream.Open(ctx, nc, partner.Name, p.streamOptions(partner))
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
 	}
-	return stream, nc.Close, nil
+	return st, nc.Close, nil
 }
 
 // Account returns the partner's account with its keys open.

@@ -8,8 +8,11 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// sampleRows is how many rows a dry run shows.
-const sampleRows = 10
+const (
+	sampleRows  = 10     // that a dry run shows
+	samplePage  = 100    // rows that are read at a time to find them
+	samplePages = 10_000 // no sheet has more
+)
 
 // Preview is what a share would show.
 type Preview struct {
@@ -56,8 +59,8 @@ func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *ev
 	}
 	sample := []events.Object{}
 	columns := s.ColumnIDs()
-	for page := 1; page <= maxPages && len(sample) < sampleRows; page++ {
-		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: minPage})
+	for page := 1; page <= samplePages && len(sample) < sampleRows; page++ {
+		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: samplePage})
 		if err != nil {
 			return nil, FromSmartsheet("reading the sheet", err)
 		}
@@ -67,7 +70,7 @@ func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *ev
 				sample = append(sample, object)
 			}
 		}
-		if page*minPage >= sheet.TotalRowCount {
+		if page*samplePage >= sheet.TotalRowCount {
 			break
 		}
 	}

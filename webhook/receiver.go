@@ -73,7 +73,7 @@ func (rc *Receiver) Handler() http.Handler {
 func (rc *Receiver) callback(c echo.Context) (err error) {
 	start := time.Now()
 	// A trace of its own: what a stranger's headers say is not believed.
-	ctx, span := tracerOr(rc.Tracer).Start(c.Request().Context(), "callback",
+	ctx, span := TracerOr(rc.Tracer).Start(c.Request().Context(), "callback",
 		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
 	var out outcome
 	defer func() {
@@ -82,7 +82,7 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 			err = refuse(http.StatusServiceUnavailable, "panic")
 		}
 		rc.tell(ctx, out, time.Since(start), err)
-		endSpan(span, err, out.attributes(err)...)
+		EndSpan(span, err, out.attributes(err)...)
 		if broken != nil {
 			panic(broken) // the one who answers it is further out
 		}
@@ -114,7 +114,7 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 	}
 	out.kind, out.events = kindOf(cb), len(cb.Events)
 	if hint := hintOf(reg.ID, cb, start); hint != nil {
-		hint.Trace = traceParent(ctx)
+		hint.Trace = TraceParent(ctx)
 		if err := rc.store(ctx, hint); err != nil {
 			return err
 		}

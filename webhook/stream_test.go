@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // published is one message of a partner's stream.
@@ -27,7 +28,7 @@ type publishedData struct {
 }
 
 // reader is a partner's stream over a connection that the relay does not use.
-func (b *bridge) reader(partner string) *events.Stream {
+func (b *bridge) reader(partner string) *stream.Stream {
 	b.t.Helper()
 	if s := b.readers[partner]; s != nil {
 		return s

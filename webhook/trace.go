@@ -17,37 +17,37 @@ import (
 // traceHeader is where W3C trace context stands.
 const traceHeader = "traceparent"
 
-// tracerOr returns the tracer, or where it is nil one that does nothing.
-func tracerOr(t trace.Tracer) trace.Tracer {
+// TracerOr returns the tracer, or where it is nil one that does nothing.
+func TracerOr(t trace.Tracer) trace.Tracer {
 	if t == nil {
 		return noop.Tracer{}
 	}
 	return t
 }
 
-// traceParent returns the W3C trace context of the context's span, "" for none.
-func traceParent(ctx context.Context) string {
+// TraceParent returns the W3C trace context of the context's span, "" for none.
+func TraceParent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier[traceHeader]
 }
 
-// withParent returns a context whose next span continues the trace.
-func withParent(ctx context.Context, parent string) context.Context {
+// WithParent returns a context whose next span continues the trace.
+func WithParent(ctx context.Context, parent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceHeader: parent})
 }
 
-// traceAttr is the id by which a line of the log is found from a trace and back;
+// TraceAttr is the id by which a line of the log is found from a trace and back;
 // none where there is no trace.
-func traceAttr(ctx context.Context) []slog.Attr {
+func TraceAttr(ctx context.Context) []slog.Attr {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		return []slog.Attr{slog.String("trace", sc.TraceID().String())}
 	}
 	return nil
 }
 
-// endSpan ends a span with what came of its work.
-func endSpan(span trace.Span, err error, attrs ...attribute.KeyValue) {
+// EndSpan ends a span with what came of its work.
+func EndSpan(span trace.Span, err error, attrs ...attribute.KeyValue) {
 	span.SetAttributes(attrs...)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
@@ -57,13 +57,13 @@ func endSpan(span trace.Span, err error, attrs ...attribute.KeyValue) {
 
 // pastSpan notes what took until now and is told of only at its end.
 func pastSpan(ctx context.Context, t trace.Tracer, name string, kind trace.SpanKind, took time.Duration, err error, attrs ...attribute.KeyValue) {
-	_, span := tracerOr(t).Start(ctx, name, trace.WithSpanKind(kind), trace.WithTimestamp(time.Now().Add(-took)))
-	endSpan(span, err, attrs...)
+	_, span := TracerOr(t).Start(ctx, name, trace.WithSpanKind(kind), trace.WithTimestamp(time.Now().Add(-took)))
+	EndSpan(span, err, attrs...)
 }
 
 // requestSpan notes a request to Smartsheet: its route, never an id or a query.
 func requestSpan(ctx context.Context, t trace.Tracer, call smartsheet.Call) {
-	_, span := tracerOr(t).Start(ctx, "smartsheet "+call.Method+" "+call.Route,
+	_, span := TracerOr(t).Start(ctx, "smartsheet "+call.Method+" "+call.Route,
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(time.Now().Add(-call.Duration)),
 		trace.WithAttributes(
 			attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route),

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
@@ -215,7 +216,7 @@ func (s *stage) follow(ctx context.Context, views []*view) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, v := range views {
 		g.Go(func() error {
-			return events.Tail(ctx, events.TailOptions{URL: s.addresses.NATS, Creds: v.creds}, v.take)
+			return stream.Tail(ctx, stream.TailOptions{URL: s.addresses.NATS, Creds: v.creds}, v.take)
 		})
 	}
 	g.Go(func() error {

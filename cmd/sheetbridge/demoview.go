@@ -9,6 +9,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // lines is a terminal that several write to, line by line.
@@ -45,7 +46,7 @@ type view struct {
 }
 
 // take prints an event. Those of a first load are only counted.
-func (v *view) take(m events.Message) error {
+func (v *view) take(m stream.Message) error {
 	e, err := parseEvent(m.Data)
 	if err != nil {
 		return err

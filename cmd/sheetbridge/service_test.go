@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 const testToken = "canary-admin-token"
@@ -103,7 +103,7 @@ func (s *running) tail(creds seal.Secret) *output {
 	out, done := newOutput(), make(chan struct{})
 	go func() {
 		defer close(done)
-		err := events.Tail(ctx, events.TailOptions{URL: s.nats, Creds: creds, From: events.FromAll}, func(m events.Message) error {
+		err := stream.Tail(ctx, stream.TailOptions{URL: s.nats, Creds: creds, From: stream.FromAll}, func(m stream.Message) error {
 			_, err := out.Write(append(append([]byte(m.Subject+" "), m.Data...), '\n'))
 			return err
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -47,7 +48,7 @@ type snapshot struct {
 // partnerStanding is how one partner's stream stands.
 type partnerStanding struct {
 	name   string
-	usage  *events.Usage // nil: it does not answer
+	usage  *stream.Usage // nil: it does not answer
 	shares []shareStanding
 }
 
@@ -158,11 +159,11 @@ func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares 
 	}
 	ctx, cancel := context.WithTimeout(ctx, standingTime/4)
 	defer cancel()
-	stream, err := st.service.partners.Stream(ctx, p)
+	st, err := st.service.partners.Stream(ctx, p)
 	if err != nil {
 		return now
 	}
-	usage, err := stream.Usage(ctx)
+	usage, err := st.Usage(ctx)
 	if err != nil {
 		return now
 	}
@@ -170,7 +171,7 @@ func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares 
 	for i, sh := range shares {
 		list[i] = &sh.Share
 	}
-	states, err := stream.States(ctx, list)
+	states, err := st.States(ctx, list)
 	if err != nil {
 		return now
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // maxCreds is more than any credentials file has.
@@ -18,7 +18,7 @@ const maxCreds = 64 << 10
 
 func tailCommand() *cobra.Command {
 	var creds, output string
-	o := events.TailOptions{}
+	o := stream.TailOptions{}
 	cmd := &cobra.Command{
 		Use:   "tail --creds FILE",
 		Short: "Print a partner's events as they come, from credentials and a server address alone",
@@ -34,9 +34,9 @@ func tailCommand() *cobra.Command {
 				return &usageError{err}
 			}
 			switch o.From {
-			case events.FromLastPerSubject, events.FromAll, events.FromNew:
+			case stream.FromLastPerSubject, stream.FromAll, stream.FromNew:
 			default:
-				return &usageError{fmt.Errorf("--from %q is none of %s, %s and %s", o.From, events.FromLastPerSubject, events.FromAll, events.FromNew)}
+				return &usageError{fmt.Errorf("--from %q is none of %s, %s and %s", o.From, stream.FromLastPerSubject, stream.FromAll, stream.FromNew)}
 			}
 			if creds == "" {
 				return &usageError{fmt.Errorf("--creds is required: the partner's .creds file (see %s --help)", cmd.CommandPath())}
@@ -44,13 +44,13 @@ func tailCommand() *cobra.Command {
 			if o.Creds, err = readCreds(creds); err != nil {
 				return &usageError{fmt.Errorf("--creds: %w", err)}
 			}
-			return events.Tail(cmd.Context(), o, print)
+			return stream.Tail(cmd.Context(), o, print)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&creds, "creds", "", "`file` with the partner's NATS credentials")
 	flags.StringVar(&o.URL, "server", "nats://127.0.0.1:4222", "`address` of the NATS server")
-	flags.StringVar(&o.From, "from", events.FromLastPerSubject, "begin with `what`: last-per-subject (the sheets as they are), all (the history kept) or new")
+	flags.StringVar(&o.From, "from", stream.FromLastPerSubject, "begin with `what`: last-per-subject (the sheets as they are), all (the history kept) or new")
 	flags.StringVarP(&output, "output", "o", "text", "`format`: text, or json with one CloudEvent on each line as received")
 	flags.StringVar(&o.Subject, "subject", "", "only these subjects: a NATS `filter` such as orders.> or orders.row.*")
 	return cmd
@@ -68,16 +68,16 @@ func readCreds(path string) (seal.Secret, error) {
 }
 
 // printer returns what prints a message in a format.
-func printer(w io.Writer, format string) (func(events.Message) error, error) {
+func printer(w io.Writer, format string) (func(stream.Message) error, error) {
 	colours := colourOf(w)
 	switch format {
 	case "json":
-		return func(m events.Message) error {
+		return func(m stream.Message) error {
 			_, err := fmt.Fprintf(w, "%s\n", m.Data)
 			return err
 		}, nil
 	case "text":
-		return func(m events.Message) error {
+		return func(m stream.Message) error {
 			e, err := parseEvent(m.Data)
 			if err != nil {
 				return fmt.Errorf("message %d: %w", m.Sequence, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // month is how long deletions are kept.
@@ -34,7 +35,7 @@ type side struct {
 	creds   string // file
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	stream  *events.Stream
+	stream  *stream.Stream
 }
 
 func newSide(t *testing.T) *side {
@@ -65,7 +66,7 @@ func (s *side) start() {
 	must(s.t, err)
 	s.js, err = jetstream.New(s.nc)
 	must(s.t, err)
-	s.stream, err = events.OpenStream(s.t.Context(), s.nc, "acme", events.StreamOptions{})
+	s.stream, err = stream.Open(s.t.Context(), s.nc, "acme", stream.Options{})
 	must(s.t, err)
 }
 

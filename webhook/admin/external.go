@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -47,7 +47,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 			a.takeBack(ctx, p, stream)
 		}
 	}()
-	if err := stream.Try(dialing); err != nil {
+	if err := st.Try(dialing); err != nil {
 		return "", invalid("nats", "the partner's account cannot be used: %v", err)
 	}
 	if n.SigningKey != "" {
@@ -62,15 +62,15 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 
 // takeBack removes the stream of a partner that was refused from an account that
 // is not ours, if it was made just now and nothing is in it.
-func (a *API) takeBack(ctx context.Context, p *registry.Partner, stream *events.Stream) {
-	if !stream.Made() {
+func (a *API) takeBack(ctx context.Context, p *registry.Partner, stream *stream.Stream) {
+	if !st.Made() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	last, err := stream.LastSequence(ctx)
+	last, err := st.LastSequence(ctx)
 	if err == nil && last == 0 {
-		err = stream.Delete(ctx)
+		err = st.Delete(ctx)
 	}
 	if err != nil {
 		a.Log.Warn("the stream of a partner that was refused could not be removed at its NATS", "partner", p.Name, "err", err)

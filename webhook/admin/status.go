@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -22,7 +23,7 @@ const (
 // standing is how one share stands, or how many hints wait for a registration.
 type standing struct {
 	webhook, share int // places in the answer; share -1: the registration itself
-	state          *events.ShareState
+	state          *stream.State
 	trouble        func(to *events.CompleteTo) string // of publishing to it
 	backlog        int
 	err            error
@@ -95,19 +96,19 @@ func (a *API) askInbox(ctx context.Context, regs []*registry.Registration, answe
 }
 
 func (a *API) askPartner(ctx context.Context, name string, questions []question, answers chan<- standing) {
-	stream, err := a.streamOf(ctx, name)
+	st, err := a.streamOf(ctx, name)
 	for _, q := range questions {
 		s := standing{webhook: q.webhook, share: q.share, err: err, trouble: func(to *events.CompleteTo) string {
 			return a.Partners.Trouble(q.of.Partner, q.of.Sheet, to)
 		}}
 		if err == nil {
-			s.state, s.err = stream.State(ctx, &q.of.Share)
+			s.state, s.err = st.State(ctx, &q.of.Share)
 		}
 		answers <- s
 	}
 }
 
-func (a *API) streamOf(ctx context.Context, name string) (*events.Stream, error) {
+func (a *API) streamOf(ctx context.Context, name string) (*stream.Stream, error) {
 	p := a.Registry.Partner(name)
 	if p == nil {
 		return nil, registry.ErrNotFound

@@ -12,8 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -72,7 +72,7 @@ func (a *API) routeTerms(api huma.API) {
 func termsOf(p *registry.Partner) Terms {
 	t := Terms{History: p.History, Tombstones: p.TombstonesKept().String()}
 	if t.History == 0 {
-		t.History = events.History
+		t.History = stream.History
 	}
 	if p.Account != nil {
 		l := p.Limits.Effective()

@@ -10,7 +10,7 @@ import (
 // defaults.
 type Terms struct {
 	Limits     broker.Limits `json:"limits,omitzero"`      // of its account, where that is ours
-	History    int           `json:"history,omitempty"`    // messages kept of each subject; 0: events.History
+	History    int           `json:"history,omitempty"`    // messages kept of each subject; 0: stream.History
 	Tombstones time.Duration `json:"tombstones,omitempty"` // how long deletions are kept; 0: DefaultTombstones
 }
 
