@@ -110,7 +110,9 @@ func (c *console) share() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.s.tail(seal.Secret(creds)).wait(c.t, `"state":"live"`)
+	out, stop := c.s.startTail(seal.Secret(creds))
+	out.wait(c.t, `"state":"live"`)
+	stop() // the partner may be removed later
 }
 
 func (c *console) adding(more ...string) []string {

@@ -99,8 +99,16 @@ func (s *running) get(path, token string) string {
 // tail reads as a partner until the test's end, one event a line.
 func (s *running) tail(creds seal.Secret) *output {
 	s.t.Helper()
+	out, _ := s.startTail(creds)
+	return out
+}
+
+// startTail is tail that ends, at the latest with the test, when stop is called.
+func (s *running) startTail(creds seal.Secret) (out *output, stop func()) {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
-	out, done := newOutput(), make(chan struct{})
+	out = newOutput()
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		err := stream.Tail(ctx, stream.TailOptions{URL: s.nats, Creds: creds, From: stream.FromAll}, func(m stream.Message) error {
@@ -111,6 +119,7 @@ func (s *running) tail(creds seal.Secret) *output {
 			s.t.Errorf("tail: %v", err)
 		}
 	}()
-	s.t.Cleanup(func() { cancel(); <-done })
-	return out
+	stop = func() { cancel(); <-done }
+	s.t.Cleanup(stop)
+	return out, stop
 }

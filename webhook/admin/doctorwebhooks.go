@@ -97,8 +97,11 @@ func unwrapURL(err error) error {
 func (a *API) examineWebhooks(ctx context.Context, f *findings, known map[string]*seen) {
 	var regs []*registry.Registration
 	for _, reg := range a.Registry.Registrations() {
-		if reg.Phase == registry.PhaseActive {
+		switch reg.Phase {
+		case registry.PhaseActive:
 			regs = append(regs, reg)
+		case registry.PhaseDeleting:
+			a.examineDeleting(f, reg)
 		}
 	}
 	for i, shown := range a.webhooksOf(ctx, regs) {
@@ -107,6 +110,18 @@ func (a *API) examineWebhooks(ctx context.Context, f *findings, known map[string
 			examineShare(f, shown, s)
 		}
 	}
+}
+
+// examineDeleting says of a registration that was deleted what keeps its webhook
+// at Smartsheet.
+func (a *API) examineDeleting(f *findings, reg *registry.Registration) {
+	if o := a.Registry.Owner(reg.Owner); o == nil || o.State != registry.OwnerOK {
+		f.wrong("webhook", reg.SheetName, "see to owner "+reg.Owner+": the webhook can only be deleted in its name",
+			"was deleted here, but Smartsheet has webhook %d still, and the access of owner %s does not work", reg.WebhookID, reg.Owner)
+		return
+	}
+	f.warn("webhook", reg.SheetName, "wait; if it stays, look in the log of serve for Smartsheet's answer",
+		"was deleted here; webhook %d at Smartsheet is being deleted, and that is tried again until it is gone", reg.WebhookID)
 }
 
 func (a *API) examineWebhook(f *findings, reg *registry.Registration, shown Webhook, known *seen) {

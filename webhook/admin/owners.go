@@ -225,7 +225,11 @@ func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {
 func (a *API) unused(owner string) error {
 	var used []string
 	for _, reg := range a.Registry.Registrations() {
-		if reg.Owner == owner {
+		switch {
+		case reg.Owner != owner:
+		case reg.Phase == registry.PhaseDeleting:
+			used = append(used, fmt.Sprintf("%s (sheet %q: deleted, but Smartsheet has the webhook still)", reg.ID, reg.SheetName))
+		default:
 			used = append(used, fmt.Sprintf("%s (sheet %q)", reg.ID, reg.SheetName))
 		}
 	}

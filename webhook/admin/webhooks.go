@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook"
@@ -188,10 +190,7 @@ func (a *API) getWebhook(ctx context.Context, in *webhookRequest) (*out[Webhook]
 }
 
 // deletedAnswer is 204 without a body, or 202 with one.
-type deletedAnswer struct {
-	Status int
-	Body   any
-}
+type deletedAnswer struct{ Body func(huma.Context) }
 
 func (a *API) deleteWebhook(ctx context.Context, in *webhookRequest) (*deletedAnswer, error) {
 	gone, err := a.Registrar.Delete(ctx, in.ID)
@@ -199,9 +198,17 @@ func (a *API) deleteWebhook(ctx context.Context, in *webhookRequest) (*deletedAn
 	case err != nil:
 		return nil, err
 	case gone:
-		return &deletedAnswer{Status: http.StatusNoContent}, nil
+		return &deletedAnswer{func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
 	}
-	return &deletedAnswer{http.StatusAccepted, accepted{"delete"}}, nil
+	text, err := json.Marshal(accepted{"delete"})
+	if err != nil {
+		return nil, err
+	}
+	return &deletedAnswer{func(c huma.Context) {
+		c.SetHeader(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		c.SetStatus(http.StatusAccepted)
+		_, _ = c.BodyWriter().Write(append(text, '\n')) // nobody is left to tell
+	}}, nil
 }
 
 // hideKey replaces the secret at the end of a callback URL.

@@ -29,13 +29,14 @@ func must(t testing.TB, err error) {
 
 // store is a NATS of its own with the master key of its records.
 type store struct {
-	nc     *nats.Conn
-	master seal.MasterKey
+	nc       *nats.Conn
+	master   seal.MasterKey
+	replicas int
 }
 
 func newStore(t *testing.T) *store {
 	t.Helper()
-	s := &store{master: seal.NewMasterKey()}
+	s := &store{master: seal.NewMasterKey(), replicas: 1}
 	b, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"})
 	must(t, err)
 	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
@@ -47,7 +48,7 @@ func newStore(t *testing.T) *store {
 func replica(t *testing.T, s *store) (r *registry.Registry, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	r, err := registry.Open(ctx, s.nc, s.master, 1, quiet)
+	r, err := registry.Open(ctx, s.nc, s.master, s.replicas, quiet)
 	must(t, err)
 	done := make(chan struct{})
 	go func() { _ = r.Run(ctx); close(done) }()
@@ -89,9 +90,9 @@ func registered(t *testing.T, r *registry.Registry, sheet int64) *registry.Regis
 	return r.Registration(reg.ID)
 }
 
-func TestReplicasSeeEachOther(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func TestReplicasSeeEachOther(t *testing.T) { everywhere(t, replicasSeeEachOther) }
+
+func replicasSeeEachOther(t *testing.T, s *store) {
 	a, b := loaded(t, s), loaded(t, s)
 	must(t, a.CreateOwner(t.Context(), &registry.Owner{Name: "ops", Email: "ops@a.example"}))
 	must(t, b.CreatePartner(t.Context(), &registry.Partner{Name: "acme"}))
@@ -114,9 +115,9 @@ func TestReplicasSeeEachOther(t *testing.T) {
 	}
 }
 
-func TestDeletedStaysDeleted(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func TestDeletedStaysDeleted(t *testing.T) { everywhere(t, deletedStaysDeleted) }
+
+func deletedStaysDeleted(t *testing.T, s *store) {
 	a, b := loaded(t, s), loaded(t, s)
 	reg := registered(t, a, 7)
 	until(t, b, func() bool { return b.Registration(reg.ID) != nil })
@@ -144,9 +145,9 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	}
 }
 
-func TestConflicts(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func TestConflicts(t *testing.T) { everywhere(t, conflicts) }
+
+func conflicts(t *testing.T, s *store) {
 	a, b := loaded(t, s), loaded(t, s)
 	reg := registered(t, a, 7)
 	if err := b.CreateRegistration(t.Context(), reg); !errors.Is(err, registry.ErrExists) {
