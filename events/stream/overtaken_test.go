@@ -117,6 +117,11 @@ func rowEvent(t testing.TB, sh *events.Share, row int64) events.Event {
 // connect connects to the partner's account as somebody with these permissions.
 func (s *tailed) connect(permit func(*jwt.UserClaims)) *nats.Conn {
 	s.t.Helper()
+	return s.connectTo(s.broker.URL(), permit)
+}
+
+func (s *tailed) connectTo(url string, permit func(*jwt.UserClaims)) *nats.Conn {
+	s.t.Helper()
 	signer, err := nkeys.FromSeed([]byte(s.account.Seed))
 	must(s.t, err)
 	user, err := nkeys.CreateUser()
@@ -129,7 +134,7 @@ func (s *tailed) connect(permit func(*jwt.UserClaims)) *nats.Conn {
 	permit(claims)
 	token, err := claims.Encode(signer)
 	must(s.t, err)
-	nc, err := nats.Connect(s.broker.URL(), nats.UserJWTAndSeed(token, string(seed)))
+	nc, err := nats.Connect(url, nats.UserJWTAndSeed(token, string(seed)))
 	must(s.t, err)
 	s.t.Cleanup(nc.Close)
 	return nc

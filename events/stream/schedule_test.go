@@ -77,7 +77,9 @@ func checkSchedule(t *rapid.T, copies []*stream.Stream, name string) {
 	turn := func() { writers[rapid.IntRange(0, len(writers)-1).Draw(t, "writer")].step(t) }
 	for range rapid.IntRange(5, 60).Draw(t, "turns") {
 		if rapid.IntRange(0, 3).Draw(t, "edit") == 0 {
-			truth.set(rapid.IntRange(0, len(truth.rows)-1).Draw(t, "row"), rapid.IntRange(0, 3).Draw(t, "value"))
+			for range rapid.IntRange(1, 4).Draw(t, "edits") {
+				truth.set(rapid.IntRange(0, len(truth.rows)-1).Draw(t, "row"), rapid.IntRange(0, 3).Draw(t, "value"))
+			}
 		}
 		turn()
 	}

@@ -79,9 +79,8 @@ type tail struct {
 	up      chan struct{} // told after each reconnection
 	gone    chan struct{} // closed when the connection will not come back
 
-	created time.Time // of the stream read so far; zero: none yet
-	next    uint64    // sequence to go on with; 0: begin as the options say
-	begun   bool      // the stream was opened once
+	place place
+	begun bool // the stream was opened once
 }
 
 func (t *tail) check() error {
@@ -199,6 +198,9 @@ func (e *stopError) Unwrap() error { return e.err }
 // errReconnected ends a session: what the server had of it may be gone.
 var errReconnected = errors.New("reconnected")
 
+// errRestored ends a session: what stands in the stream is not what was read.
+var errRestored = errors.New("the stream was restored from an older copy")
+
 // session reads with one consumer until something is wrong with it.
 func (t *tail) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -216,6 +218,7 @@ func (t *tail) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	before := t.place.epochsSoFar()
 	defer t.forget(ctx, consumer.CachedInfo().Name)
 	messages, err := consumer.Messages(jetstream.PullHeartbeat(tailHeartbeat), jetstream.PullExpiry(3*tailHeartbeat))
 	if err != nil {
@@ -234,10 +237,17 @@ func (t *tail) session(ctx context.Context) error {
 		if meta.Sequence.Consumer != want {
 			return fmt.Errorf("message %d of the consumer is missing", want)
 		}
+		if t.place.replaced(meta.Sequence.Stream, meta.Timestamp) || changesEpoch(before, m.Subject(), m.Data()) {
+			t.place.startOver()
+			return errRestored
+		}
+		if meta.Sequence.Stream < t.place.next {
+			continue // the one that was taken last
+		}
 		if err := t.take(Message{meta.Sequence.Stream, m.Subject(), m.Data()}); err != nil {
 			return &stopError{err}
 		}
-		t.next = meta.Sequence.Stream + 1
+		t.place.took(meta.Sequence.Stream, meta.Timestamp, m.Subject(), m.Data())
 	}
 }
 
@@ -248,11 +258,11 @@ func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
 		return nil, err
 	}
 	info := stream.CachedInfo()
-	if t.begun && (!info.Created.Equal(t.created) || t.next > info.State.LastSeq+1) {
-		t.next = 1 // another stream, or restored from an older copy: its sequences mean something else now
+	if t.begun && (!info.Created.Equal(t.place.created) || t.place.next > info.State.LastSeq+1) {
+		t.place.startOver() // another stream, or restored from an older copy: its sequences mean something else now
 	}
-	if t.next == 0 && t.options.From == FromNew {
-		t.next = info.State.LastSeq + 1 // fixed now: a session that begins later must not leave anything out
+	if t.place.next == 0 && t.options.From == FromNew {
+		t.place.next = info.State.LastSeq + 1 // fixed now: a session that begins later must not leave anything out
 	}
 	config := jetstream.ConsumerConfig{
 		Description:       "sheetbridge tail",
@@ -262,8 +272,8 @@ func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
 		InactiveThreshold: tailForget,
 	}
 	switch {
-	case t.next > 0:
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, t.next
+	case t.place.next > 0:
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, t.place.begin()
 	case t.options.From == FromLastPerSubject:
 		config.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
 	default:
@@ -273,10 +283,10 @@ func (t *tail) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.next == 0 && consumer.CachedInfo().NumPending == 0 {
-		t.next = info.State.LastSeq + 1 // nothing to begin with: whatever comes is new
+	if t.place.next == 0 && consumer.CachedInfo().NumPending == 0 {
+		t.place.next = info.State.LastSeq + 1 // nothing to begin with: whatever comes is new
 	}
-	t.created, t.begun = info.Created, true
+	t.place.created, t.begun = info.Created, true
 	return consumer, nil
 }
 
