@@ -88,6 +88,19 @@ func (a *Access) TokenID(region smartsheet.Region, token string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// TokenOf names the token that the requests for a registration are made with, ""
+// where that is not known.
+func (a *Access) TokenOf(registration string) string {
+	reg := a.Registry.Registration(registration)
+	if reg == nil {
+		return ""
+	}
+	if o := a.Registry.Owner(reg.Owner); o != nil {
+		return o.TokenID
+	}
+	return ""
+}
+
 func (a *Access) client(owner string, region smartsheet.Region, token, id, assumeUser string, class budget.Class) *smartsheet.Client {
 	base := a.BaseURL
 	if base == "" {
@@ -107,6 +120,28 @@ func (a *Access) client(owner string, region smartsheet.Region, token, id, assum
 			}
 		},
 	}
+}
+
+// Suspend marks an owner whose token Smartsheet refuses, as the cause of a failed
+// request says and [Access.Confirm] finds. It returns whether nothing can be done
+// in the owner's name: not where another token was stored since the owner was
+// read.
+func (a *Access) Suspend(ctx context.Context, o *registry.Owner, cause error) (bool, error) {
+	refused, err := a.Confirm(ctx, o, cause)
+	if err != nil || !refused {
+		return false, err
+	}
+	err = a.Registry.UpdateOwner(ctx, o.Name, func(now *registry.Owner) error {
+		if now.Revision != o.Revision {
+			return registry.ErrConflict
+		}
+		now.State, now.Reason = stateFor(now, cause)
+		return nil
+	})
+	if errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Rest lets the owner's token rest where the error says that Smartsheet asked

@@ -104,6 +104,62 @@ func (g *Registrar) LastCallback(reg *registry.Registration) time.Time {
 	return g.webhooks.lastCallback(reg.Owner, reg.WebhookID)
 }
 
+// LookAfter looks after the webhook of the registration that the hint is for. What
+// changes with it the partners are told by a pass. A nil error means that it is
+// done with or put off.
+func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
+	reg, err := g.Registry.FreshRegistration(ctx, h.Registration)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if reg.Phase == registry.PhaseCreating {
+		return nil
+	}
+	err = g.Tend(ctx, reg, h.Why != inbox.WhyReconcile)
+	var tight *BudgetError
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case errors.As(err, &tight):
+		return g.Inbox.Defer(ctx, h, time.Now().Add(max(tight.Wait, time.Second)))
+	case smartsheet.Classify(err) == smartsheet.Refused || smartsheet.Classify(err) == smartsheet.Expired:
+		return g.suspend(ctx, reg, err)
+	case err != nil: // the next reconcile looks again
+		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
+	}
+	now := g.Registry.Registration(reg.ID)
+	if now == nil || now.Status == reg.Status && now.Reason == reg.Reason {
+		return nil
+	}
+	return g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true})
+}
+
+// suspend marks the owner of a registration whose token is refused, and has the
+// partners of all the owner's sheets told.
+func (g *Registrar) suspend(ctx context.Context, reg *registry.Registration, cause error) error {
+	o := g.Registry.Owner(reg.Owner)
+	if o == nil {
+		return nil
+	}
+	suspended, err := g.Access.Suspend(ctx, o, cause)
+	if err != nil || !suspended {
+		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", errors.Join(cause, err))
+		return nil
+	}
+	for _, other := range g.Registry.Registrations() {
+		if other.Owner != reg.Owner {
+			continue
+		}
+		if err := g.hint(ctx, other.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Tend looks after the webhook of a registration: it is enabled again where it
 // can be, made again where it is gone, told where we are reached now, and
 // removed where the registration is being deleted.

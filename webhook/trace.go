@@ -3,15 +3,12 @@ package webhook
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
 // traceHeader is where W3C trace context stands.
@@ -51,25 +48,6 @@ func EndSpan(span trace.Span, err error, attrs ...attribute.KeyValue) {
 	span.SetAttributes(attrs...)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
-	}
-	span.End()
-}
-
-// pastSpan notes what took until now and is told of only at its end.
-func pastSpan(ctx context.Context, t trace.Tracer, name string, kind trace.SpanKind, took time.Duration, err error, attrs ...attribute.KeyValue) {
-	_, span := TracerOr(t).Start(ctx, name, trace.WithSpanKind(kind), trace.WithTimestamp(time.Now().Add(-took)))
-	EndSpan(span, err, attrs...)
-}
-
-// requestSpan notes a request to Smartsheet: its route, never an id or a query.
-func requestSpan(ctx context.Context, t trace.Tracer, call smartsheet.Call) {
-	_, span := TracerOr(t).Start(ctx, "smartsheet "+call.Method+" "+call.Route,
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(time.Now().Add(-call.Duration)),
-		trace.WithAttributes(
-			attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route),
-			attribute.Int("http.response.status_code", call.Status), attribute.String("sheetbridge.class", call.Class.String())))
-	if call.Class != smartsheet.OK {
-		span.SetStatus(codes.Error, call.Class.String())
 	}
 	span.End()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
 
 // metrics are what this process counts for Prometheus. How things stand, as
@@ -94,7 +95,7 @@ func (m *metrics) request(owner string, call smartsheet.Call) {
 	m.answers.WithLabelValues(call.Class.String()).Observe(call.Duration.Seconds())
 }
 
-func (m *metrics) pass(p webhook.Pass) {
+func (m *metrics) pass(p relay.Pass) {
 	m.passes.WithLabelValues(string(p.Why), p.Result).Observe(p.Took.Seconds())
 	m.rows.Add(float64(p.Rows))
 	for partner, types := range p.Published {

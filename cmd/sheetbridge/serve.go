@@ -22,6 +22,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
 
 const (
@@ -50,7 +51,7 @@ type service struct {
 	partners  *webhook.Partners
 	access    *webhook.Access
 	registrar *webhook.Registrar
-	relay     *webhook.Relay
+	relay     *relay.Relay
 	metrics   *metrics
 	standing  *standing
 	tracer    trace.Tracer // nil: no traces
@@ -195,9 +196,9 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL,
 		Every: s.cfg.ReconcileEvery, Alone: s.broker != nil, Log: s.log,
 	}
-	s.relay = &webhook.Relay{
+	s.relay = &relay.Relay{
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
-		Log: s.log, Webhook: s.registrar.Tend, Observe: s.metrics.pass, Tracer: s.tracer,
+		Log: s.log, Observe: s.metrics.pass, Tracer: s.tracer,
 	}
 	receiver := &webhook.Receiver{
 		Registry: s.registry, Inbox: s.inbox, Limit: s.cfg.CallbackLimit, Log: s.log,
@@ -272,7 +273,11 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 // work runs the relay and the registrar until their context ends.
 func (s *service) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.relay.Run(ctx) })
+	g.Go(func() error {
+		return s.inbox.Work(ctx, inbox.Workers{
+			Pass: s.relay.Pass, Webhook: s.registrar.LookAfter, Token: s.access.TokenOf, Log: s.log,
+		})
+	})
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
 	g.Go(func() error { return s.owners.Run(ctx) })

@@ -159,11 +159,11 @@ func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares 
 	}
 	ctx, cancel := context.WithTimeout(ctx, standingTime/4)
 	defer cancel()
-	st, err := st.service.partners.Stream(ctx, p)
+	partner, err := st.service.partners.Stream(ctx, p)
 	if err != nil {
 		return now
 	}
-	usage, err := st.Usage(ctx)
+	usage, err := partner.Usage(ctx)
 	if err != nil {
 		return now
 	}
@@ -171,7 +171,7 @@ func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares 
 	for i, sh := range shares {
 		list[i] = &sh.Share
 	}
-	states, err := st.States(ctx, list)
+	states, err := partner.States(ctx, list)
 	if err != nil {
 		return now
 	}

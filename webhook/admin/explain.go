@@ -164,7 +164,7 @@ func (x *explanation) last(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	state, err := stream.State(ctx, &x.share.Share)
+	state, err := stream.State(ctx, &x.share.Share, nil)
 	if err != nil {
 		return err
 	}

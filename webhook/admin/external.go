@@ -36,7 +36,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	stream, closing, err := a.Partners.Dial(dialing, p)
+	st, closing, err := a.Partners.Dial(dialing, p)
 	if err != nil {
 		return "", invalid("nats", "the partner's account cannot be used: %v", err)
 	}
@@ -44,7 +44,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	defer func() {
 		// Whoever was first with the name may have its partner in that account.
 		if err != nil && !errors.Is(err, registry.ErrExists) {
-			a.takeBack(ctx, p, stream)
+			a.takeBack(ctx, p, st)
 		}
 	}()
 	if err := st.Try(dialing); err != nil {
@@ -62,7 +62,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 
 // takeBack removes the stream of a partner that was refused from an account that
 // is not ours, if it was made just now and nothing is in it.
-func (a *API) takeBack(ctx context.Context, p *registry.Partner, stream *stream.Stream) {
+func (a *API) takeBack(ctx context.Context, p *registry.Partner, st *stream.Stream) {
 	if !st.Made() {
 		return
 	}

@@ -102,7 +102,7 @@ func (a *API) askPartner(ctx context.Context, name string, questions []question,
 			return a.Partners.Trouble(q.of.Partner, q.of.Sheet, to)
 		}}
 		if err == nil {
-			s.state, s.err = st.State(ctx, &q.of.Share)
+			s.state, s.err = st.State(ctx, &q.of.Share, nil)
 		}
 		answers <- s
 	}

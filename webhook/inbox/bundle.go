@@ -43,6 +43,7 @@ func ParseBundle(data []byte) ([]*Hint, error) {
 type key struct {
 	registration string
 	share        string // "partner/sheet"; empty: all of the registration's
+	whole        bool   // the whole sheet, beside which rows that are named are read
 	webhook      bool   // its webhook, not its sheet
 }
 
@@ -63,7 +64,7 @@ func (h *Hint) tasks() []task {
 	case len(h.Shares) == 0:
 		all := h.clone()
 		all.Webhook = false
-		list = append(list, task{key{registration: h.Registration}, all})
+		list = append(list, task{key{registration: h.Registration, whole: h.Whole}, all})
 	default:
 		for _, s := range h.Shares {
 			one := h.clone()

@@ -36,7 +36,7 @@ type dispatcher struct {
 	closed                  bool
 	held                    map[uint64]*message // by sequence in the stream
 	items                   map[key]*item
-	pass, webhook, sharePas *pool
+	pass, whole, webhook, sharePas *pool
 }
 
 // message is one of the stream that is not acknowledged.
@@ -64,6 +64,7 @@ func newDispatcher(in *Inbox, w Workers) *dispatcher {
 		in: in, workers: w, notes: make(chan struct{}, notesAtOnce),
 		held: map[uint64]*message{}, items: map[key]*item{},
 		pass:     newPool(passes, passesPerToken, passesPerToken),
+		whole:    newPool(passes, passesPerToken, passesPerToken),
 		webhook:  newPool(webhooks, webhooksOfToken, webhooksOfToken),
 		sharePas: newPool(sharePasses, sharePassesPerPartner, sharePassesPerToken),
 	}
@@ -198,6 +199,8 @@ func (d *dispatcher) enqueue(it *item) {
 		d.webhook.push(it, token, token)
 	case it.key.share != "":
 		d.sharePas.push(it, token, token+"\n"+partnerOf(it.key.share))
+	case it.key.whole:
+		d.whole.push(it, token, token)
 	default:
 		d.pass.push(it, token, token)
 	}
@@ -212,7 +215,7 @@ func (d *dispatcher) tokenOf(registration string) string {
 
 // dispatch starts the workers that may start. d.mu is held.
 func (d *dispatcher) dispatch(ctx context.Context) {
-	for _, p := range []*pool{d.pass, d.sharePas, d.webhook} {
+	for _, p := range []*pool{d.pass, d.whole, d.sharePas, d.webhook} {
 		for !d.closed {
 			it := p.next()
 			if it == nil {

@@ -158,6 +158,7 @@ func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (com
 // before the row does.
 func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, last map[string]*events.Seen) (comparison, error) {
 	var c comparison
+	s.touch(readings)
 	leaving := map[int64]events.Reading{}
 	differing := make([]events.Reading, 0, len(readings))
 	for _, now := range readings {
@@ -196,10 +197,24 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 	return c, nil
 }
 
+// touch notes rows for passes that read the whole sheet at the moment.
+func (s *shareSync) touch(readings []events.Reading) {
+	if s.target.touched == nil || s.plan.whole() {
+		return
+	}
+	for _, now := range readings {
+		if now.Kind == events.KindRow {
+			s.target.touched[now.ID] = max(s.target.touched[now.ID], now.Version)
+		}
+	}
+}
+
 // overtaken tells whether something newer than a reading was published: of the
 // object, or of the whole sheet.
 func (s *shareSync) overtaken(seen *events.Seen, now events.Reading) bool {
-	return seen != nil && seen.Version > now.Version || s.target.state.CompleteTo() > now.Version
+	t := s.target
+	return seen != nil && seen.Version > now.Version || t.state.CompleteTo() > now.Version ||
+		now.Kind == events.KindRow && t.touched[now.ID] > now.Version
 }
 
 // wasOld tells whether a reading that is overtaken was so before the pass began:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -88,8 +89,7 @@ func (s *shareSync) versionTells() bool {
 	if !st.Loaded() || s.resetBelow > 0 || st.Status.ReadAt == nil {
 		return false
 	}
-	followed := st.Status.State == events.StateLive || st.Status.Reason == webhookCondition(s.plan.reg) ||
-		st.Status.State == events.StateStale && isWebhookReason(st.Status.Reason)
+	followed := st.Status.State == events.StateLive || strings.HasPrefix(st.Status.Reason, reasonWebhook)
 	return followed && time.Since(*st.Status.ReadAt)+2*s.relay.Every < fullEvery
 }
 

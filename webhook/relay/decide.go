@@ -29,19 +29,19 @@ const (
 type verdict int
 
 const (
-	done        verdict = iota
-	stopped             // in the middle, with the process
-	changed             // the share or its columns are defined otherwise now
-	raced               // somebody else was faster, again and again
-	slow                // the partner took too long for the others
-	full                // the partner's stream takes no more
-	noBudget            // there is no room in the owner's budget now
-	throttled           // Smartsheet asks us to wait
-	moving              // the sheet changes all the time
-	refused             // Smartsheet refuses the owner
-	unreadable          // the owner may not read the sheet, or it is gone
-	unacceptable        // Smartsheet does not take the request, and never will
-	failed              // whatever else may pass
+	done         verdict = iota
+	stopped              // in the middle, with the process
+	changed              // the share or its columns are defined otherwise now
+	raced                // somebody else was faster, again and again
+	slow                 // the partner took too long for the others
+	full                 // the partner's stream takes no more
+	noBudget             // there is no room in the owner's budget now
+	throttled            // Smartsheet asks us to wait
+	moving               // the sheet changes all the time
+	refused              // Smartsheet refuses the owner
+	unreadable           // the owner may not read the sheet, or it is gone
+	unacceptable         // Smartsheet does not take the request, and never will
+	failed               // whatever else may pass
 )
 
 // verdictOf classifies an error of a pass, once for all that follows from it.
@@ -171,14 +171,14 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 		return "done", r.narrowWithout(ctx, shares)
 	}
 	if v == refused {
-		condemned, err := r.Access.Confirm(ctx, p.owner, read.err)
-		if err != nil {
-			v = failed
-		} else if !condemned { // it has another token, or it was no word of Smartsheet's
-			v = failed
-		} else {
+		suspended, err := r.Access.Suspend(ctx, p.owner, read.err)
+		if err != nil && ctx.Err() == nil {
+			r.Log.Warn("it could not be found out whether Smartsheet refuses an owner", "owner", p.owner.Name, "err", err)
+		}
+		if suspended {
 			return r.settleRefused(ctx, p, shares)
 		}
+		v = failed
 	}
 	d := decide(v, p.hint.Attempt, waitOf(read.err), r.Every)
 	if d.state != "" {

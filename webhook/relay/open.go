@@ -80,7 +80,7 @@ func (r *Relay) open(ctx context.Context, p *plan) []*shareSync {
 	for i, s := range p.shares {
 		shares[i] = &shareSync{relay: r, plan: p, share: s, target: r.targets.of(s), parent: r.traceParent(ctx, p.hint)}
 	}
-	r.each(ctx, shares, openPatience, (*shareSync).openWrapped)
+	r.each(ctx, shares, openPatience, func(ctx context.Context, s *shareSync) error { return s.open(ctx) })
 	return shares
 }
 
@@ -119,8 +119,6 @@ func (s *shareSync) within(ctx context.Context, patience time.Duration, others b
 	}
 	return err
 }
-
-func (s *shareSync) openWrapped(ctx context.Context) error { return s.open(ctx) }
 
 // open finds the partner's stream, reads how the share stands there, and brings
 // it to the share's definition.

@@ -54,6 +54,10 @@ func (r *Relay) read(ctx context.Context, p *plan, shares []*shareSync) reading 
 	}
 	rd := r.newReader(ctx, p, taking)
 	if p.whole() {
+		for _, s := range taking {
+			s.target.beginWhole()
+			defer s.target.endWhole()
+		}
 		return r.readWhole(ctx, p, rd, taking)
 	}
 	return r.readHinted(ctx, p, rd, taking)

@@ -20,6 +20,7 @@ import (
 const (
 	reasonFilter  = "a column that the share's filter needs is gone or holds another kind of value: no row is shown until the share is changed"
 	reasonColumns = "fields whose column is gone from the sheet, null since: "
+	reasonWebhook = "the webhook is disabled at Smartsheet"
 	reasonGrid    = "the sheet is too large for a webhook: changes come with each reconcile"
 )
 
@@ -106,7 +107,7 @@ func webhookCondition(reg *registry.Registration) string {
 	case string(smartsheet.WebhookEnabled), webhook.StatusPolling, string(smartsheet.WebhookGridLimits), "":
 		return ""
 	}
-	return "the webhook is disabled at Smartsheet (" + reg.Status + "): changes come with each reconcile only"
+	return reasonWebhook + " (" + reg.Status + "): changes come with each reconcile only"
 }
 
 // status is the share's status with another state. What it was complete to stays,

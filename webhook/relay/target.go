@@ -24,6 +24,9 @@ type target struct {
 	purged uint64 // nothing of the share stands below it, though a copy of the stream may not know yet
 	reset  uint64 // sequence of the schema whose reset is known to be finished
 
+	wholes  int             // passes that read the whole sheet at the moment
+	touched map[int64]int64 // rows that others compared since, with the versions of the sheet; nil: no such pass
+
 	keeping // how it keeps up
 }
 
@@ -154,6 +157,24 @@ func (t *target) use(ctx context.Context, st *stream.Stream, sh *events.Share) e
 	}
 	t.setLoaded(state.Loaded())
 	return nil
+}
+
+// beginWhole has other passes note what they compare, until endWhole: what this
+// one read of the same rows may be older though nothing newer was published.
+func (t *target) beginWhole() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wholes++; t.touched == nil {
+		t.touched = map[int64]int64{}
+	}
+}
+
+func (t *target) endWhole() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wholes--; t.wholes == 0 {
+		t.touched = nil
+	}
 }
 
 // viewAs returns the view of a share, which is kept as long as its definition is
