@@ -18,6 +18,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
 
 // maskKey is the mask key of every partner in these tests.
@@ -36,7 +37,7 @@ type bridge struct {
 	access    *webhook.Access
 	registrar *webhook.Registrar
 	receiver  *webhook.Receiver
-	relay     *webhook.Relay
+	relay     *relay.Relay
 	url       string // of the receiver
 
 	server    *http.Server
@@ -49,7 +50,7 @@ type bridge struct {
 	closing []func()
 
 	mu     sync.Mutex
-	passes []webhook.Pass
+	passes []relay.Pass
 }
 
 // options of a bridge. The zero value follows callbacks and reconciles hourly.
@@ -117,9 +118,9 @@ func (b *bridge) start() {
 	b.access = &webhook.Access{Registry: b.registry, Budget: budgets, Master: o.master, BaseURL: b.sim.URL()}
 	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: true, Log: log}
 	b.receiver = &webhook.Receiver{Registry: b.registry, Inbox: b.inbox, Limit: o.limit, Log: log, BadSignature: b.registrar.CheckSecret}
-	b.relay = &webhook.Relay{
+	b.relay = &relay.Relay{
 		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, MaxPage: o.maxPage, Log: log,
-		Webhook: b.registrar.Tend, Observe: b.observe,
+		Observe: b.observe,
 	}
 	b.parts.Go(func() { _ = b.registry.Run(ctx) })
 	<-b.registry.Loaded()
@@ -149,8 +150,19 @@ func (b *bridge) serve(log *slog.Logger) {
 func (b *bridge) startRelay() {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stopRelay = cancel
-	relay := b.relay
-	b.relaying.Go(func() { _ = relay.Run(ctx) })
+	workers := inbox.Workers{Pass: b.relay.Pass, Webhook: b.registrar.LookAfter, Token: b.access.TokenOf, Log: slog.New(b.opts.log)}
+	queue := b.inbox
+	b.relaying.Go(func() { _ = queue.Work(ctx, workers) })
+}
+
+// handle does what follows from one hint, as when the inbox hands it out.
+func (b *bridge) handle(ctx context.Context, h *inbox.Hint) error {
+	if h.Webhook {
+		if err := b.registrar.LookAfter(ctx, h); err != nil {
+			return err
+		}
+	}
+	return b.relay.Pass(ctx, h)
 }
 
 // endRelay stops the relay in the middle of whatever it does.
@@ -188,14 +200,14 @@ func (b *bridge) restart() {
 	must(b.t, b.registrar.Recover(b.t.Context()))
 }
 
-func (b *bridge) observe(p webhook.Pass) {
+func (b *bridge) observe(p relay.Pass) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.passes = append(b.passes, p)
 }
 
 // takePasses returns the passes since it was last asked.
-func (b *bridge) takePasses() []webhook.Pass {
+func (b *bridge) takePasses() []relay.Pass {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	passes := b.passes

@@ -68,7 +68,7 @@ func (w *world) crashing(before, after func()) {
 	for n := 1 + rand.Int64N(stride); n < 1000; n += stride {
 		before()
 		f := newFuse(w.t.Context(), n)
-		err := w.relay.Handle(f, hint())
+		err := w.handle(f, hint())
 		died := f.left.Load() < 0
 		f.cancel()
 		if err == nil && !died {
@@ -79,7 +79,7 @@ func (w *world) crashing(before, after func()) {
 		}
 		crashes++
 		// A pass that dies keeps its hint: it comes again.
-		must(w.t, w.relay.Handle(w.t.Context(), hint()))
+		must(w.t, w.handle(w.t.Context(), hint()))
 		after()
 		if w.t.Failed() {
 			w.t.Fatalf("after a crash at step %d", n)
@@ -99,12 +99,12 @@ func TestResetSurvivesCrashesAtEachStep(t *testing.T) {
 	_, _, err = jane.Discuss(w.sheet.ID, w.sheet.Rows[0], "kept")
 	must(t, err)
 	w.settle()
-	must(t, w.relay.Handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true}))
+	must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true}))
 	w.check("acme")
 
 	w.crashing(func() {
 		w.define(wide)
-		must(t, w.relay.Handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true}))
+		must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true}))
 		w.define(narrow)
 	}, func() {
 		w.check("acme")

@@ -19,7 +19,7 @@ func TestDeletedWhileItsShareEnds(t *testing.T) {
 		return nil
 	})
 	must(t, err)
-	must(t, w.relay.Handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true}))
+	must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true}))
 	_, err = w.registry.UpdateRegistration(t.Context(), w.reg.ID, func(reg *registry.Registration) error {
 		reg.Phase = registry.PhaseDeleting
 		return nil

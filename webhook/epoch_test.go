@@ -27,7 +27,7 @@ func TestNoStatusWithoutEpoch(t *testing.T) {
 	must(t, err)
 	w.sim.RevokeToken(w.token)
 	w.endRelay()
-	must(t, w.relay.Handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
+	must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
 	for partner, want := range map[string]events.State{"acme": events.StateLive, "bolt": events.StateSuspended} {
 		all := w.stream(partner)
 		if got := statusOf(all, "orders").State; got != want {

@@ -4,19 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
-
-// Handle does the pass of one hint, as the relay does with what the inbox hands out.
-func (r *Relay) Handle(ctx context.Context, h *inbox.Hint) error {
-	if h.Webhook {
-		if err := r.handleWebhook(ctx, h); err != nil {
-			return err
-		}
-	}
-	return r.handle(ctx, h)
-}
 
 // CheckClocks does one round of looking for registrations that nobody looks at.
 func (g *Registrar) CheckClocks(ctx context.Context) { g.checkClocks(ctx) }

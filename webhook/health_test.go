@@ -78,7 +78,7 @@ func TestPartnerThatStaysAway(t *testing.T) {
 	foreign.WaitForShutdown()
 	hint := func(attempt int) {
 		h := &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, Attempt: attempt, ReceivedAt: time.Now()}
-		must(t, w.relay.Handle(t.Context(), h))
+		must(t, w.handle(t.Context(), h))
 	}
 	hint(0)
 	if passes := w.takePasses(); len(passes) != 1 || passes[0].Result != "later" {

@@ -63,7 +63,7 @@ func TestManyRowsLeave(t *testing.T) {
 	must(t, err)
 	must(t, nc.Flush())
 	w.endRelay()
-	must(t, w.relay.Handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
+	must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
 	got := kinds(w.stream("acme"), w.at["acme"])
 	if got["row.deleted"] != 620 || got["comment.deleted"] != 3 {
 		t.Errorf("got %v, want 620 rows deleted and 3 comments", got)

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
 
 // looksBack is a Smartsheet that can answer with the sheet as it was.
@@ -80,10 +80,10 @@ func TestOlderVersionIsRead(t *testing.T) {
 			w.endRelay()
 			sim := &looksBack{}
 			sim.before(t, w.bridge)
-			full := func() webhook.Pass {
+			full := func() relay.Pass {
 				w.takePasses()
 				h := &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}
-				must(t, w.relay.Handle(t.Context(), h))
+				must(t, w.handle(t.Context(), h))
 				return w.takePasses()[0]
 			}
 			full()

@@ -26,6 +26,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -129,14 +130,13 @@ func newWorld(t testing.TB, o setup) *world {
 	if o.server != nil {
 		o.server(server)
 	}
-	relay := &webhook.Relay{
-		Registry: w.registry, Inbox: w.inbox, Access: access, Partners: partners, Every: time.Hour, Log: log, Webhook: registrar.Tend,
-	}
+	road := &relay.Relay{Registry: w.registry, Inbox: w.inbox, Access: access, Partners: partners, Every: time.Hour, Log: log}
+	workers := inbox.Workers{Pass: road.Pass, Webhook: registrar.LookAfter, Token: access.TokenOf, Log: log}
 	var running sync.WaitGroup
 	running.Go(func() { _ = receiver.Serve(callbacks) })
 	running.Go(func() { _ = server.Serve(admins) })
 	running.Go(func() { _ = w.registry.Run(ctx) })
-	w.relays = func() { running.Go(func() { _ = relay.Run(ctx) }) }
+	w.relays = func() { running.Go(func() { _ = w.inbox.Work(ctx, workers) }) }
 	t.Cleanup(func() {
 		_, _ = receiver.Close(), server.Close()
 		cancel()

@@ -1,4 +1,4 @@
-package webhook
+package relay
 
 import (
 	"testing"
@@ -22,8 +22,8 @@ func TestWhatWaitedLongIsUrgent(t *testing.T) {
 		{inbox.WhyReconcile, 4 * time.Minute, budget.Reconcile},
 		{inbox.WhyReconcile, 6 * time.Minute, budget.Callback},
 	} {
-		p := &pass{relay: &Relay{Every: 10 * time.Minute}, began: now, hint: &inbox.Hint{Why: c.why, ReceivedAt: now.Add(-c.waited)}}
-		if got := p.class(); got != c.want {
+		p := &plan{began: now, hint: &inbox.Hint{Why: c.why, ReceivedAt: now.Add(-c.waited)}}
+		if got := p.class(10 * time.Minute); got != c.want {
 			t.Errorf("%s that waited %v: got class %v, want %v", c.why, c.waited, got, c.want)
 		}
 	}
