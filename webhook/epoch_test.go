@@ -26,6 +26,7 @@ func TestNoStatusWithoutEpoch(t *testing.T) {
 	_, err = kv.Put(t.Context(), "epoch.acme", []byte("not to be read now"))
 	must(t, err)
 	w.sim.RevokeToken(w.token)
+	w.restart() // else it is still known
 	w.endRelay()
 	must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
 	for partner, want := range map[string]events.State{"acme": events.StateLive, "bolt": events.StateSuspended} {

@@ -85,8 +85,13 @@ func TestPartnerThatStaysAway(t *testing.T) {
 		t.Errorf("got passes %+v, want one that is put off", passes)
 	}
 	hint(100)
-	if passes := w.takePasses(); len(passes) != 1 || passes[0].Result != "stale" {
-		t.Errorf("got passes %+v, want one that leaves it to reconcile", passes)
+	if passes := w.takePasses(); len(passes) != 1 || passes[0].Result != "later" {
+		t.Errorf("got passes %+v, want one that is put off", passes)
+	}
+	note, err := w.inbox.Deferred(t.Context(), w.reg.ID)
+	must(t, err)
+	if at := note.Shares["bolt/orders"].At; !at.After(time.Now()) || at.After(time.Now().Add(10*time.Minute)) {
+		t.Errorf("the partner is tried again at %v, want it within ten minutes", at)
 	}
 	dead, err := w.inbox.Dead(t.Context(), 10)
 	must(t, err)

@@ -115,8 +115,7 @@ func TestEventsThatAreTooLarge(t *testing.T) {
 	w.settle()
 	w.edit(0, long("b", 12))
 	w.settle()
-	all := w.stream("acme")
-	if m := all[len(all)-1]; !m.Data.Truncated || m.Data.Before != nil || m.Data.After == nil {
+	if m := lastRow(w.stream("acme")); !m.Data.Truncated || m.Data.Before != nil || m.Data.After == nil {
 		t.Errorf("got truncated %v of a row whose old values do not fit, want it without them", m.Data.Truncated)
 	} else if bytes.Contains(m.Raw, []byte(`"before"`)) {
 		t.Error("got before in an event that has no room for it, want it left out")
@@ -135,8 +134,7 @@ func TestEventsThatAreTooLarge(t *testing.T) {
 	if s := statusOf(w.stream("acme"), "orders"); s.State != events.StateStale || !strings.Contains(string(s.Reason), "too large") {
 		t.Errorf("got status %s (%s), want stale, since a row is too large", s.State, s.Reason)
 	}
-	all = w.stream("acme")
-	if m := lastRow(all); m.Data.After == nil || string(m.Data.After.Get("t0")) != `"short"` {
+	if m := lastRow(w.stream("acme")); m.Data.After == nil || string(m.Data.After.Get("t0")) != `"short"` {
 		t.Error("a row that is too large keeps another one waiting")
 	}
 	w.edit(1, cells{"T1": "", "T2": "", "T3": "", "T4": ""})

@@ -260,7 +260,7 @@ func TestDeleteRegistration(t *testing.T) {
 	}
 	w.at["acme"] = last(w.stream("acme"))
 	w.register("ops", w.sheet.ID, everything())
-	if diff := cmp.Diff(map[string]int{"schema.changed": 1, "row.created": 2, "status.changed": 2}, kinds(w.stream("acme"), w.at["acme"])); diff != "" {
+	if diff := cmp.Diff(map[string]int{"schema.changed": 1, "row.created": 2, "status.changed": 3}, kinds(w.stream("acme"), w.at["acme"])); diff != "" {
 		t.Errorf("registered again (-want +got):\n%s", diff)
 	}
 	w.check("acme")

@@ -16,7 +16,7 @@ type State struct {
 	// publishes under. It moves with every status, and only with those.
 	Lock      uint64
 	Status    *events.StatusData // nil: none
-	StatusAt  time.Time          // when the status was stored
+	StatusAt  time.Time          // when the status was stored; zero: it was just published, see [Writer]
 	Schema    *events.SchemaData // nil: none
 	SchemaSeq uint64
 	SchemaAt  time.Time // when the schema was published
@@ -65,8 +65,15 @@ func (s *Stream) State(ctx context.Context, sh *events.Share, known *State) (*St
 		return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
 	}
 	status := last[sh.SubjectStatus()]
-	if known != nil && known.Lock > 0 && status.sequence == known.Lock && status.stored.Equal(known.StatusAt) {
-		return known, nil
+	if known != nil && known.Lock > 0 && status.sequence == known.Lock {
+		if status.stored.Equal(known.StatusAt) {
+			return known, nil
+		}
+		if known.StatusAt.IsZero() && known.sameStatus(sh, status) {
+			confirmed := *known
+			confirmed.StatusAt = status.stored
+			return &confirmed, nil
+		}
 	}
 	// A schema comes with a status of its own, in one batch. So who reads it after
 	// the status, and from a copy that has come as far, does not get one that is
@@ -80,6 +87,14 @@ func (s *Stream) State(ctx context.Context, sh *events.Share, known *State) (*St
 		delete(last, sh.SubjectStatus())
 	}
 	return stateOf(sh, last)
+}
+
+// sameStatus tells whether a message is the state's status, which was published
+// and not read.
+func (st *State) sameStatus(sh *events.Share, m message) bool {
+	read, err := stateOf(sh, map[string]message{sh.SubjectStatus(): m})
+	return err == nil && read.Status.Epoch == st.Status.Epoch && read.Status.Revision == st.Status.Revision &&
+		read.Status.State == st.Status.State && read.Status.Since.Equal(st.Status.Since)
 }
 
 // Lock reads the sequence of the share's last status, 0 for none.

@@ -81,7 +81,10 @@ func (r *Relay) taking(ctx context.Context, h *inbox.Hint) ([]*registry.Share, e
 			if err := r.again(ctx, h, s); err != nil {
 				return nil, err
 			}
-		case waits: // what it is put off for is the whole sheet
+		case waits: // it is put off for the whole sheet; else it is tried with the others
+			if h.Whole && h.Why != inbox.WhyCallback {
+				taking = append(taking, s)
+			}
 		}
 	}
 	return taking, nil

@@ -103,6 +103,9 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 		return rd.result(err)
 	}
 	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+		if s.result.oldReading { // it shows what is newer than what was read
+			return errOldReading
+		}
 		return s.complete(ctx, sheet.completeTo(), sheet.columns)
 	})
 	return rd.result(nil)

@@ -152,9 +152,10 @@ func (t *target) use(ctx context.Context, st *stream.Stream, sh *events.Share) e
 	if err != nil {
 		return err
 	}
-	if state != known || t.writer == nil {
-		t.stream, t.state, t.writer = st, state, st.NewWriter(sh, state.Lock)
+	if known == nil || t.writer == nil || state.Lock != known.Lock || !known.StatusAt.IsZero() && state != known {
+		t.writer = st.NewWriter(sh, state.Lock)
 	}
+	t.stream, t.state = st, state
 	t.setLoaded(state.Loaded())
 	return nil
 }
