@@ -11,7 +11,7 @@ import (
 type wholeSheet struct {
 	ids     map[int64]bool // of all rows that came
 	columns []smartsheet.Column
-	first   *page
+	first   *page // without its rows
 	moved   bool // a page had another version than the first
 	total   int  // rows that the last page says there are
 }
@@ -19,7 +19,9 @@ type wholeSheet struct {
 // add takes over a page.
 func (w *wholeSheet) add(pg *page) {
 	if w.first == nil {
-		w.first = pg
+		first := *pg
+		first.rows, first.gone = nil, nil
+		w.first = &first
 	}
 	w.moved = w.moved || pg.version != w.first.version
 	w.columns, w.total = pg.columns, pg.total

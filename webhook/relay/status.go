@@ -158,7 +158,7 @@ func modeOf(reg *registry.Registration) string {
 // the next pass.
 func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, state events.State, reason string) {
 	for _, s := range shares {
-		if s.ended || s.view == nil || errors.Is(s.err, errDefinition) || errors.Is(s.err, errSlow) {
+		if s.ended || s.epoch == "" || errors.Is(s.err, errDefinition) || errors.Is(s.err, errSlow) {
 			continue
 		}
 		if err := s.publishStatus(ctx, state, reason); err != nil && ctx.Err() == nil {
