@@ -67,8 +67,8 @@ func (o Object) MarshalJSON() ([]byte, error) { return o.appendJSON(nil) }
 // UnmarshalJSON reads an object and keeps the order of its fields. Values are
 // made canonical again: whatever wrote them may have escaped more than we do.
 func (o *Object) UnmarshalJSON(data []byte) error {
-	if quick, end := quickObject(data, 0); end == len(data) {
-		quick, _ = quickObject(bytes.Clone(data), 0) // the caller's data may change
+	own := bytes.Clone(data) // the caller's data may change
+	if quick, end := quickObject(own, 0); end == len(own) {
 		*o = quick
 		return nil
 	}

@@ -66,6 +66,11 @@ type Client struct {
 
 	// After is told of every request that was sent, when it is over.
 	After func(Call)
+
+	// Throttled is told, before the call returns, of every answer by which
+	// Smartsheet asks to leave the token alone (class [Wait]), and for how long; 0:
+	// it did not say. Nil: nobody is told.
+	Throttled func(ctx context.Context, retryAfter time.Duration)
 }
 
 // Call is one request that was sent.
@@ -134,6 +139,9 @@ func (c *Client) send(ctx context.Context, r request, token string, out any) (st
 	status, err := c.exchange(ctx, r, req, out)
 	if c.After != nil {
 		c.After(Call{Method: r.method, Route: r.route, Status: status, Class: Classify(err), Duration: time.Since(start)})
+	}
+	if c.Throttled != nil && Classify(err) == Wait {
+		c.Throttled(ctx, RetryAfter(err))
 	}
 	return token, err
 }

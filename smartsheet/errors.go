@@ -67,6 +67,16 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// RetryAfter is how long to wait before the request is sent again, as the answer
+// says that the error is about; 0 where it does not say.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
+}
+
 // answerError reads the refusal in resp, whose body may be anything.
 func answerError(r request, resp *http.Response, body []byte) *Error {
 	e := &Error{

@@ -119,6 +119,12 @@ func (a *Access) client(owner string, region smartsheet.Region, token, id, assum
 				a.Observe(owner, call)
 			}
 		},
+		Throttled: func(ctx context.Context, retryAfter time.Duration) {
+			// The refused call returns its own error; should the penalty not be
+			// stored, the next 429 is another occasion for it. A caller who has
+			// gone does not end it: the token is shared.
+			_ = a.Budget.Penalize(context.WithoutCancel(ctx), id, pause(retryAfter))
+		},
 	}
 }
 
@@ -144,18 +150,13 @@ func (a *Access) Suspend(ctx context.Context, o *registry.Owner, cause error) (b
 	return err == nil, err
 }
 
-// Rest lets the owner's token rest where the error says that Smartsheet asked
-// for it, and returns for how long; 0 for any other error.
-func (a *Access) Rest(ctx context.Context, o *registry.Owner, err error) (time.Duration, error) {
-	if smartsheet.Classify(err) != smartsheet.Wait {
-		return 0, nil
+// pause is how long a token is left alone after a 429 that asked for a time, or
+// for none (0).
+func pause(retryAfter time.Duration) time.Duration {
+	if retryAfter > 0 {
+		return retryAfter
 	}
-	d := throttled + rand.N(throttled/6)
-	var e *smartsheet.Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
-		d = e.RetryAfter
-	}
-	return d, a.Budget.Penalize(ctx, o.TokenID, d)
+	return throttled + rand.N(throttled/6)
 }
 
 // Confirm tells whether Smartsheet refuses the owner's token, as the cause of a

@@ -1,0 +1,52 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+)
+
+// A 429 that any client gets, that of an admin's call with its own context among
+// them, slows the token down for all others.
+func TestA429SlowsTheTokenForAll(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault *smartsheettest.Fault
+		slow  time.Duration // at least
+	}{
+		"with Retry-After":    {&smartsheettest.Fault{Status: 429, ErrorCode: smartsheet.CodeRateLimit, RetryAfter: 300 * time.Second}, 290 * time.Second},
+		"without Retry-After": {&smartsheettest.Fault{Status: 429, ErrorCode: smartsheet.CodeRateLimit}, 50 * time.Second},
+		"another error":       {&smartsheettest.Fault{Status: 400, ErrorCode: 4004}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sim := smartsheettest.New(t)
+			token := sim.AddToken(sim.AddUser(smartsheettest.User{Email: "jane@a.example"}))
+			b := newBridge(t, sim, options{})
+			b.addOwner("ops", token)
+			owner, err := b.registry.FreshOwner(t.Context(), "ops")
+			must(t, err)
+			sim.SetFault(func(*http.Request) *smartsheettest.Fault { return tt.fault })
+			ctx, cancel := context.WithCancel(t.Context())
+			if _, err := b.access.NewClient("us", token, "").Me(ctx); err == nil {
+				t.Fatal("got no error")
+			}
+			cancel()
+			sim.SetFault(nil)
+			client, err := b.access.Client(owner, budget.Callback)
+			must(t, err)
+			_, err = client.Me(t.Context())
+			var slowed *webhook.BudgetError
+			if errors.As(err, &slowed) != (tt.slow > 0) || slowed != nil && slowed.Wait < tt.slow {
+				t.Errorf("got %v, want a budget used up for at least %v", err, tt.slow)
+			}
+		})
+	}
+}
