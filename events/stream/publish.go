@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +25,8 @@ const (
 	// batch: the server makes a file store of its own for each batch, which costs
 	// as much as some ten messages.
 	maxPlain = 8
+	// usualSize is the room that an event is given to begin with, in bytes.
+	usualSize = 1 << 10
 	// confirmedTime is how long a lock is taken for ours without asking.
 	confirmedTime = time.Second
 )
@@ -174,16 +175,14 @@ func (w *Writer) Discard() { w.batch, w.types = nil, nil }
 func (w *Writer) message(e events.Event) (*nats.Msg, error) {
 	limit := int(w.stream.nc.MaxPayload()) - 1024 // the headers count too
 	e.TraceParent = w.TraceParent
-	data, err := encoded(e)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
-	}
+	data, err := e.AppendJSON(make([]byte, 0, usualSize))
 	if d, ok := e.Data.(events.ObjectData); ok && len(data) > limit && d.Before != nil {
 		d.Truncated = true
-		e.Data = withoutBefore{ObjectData: d}
-		if data, err = encoded(e); err != nil {
-			return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
-		}
+		e.Data = d
+		data, err = e.AppendJSON(data[:0])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s of share %s: %w", e.Type, w.share.Sheet, err)
 	}
 	if len(data) > limit {
 		return nil, fmt.Errorf("%s of share %s: %w", e.Type, w.share.Sheet, ErrTooLarge)
@@ -193,24 +192,6 @@ func (w *Writer) message(e events.Event) (*nats.Msg, error) {
 	m.Header.Set("Content-Type", events.ContentType)
 	m.Data = data
 	return m, nil
-}
-
-// withoutBefore is the data of an event that has no room for what was before.
-type withoutBefore struct {
-	events.ObjectData
-	Before *struct{} `json:"before,omitempty"` // hides the other
-}
-
-// encoded writes an event as JSON. No page embeds it, so that nothing is escaped
-// for HTML, which would make long texts six times as long.
-func encoded(e events.Event) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // Published counts events that were stored, by their type.
@@ -287,17 +268,16 @@ func (w *Writer) confirm(ctx context.Context) error {
 // storeEach publishes events and the status after them, without waiting for one
 // before the next is sent.
 func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
-	inbox := w.stream.nc.NewInbox()
-	sub, err := w.stream.nc.SubscribeSync(inbox)
+	to, err := w.stream.answers(len(msgs))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sub.Unsubscribe() }() // a closed connection has no subscriptions either
+	defer to.close()
 	for i, m := range msgs {
 		if i < len(msgs)-1 {
 			w.expectLock(m)
 		}
-		m.Reply = inbox
+		m.Reply = to.inbox
 		if err := w.stream.nc.PublishMsg(m); err != nil {
 			return err
 		}
@@ -305,7 +285,7 @@ func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
 	var failed error
 	highest := uint64(0)
 	for _, m := range msgs { // the server answers in the order in which they were sent
-		answer, err := nextAnswer(ctx, sub, answerTime(m.Size()))
+		answer, err := to.next(ctx, answerTime(m.Size()))
 		if err != nil {
 			return w.stream.fullOr(ctx, err, msgs)
 		}

@@ -2,7 +2,6 @@ package stream_test
 
 import (
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -45,32 +44,28 @@ func slowLink(t *testing.T, to string, rate int) string {
 	return l.Addr().String()
 }
 
-// carry copies until one of the two is closed.
+// carry copies until one of the two is closed. It takes in what comes at once, as
+// the buffers of a slow link do.
 func carry(to, from net.Conn, rate int) {
 	defer func() { _, _ = to.Close(), from.Close() }()
-	const interval = 10 * time.Millisecond
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for range tick.C {
-		if _, err := io.CopyN(to, from, 1); err != nil { // waits for something to carry
-			return
+	waiting := make(chan []byte, 1<<16)
+	go func() {
+		defer close(waiting)
+		for {
+			part := make([]byte, rate/100)
+			n, err := from.Read(part)
+			if err != nil {
+				return
+			}
+			waiting <- part[:n]
 		}
-		part := make([]byte, rate/int(time.Second/interval))
-		_ = from.SetReadDeadline(time.Now().Add(time.Millisecond))
-		n, err := io.ReadFull(from, part)
-		_ = from.SetReadDeadline(time.Time{})
-		if _, werr := to.Write(part[:n]); werr != nil {
-			return
-		}
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !isTimeout(err) {
+	}()
+	for part := range waiting {
+		<-time.After(time.Duration(len(part)) * time.Second / time.Duration(rate))
+		if _, err := to.Write(part); err != nil {
 			return
 		}
 	}
-}
-
-func isTimeout(err error) bool {
-	var e net.Error
-	return errors.As(err, &e) && e.Timeout()
 }
 
 func wideEvent(t testing.TB, sh *events.Share, row int64, size int) events.Event {
