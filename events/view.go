@@ -39,6 +39,9 @@ func NewView(s Share, maskKey []byte) (*View, error) {
 		}
 	}
 	v.filter = f
+	if s.FilterTypes == nil { // the types that the fields have
+		v.share.FilterTypes = s.filterTypes(f)
+	}
 	return v, nil
 }
 

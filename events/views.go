@@ -89,5 +89,5 @@ func (s *Share) equal(t *Share) bool {
 	return s.Partner == t.Partner && s.Sheet == t.Sheet && s.SheetID == t.SheetID && s.Region == t.Region &&
 		s.Revision == t.Revision && s.Where == t.Where && slices.Equal(s.Fields, t.Fields) && slices.Equal(s.Kinds, t.Kinds) &&
 		maps.Equal(s.Cells, t.Cells) && maps.Equal(s.FilterTypes, t.FilterTypes) &&
-		(s.FilterTypes == nil) == (t.FilterTypes == nil)
+		(s.FilterTypes == nil) == (t.FilterTypes == nil) && slices.Equal(s.Gone, t.Gone)
 }

@@ -111,7 +111,7 @@ func publish(ctx context.Context, w *eventstream.Writer, share *events.Share) er
 				return err
 			}
 		}
-		if _, err := w.Flush(ctx); err != nil {
+		if _, err := w.Flush(ctx, time.Now(), events.StatusData{}); err != nil {
 			return err
 		}
 	}

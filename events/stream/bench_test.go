@@ -76,7 +76,7 @@ func fill(b testing.TB, s *stream.Stream, name string, rows int64) *filled {
 	for row := range rows {
 		must(b, f.writer.Add(rowEvent(b, f.share, row+1)))
 	}
-	_, err := f.writer.Flush(b.Context())
+	_, err := f.writer.Flush(f.b.Context(), time.Now(), events.StatusData{})
 	must(b, err)
 	return f
 }
@@ -95,7 +95,7 @@ func (f *filled) row() int64 {
 
 func (f *filled) underLock() {
 	must(f.b, f.writer.Add(rowEvent(f.b, f.share, f.row())))
-	_, err := f.writer.Flush(f.b.Context())
+	_, err := f.writer.Flush(f.b.Context(), time.Now(), events.StatusData{})
 	must(f.b, err)
 }
 
@@ -105,7 +105,7 @@ func (f *filled) pass() {
 	_, err := f.stream.Last(f.b.Context(), f.share, []string{f.share.SubjectOf(events.KindRow, row)}, f.writer.Since())
 	must(f.b, err)
 	must(f.b, f.writer.Add(rowEvent(f.b, f.share, row)))
-	_, err = f.writer.Flush(f.b.Context())
+	_, err = f.writer.Flush(f.b.Context(), time.Now(), events.StatusData{})
 	must(f.b, err)
 }
 

@@ -100,7 +100,7 @@ func TestFlush(t *testing.T) {
 			for row := range int64(n) {
 				must(t, w.Add(rowEvent(t, sh, row+1)))
 			}
-			stored, err := w.Flush(t.Context())
+			stored, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 			must(t, err)
 			if stored[events.RowCreated] != n || len(seen(t, s, sh, n, w.Since())) != n {
 				t.Errorf("%d events: got %v stored", n, stored)
@@ -113,17 +113,17 @@ func TestFlush(t *testing.T) {
 			for row := range int64(n) {
 				must(t, w.Add(rowEvent(t, sh, row+1)))
 			}
-			if _, err := w.Flush(t.Context()); !errors.Is(err, stream.ErrLostRace) {
+			if _, err := w.Flush(t.Context(), time.Now(), events.StatusData{}); !errors.Is(err, stream.ErrLostRace) {
 				t.Errorf("%d events of who lost the race: got %v, want %v", n, err, stream.ErrLostRace)
 			}
 			must(t, other.Add(rowEvent(t, sh, int64(n+1))))
-			_, err = other.Flush(t.Context())
+			_, err = other.Flush(t.Context(), time.Now(), events.StatusData{})
 			must(t, err)
-			if other.Since() != last+1 {
-				t.Errorf("%d events of who lost the race: the next is stored at %d, want %d", n, other.Since(), last+1)
+			if other.Since() != last+2 { // the event and a status
+				t.Errorf("%d events of who lost the race: the next ends at %d, want %d", n, other.Since(), last+2)
 			}
-			if _, err := w.Flush(t.Context()); err != nil || w.Held() {
-				t.Errorf("a writer that lost the race holds the lock: %t, or keeps what was refused: %v", w.Held(), err)
+			if _, err := w.Flush(t.Context(), time.Now(), events.StatusData{}); !errors.Is(err, stream.ErrLostRace) || w.Held() {
+				t.Errorf("a writer that lost the race holds the lock: %t, or publishes a status: %v", w.Held(), err)
 			}
 		}
 	})
@@ -158,11 +158,11 @@ func TestFlushForm(t *testing.T) {
 		for row := range int64(n) {
 			must(t, w.Add(rowEvent(t, sh, row+1)))
 		}
-		_, err := w.Flush(t.Context())
+		_, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 		must(t, err)
 	}
-	if got := fmt.Sprint(batches(t, s)); got != "[2 1 1 1 9]" {
-		t.Errorf("got %s, want the schema with a status, three by themselves, and a batch", got)
+	if got := fmt.Sprint(batches(t, s)); got != "[2 1 1 1 1 10]" {
+		t.Errorf("got %s, want the schema with a status, three and a status by themselves, and a batch with its status", got)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestChainOfOneObject(t *testing.T) {
 			must(t, err)
 			must(t, w.Add(e))
 		}
-		_, err := w.Flush(t.Context())
+		_, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 		must(t, err)
 		if got := seen(t, s, sh, 1, w.Since())[sh.SubjectOf(events.KindRow, 1)]; got == nil || got.Version != 2 {
 			t.Errorf("got %+v, want the second", got)
@@ -201,7 +201,7 @@ func TestCopiesThatLag(t *testing.T) {
 		e, err := sh.ObjectEvent(events.KindRow, 1, "updated", time.Now(), events.ObjectData{
 			Sheet: events.SheetRef{Version: n + 1}, After: object(1)})
 		must(t, errors.Join(err, w.Add(e)))
-		_, err = w.Flush(t.Context())
+		_, err = w.Flush(t.Context(), time.Now(), events.StatusData{})
 		must(t, err)
 		for i, s := range copies {
 			st, err := s.State(t.Context(), &sh, nil)

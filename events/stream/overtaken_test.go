@@ -41,7 +41,7 @@ func TestOvertakenWriterIsNotHeard(t *testing.T) {
 				must(t, still.Add(rowEvent(t, old, row+1)))
 			}
 			still.Stand(time.Minute)
-			if _, err := still.Flush(t.Context()); !errors.Is(err, stream.ErrLostRace) {
+			if _, err := still.Flush(t.Context(), time.Now(), events.StatusData{}); !errors.Is(err, stream.ErrLostRace) {
 				t.Errorf("got %v, want %v", err, stream.ErrLostRace)
 			}
 			must(t, other.Acquire(t.Context(), time.Now(), events.StatusData{}))
@@ -59,12 +59,12 @@ func TestMoreEventsThanABatch(t *testing.T) {
 	for row := range int64(rows) {
 		must(t, w.Add(rowEvent(t, sh, row+1)))
 	}
-	stored, err := w.Flush(t.Context())
+	stored, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 	must(t, err)
 	if diff := cmp.Diff(stream.Published{events.RowCreated: rows}, stored); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
-	if got := batches(t, s); !slices.Equal(got, []int{2, stream.MaxBatch, stream.MaxBatch, 200}) {
+	if got := batches(t, s); !slices.Equal(got, []int{2, stream.MaxBatch, stream.MaxBatch, 201}) {
 		t.Errorf("got batches of %d", got)
 	}
 	row := 0

@@ -283,22 +283,20 @@ func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
 		}
 	}
 	var failed error
-	highest := uint64(0)
+	var sequence uint64
 	for _, m := range msgs { // the server answers in the order in which they were sent
 		answer, err := to.next(ctx, answerTime(m.Size()))
 		if err != nil {
 			return w.stream.fullOr(ctx, err, msgs)
 		}
-		sequence, err := parseAck(answer)
-		if highest = max(highest, sequence); failed == nil {
+		if sequence, err = parseAck(answer); failed == nil {
 			failed = err
 		}
 	}
-	if failed != nil {
-		return failed
+	if sequence > 0 { // of the status, which was sent last
+		w.lock, w.last, w.confirmedAt = sequence, sequence, time.Now()
 	}
-	w.lock, w.last, w.confirmedAt = highest, highest, time.Now() // the status was sent last
-	return nil
+	return failed
 }
 
 // storeBatches publishes events and the status after them as atomic batches.

@@ -97,7 +97,7 @@ func TestSlowLink(t *testing.T) {
 		for row := range int64(rows) {
 			must(t, w.Add(wideEvent(t, sh, row+1, 5000)))
 		}
-		_, err := w.Flush(t.Context())
+		_, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 		must(t, err)
 		if got := seen(t, open(t, "nats://"+address), sh, rows, w.Since()); len(got) != rows {
 			t.Errorf("got %d objects, want %d", len(got), rows)
@@ -111,7 +111,7 @@ func TestSlowLink(t *testing.T) {
 		for row := range int64(rows) {
 			must(t, w.Add(wideEvent(t, sh, row+1, 10_000)))
 		}
-		stored, err := w.Flush(t.Context())
+		stored, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 		must(t, err)
 		if stored[events.RowCreated] != rows {
 			t.Errorf("got %v stored, want %d", stored, rows)
@@ -131,7 +131,7 @@ func TestAnswerInParts(t *testing.T) {
 		for row := range int64(rows) {
 			must(t, w.Add(wideEvent(t, sh, row+1, size(row))))
 		}
-		_, err := w.Flush(t.Context())
+		_, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 		must(t, err)
 		requests, err := s.Conn().SubscribeSync("$JS.API.DIRECT.GET." + stream.Name)
 		must(t, err)
@@ -165,7 +165,7 @@ func TestFewEventsIntoFullStream(t *testing.T) {
 					row++
 					must(t, w.Add(wideEvent(t, sh, row, 2000)))
 				}
-				published, err := w.Flush(t.Context())
+				published, err := w.Flush(t.Context(), time.Now(), events.StatusData{})
 				stored += published[events.RowCreated]
 				return err
 			}
@@ -196,7 +196,7 @@ func TestNoStream(t *testing.T) {
 	for row := range int64(3) {
 		must(t, w.Add(rowEvent(t, sh, row+1)))
 	}
-	if _, err := w.Flush(t.Context()); !errors.Is(err, nats.ErrNoResponders) {
+	if _, err := w.Flush(t.Context(), time.Now(), events.StatusData{}); !errors.Is(err, nats.ErrNoResponders) {
 		t.Errorf("publishing: got %v", err)
 	}
 	if _, err := s.State(t.Context(), sh, nil); !errors.Is(err, nats.ErrNoResponders) {

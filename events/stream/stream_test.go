@@ -149,21 +149,22 @@ func (w *writer) pass(ctx context.Context) error {
 		return err
 	}
 	w.pause(afterLast)
-	for row := range rows {
-		for _, e := range evs[row] {
+	status := events.StatusData{State: events.StateLive, Revision: w.share.Revision}
+	for half := range slices.Chunk(evs, 2) { // more than once
+		all := slices.Concat(half...)
+		for _, e := range all {
 			if err := out.Add(e); err != nil {
 				return err
 			}
 		}
-		if row%2 == 1 { // more than once
-			if _, err := out.Flush(ctx); err != nil {
+		if len(all) > 0 {
+			if _, err := out.Flush(ctx, time.Now(), status); err != nil {
 				return err
 			}
-			w.pause(afterFlush)
 		}
+		w.pause(afterFlush)
 	}
-	_, err = out.Flush(ctx)
-	return err
+	return nil
 }
 
 func (w *writer) acquire(ctx context.Context, out *stream.Writer, same bool) error {
