@@ -82,7 +82,7 @@ func TestRegisterHungUpAtEachStep(t *testing.T) {
 	w := newWorld(t, options{})
 	w.addPartner("acme")
 	hungUp := 0
-	for n := int64(1); n < 400; n += 5 {
+	for n := int64(1); n < 400; n += 4 {
 		f := newFuse(t.Context(), n)
 		_, _, err := w.registrar.Register(f, "ops", w.sheet.ID, []events.Request{everything()})
 		f.cancel()
