@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -190,21 +189,4 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// sweep removes a registration that was left half made.
-func (g *Registrar) sweep(ctx context.Context, reg *registry.Registration) {
-	var client *smartsheet.Client
-	o, err := g.Registry.FreshOwner(ctx, reg.Owner)
-	if err == nil {
-		client, err = g.Access.Client(o, budget.Reconcile)
-	}
-	if err == nil || errors.Is(err, registry.ErrNotFound) {
-		err = g.abandon(ctx, client, reg)
-	}
-	if err != nil {
-		g.Log.Warn("a registration that was left half made could not be removed yet", "registration", reg.ID, "err", err)
-		return
-	}
-	g.Log.Info("a registration that was left half made was removed", "registration", reg.ID)
 }

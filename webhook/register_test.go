@@ -22,15 +22,26 @@ import (
 // another is a registrar of another replica of the bridge.
 func (w *world) another() *webhook.Registrar {
 	w.t.Helper()
+	g, _ := w.replica()
+	return g
+}
+
+// replica is another replica of the bridge, which knows what there is until stop
+// is called.
+func (w *world) replica() (g *webhook.Registrar, stop func()) {
+	w.t.Helper()
 	log := slog.New(w.opts.log)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	other, err := registry.Open(ctx, w.broker.Bridge(), w.opts.master, 1, log)
 	must(w.t, err)
 	var run sync.WaitGroup
 	run.Go(func() { _ = other.Run(ctx) })
-	w.t.Cleanup(func() { cancel(); run.Wait() })
+	stop = func() { cancel(); run.Wait() }
+	w.t.Cleanup(stop)
 	<-other.Loaded()
-	return &webhook.Registrar{Registry: other, Inbox: w.inbox, Access: w.access, Every: time.Hour, Log: log}
+	access := *w.access
+	access.Registry = other
+	return &webhook.Registrar{Registry: other, Inbox: w.inbox, Access: &access, Every: time.Hour, Log: log}, stop
 }
 
 // oneColumn is another sheet of the same owner.

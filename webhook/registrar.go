@@ -35,7 +35,9 @@ type Registrar struct {
 	Alone     bool          // no other process works on the same registry
 	Log       *slog.Logger
 
-	making   turns // by registration
+	making   turns // by registration, of those who register a sheet
+	adding   turns // by registration, of those who add shares
+	columns  columnReads
 	webhooks webhookCache
 	checked  checked
 }
@@ -184,68 +186,6 @@ func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, 
 	return string(enabled.Status), nil
 }
 
-// undo removes a registration that could not be made, at Smartsheet first, also
-// when nobody waits for it any more. What cannot be removed now Run removes.
-func (g *Registrar) undo(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	if err := g.abandon(ctx, client, reg); err != nil {
-		g.Log.Warn("a registration that failed could not be removed yet", "registration", reg.ID, "err", err)
-	}
-}
-
-// abandon removes the webhook of an unfinished registration and then the
-// registration. A webhook that was made but not stored is known by its
-// callbackUrl. A nil client is of an owner who is gone: nothing can be removed
-// in its name, and Smartsheet disables what it calls in vain.
-func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was *registry.Registration) error {
-	reg, err := g.Registry.FreshRegistration(ctx, was.ID)
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	case !reg.CreatedAt.Equal(was.CreatedAt): // another's
-		return nil
-	case reg.Phase == registry.PhaseActive: // only the answer was lost
-		return g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
-	case reg.Phase != registry.PhaseCreating:
-		return nil
-	}
-	if g.PublicURL != "" && client != nil {
-		for w, err := range client.Webhooks(ctx) {
-			if err != nil {
-				return err
-			}
-			if w.ID != reg.WebhookID && !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) {
-				continue
-			}
-			if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {
-				return err
-			}
-		}
-	}
-	if err := g.removeUnseen(ctx, reg); err != nil {
-		return err
-	}
-	return g.Registry.DeleteRegistration(ctx, reg)
-}
-
-// removeUnseen removes the shares of a registration that was never active: no
-// partner has seen anything of them. Those that are ending are of an earlier
-// registration of the sheet.
-func (g *Registrar) removeUnseen(ctx context.Context, reg *registry.Registration) error {
-	for _, s := range g.Registry.Shares(reg.ID) {
-		if s.Ending {
-			continue
-		}
-		if err := g.Registry.DeleteShare(ctx, s); err != nil {
-			return fmt.Errorf("removing share %s of a registration that was not made: %w", s.Key(), err)
-		}
-	}
-	return nil
-}
-
 // CallbackURL is where Smartsheet is told to call. Its last part is a secret.
 func (g *Registrar) CallbackURL(reg *registry.Registration) string {
 	return strings.TrimSuffix(g.PublicURL, "/") + CallbackPath + string(reg.CallbackKey())
@@ -274,7 +214,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 			return nil, nil, NewProblem(FaultInvalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner)
 		}
 	}
-	sheet, err := g.readColumns(ctx, client, sheetID)
+	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -292,8 +232,10 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 }
 
 // readColumns reads what is needed to bind a share: the sheet's name and columns.
-func (g *Registrar) readColumns(ctx context.Context, client *smartsheet.Client, sheetID int64) (*smartsheet.Sheet, error) {
-	sheet, err := client.Sheet(ctx, sheetID, smartsheet.SheetQuery{PageSize: 1})
+func (g *Registrar) readColumns(ctx context.Context, owner string, client *smartsheet.Client, sheetID int64) (*smartsheet.Sheet, error) {
+	sheet, err := g.columns.read(ctx, fmt.Sprintf("%s/%d", owner, sheetID), func(ctx context.Context) (*smartsheet.Sheet, error) {
+		return client.Sheet(ctx, sheetID, smartsheet.SheetQuery{PageSize: 1})
+	})
 	switch class := smartsheet.Classify(err); class {
 	case smartsheet.OK:
 		return sheet, nil

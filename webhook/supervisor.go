@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
-	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
@@ -20,89 +16,6 @@ import (
 
 // StatusPolling is the status of a registration without a webhook.
 const StatusPolling = "POLLING"
-
-// webhookCache remembers for a while what the webhooks of owners looked like, so
-// that many sheets of one owner cost one list.
-type webhookCache struct {
-	reading singleflight.Group
-
-	mu     sync.Mutex
-	owners map[string]webhookList
-}
-
-// webhookList are the webhooks of an owner as they were at a time.
-type webhookList struct {
-	at   time.Time
-	byID map[int64]smartsheet.Webhook
-}
-
-func (c *webhookCache) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.owners = nil
-}
-
-func (c *webhookCache) known(owner string) webhookList {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.owners[owner]
-}
-
-// webhooks returns the owner's webhooks as they were at most maxAge ago. They are
-// read once for all who wait for them, also when the first one hangs up.
-func (c *webhookCache) webhooks(ctx context.Context, owner string, client *smartsheet.Client, maxAge time.Duration) (map[int64]smartsheet.Webhook, error) {
-	if list := c.known(owner); list.byID != nil && time.Since(list.at) < maxAge {
-		return list.byID, nil
-	}
-	read := c.reading.DoChan(owner, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-		defer cancel()
-		return c.read(ctx, owner, client)
-	})
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case result := <-read:
-		if result.Err != nil {
-			return nil, result.Err
-		}
-		return result.Val.(webhookList).byID, nil
-	}
-}
-
-// read asks Smartsheet for the owner's webhooks.
-func (c *webhookCache) read(ctx context.Context, owner string, client *smartsheet.Client) (webhookList, error) {
-	list := webhookList{at: time.Now(), byID: map[int64]smartsheet.Webhook{}}
-	for w, err := range client.Webhooks(ctx) {
-		if err != nil {
-			return webhookList{}, err
-		}
-		list.byID[w.ID] = w
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.owners == nil {
-		c.owners = map[string]webhookList{}
-	}
-	c.owners[owner] = list
-	return list, nil
-}
-
-// lastCallback returns when the owner's webhook was last called with success, as
-// far as the last list said.
-func (c *webhookCache) lastCallback(owner string, webhook int64) time.Time {
-	if stats := c.known(owner).byID[webhook].Stats; stats != nil {
-		return stats.LastSuccessfulCallback.Time
-	}
-	return time.Time{}
-}
-
-// LastCallback tells when Smartsheet last called for the registration with
-// success, as it said when the webhooks were last looked at: up to half the
-// time between two reconciles ago. It asks nobody; zero is not known.
-func (g *Registrar) LastCallback(reg *registry.Registration) time.Time {
-	return g.webhooks.lastCallback(reg.Owner, reg.WebhookID)
-}
 
 // LookAfter looks after the webhook of the registration that the hint is for. What
 // changes with it the partners are told by a pass. A nil error means that it is
@@ -195,15 +108,6 @@ func (g *Registrar) Tend(ctx context.Context, reg *registry.Registration, urgent
 		}
 	}
 	return g.enable(ctx, client, reg, w)
-}
-
-func hasSecret(reg *registry.Registration, secret string) bool {
-	for _, s := range reg.Secrets(time.Now()) {
-		if s == seal.Secret(secret) {
-			return true
-		}
-	}
-	return false
 }
 
 // look finds the registration's webhook: in the owner's list, and where that
@@ -359,35 +263,4 @@ func (g *Registrar) stopWebhook(ctx context.Context, client *smartsheet.Client, 
 		return nil
 	})
 	return err
-}
-
-// secretEvery is how often wrong signatures make us ask for the secret.
-const secretEvery = time.Minute
-
-// CheckSecret has Smartsheet asked for the current shared secret of a
-// registration whose callback was signed wrong: once, not once a request.
-func (g *Registrar) CheckSecret(ctx context.Context, id string) {
-	g.checked.mu.Lock()
-	recent := time.Since(g.checked.at[id]) < secretEvery
-	if !recent {
-		if g.checked.at == nil {
-			g.checked.at = map[string]time.Time{}
-		}
-		g.checked.at[id] = time.Now()
-	}
-	g.checked.mu.Unlock()
-	if recent {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	if err := g.hint(ctx, id, inbox.Hint{Why: inbox.WhyCallback, Whole: true, Webhook: true}); err != nil {
-		g.Log.Warn("the shared secret could not be checked", "registration", id, "err", err)
-	}
-}
-
-// checked is when the secrets of registrations were last asked for.
-type checked struct {
-	mu sync.Mutex
-	at map[string]time.Time
 }

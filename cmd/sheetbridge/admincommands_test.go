@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -257,4 +259,19 @@ func TestCompletion(t *testing.T) {
 	c.says("", "partners", "add", "acme")
 	c.says("acme\n", "__complete", "partners", "show", "")
 	c.says("acme\n", "__complete", "shares", "list", "--partner", "")
+}
+
+// TestRemoveLater: the command says when Smartsheet has not let go of a webhook.
+func TestRemoveLater(t *testing.T) {
+	c := newConsole(t)
+	c.share()
+	c.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if r.Method == http.MethodDelete {
+			return &smartsheettest.Fault{Status: 503, HTML: true}
+		}
+		return nil
+	})
+	c.says("did not delete the webhook yet", "webhooks", "remove", fmt.Sprint(c.sheet.ID), "--yes")
+	c.says("No sheet is registered", "webhooks")
+	c.says("was deleted here", "doctor")
 }

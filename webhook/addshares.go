@@ -1,0 +1,161 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// collisions refuses shares whose names are taken, by one another or, as far as
+// this process knows, by another registration: the registry decides.
+func (g *Registrar) collisions(id string, shares []*registry.Share) error {
+	seen := map[string]bool{}
+	for i, s := range shares {
+		if seen[s.Key()] {
+			return NewProblem(FaultInvalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
+		}
+		seen[s.Key()] = true
+		if by := g.Registry.Share(s.Partner, s.Sheet); by != nil && (by.Registration != id || by.Ending) {
+			return nameTaken(shares, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: by})
+		}
+	}
+	return nil
+}
+
+// nameTaken turns the registry's refusal of a share's name into a problem, and
+// leaves other errors as they are.
+func nameTaken(shares []*registry.Share, err error) error {
+	var taken *registry.TakenError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	i := slices.IndexFunc(shares, func(s *registry.Share) bool { return s.Partner == taken.Partner && s.Sheet == taken.Sheet })
+	if taken.By.Ending || taken.By.Registration == shares[i].Registration { // of an earlier registration of the sheet
+		return &Problem{Fault: FaultConflict, Field: place(i, "sheet"), Detail: "an earlier share of that name is still being ended: try again", Err: err}
+	}
+	return &Problem{Fault: FaultConflict, Field: place(i, "sheet"), Err: err,
+		Detail: fmt.Sprintf("partner %q gets another sheet under the name %q already: choose another name", taken.Partner, taken.Sheet)}
+}
+
+// partnersThere looks for the partners of shares again once those are stored:
+// whoever removed one saw no share yet.
+func (g *Registrar) partnersThere(shares []*registry.Share) error {
+	for i, s := range shares {
+		if g.Registry.Partner(s.Partner) == nil {
+			return NewProblem(FaultConflict, place(i, "partner"), "partner %q was removed meanwhile", s.Partner)
+		}
+	}
+	return nil
+}
+
+// addShares adds shares to a registration. One that is there already is left as
+// it is if it is the same.
+func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
+	if reg.Phase != registry.PhaseActive {
+		return nil, NewProblem(FaultConflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
+	}
+	// One at a time in this process: who fails takes back what another one counts on.
+	done, err := g.adding.take(ctx, reg.ID)
+	if err != nil {
+		return nil, fmt.Errorf("waiting for others who add shares of the sheet: %w", err)
+	}
+	made, err := g.createMissing(ctx, shares)
+	done()
+	if err != nil {
+		return nil, errors.Join(nameTaken(shares, err), g.takeBack(ctx, made))
+	}
+	// Whoever deletes the registration, or a partner, may not have seen the shares.
+	now, err := g.Registry.FreshRegistration(ctx, reg.ID)
+	switch {
+	case errors.Is(err, registry.ErrNotFound) || err == nil && now.Phase != registry.PhaseActive:
+		err = NewProblem(FaultConflict, "sheetId", "the sheet's registration was deleted meanwhile: try again")
+	case err == nil:
+		err = g.partnersThere(shares)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.takeBack(ctx, made))
+	}
+	return now, g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+// createMissing makes those of the shares that are not there, and returns them.
+// One that is there must be the same. Another replica may make or take back one
+// of them at the same time; then it is looked at again.
+func (g *Registrar) createMissing(ctx context.Context, shares []*registry.Share) (made []*registry.Share, err error) {
+	for range maxAddTries {
+		missing, there, err := g.missing(shares)
+		if err != nil {
+			return made, err
+		}
+		err = g.Registry.CreateShares(ctx, missing)
+		var taken *registry.TakenError
+		if errors.As(err, &taken) && taken.By.Registration == shares[0].Registration && !taken.By.Ending {
+			continue // missing finds it
+		}
+		if err != nil {
+			return made, err
+		}
+		made = append(made, missing...)
+		if still, err := g.stillThere(ctx, there); err != nil || still {
+			return made, err
+		}
+	}
+	return made, NewProblem(FaultConflict, "shares", "somebody else makes the same shares at this moment: try again")
+}
+
+// maxAddTries bounds how often createMissing begins again.
+const maxAddTries = 5
+
+// missing returns those of the shares that are not there and those that are, as
+// far as this process knows.
+func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registry.Share, err error) {
+	for i, s := range shares {
+		have := g.Registry.Share(s.Partner, s.Sheet)
+		switch {
+		case have == nil:
+			missing = append(missing, s)
+		case have.Registration != s.Registration, have.Ending:
+			return nil, nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
+		case !events.DiffShares(have.Share, s.Share).Same:
+			return nil, nil, NewProblem(FaultConflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
+		default:
+			there = append(there, have)
+		}
+	}
+	return missing, there, nil
+}
+
+// stillThere tells whether shares that somebody else made are in the bucket.
+func (g *Registrar) stillThere(ctx context.Context, shares []*registry.Share) (bool, error) {
+	for _, s := range shares {
+		now, err := g.Registry.FreshShare(ctx, s.Partner, s.Sheet)
+		if errors.Is(err, registry.ErrNotFound) || err == nil && (!now.SameAs(s) || now.Ending) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// takeBack ends shares that were made in vain. It is done also when whoever
+// asked for them has hung up.
+func (g *Registrar) takeBack(ctx context.Context, made []*registry.Share) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	for _, s := range made {
+		if err := g.endShare(ctx, s); err != nil {
+			return err
+		}
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	return g.tell(ctx, made[0].Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}

@@ -1,0 +1,92 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// TestConfirm: a token is refused if Smartsheet says so with a code, and says so
+// again of the token itself.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{idle: true})
+	code := func(status, code int) error { return &smartsheet.Error{Status: status, Code: code} }
+	works, refuses := smartsheettest.Fault{}, smartsheettest.Fault{Status: 401, ErrorCode: 1002}
+	for name, tt := range map[string]struct {
+		cause    error
+		me       smartsheettest.Fault
+		refused  bool
+		fails    bool
+		requests int
+	}{
+		"refused twice":          {code(401, 1002), refuses, true, false, 1},
+		"expired twice":          {code(401, 1003), smartsheettest.Fault{Status: 401, ErrorCode: 1003}, true, false, 1},
+		"refused this once":      {code(401, 1002), works, false, false, 1},
+		"a gateway's page":       {code(401, 0), refuses, false, false, 0},
+		"and then a gateway":     {code(401, 1002), smartsheettest.Fault{Status: 401, HTML: true}, false, true, 1},
+		"and then nobody":        {code(401, 1002), smartsheettest.Fault{HangUp: true}, false, true, 2},
+		"and then throttled":     {code(401, 1002), smartsheettest.Fault{Status: 429, ErrorCode: 4003}, false, true, 1},
+		"not for this sheet":     {code(403, 1004), refuses, false, false, 0},
+		"not Smartsheet's error": {errors.New("no route to host"), refuses, false, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+				if !strings.HasSuffix(r.URL.Path, "/users/me") {
+					t.Errorf("got %s %s, want the user asked for alone", r.Method, r.URL.Path)
+				}
+				return &tt.me
+			})
+			defer w.sim.SetFault(nil)
+			var refused bool
+			var err error
+			got := w.requests(func() { refused, err = w.access.Confirm(t.Context(), w.registry.Owner("ops"), tt.cause) })
+			if refused != tt.refused || (err != nil) != tt.fails || len(got) != tt.requests {
+				t.Errorf("got refused %v, error %v and requests %v, want %v, %v and %d", refused, err, got, tt.refused, tt.fails, tt.requests)
+			}
+		})
+	}
+}
+
+// TestOneRefusalCondemnsNobody: whatever stands between Smartsheet and us may
+// answer 401; the owner is not suspended for it, and the edit is published.
+func TestOneRefusalCondemnsNobody(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]smartsheettest.Fault{
+		"a gateway's page":    {Status: 401, HTML: true},
+		"of this one request": {Status: 401, ErrorCode: 1002},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, options{}, everything())
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			asked := make(chan struct{}, 100)
+			w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+				if ctx.Err() != nil || !strings.Contains(r.URL.Path, "/sheets/") {
+					return nil
+				}
+				asked <- struct{}{}
+				return &fault
+			})
+			w.edit(0, cells{"Qty": 4})
+			<-asked
+			w.passed(func(result string) bool { return result == "later" })
+			cancel()
+			if o := w.registry.Owner("ops"); o.State != registry.OwnerOK {
+				t.Fatalf("got owner %s (%s), want ok", o.State, o.Reason)
+			}
+			must(t, w.inbox.Put(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}))
+			w.settle()
+			w.check("acme")
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package webhook_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// faultOn has requests of one method for webhooks answered with a fault.
+func faultOn(method string, f smartsheettest.Fault) func(*http.Request) *smartsheettest.Fault {
+	return func(r *http.Request) *smartsheettest.Fault {
+		if r.Method == method && strings.Contains(r.URL.Path, "/webhooks") {
+			return &f
+		}
+		return nil
+	}
+}
+
+// TestDeleteAnswered: a webhook is gone if Smartsheet says so, and else its
+// registration stays until it is. The partner is told in any case.
+func TestDeleteAnswered(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault smartsheettest.Fault
+		gone  bool
+	}{
+		"done":                         {smartsheettest.Fault{}, true},
+		"not there":                    {smartsheettest.Fault{Status: 404, ErrorCode: 1006}, true},
+		"not there, without a code":    {smartsheettest.Fault{Status: 404, HTML: true}, true},
+		"not there, by the code":       {smartsheettest.Fault{Status: 400, ErrorCode: 1006}, true},
+		"down":                         {smartsheettest.Fault{Status: 503, HTML: true}, false},
+		"broken":                       {smartsheettest.Fault{Status: 500, ErrorCode: 4000}, false},
+		"throttled":                    {smartsheettest.Fault{Status: 429, ErrorCode: 4003}, false},
+		"forbidden":                    {smartsheettest.Fault{Status: 403, ErrorCode: 1004}, false},
+		"forbidden by a gateway":       {smartsheettest.Fault{Status: 403, HTML: true}, false},
+		"unauthorized":                 {smartsheettest.Fault{Status: 401, ErrorCode: 1002}, false},
+		"unauthorized by a gateway":    {smartsheettest.Fault{Status: 401, HTML: true}, false},
+		"a wrong request":              {smartsheettest.Fault{Status: 400, ErrorCode: 1008}, false},
+		"no connection":                {smartsheettest.Fault{HangUp: true}, false},
+		"done, and the answer is lost": {smartsheettest.Fault{LoseAnswer: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, options{}, everything())
+			w.endRelay() // which would try again
+			w.sim.SetFault(faultOn(http.MethodDelete, tt.fault))
+			gone, err := w.registrar.Delete(t.Context(), w.reg.ID)
+			if err != nil || gone != tt.gone {
+				t.Errorf("got gone %v and error %v, want %v", gone, err, tt.gone)
+			}
+			reg := w.registry.Registration(w.reg.ID)
+			if tt.gone != (reg == nil) || !tt.gone && reg.Phase != registry.PhaseDeleting {
+				t.Fatalf("got registration %+v, want it removed: %v", reg, tt.gone)
+			}
+			if _, err := w.registrar.Registration(w.reg.ID); err == nil {
+				t.Error("a deleted registration is shown")
+			}
+			if s := w.registry.Share("acme", "orders"); s == nil || !s.Ending {
+				t.Errorf("got share %+v, want it ending until the partner has been told", s)
+			}
+			if w.registrar.CleanUp(t.Context()); !tt.gone && tt.fault.Status != 0 && w.registry.Registration(w.reg.ID) == nil {
+				t.Error("the record was removed by a try that failed")
+			}
+			w.sim.SetFault(nil)
+			w.registrar.CleanUp(t.Context())
+			w.startRelay()
+			w.settle()
+			if tt.fault.Status == 0 || !tt.gone {
+				w.left("deleted in the end")
+			}
+			if s := statusOf(w.stream("acme"), "orders"); s.State != events.StateEnded {
+				t.Errorf("got status %s, want ended", s.State)
+			}
+		})
+	}
+}
+
+// TestDeleteInTheNameOfNobody: the webhook of an owner whose token is dead cannot
+// be deleted, and is when the owner has another one. Meanwhile the partner has
+// been told.
+func TestDeleteInTheNameOfNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	w.sim.RevokeToken(w.token)
+	if gone, err := w.registrar.Delete(t.Context(), w.reg.ID); gone || err != nil {
+		t.Errorf("got gone %v and error %v, want neither", gone, err)
+	}
+	w.settle()
+	w.registrar.CleanUp(t.Context())
+	if reg := w.registry.Registration(w.reg.ID); reg == nil || len(w.sim.Webhooks()) != 1 {
+		t.Errorf("got registration %v and %d webhooks, want both", reg, len(w.sim.Webhooks()))
+	}
+	if s := statusOf(w.stream("acme"), "orders"); s.State != events.StateEnded || w.registry.Share("acme", "orders") != nil {
+		t.Errorf("got status %s and share %v, want it ended", s.State, w.registry.Share("acme", "orders"))
+	}
+	w.replaceToken("ops", w.sim.AddToken(w.jane))
+	w.registrar.CleanUp(t.Context())
+	w.settle()
+	w.left("deleted in the end")
+}
+
+// TestEndingSharesAreDetached: a partner that cannot be told keeps no registration
+// from being removed and none from being made; only the name is taken.
+func TestEndingSharesAreDetached(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{polling: true}, everything())
+	w.endRelay() // as if the partner's NATS did not answer
+	w.delete()
+	if reg := w.registry.Registration(w.reg.ID); reg != nil {
+		t.Errorf("got registration %+v, want it removed", reg)
+	}
+	_, _, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything()})
+	var p *webhook.Problem
+	if !errors.As(err, &p) || p.Fault != webhook.FaultConflict || !strings.Contains(p.Detail, "still being ended: try again") {
+		t.Errorf("the same name: got error %v, want that an earlier share is being ended", err)
+	}
+	other := everything()
+	other.Sheet = "others"
+	reg, created, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{other})
+	if err != nil || !created || reg.ID != w.reg.ID {
+		t.Fatalf("another name: got error %v, want the sheet registered again", err)
+	}
+	if got := len(w.registry.Shares(reg.ID)); got != 2 {
+		t.Errorf("got %d shares, want the new one and the one that is ending", got)
+	}
+	w.startRelay()
+	w.settle()
+	w.check("acme")
+	if s := w.registry.Share("acme", "orders"); s != nil {
+		t.Errorf("got share %+v, want it gone", s)
+	}
+	w.register("ops", w.sheet.ID, everything())
+	w.check("acme")
+}
+
+// TestSharesLeftOver: what a process that died has left is ended or removed.
+func TestSharesLeftOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{polling: true}, everything())
+	w.addPartner("bolt")
+	orphan, nobodys := *w.registry.Share("acme", "orders"), *w.registry.Share("acme", "orders")
+	orphan.Sheet, orphan.Registration, orphan.Published = "orphan", registry.RegistrationID("ops", 4711), nil
+	nobodys.Partner, nobodys.Published = "bolt", nil
+	must(t, w.registry.CreateShares(t.Context(), []*registry.Share{&orphan, &nobodys}))
+	must(t, w.registry.DeletePartner(t.Context(), w.registry.Partner("bolt")))
+	w.registrar.CleanUp(t.Context())
+	w.settle()
+	if s := w.registry.Share("acme", "orphan"); s != nil {
+		t.Errorf("got share %+v of a registration that is not there, want it ended", s)
+	}
+	if s := w.registry.Share("bolt", "orders"); s != nil {
+		t.Errorf("got share %+v of a partner that is not there, want it removed", s)
+	}
+	if s := w.registry.Share("acme", "orders"); s == nil || s.Ending {
+		t.Errorf("got share %+v, want the one that is in order as it was", s)
+	}
+}
+
+// TestEndsNoOtherShare: a replica that does not know that a share was ended and
+// made again does not end the new one.
+func TestEndsNoOtherShare(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{polling: true}, everything())
+	behind, stop := w.replica()
+	stop() // it has the share of now
+	must(t, w.registrar.EndShare(t.Context(), w.reg.ID, "acme", "orders"))
+	w.settle()
+	w.register("ops", w.sheet.ID, everything())
+	var p *webhook.Problem
+	for doing, err := range map[string]error{
+		"ending":     behind.EndShare(t.Context(), w.reg.ID, "acme", "orders"),
+		"sending":    behind.Resend(t.Context(), w.reg.ID, "acme", "orders"),
+		"redefining": behind.PutShare(t.Context(), w.reg.ID, "acme", "orders", events.Request{Columns: columns("No")}, true),
+	} {
+		if !errors.As(err, &p) || p.Fault != webhook.FaultNotFound {
+			t.Errorf("%s: got error %v, want that the share is not there any more", doing, err)
+		}
+	}
+	w.settle()
+	if s := w.registry.Share("acme", "orders"); s == nil || s.Ending || s.Revision != 1 {
+		t.Errorf("got share %+v, want the new one as it was made", s)
+	}
+	w.check("acme")
+}

@@ -1,0 +1,88 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// RotateSecret has Smartsheet make a new shared secret. The old one is accepted
+// for an hour more.
+func (g *Registrar) RotateSecret(ctx context.Context, id string) error {
+	reg, err := g.Registration(id)
+	if err != nil {
+		return err
+	}
+	if reg.WebhookID == 0 {
+		return NewProblem(FaultConflict, "", "the sheet is polled: it has no webhook and no secret")
+	}
+	_, client, err := g.owner(reg.Owner)
+	if err != nil {
+		return err
+	}
+	secret, err := client.ResetSharedSecret(ctx, reg.WebhookID)
+	if err != nil {
+		return FromSmartsheet("resetting the shared secret", err)
+	}
+	return g.takeSecret(context.WithoutCancel(ctx), id, secret)
+}
+
+// takeSecret stores a new shared secret and keeps the old one for a while.
+func (g *Registrar) takeSecret(ctx context.Context, id, secret string) error {
+	_, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
+		if known := reg.Secrets(time.Now()); len(known) > 0 && known[0] == seal.Secret(secret) {
+			return nil // a look at the webhook was faster than we; the old one must stay
+		}
+		sealed, err := g.Registry.Sealer().SealString(secret, reg.SealName("secret"))
+		if err != nil {
+			return err
+		}
+		reg.OldSecret, reg.OldUntil, reg.Secret = reg.Secret, time.Now().Add(oldSecretTime).UTC(), sealed
+		return nil
+	})
+	return fromRegistry("such registration", err)
+}
+
+func hasSecret(reg *registry.Registration, secret string) bool {
+	for _, s := range reg.Secrets(time.Now()) {
+		if s == seal.Secret(secret) {
+			return true
+		}
+	}
+	return false
+}
+
+// secretEvery is how often wrong signatures make us ask for the secret.
+const secretEvery = time.Minute
+
+// CheckSecret has Smartsheet asked for the current shared secret of a
+// registration whose callback was signed wrong: once, not once a request.
+func (g *Registrar) CheckSecret(ctx context.Context, id string) {
+	g.checked.mu.Lock()
+	recent := time.Since(g.checked.at[id]) < secretEvery
+	if !recent {
+		if g.checked.at == nil {
+			g.checked.at = map[string]time.Time{}
+		}
+		g.checked.at[id] = time.Now()
+	}
+	g.checked.mu.Unlock()
+	if recent {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := g.hint(ctx, id, inbox.Hint{Why: inbox.WhyCallback, Whole: true, Webhook: true}); err != nil {
+		g.Log.Warn("the shared secret could not be checked", "registration", id, "err", err)
+	}
+}
+
+// checked is when the secrets of registrations were last asked for.
+type checked struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
