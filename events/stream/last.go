@@ -82,20 +82,19 @@ func (s *Stream) lastMessages(ctx context.Context, subjects []string, since uint
 // lastOfEach asks for each subject by itself, all at once. It does not tell how
 // far the copy that answers has come.
 func (s *Stream) lastOfEach(ctx context.Context, subjects []string) (map[string]message, error) {
-	inbox := s.nc.NewInbox()
-	sub, err := s.nc.SubscribeSync(inbox)
+	to, err := s.answers(len(subjects))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = sub.Unsubscribe() }() // a closed connection has no subscriptions either
+	defer to.close()
 	for _, subject := range subjects {
-		if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+Name+"."+subject, inbox, nil); err != nil {
+		if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+Name+"."+subject, to.inbox, nil); err != nil {
 			return nil, err
 		}
 	}
 	found := make(map[string]message, len(subjects))
 	for range subjects {
-		m, err := nextMessage(ctx, sub)
+		m, err := to.next(ctx, requestTimeout)
 		if err != nil {
 			return nil, err
 		}
@@ -165,18 +164,17 @@ func (s *Stream) directGet(ctx context.Context, request any, most int, take func
 	if err != nil {
 		return end{}, err
 	}
-	inbox := s.nc.NewInbox()
-	sub, err := s.nc.SubscribeSync(inbox)
+	to, err := s.answers(most + 1)
 	if err != nil {
 		return end{}, err
 	}
-	defer func() { _ = sub.Unsubscribe() }() // a closed connection has no subscriptions either
-	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+Name, inbox, body); err != nil {
+	defer to.close()
+	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+Name, to.inbox, body); err != nil {
 		return end{}, err
 	}
 	before := uint64(0) // sequence of the message before
 	for n := 0; n <= most; n++ {
-		m, err := nextMessage(ctx, sub)
+		m, err := to.next(ctx, requestTimeout)
 		if err != nil {
 			return end{}, err
 		}
@@ -198,18 +196,6 @@ func (s *Stream) directGet(ctx context.Context, request any, most int, take func
 		}
 	}
 	return end{}, fmt.Errorf("the server sent more than the %d messages that were asked for", most)
-}
-
-// nextMessage waits for the next message of an answer. Each has a time-out of
-// its own: a slow connection may take long for many.
-func nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	return nextAnswer(ctx, sub, requestTimeout)
-}
-
-func nextAnswer(ctx context.Context, sub *nats.Subscription, within time.Duration) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	return sub.NextMsgWithContext(ctx)
 }
 
 func parseMessage(m *nats.Msg) message {

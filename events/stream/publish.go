@@ -274,21 +274,20 @@ func (w *Writer) confirm(ctx context.Context) error {
 // storeEach publishes messages one by one, without waiting for one before the
 // next is sent.
 func (w *Writer) storeEach(ctx context.Context, msgs []*nats.Msg) error {
-	inbox := w.stream.nc.NewInbox()
-	sub, err := w.stream.nc.SubscribeSync(inbox)
+	to, err := w.stream.answers(len(msgs))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer to.close()
 	for _, m := range msgs {
 		w.expectLock(m)
-		m.Reply = inbox
+		m.Reply = to.inbox
 		if err := w.stream.nc.PublishMsg(m); err != nil {
 			return err
 		}
 	}
 	for _, m := range msgs { // the server answers in the order in which they were sent
-		answer, err := nextAnswer(ctx, sub, answerTime(m.Size()))
+		answer, err := to.next(ctx, answerTime(m.Size()))
 		if err != nil {
 			return w.stream.fullOr(ctx, err, msgs)
 		}
