@@ -17,9 +17,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // month is how long deletions are kept.
@@ -34,7 +34,7 @@ type side struct {
 	creds   string // file
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	stream  *events.Stream
+	stream  *stream.Stream
 }
 
 func newSide(t *testing.T) *side {
@@ -65,7 +65,7 @@ func (s *side) start() {
 	must(s.t, err)
 	s.js, err = jetstream.New(s.nc)
 	must(s.t, err)
-	s.stream, err = events.OpenStream(s.t.Context(), s.nc, "acme", events.StreamOptions{})
+	s.stream, err = stream.Open(s.t.Context(), s.nc, "acme", stream.Options{})
 	must(s.t, err)
 }
 
@@ -150,11 +150,84 @@ func (f *follower) got(doing, before string, want ...string) {
 	}
 }
 
+// status publishes a status of the sheet and returns the line for it.
+func (s *side) status(epoch string) string {
+	s.t.Helper()
+	body := fmt.Sprintf(`{"specversion":"1.0","type":"sheetbridge.status.changed","data":{"epoch":%q}}`, epoch)
+	_, err := s.js.Publish(s.t.Context(), "smartsheet.acme.orders.status", []byte(body))
+	must(s.t, err)
+	return "smartsheet.acme.orders.status " + body
+}
+
+// backUp copies the store, as it is between a stop and a start.
+func (s *side) backUp() (dir string) {
+	s.t.Helper()
+	dir = filepath.Join(s.t.TempDir(), "copy")
+	s.stop()
+	must(s.t, os.CopyFS(dir, os.DirFS(s.options.Dir)))
+	s.start()
+	return dir
+}
+
+// restore puts a copy in the place of the store.
+func (s *side) restore(dir string) {
+	s.t.Helper()
+	s.stop()
+	must(s.t, os.RemoveAll(s.options.Dir))
+	must(s.t, os.CopyFS(s.options.Dir, os.DirFS(dir)))
+	s.start()
+}
+
+// testRestored runs an example while the server is restored from an older copy,
+// one without its consumer and one with it: it follows what is published then,
+// and starts over when the sheet's status says another epoch.
+func testRestored(t *testing.T, dir string, command []string) {
+	s := newSide(t)
+	one, first := s.publish(1, "created", `{"status":"Open"}`), s.status("first")
+	without := s.backUp()
+	f := s.follow(dir, command)
+	f.got("the sheet as it is", "", one, first)
+	two := s.publish(2, "created", `{"status":"Open"}`)
+	f.got("live", "", two)
+	with := s.backUp()
+	f.got("after the copy", two, s.publish(3, "created", `{"status":"Open"}`))
+
+	s.restore(without)
+	f.until("restored without its consumer", s.status("second"))
+
+	s.restore(with)
+	three := s.publish(3, "created", `{"status":"New"}`)
+	third := s.status("third")
+	f.until("restored with its consumer", three)
+	f.got("another epoch", "", one, two, three, third)
+}
+
+// until wants the line sooner or later.
+func (f *follower) until(doing, want string) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		select {
+		case line, ok := <-f.lines:
+			if !ok {
+				f.t.Fatalf("%s: it ended", doing)
+			}
+			if line == want {
+				return
+			}
+		case <-ctx.Done():
+			f.t.Fatalf("%s: got no %q", doing, want)
+		}
+	}
+}
+
 func TestGo(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "follow")
 	command(t, ".", "go", "build", "-o", binary, "./go")
 	testExample(t, ".", []string{binary})
+	testRestored(t, ".", []string{binary})
 }
 
 func TestJavaScript(t *testing.T) {
@@ -167,6 +240,7 @@ func TestJavaScript(t *testing.T) {
 	must(t, os.CopyFS(dir, os.DirFS("js")))
 	command(t, dir, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	testExample(t, dir, []string{"node", "follow.js"})
+	testRestored(t, dir, []string{"node", "follow.js"})
 }
 
 // testExample runs an example as a partner does: it reads the sheet as it is,
@@ -205,7 +279,7 @@ func testExample(t *testing.T, dir string, command []string) {
 
 func consumers(t *testing.T, js jetstream.JetStream) <-chan *jetstream.ConsumerInfo {
 	t.Helper()
-	s, err := js.Stream(t.Context(), events.StreamName)
+	s, err := js.Stream(t.Context(), stream.Name)
 	must(t, err)
 	return s.ListConsumers(t.Context()).Info()
 }

@@ -185,7 +185,7 @@ func (s *Stream) Delete(ctx context.Context) error {
 }
 
 // All calls the function with every message of the stream, oldest first, as it
-// stands now.
+// stands now. A copy that lags behind gives less.
 func (s *Stream) All(ctx context.Context, f func(sequence uint64, subject string, data []byte) error) error {
 	st, err := s.js.Stream(ctx, Name)
 	if err != nil {

@@ -4,9 +4,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,21 +15,18 @@ import (
 
 func main() {
 	nc := must(nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1)))
-	js := must(jetstream.New(nc))
-	consumer := must(js.CreateOrUpdateConsumer(context.Background(), "EVENTS", jetstream.ConsumerConfig{
-		Durable: "erp-go", FilterSubject: ">", DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		MaxAckPending: 1, // one at a time: in order, whenever we are killed
-		AckWait:       5e9}))
-	must(consumer.Consume(func(m jetstream.Msg) {
-		fmt.Println(m.Subject(), string(m.Data())) // one subject is one object: `after` is its state, null is gone
-		_ = m.Ack()                                // once it is stored with you; if this is lost, the event comes again
-	}))
-	select {}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		log.Fatal(err)
+	js, e, ctx := must(jetstream.New(nc)), epochs{}, context.Background()
+	for ; ; time.Sleep(time.Second) { // also where the consumer is gone: the stream was made anew or restored
+		consumer, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{
+			Durable: "erp-go", FilterSubject: ">", DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+			MaxAckPending: 1, AckWait: 5e9}) // one at a time: in order, whenever we are killed
+		for m := jetstream.Msg(nil); err == nil; {
+			if m, err = consumer.Next(); err == nil && e.changed(m) { // else nothing is new, or the server is away for a moment
+				err = errors.Join(errRestored, js.DeleteConsumer(ctx, "EVENTS", "erp-go")) // start over: forget what you have
+			} else if err == nil {
+				fmt.Println(m.Subject(), string(m.Data())) // one subject is one object: `after` is its state, null is gone
+				_ = m.Ack()                                // once it is stored with you; if this is lost, the event comes again
+			}
+		}
 	}
-	return v
 }

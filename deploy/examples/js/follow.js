@@ -4,22 +4,24 @@ import { readFileSync } from "node:fs";
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 
-const nc = await connect({
-  servers: process.env.NATS_URL,
-  authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)),
-  maxReconnectAttempts: -1,
-});
+const nc = await connect({ servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 });
 const manager = await jetstreamManager(nc);
-await manager.consumers.add("EVENTS", {
-  durable_name: "erp-js",
-  filter_subject: ">",
-  deliver_policy: DeliverPolicy.LastPerSubject,
-  ack_policy: AckPolicy.Explicit,
-  max_ack_pending: 1, // one at a time: in order, whenever we are killed
-  ack_wait: 5e9, // nanoseconds
-});
-const consumer = await jetstream(nc).consumers.get("EVENTS", "erp-js");
-for await (const m of await consumer.consume()) {
-  console.log(m.subject, m.string()); // one subject is one object: `after` is its state, null is gone
-  await m.ackAck(); // once it is stored with you
+const config = {
+  durable_name: "erp-js", filter_subject: ">", deliver_policy: DeliverPolicy.LastPerSubject, ack_policy: AckPolicy.Explicit,
+  max_ack_pending: 1, ack_wait: 5e9, // one at a time: in order, whenever we are killed; nanoseconds
+};
+const epochs = {}; // of each sheet, by the subject of its status: keep them with what you store
+for (;;) {
+  try { // also where the consumer is gone: the stream was made anew or restored
+    await manager.consumers.add("EVENTS", config);
+    const consumer = await jetstream(nc).consumers.get("EVENTS", "erp-js");
+    for (let m; ; m && (await m.ackAck())) { // once it is stored with you
+      if (!(m = await consumer.next({ expires: 5000 })) && (await consumer.info())) continue; // nothing new
+      const epoch = m.subject.endsWith(".status") && m.json().data.epoch;
+      if (epoch && epoch !== (epochs[m.subject] ??= epoch)) break; // the stream was made anew or restored
+      console.log(m.subject, m.string()); // one subject is one object: `after` is its state, null is gone
+    }
+    for (const subject in epochs) delete epochs[subject]; // start over: forget what you have
+    await manager.consumers.delete("EVENTS", "erp-js");
+  } catch { await new Promise((later) => setTimeout(later, 1000)); } // the server is away for a moment
 }
