@@ -77,7 +77,7 @@ func (s *shareSync) apply(ctx context.Context, readings []events.Reading) error 
 // for which nobody is asked as long as nothing differs. The target's mu must be
 // held.
 func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error)) error {
-	if !s.target.writer.Held() {
+	if !s.target.writer.Held() && !s.target.unknown {
 		c, err := compare()
 		if err == nil && len(c.events) == 0 {
 			s.take(c)

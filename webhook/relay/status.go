@@ -207,6 +207,7 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 	published, err := t.writer.Flush(ctx, began, status)
 	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
 	if err != nil {
+		t.unknown = true
 		return err
 	}
 	t.published(status)
@@ -224,6 +225,7 @@ func (s *shareSync) acquire(ctx context.Context) error {
 	if err := s.target.writer.Acquire(ctx, time.Now(), status); err != nil {
 		return err
 	}
+	s.target.unknown = false
 	s.target.published(status)
 	s.count(stream.Published{events.StatusChanged: 1})
 	return nil

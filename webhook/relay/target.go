@@ -24,6 +24,10 @@ type target struct {
 	purged uint64 // nothing of the share stands below it, though a copy of the stream may not know yet
 	reset  uint64 // sequence of the schema whose reset is known to be finished
 
+	// unknown is that what was published last may be stored only later: nothing can
+	// be told from what stands there until the lock is acquired again.
+	unknown bool
+
 	wholes  int             // passes that read the whole sheet at the moment
 	touched map[int64]int64 // rows that others compared since, with the versions of the sheet; nil: no such pass
 
