@@ -32,10 +32,10 @@ type dispatcher struct {
 	notes   chan struct{} // holds a place for each note that is being stored
 	running sync.WaitGroup
 
-	mu                      sync.Mutex
-	closed                  bool
-	held                    map[uint64]*message // by sequence in the stream
-	items                   map[key]*item
+	mu                             sync.Mutex
+	closed                         bool
+	held                           map[uint64]*message // by sequence in the stream
+	items                          map[key]*item
 	pass, whole, webhook, sharePas *pool
 }
 

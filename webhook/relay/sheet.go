@@ -12,8 +12,8 @@ type wholeSheet struct {
 	ids     map[int64]bool // of all rows that came
 	columns []smartsheet.Column
 	first   *page // without its rows
-	moved   bool // a page had another version than the first
-	total   int  // rows that the last page says there are
+	moved   bool  // a page had another version than the first
+	total   int   // rows that the last page says there are
 }
 
 // add takes over a page.
