@@ -76,6 +76,9 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 			return // NATS is away; it is the same for the others
 		case late:
 			g.Log.Warn("a registration was not looked at in time: it is now", "registration", reg.ID)
+			if err := g.Inbox.Follow(ctx, reg.ID, g.Every); err != nil {
+				g.Log.Warn("a registration could not be followed", "registration", reg.ID, "err", err)
+			}
 		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	sharePassesPerPartner = 2
 
 	retryPause  = time.Second
+	gatherTime  = 100 * time.Millisecond
 	notesAtOnce = 16
 )
 
@@ -35,6 +36,9 @@ type dispatcher struct {
 	mu                      sync.Mutex
 	closed                  bool
 	held                    map[uint64]*message // by sequence in the stream
+	gathering               bool                // messages; workers are started soon
+	compacting              bool
+	compactAt               int // messages held
 	items                   map[key]*item
 	pass, webhook, sharePas *pool
 }
@@ -62,7 +66,7 @@ type item struct {
 func newDispatcher(in *Inbox, w Workers) *dispatcher {
 	return &dispatcher{
 		in: in, workers: w, notes: make(chan struct{}, notesAtOnce),
-		held: map[uint64]*message{}, items: map[key]*item{},
+		held: map[uint64]*message{}, items: map[key]*item{}, compactAt: maxMessages,
 		pass:     newPool(passes, passesPerToken, passesPerToken),
 		webhook:  newPool(webhooks, webhooksOfToken, webhooksOfToken),
 		sharePas: newPool(sharePasses, sharePassesPerPartner, sharePassesPerToken),
@@ -86,7 +90,8 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 			d.drop(held)
 			return m.TermWithReason("not a bundle")
 		}
-		d.add(ctx, held, hints)
+		d.add(held, hints)
+		d.dispatchSoon(ctx, meta.NumPending > 0)
 		return nil
 	}
 	var a addition
@@ -144,7 +149,8 @@ func (d *dispatcher) settle(ctx context.Context, m *message, a addition, stored 
 		replaced, err := d.in.replace(ctx, rest, a.Again)
 		switch {
 		case err == nil && replaced:
-			d.add(ctx, m, hints)
+			d.add(m, hints)
+			d.dispatchSoon(ctx, false)
 			return
 		case err == nil: // the next note is about to go off
 			pause(ctx, near/4)
@@ -156,22 +162,44 @@ func (d *dispatcher) settle(ctx context.Context, m *message, a addition, stored 
 }
 
 // add has the hints of a message worked on.
-func (d *dispatcher) add(ctx context.Context, m *message, hints []*Hint) {
+func (d *dispatcher) add(m *message, hints []*Hint) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, h := range hints {
 		for _, t := range h.tasks() {
 			m.tasks++
 			d.addTask(t, m)
 		}
 	}
-	done := d.done([]*message{m})
-	d.dispatch(ctx)
-	d.mu.Unlock()
-	d.acknowledge(done)
+	d.done([]*message{m})
+}
+
+// dispatchSoon starts the workers that may start. Where more messages are on
+// their way it waits for them, for a moment, so that what waited together is
+// worked on together.
+func (d *dispatcher) dispatchSoon(ctx context.Context, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tooMany() {
+		d.compacting = true
+		d.running.Go(func() { d.compact(ctx) })
+	}
+	switch {
+	case !more:
+		d.dispatch(ctx)
+	case !d.gathering:
+		d.gathering = true
+		time.AfterFunc(gatherTime, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.gathering = false
+			d.dispatch(ctx)
+		})
+	}
 }
 
 // addTask merges a task with what waits for its key. d.mu is held.
-func (d *dispatcher) addTask(t task, m *message) {
+func (d *dispatcher) addTask(t task, from ...*message) {
 	it := d.items[t.key]
 	if it == nil {
 		it = &item{key: t.key}
@@ -182,7 +210,7 @@ func (d *dispatcher) addTask(t task, m *message) {
 	} else {
 		it.hint.Merge(t.hint)
 	}
-	it.from = append(it.from, m)
+	it.from = append(it.from, from...)
 	d.enqueue(it)
 }
 
@@ -242,19 +270,17 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 		d.workers.Log.Warn("inbox: a hint comes again", "registration", h.Registration, "err", err)
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	it.busy = false
 	it.pool.release(it)
-	var done []*message
 	if err == nil {
-		done = d.done(from)
+		d.done(from)
 	} else {
 		d.rest(ctx, it, h, from)
 	}
 	d.enqueue(it)
 	d.tidy(it)
 	d.dispatch(ctx)
-	d.mu.Unlock()
-	d.acknowledge(done)
 }
 
 // rest has a hint that failed wait a moment. d.mu is held.
@@ -280,69 +306,6 @@ func (d *dispatcher) tidy(it *item) {
 	}
 }
 
-// done counts a task of each message as done and returns the messages of which
-// all are. d.mu is held.
-func (d *dispatcher) done(from []*message) (done []*message) {
-	for _, m := range from {
-		if m.tasks--; m.tasks == 0 {
-			done = append(done, m)
-		}
-	}
-	return done
-}
-
-// acknowledge removes messages from the queue. What cannot be sent now is sent
-// with the next extend.
-func (d *dispatcher) acknowledge(done []*message) {
-	if len(done) == 0 {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, m := range done {
-		if answer(d.in.js.Conn(), ackDone, []string{m.reply}) == nil {
-			delete(d.held, m.sequence)
-		}
-	}
-}
-
-// extend tells the server that the messages are being worked on.
-func (d *dispatcher) extend() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var busy []string
-	var done []*message
-	for _, m := range d.held {
-		if m.tasks > 0 {
-			busy = append(busy, m.reply)
-		} else {
-			done = append(done, m)
-		}
-	}
-	for _, m := range done {
-		if err := answer(d.in.js.Conn(), ackDone, []string{m.reply}); err != nil {
-			return err
-		}
-		delete(d.held, m.sequence)
-	}
-	return answer(d.in.js.Conn(), ackProgress, busy)
-}
-
-// forget drops what waits for a registration.
-func (d *dispatcher) forget(registration string) {
-	d.mu.Lock()
-	var done []*message
-	for k, it := range d.items {
-		if k.registration == registration && it.hint != nil {
-			done = append(done, d.done(it.from)...)
-			it.hint, it.from = nil, nil
-			d.tidy(it)
-		}
-	}
-	d.mu.Unlock()
-	d.acknowledge(done)
-}
-
 // close waits for the workers and hands back what is held: another replica takes
 // it at once.
 func (d *dispatcher) close() {
@@ -352,9 +315,7 @@ func (d *dispatcher) close() {
 	d.running.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var replies []string
 	for _, m := range d.held {
-		replies = append(replies, m.reply)
+		_ = answer(d.in.js.Conn(), ackAgain, m) // else it is handed out later
 	}
-	_ = answer(d.in.js.Conn(), ackAgain, replies) // else they are handed out later
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 )
@@ -147,28 +146,4 @@ func keepAlive(ctx context.Context, end context.CancelFunc, inProgress func() er
 			return
 		}
 	}
-}
-
-// Answers to a message.
-const (
-	ackDone     = "+ACK"
-	ackProgress = "+WPI"
-	ackAgain    = "-NAK"
-)
-
-// answer sends answers to messages. One that is lost does no harm: the message
-// comes again.
-func answer(nc *nats.Conn, what string, replies []string) error {
-	if len(replies) == 0 {
-		return nil
-	}
-	if !nc.IsConnected() {
-		return nats.ErrDisconnected
-	}
-	for _, reply := range replies {
-		if err := nc.Publish(reply, []byte(what)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
