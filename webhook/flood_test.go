@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,14 +108,23 @@ func (d *desk) take(b *testing.B, pass func(context.Context, *inbox.Hint) error)
 // second.
 func flood(b *testing.B, calls []call) float64 {
 	b.ResetTimer()
+	used := cpuTime(b)
 	var sent atomic.Int64
 	took := callAll(b, calls, func(int) bool { return sent.Add(1) <= int64(b.N) })
 	b.StopTimer()
 	slices.Sort(took)
 	rate := float64(len(took)) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "callbacks/s")
+	b.ReportMetric(float64((cpuTime(b)-used).Microseconds())/float64(len(took)), "cpu-us/callback")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	return rate
+}
+
+// cpuTime is how much CPU this process has used: callers and servers.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // callAll has each caller send callbacks while more says so, and returns how

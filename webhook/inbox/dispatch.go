@@ -37,6 +37,9 @@ type dispatcher struct {
 	closed                  bool
 	held                    map[uint64]*message // by sequence in the stream
 	gathering               bool                // messages; workers are started soon
+	received                received
+	finished                []*message    // to be removed from the queue
+	wake                    chan struct{} // holds one while there are such
 	compacting              bool
 	compactAt               int // messages held
 	items                   map[key]*item
@@ -65,7 +68,7 @@ type item struct {
 
 func newDispatcher(in *Inbox, w Workers) *dispatcher {
 	return &dispatcher{
-		in: in, workers: w, notes: make(chan struct{}, notesAtOnce),
+		in: in, workers: w, notes: make(chan struct{}, notesAtOnce), wake: make(chan struct{}, 1),
 		held: map[uint64]*message{}, items: map[key]*item{}, compactAt: maxMessages,
 		pass:     newPool(passes, passesPerToken, passesPerToken),
 		webhook:  newPool(webhooks, webhooksOfToken, webhooksOfToken),
@@ -79,7 +82,7 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	held, again := d.hold(meta.Sequence.Stream, m.Reply())
+	held, again := d.hold(meta, m.Reply())
 	if again {
 		return nil
 	}
@@ -119,9 +122,11 @@ func noteRegistration(subject string) (registration string, ok bool) {
 
 // hold notes that a message is here. It returns whether it was already: then it
 // was only delivered once more.
-func (d *dispatcher) hold(sequence uint64, reply string) (m *message, again bool) {
+func (d *dispatcher) hold(meta *jetstream.MsgMetadata, reply string) (m *message, again bool) {
+	sequence := meta.Sequence.Stream
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.received.add(meta)
 	if m := d.held[sequence]; m != nil {
 		m.reply = reply
 		return m, true
@@ -308,11 +313,12 @@ func (d *dispatcher) tidy(it *item) {
 
 // close waits for the workers and hands back what is held: another replica takes
 // it at once.
-func (d *dispatcher) close() {
+func (d *dispatcher) close(ctx context.Context) {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	d.running.Wait()
+	d.removeSome(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, m := range d.held {

@@ -66,8 +66,12 @@ func (in *Inbox) workUntilLost(ctx context.Context, w Workers) {
 		in.receive(working, w.Log, d)
 		return nil
 	})
+	g.Go(func() error {
+		d.removeFinished(working)
+		return nil
+	})
 	_ = g.Wait() // they return none
-	d.close()
+	d.close(working)
 	if ctx.Err() == nil {
 		w.Log.Warn("inbox: the server was away for too long, starting again")
 	}
