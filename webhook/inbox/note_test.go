@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -295,6 +296,37 @@ func TestKilledBetween(t *testing.T) {
 		q.empty(t)
 		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != hour {
 			t.Errorf("got %+v and error %v, want it followed still", n, err)
+		}
+	})
+}
+
+// TestShortlyBefore: what is added to a note that is about to go off waits in
+// the queue, since the server removes whatever stands under the note's subject
+// by then.
+func TestShortlyBefore(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, q *queue) {
+		must(t, q.Defer(t.Context(), rows(1), time.Now()))
+		must(t, q.Follow(t.Context(), "r1", hour))
+		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != hour {
+			t.Errorf("got %+v and error %v, want it followed", n, err)
+		}
+		eventually(t, func() error {
+			info, err := q.stream(t).Info(t.Context(), jetstream.WithSubjectFilter(">"))
+			if err != nil {
+				return err
+			}
+			if got := info.State.Subjects; got["inbox.r1"] != 2 || got["timer.r1"] != 0 {
+				return fmt.Errorf("got messages %v, want the note and what was added to it", got)
+			}
+			return nil
+		})
+		if h := <-handed(t, q.Inbox); len(h.Rows) != 1 {
+			t.Errorf("got %+v, want what was deferred", h)
+		}
+		q.empty(t)
+		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != hour || n.Whole != nil {
+			t.Errorf("got %+v and error %v, want it followed and nothing else", n, err)
 		}
 	})
 }
