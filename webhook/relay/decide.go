@@ -284,6 +284,11 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 	if v == failed && s.target.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)
 	}
+	if v == full {
+		if err := s.takeBackFull(ctx); err != nil {
+			return "again", err
+		}
+	}
 	at, failures := s.target.failed(time.Now())
 	if failures >= staleAttempts && v != full {
 		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)

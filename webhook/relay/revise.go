@@ -123,7 +123,22 @@ func (s *shareSync) takeBack(ctx context.Context) error {
 		s.resetBelow = below
 		return nil
 	}
-	return s.narrow(ctx)
+	err := s.narrow(ctx)
+	if errors.Is(err, stream.ErrFull) {
+		return s.purge(ctx, below) // what must go goes first; a reading brings the rest again
+	}
+	return err
+}
+
+// takeBackFull removes what a reset left of a share whose stream takes no more:
+// what would replace it cannot be published.
+func (s *shareSync) takeBackFull(ctx context.Context) error {
+	s.target.mu.Lock()
+	defer s.target.mu.Unlock()
+	if s.resetBelow == 0 {
+		return nil
+	}
+	return s.purge(ctx, s.resetBelow)
 }
 
 // overtake makes a revision newer than the one in the stream, which our records
