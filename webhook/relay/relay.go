@@ -74,7 +74,10 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 		}
 		r.each(ctx, shares, rowsPatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
 	}
-	return rd.result(r.readChildren(ctx, p, rd, shares, false))
+	if err := r.readChildren(ctx, p, rd, shares, false); err != nil {
+		return rd.result(err)
+	}
+	return rd.result(r.dropMissing(ctx, rd, shares))
 }
 
 // readWhole reads the whole sheet, unless its version says that nothing moved.
@@ -100,6 +103,9 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 		return rd.result(err)
 	}
 	if err := r.readChildren(ctx, p, rd, shares, true); err != nil {
+		return rd.result(err)
+	}
+	if err := r.dropMissing(ctx, rd, shares); err != nil {
 		return rd.result(err)
 	}
 	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
