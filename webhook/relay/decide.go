@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -316,17 +317,18 @@ func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
 // soon; else it has the shares looked at again then.
 func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) error {
 	var late []*shareSync
+	patience := cmp.Or(r.StoredAfter, defaultStoredAfter)
 	for _, s := range active(shares) {
 		if s.resetBelow == 0 {
 			continue
 		}
 		waited := time.Since(s.target.state.SchemaAt)
-		if waited >= storedAfter || v == unreadable || v == unacceptable {
+		if waited >= patience || v == unreadable || v == unacceptable {
 			late = append(late, s)
 			continue
 		}
 		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
-		if err := r.Inbox.Defer(ctx, again, s.target.state.SchemaAt.Add(storedAfter+time.Second)); err != nil {
+		if err := r.Inbox.Defer(ctx, again, s.target.state.SchemaAt.Add(patience+time.Second)); err != nil {
 			return err
 		}
 	}

@@ -22,9 +22,14 @@ type Relay struct {
 	Partners *webhook.Partners
 	Every    time.Duration // between two reconciles
 	MaxPage  int64         // bytes of an answer with rows, beyond which fewer are asked for; 0: 32 MiB
-	Log      *slog.Logger
-	Observe  func(Pass)   // is given the summary of every pass; nil: nobody
-	Tracer   trace.Tracer // nil: no traces
+
+	// StoredAfter is how long after a share was changed a reading is waited for.
+	// Then the rows are narrowed by the values that the stream has. 0: a minute.
+	StoredAfter time.Duration
+
+	Log     *slog.Logger
+	Observe func(Pass)   // is given the summary of every pass; nil: nobody
+	Tracer  trace.Tracer // nil: no traces
 
 	targets targets
 }
