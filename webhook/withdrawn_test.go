@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
@@ -74,6 +77,74 @@ func TestRemovedInTheMiddleOfAPass(t *testing.T) {
 			w.hides("acme", "canary")
 			w.check("acme")
 		})
+	}
+}
+
+// TestRemovedInTheMiddleOfAPage: a pass that is publishing many rows when the change
+// of the share is answered publishes no more of them than it had sent already.
+func TestRemovedInTheMiddleOfAPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	foreign := foreignNATS(t, t.TempDir(), -1, 1<<20)
+	l := newLink(t, strings.TrimPrefix(foreign.ClientURL(), "nats://"))
+	w.addExternal(t, "bolt", "nats://"+l.address)
+	w.register("ops", w.sheet.ID, margins("bolt"))
+	direct := streamInfo(t, foreign.ClientURL())
+	w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
+	const rows, most = 3000, 1000
+	for range rows / 500 {
+		added := make([]smartsheettest.Row, 500)
+		for i := range added {
+			added[i].Cells = cells{"No": fmt.Sprint("N-", i), "Margin": fmt.Sprint("canary-", i)}
+		}
+		_, err := w.sim.As(w.jane).AddRows(w.sheet.ID, added...)
+		must(t, err)
+	}
+	must(t, w.sim.Wait(t.Context()))
+	w.sim.SetCallbackFault(nil)
+	before := direct()
+	must(t, w.inbox.Put(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true}))
+	w.waitFor("some rows are published", func() bool { return direct() > before+10 })
+	l.hold()
+	w.putShare("bolt", events.Request{Columns: columns("No")})
+	answered := direct()
+	l.release()
+	w.settle()
+	all, late := w.stream("bolt"), 0
+	revised := uint64(0)
+	for _, m := range all {
+		if m.Type == events.SchemaChanged {
+			revised = m.Sequence
+		}
+	}
+	left := false
+	for _, m := range all {
+		left = left || bytes.Contains(m.Raw, []byte("canary"))
+	}
+	// What was published of them is gone by now: their number is that of the sequences.
+	if late = int(revised) - int(answered); late > most {
+		t.Errorf("%d messages were stored between the answer and the new schema, want no more than those that were on their way", late)
+	}
+	t.Logf("%d rows, %d messages before the change was answered, %d after it before the new schema", rows, answered-before, late)
+	if left {
+		t.Error("the removed column is still readable")
+	}
+	w.check("acme", "bolt")
+}
+
+// streamInfo returns the last sequence of a partner's stream over a connection that
+// nobody holds up.
+func streamInfo(t *testing.T, url string) func() uint64 {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	must(t, err)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	must(t, err)
+	return func() uint64 {
+		s, err := js.Stream(t.Context(), "EVENTS")
+		must(t, err)
+		return s.CachedInfo().State.LastSeq
 	}
 }
 
