@@ -243,7 +243,7 @@ func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.
 	if !seen.Living() {
 		return s.share.Compare(nil, now)
 	}
-	if now.Reason == events.ReasonLeftView {
+	if now.Now == nil { // whyever it is gone: nothing of what it was may be told
 		now.Reason = events.ReasonShare
 	}
 	if now.Row == nil {

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -284,6 +285,11 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 	if v == failed && s.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)
 	}
+	if v == full {
+		if err := s.takeBackFull(ctx); err != nil {
+			return "again", err
+		}
+	}
 	at, failures := s.target.failed(time.Now())
 	if failures >= staleAttempts && v != full {
 		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
@@ -311,17 +317,18 @@ func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
 // soon; else it has the shares looked at again then.
 func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) error {
 	var late []*shareSync
+	patience := cmp.Or(r.StoredAfter, defaultStoredAfter)
 	for _, s := range active(shares) {
 		if s.resetBelow == 0 {
 			continue
 		}
 		changedAt := s.target.schemaAt()
-		if time.Since(changedAt) >= storedAfter || v == unreadable || v == unacceptable {
+		if time.Since(changedAt) >= patience || v == unreadable || v == unacceptable {
 			late = append(late, s)
 			continue
 		}
 		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
-		if err := r.Inbox.Defer(ctx, again, changedAt.Add(storedAfter+time.Second)); err != nil {
+		if err := r.Inbox.Defer(ctx, again, changedAt.Add(patience+time.Second)); err != nil {
 			return err
 		}
 	}

@@ -72,6 +72,7 @@ type shareResult struct {
 	oldReading bool           // something differs from what was published of a newer version
 	appeared   map[int64]bool // rows that came into view
 	candidates []int64        // rows that the partner sees and the sheet may not have
+	missing    []int64        // columns of the share that the last answer did not have
 	children   map[events.Kind]map[int64][]int64
 }
 

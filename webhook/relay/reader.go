@@ -114,7 +114,7 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 		if columnsErr != nil {
 			return nil, columnsErr
 		}
-		if gone := without(q.ColumnIDs, existing); len(gone) > 0 {
+		if gone := without(q.ColumnIDs, typesOf(existing)); len(gone) > 0 {
 			return nil, &goneColumnsError{gone}
 		}
 	}
@@ -127,10 +127,9 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 }
 
 // without are the ids that are none of the columns.
-func without(ids []int64, existing []smartsheet.Column) []int64 {
-	types := typesOf(existing)
+func without[C any](ids []int64, columns map[int64]C) []int64 {
 	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
-		_, there := types[id]
+		_, there := columns[id]
 		return there
 	})
 }
