@@ -46,7 +46,7 @@ func BenchmarkReceive(b *testing.B) {
 	b.Run("publish", func(b *testing.B) {
 		hint := []byte(`{"registration":"` + d.reg.ID + `","why":"callback","rows":{"71":{}},"receivedAt":"2026-11-20T10:00:05Z"}`)
 		for b.Loop() {
-			_, err := d.js.Publish(b.Context(), "inbox.0.bench", hint)
+			_, err := d.js.Publish(b.Context(), "inbox.bundle", hint)
 			must(b, err)
 		}
 		publish = b.Elapsed() / time.Duration(b.N)
