@@ -42,8 +42,8 @@ type view struct {
 	sheets  int // that are not yet there as a whole
 	live    chan struct{}
 
-	loaded map[string]int // objects of sheets that are being loaded
-	said   statuses
+	loaded  map[string]int // objects of sheets that are being loaded
+	printed statuses
 }
 
 // take prints an event. Those of a first load are only counted, and a status that
@@ -54,9 +54,9 @@ func (v *view) take(m stream.Message) error {
 		return err
 	}
 	if v.loaded == nil {
-		v.loaded, v.said = map[string]int{}, statuses{}
+		v.loaded, v.printed = map[string]int{}, statuses{}
 	}
-	if v.said.repeats(e) {
+	if v.printed.repeats(e) {
 		return nil
 	}
 	if e.Data.Origin == string(events.OriginSnapshot) {

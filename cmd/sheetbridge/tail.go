@@ -78,13 +78,13 @@ func printer(w io.Writer, format string) (func(stream.Message) error, error) {
 			return err
 		}, nil
 	case "text":
-		said := statuses{}
+		printed := statuses{}
 		return func(m stream.Message) error {
 			e, err := parseEvent(m.Data)
 			if err != nil {
 				return fmt.Errorf("message %d: %w", m.Sequence, err)
 			}
-			if said.repeats(e) {
+			if printed.repeats(e) {
 				return nil
 			}
 			_, err = fmt.Fprintf(w, "%s  %s\n", colours.paint(dim, e.Time.Local().Format(time.TimeOnly)), e.line(colours))

@@ -71,7 +71,7 @@ func TestRepeatedStatus(t *testing.T) {
 	status := func(sheet, state string) string {
 		return `{"type":"sheetbridge.status.changed","subject":"` + sheet + `/status","data":{"state":"` + state + `"}}`
 	}
-	said := statuses{}
+	printed := statuses{}
 	for i, step := range []struct {
 		event   string
 		repeats bool
@@ -84,7 +84,7 @@ func TestRepeatedStatus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := said.repeats(e); got != step.repeats {
+		if got := printed.repeats(e); got != step.repeats {
 			t.Errorf("event %d, %s: repeats is %v, want %v", i, step.event, got, step.repeats)
 		}
 	}
