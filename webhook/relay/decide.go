@@ -249,11 +249,13 @@ func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (string,
 		return "again", err
 	case done:
 		return "done", r.settleDone(ctx, p, s)
-	case changed, slow:
-		if v == slow {
-			s.target.fellBehind()
-		}
+	case slow:
+		s.target.fellBehind()
 		return "done", r.again(ctx, wholeOf(p.hint), s.share)
+	case changed:
+		h := wholeOf(p.hint)
+		h.Why = inbox.WhyShare // for which this process catches up with what others stored
+		return "done", r.again(ctx, h, s.share)
 	default:
 		return r.settleFailed(ctx, p, s, v, err)
 	}
