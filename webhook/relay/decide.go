@@ -276,7 +276,7 @@ func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
 		r.Partners.RecordResult(s.share, nil)
 	}
 	if alone || stored || s.target.participation(time.Now()) == joins {
-		s.target.succeeded(alone && time.Since(p.began) > openPatience && !p.whole())
+		s.target.succeeded(s.answerTime > keepsUpWithin)
 	}
 	if s.target.loaded() || p.whole() || !p.readable() || !s.target.shouldLoad(time.Now()) {
 		return nil
