@@ -248,13 +248,14 @@ func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (string,
 	case stopped:
 		return "again", err
 	case done:
-		r.Partners.RecordResult(s.share, nil)
 		return "done", r.settleDone(ctx, p, s)
-	case changed, slow:
-		if v == slow {
-			s.target.fellBehind()
-		}
+	case slow:
+		s.target.fellBehind()
 		return "done", r.again(ctx, wholeOf(p.hint), s.share)
+	case changed:
+		h := wholeOf(p.hint)
+		h.Why = inbox.WhyShare // for which this process catches up with what others stored
+		return "done", r.again(ctx, h, s.share)
 	default:
 		return r.settleFailed(ctx, p, s, v, err)
 	}
@@ -267,10 +268,14 @@ func wholeOf(h *inbox.Hint) *inbox.Hint {
 	return &whole
 }
 
-// settleDone is for a share whose part has come to its end.
+// settleDone is for a share whose part has come to its end. Only what was stored
+// shows that its stream takes events again.
 func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
-	alone := len(p.hint.Shares) == 1
-	if alone || s.target.standing(time.Now()) == keepsUp {
+	alone, stored := len(p.hint.Shares) == 1, total(s.result.published) > 0
+	if stored {
+		r.Partners.RecordResult(s.share, nil)
+	}
+	if alone || stored || s.target.standing(time.Now()) == keepsUp {
 		s.target.succeeded(alone && time.Since(p.began) > openPatience && !p.whole())
 	}
 	if s.target.loaded() || p.whole() || !p.readable() || !s.target.shouldLoad(time.Now()) {

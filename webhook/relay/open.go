@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	// openPatience, rowsPatience and pagePatience are how long the other shares of
-	// a pass wait for one, at a step of it.
+	// openPatience, rowsPatience (and rowPatience for each row) and pagePatience are
+	// how long the other shares of a pass wait for one, at a step of it.
 	openPatience = time.Second
 	rowsPatience = time.Second
+	rowPatience  = 5 * time.Millisecond
 	pagePatience = 10 * time.Second
 	// sharesAtOnce is how many shares of a pass are worked on together.
 	sharesAtOnce = 8
