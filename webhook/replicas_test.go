@@ -5,12 +5,15 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -148,4 +151,44 @@ func (m *replicas) settleReplicas() {
 		must(m.t, err)
 		return m.registry.Share("acme", "orders").Revision == fresh.Revision
 	})
+}
+
+// TestReplicaThatHasNotHeard: a process that knows nothing of a new definition yet
+// publishes nothing of the old one, also where another of its passes has met the
+// new one in the stream.
+func TestReplicaThatHasNotHeard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{several: true}, margins("acme"))
+	stale := w.join()
+	stale.endRelay()
+	stale.stopParts() // nobody tells it of anything any more
+	stale.parts.Wait()
+	var asked atomic.Int32
+	open := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if !rowsOf(r) {
+			return nil
+		}
+		if n := int(asked.Add(1)); n <= len(open) {
+			<-open[n-1]
+		}
+		return nil
+	})
+	whole := &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true}
+	row := &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{w.sheet.Rows[0]: {}}}
+	ended := []chan error{make(chan error, 1), make(chan error, 1)}
+	for i, h := range []*inbox.Hint{whole, row} {
+		go func() { ended[i] <- stale.relay.Pass(t.Context(), h) }()
+		w.waitFor("it reads", func() bool { return int(asked.Load()) == i+1 })
+	}
+	w.putShare("acme", events.Request{Columns: columns("No")})
+	w.settle()
+	w.hides("acme", "canary")
+	for _, i := range []int{1, 0} { // the one of the row meets the new definition, and the other one comes after it
+		close(open[i])
+		must(t, <-ended[i])
+	}
+	w.settle()
+	w.hides("acme", "canary")
+	w.check("acme")
 }

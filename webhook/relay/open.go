@@ -219,3 +219,14 @@ func (s *shareSync) unchanged() error {
 	}
 	return nil
 }
+
+// current says whether what the pass publishes is of the definition that the
+// stream has. Memory may not have heard yet of what another process published,
+// while another pass of this one has met it. The target's mu must be held.
+func (s *shareSync) current() error {
+	schema := s.target.state.Schema
+	if schema == nil || schema.Revision != s.share.Revision {
+		return errDefinition
+	}
+	return s.unchanged()
+}
