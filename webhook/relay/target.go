@@ -102,14 +102,21 @@ func (k *keeping) fellBehind() {
 	k.slow = true
 }
 
-// failed notes a failure at now and returns when the share is tried again, and
-// how often it has failed in a row.
+// failed notes a failure at now and returns when the share is to be tried again,
+// and how often it has failed in a row.
 func (k *keeping) failed(now time.Time) (retryAt time.Time, failures int) {
 	k.lock.Lock()
 	defer k.lock.Unlock()
 	k.failures++
-	k.retryAt = now.Add(backoff(k.failures))
-	return k.retryAt, k.failures
+	return now.Add(backoff(k.failures)), k.failures
+}
+
+// putOff has the share take no part in other passes until then. The hint for it
+// must be stored: those passes leave to it what they are told.
+func (k *keeping) putOff(until time.Time) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.retryAt = until
 }
 
 // targets are the targets of all shares, by their keys.
