@@ -137,7 +137,8 @@ func earliest(a, b time.Time) time.Time {
 func (s *shareSync) last(ctx context.Context, subjects []string) (map[string]*events.Seen, error) {
 	t := s.target
 	seen, err := t.stream.Last(ctx, &s.share.Share, subjects, t.writer.Since())
-	maps.DeleteFunc(seen, func(_ string, o *events.Seen) bool { return o.Sequence < t.purged })
+	purged := min(t.purged, t.state.SchemaSeq) // a stream that was restored counts from less
+	maps.DeleteFunc(seen, func(_ string, o *events.Seen) bool { return o.Sequence < purged })
 	return seen, err
 }
 

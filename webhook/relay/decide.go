@@ -150,14 +150,21 @@ func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read r
 		return "again", err
 	}
 	var errs []error
+	var unfinished []*shareSync
 	for _, s := range shares {
-		one, err := r.settleShare(ctx, p, s)
+		one, again, err := r.settleShare(ctx, p, s)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), err))
+		}
+		if again {
+			unfinished = append(unfinished, s)
 		}
 		if sheet == "done" {
 			sheet = one
 		}
+	}
+	if err := r.readAgain(ctx, p, unfinished); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		return "again", errors.Join(errs...)
@@ -234,30 +241,45 @@ func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync)
 	return "refused", r.narrowWithout(ctx, shares)
 }
 
-// settleShare does what follows for one share, and returns what the log calls it.
-func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (string, error) {
+// readAgain has the whole sheet read for shares that are not loaded, or were
+// changed during the pass: once for all of them, or for a single one without the
+// others.
+func (r *Relay) readAgain(ctx context.Context, p *plan, shares []*shareSync) error {
+	whole := wholeOf(p.hint)
+	whole.Why = inbox.WhyShare
+	switch len(shares) {
+	case 0:
+		return nil
+	case 1:
+		return r.again(ctx, whole, shares[0].share)
+	}
+	return r.Inbox.Put(ctx, whole)
+}
+
+// settleShare does what follows for one share, and returns what the log calls it
+// and whether the sheet is to be read again for it.
+func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (result string, again bool, err error) {
 	if s.ended {
 		r.Partners.RecordResult(s.share, nil)
-		return "done", nil
+		return "done", false, nil
 	}
-	err := s.err
-	if err == nil && s.result.oldReading {
-		err = errOldReading
+	cause := s.err
+	if cause == nil && s.result.oldReading {
+		cause = errOldReading
 	}
-	switch v := verdictOf(ctx, err); v {
+	switch v := verdictOf(ctx, cause); v {
 	case stopped:
-		return "again", err
+		return "again", false, cause
 	case done:
-		return "done", r.settleDone(ctx, p, s)
+		return "done", r.settleDone(p, s), nil
+	case changed:
+		return "done", true, nil
 	case slow:
 		s.target.fellBehind()
-		return "done", r.again(ctx, wholeOf(p.hint), s.share)
-	case changed:
-		h := wholeOf(p.hint)
-		h.Why = inbox.WhyShare // for which this process catches up with what others stored
-		return "done", r.again(ctx, h, s.share)
+		return "done", false, r.again(ctx, wholeOf(p.hint), s.share)
 	default:
-		return r.settleFailed(ctx, p, s, v, err)
+		result, err = r.settleFailed(ctx, p, s, v, cause)
+		return result, false, err
 	}
 }
 
@@ -268,9 +290,10 @@ func wholeOf(h *inbox.Hint) *inbox.Hint {
 	return &whole
 }
 
-// settleDone is for a share whose part has come to its end. Only what was stored
-// shows that its stream takes events again.
-func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
+// settleDone is for a share whose part has come to its end, and returns whether it
+// is still to be loaded. Only what was stored shows that its stream takes events
+// again.
+func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
 	alone, stored := len(p.hint.Shares) == 1, total(s.result.published) > 0
 	if stored {
 		r.Partners.RecordResult(s.share, nil)
@@ -278,10 +301,7 @@ func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
 	if alone || stored || s.target.participation(time.Now()) == joins {
 		s.target.succeeded(s.answerTime > keepsUpWithin)
 	}
-	if s.target.loaded() || p.whole() || !p.readable() || !s.target.shouldLoad(time.Now()) {
-		return nil
-	}
-	return r.again(ctx, &inbox.Hint{Registration: p.reg.ID, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}, s.share)
+	return !s.target.loaded() && !p.whole() && p.readable() && s.target.shouldLoad(time.Now())
 }
 
 // settleFailed puts a share off, longer each time.
@@ -291,8 +311,8 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 		r.Partners.Failed(s.share.Partner, err)
 	}
 	if v == full {
-		if err := s.takeBackFull(ctx); err != nil {
-			return "again", err
+		if err := s.takeBackFull(ctx); err != nil { // the next try does it
+			r.Log.Warn("what a share no longer shows could not be removed from a full stream", "share", s.share.Key(), "err", err)
 		}
 	}
 	at, failures := s.target.nextTry(time.Now())
@@ -300,7 +320,8 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
 	}
 	late := *wholeOf(p.hint)
-	late.Shares, late.Rows, late.Attempt = []string{s.share.Key()}, nil, failures
+	late.Shares, late.Rows = []string{s.share.Key()}, nil
+	late.Attempt = 0 // those count how often reading has failed in a row, not publishing
 	if err := r.Inbox.Defer(ctx, &late, at); err != nil {
 		return "again", err
 	}

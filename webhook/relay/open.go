@@ -61,6 +61,7 @@ type shareSync struct {
 	answerTime time.Duration // that the partner's NATS took for the share's state
 
 	start      uint64 // the share's lock when the pass began: later statuses came during it
+	schemaSeq  uint64 // of the schema that the pass began with; 0: it has not begun
 	completeTo int64  // version that the share was complete to then
 	resetBelow uint64 // what stands below shows an older definition; 0: nothing does
 
@@ -177,6 +178,7 @@ func (s *shareSync) open(ctx context.Context) error {
 		return err
 	}
 	s.start, s.completeTo, s.origin = t.state.Lock, t.state.CompleteTo(), s.originNow()
+	s.schemaSeq = t.state.SchemaSeq
 	return nil
 }
 
@@ -202,7 +204,13 @@ func (s *shareSync) originNow() events.Origin {
 // under its name.
 func (s *shareSync) forget(ctx context.Context) error {
 	err := s.relay.Registry.DeleteShare(ctx, s.share)
-	if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrConflict) {
+	if errors.Is(err, registry.ErrConflict) {
+		var now *registry.Share
+		if now, err = s.relay.Registry.FreshShare(ctx, s.share.Partner, s.share.Sheet); err == nil && now.SameAs(s.share) {
+			return errDefinition // something was noted in its record meanwhile
+		}
+	}
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
 	s.relay.targets.forget(s.share)
@@ -211,10 +219,16 @@ func (s *shareSync) forget(ctx context.Context) error {
 }
 
 // unchanged says whether the share is still the one that the pass was planned
-// for. What memory has is as new as what this process has answered.
+// for. What memory has is as new as what this process has answered. Where the
+// stream has another schema than the pass began with, another pass of this process
+// has begun the share again, and what this one published before may be gone. The
+// target's mu must be held.
 func (s *shareSync) unchanged() error {
 	now := s.relay.Registry.Share(s.share.Partner, s.share.Sheet)
 	if now == nil || now.Ending != s.share.Ending || now.Revision != s.share.Revision || !now.CreatedAt.Equal(s.share.CreatedAt) {
+		return errDefinition
+	}
+	if s.schemaSeq > 0 && s.target.state.SchemaSeq != s.schemaSeq {
 		return errDefinition
 	}
 	return nil

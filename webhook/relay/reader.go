@@ -40,6 +40,9 @@ const (
 // every time.
 var errMoving = errors.New("the sheet changes faster than it can be read")
 
+// errNoColumns says that Smartsheet listed no column of a sheet, which each has.
+var errNoColumns = errors.New("Smartsheet lists no column of the sheet")
+
 // goneColumnsError says that columns which a share names were deleted.
 type goneColumnsError struct{ ids []int64 }
 
@@ -142,6 +145,9 @@ func (rd *reader) named(ctx context.Context) ([]int64, error) {
 	existing, err := rd.client.Columns(ctx, rd.sheetID)
 	if err != nil {
 		return nil, err
+	}
+	if len(existing) == 0 {
+		return nil, errNoColumns
 	}
 	return smartsheet.Existing(nil, existing), nil
 }
@@ -339,10 +345,11 @@ func (rd *reader) findMissing(ctx context.Context, pg *idPage, hinted map[int64]
 			pg.gone = append(pg.gone, id)
 		case err != nil:
 			return err
-		default:
+		default: // it is there, even if the second answer is without it too
 			if err := rd.askAgain(ctx, pg, []int64{id}); err != nil {
 				return err
 			}
+			pg.gone = slices.DeleteFunc(pg.gone, func(gone int64) bool { return gone == id })
 		}
 	}
 	return nil

@@ -104,6 +104,9 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 		}
 		sheet.add(page)
 		r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+		if len(active(shares)) == 0 { // nobody is left to read the others for
+			return rd.result(nil)
+		}
 	}
 	if err := r.removeGone(ctx, rd, shares, sheet); err != nil {
 		return rd.result(err)

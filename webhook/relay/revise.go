@@ -206,7 +206,7 @@ func (s *shareSync) forgetPublished(ctx context.Context) error {
 
 func (s *shareSync) setPublished(ctx context.Context, definition *events.Share) error {
 	stored, err := s.relay.Registry.UpdateShare(ctx, s.share.Partner, s.share.Sheet, func(now *registry.Share) error {
-		if now.Revision != s.share.Revision || !now.CreatedAt.Equal(s.share.CreatedAt) {
+		if now.Revision != s.share.Revision || now.Ending != s.share.Ending || !now.CreatedAt.Equal(s.share.CreatedAt) {
 			return errDefinition
 		}
 		now.Published = definition
@@ -250,7 +250,7 @@ func (s *shareSync) purge(ctx context.Context, below uint64) error {
 	if err := t.stream.PurgeBelow(ctx, s.share.SubjectAll(), below); err != nil {
 		return err
 	}
-	t.purged, t.reset, s.resetBelow = below, t.state.SchemaSeq, 0
+	t.purged, t.reset, s.resetBelow = below, below, 0 // of the schema at below: another pass may have begun a later one
 	return nil
 }
 

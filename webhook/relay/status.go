@@ -31,14 +31,14 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 	t := s.target
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	readAt := to.Time
-	if columns == nil { // only the version was asked for
-		if !t.state.Loaded() || t.state.Status.ReadAt == nil {
-			return errDefinition // another pass has begun a revision since
-		}
-		readAt = *t.state.Status.ReadAt
-	}
 	return s.underLock(ctx, func() error {
+		readAt := to.Time
+		if columns == nil { // only the version was asked for
+			if !t.state.Loaded() || t.state.Status.ReadAt == nil { // what it said of the sheet is gone
+				return errDefinition
+			}
+			readAt = *t.state.Status.ReadAt
+		}
 		if s.resetBelow > 0 {
 			if err := s.narrowTo(ctx, nothing); err != nil {
 				return err
@@ -253,12 +253,11 @@ func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) 
 			return err
 		}
 		pause(ctx, racePause)
-		schema := t.state.SchemaSeq
 		if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
 			return err
 		}
-		if t.state.SchemaSeq != schema {
-			return errDefinition
+		if err := s.unchanged(); err != nil {
+			return err
 		}
 	}
 	return err
