@@ -18,7 +18,6 @@ import (
 // again of the token itself.
 func TestConfirm(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, options{idle: true})
 	code := func(status, code int) error { return &smartsheet.Error{Status: status, Code: code} }
 	works, refuses := smartsheettest.Fault{}, smartsheettest.Fault{Status: 401, ErrorCode: 1002}
 	for name, tt := range map[string]struct {
@@ -39,6 +38,7 @@ func TestConfirm(t *testing.T) {
 		"not Smartsheet's error": {errors.New("no route to host"), refuses, false, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, options{idle: true}) // a token of its own: one that is throttled is for all who use it
 			w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
 				if !strings.HasSuffix(r.URL.Path, "/users/me") {
 					t.Errorf("got %s %s, want the user asked for alone", r.Method, r.URL.Path)
