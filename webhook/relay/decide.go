@@ -275,8 +275,8 @@ func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
 	if stored {
 		r.Partners.RecordResult(s.share, nil)
 	}
-	if alone || stored || s.target.standing(time.Now()) == keepsUp {
-		s.target.succeeded(alone && time.Since(p.began) > openPatience && !p.whole())
+	if alone || stored || s.target.participation(time.Now()) == joins {
+		s.target.succeeded(s.answerTime > keepsUpWithin)
 	}
 	if s.target.loaded() || p.whole() || !p.readable() || !s.target.shouldLoad(time.Now()) {
 		return nil
@@ -295,13 +295,17 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 			return "again", err
 		}
 	}
-	at, failures := s.target.failed(time.Now())
+	at, failures := s.target.nextTry(time.Now())
 	if failures >= staleAttempts && v != full {
 		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
 	}
 	late := *wholeOf(p.hint)
 	late.Shares, late.Rows, late.Attempt = []string{s.share.Key()}, nil, failures
-	return "later", r.Inbox.Defer(ctx, &late, at)
+	if err := r.Inbox.Defer(ctx, &late, at); err != nil {
+		return "again", err
+	}
+	s.target.postpone(at, failures)
+	return "later", nil
 }
 
 // narrowWithout takes back what shares no longer show where the sheet cannot be

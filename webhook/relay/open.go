@@ -23,6 +23,9 @@ const (
 	pagePatience = 10 * time.Second
 	// sharesAtOnce is how many shares of a pass are worked on together.
 	sharesAtOnce = 8
+	// keepsUpWithin is how soon a partner's NATS must answer for its shares to take
+	// part in the passes of others again.
+	keepsUpWithin = openPatience / 4
 	// loadAgain is how long a share that is not loaded is left to whom it was
 	// given to load.
 	loadAgain = 10 * time.Second
@@ -54,6 +57,8 @@ type shareSync struct {
 	origin  events.Origin
 	epoch   string
 	parent  string // W3C trace context of the pass
+
+	answerTime time.Duration // that the partner's NATS took for the share's state
 
 	start      uint64 // the share's lock when the pass began: later statuses came during it
 	completeTo int64  // version that the share was complete to then
@@ -159,9 +164,11 @@ func (s *shareSync) open(ctx context.Context) error {
 	if s.view, err = t.viewAs(&s.share.Share, s.maskKey); err != nil {
 		return err
 	}
+	asked := time.Now()
 	if err := t.use(ctx, st, &s.share.Share); err != nil {
 		return err
 	}
+	s.answerTime = time.Since(asked)
 	if s.epoch, err = r.Partners.Epoch(ctx, partner.Name, st, t.state.Lock); err != nil {
 		return err
 	}
