@@ -192,3 +192,33 @@ func TestReplicaThatHasNotHeard(t *testing.T) {
 	w.hides("acme", "canary")
 	w.check("acme")
 }
+
+// TestReplicaThatEndsWhatIsThereAgain: a process that was paused while a share was
+// ended, and comes to end it when one was made again under its name, leaves the new
+// one alone.
+func TestReplicaThatEndsWhatIsThereAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{several: true}, everything())
+	w.endRelay()
+	paused := w.join()
+	paused.endRelay()
+	must(t, w.registrar.EndShare(t.Context(), w.reg.ID, "acme", "orders"))
+	w.waitFor("it has heard that the share ends", func() bool { return paused.registry.Share("acme", "orders").Ending })
+	paused.stopParts()
+	paused.parts.Wait()
+	w.startRelay()
+	w.settle()
+	w.register("ops", w.sheet.ID, everything())
+	was := last(w.stream("acme"))
+	must(t, paused.relay.Pass(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true}))
+	w.settle()
+	if s, err := w.registry.FreshShare(t.Context(), "acme", "orders"); err != nil || s.Ending {
+		t.Errorf("got share %+v and error %v, want the new one", s, err)
+	}
+	for _, m := range w.stream("acme") {
+		if m.Sequence > was && m.Data.State == events.StateEnded {
+			t.Errorf("message %d says that the new share has ended", m.Sequence)
+		}
+	}
+	w.check("acme")
+}

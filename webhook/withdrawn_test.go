@@ -91,7 +91,7 @@ func TestRemovedInTheMiddleOfAPage(t *testing.T) {
 	w.register("ops", w.sheet.ID, margins("bolt"))
 	direct := streamInfo(t, foreign.ClientURL())
 	w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
-	const rows, most = 3000, 1000
+	const rows, most = 2000, 1000
 	for range rows / 500 {
 		added := make([]smartsheettest.Row, 500)
 		for i := range added {
