@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
@@ -26,8 +28,8 @@ func (w *world) restless() (stop func()) {
 	return func() { w.sim.SetFault(nil) }
 }
 
-// TestSheetThatNeverRests is edited before each answer and by an editor that never
-// pauses: it loads, and what is deleted without a callback goes.
+// TestSheetThatNeverRests is edited before each answer and by an editor all the
+// time: it loads, and what is deleted without a callback goes.
 func TestSheetThatNeverRests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{maxPage: 16 << 10})
@@ -42,7 +44,10 @@ func TestSheetThatNeverRests(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
 		for i := 0; editing.Err() == nil; i++ {
+			<-tick.C
 			err := w.sim.As(w.jane).UpdateRows(w.sheet.ID, smartsheettest.Row{ID: w.sheet.Rows[0], Cells: cells{"Qty": i}})
 			if refused := (*smartsheettest.Error)(nil); err != nil && !errors.As(err, &refused) {
 				t.Error(err)
@@ -66,6 +71,18 @@ func TestSheetThatNeverRests(t *testing.T) {
 	must(t, w.sim.Wait(t.Context()))
 	w.reconcile(reg)
 	w.check("acme")
+	asked := 0
+	for _, r := range w.sim.Requests() {
+		if r.Method == http.MethodGet && r.Route == "sheets/{sheet}/rows/{row}" {
+			asked++
+			if !strings.Contains(r.Query, "columnIds=") || strings.Contains(r.Query, itoa(w.sheet.Columns["Margin"])) {
+				t.Errorf("got request %s?%s, want a row asked for with no column that is not shared", r.Path, r.Query)
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("no row was asked for by itself, though the sheet never rested")
+	}
 }
 
 // TestEditsWhileASheetIsRead: a page that is held keeps no edit waiting.

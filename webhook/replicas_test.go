@@ -5,12 +5,15 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -148,4 +151,74 @@ func (m *replicas) settleReplicas() {
 		must(m.t, err)
 		return m.registry.Share("acme", "orders").Revision == fresh.Revision
 	})
+}
+
+// TestReplicaThatHasNotHeard: a process that knows nothing of a new definition yet
+// publishes nothing of the old one, also where another of its passes has met the
+// new one in the stream.
+func TestReplicaThatHasNotHeard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{several: true}, margins("acme"))
+	stale := w.join()
+	stale.endRelay()
+	stale.stopParts() // nobody tells it of anything any more
+	stale.parts.Wait()
+	var asked atomic.Int32
+	open := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if !rowsOf(r) {
+			return nil
+		}
+		if n := int(asked.Add(1)); n <= len(open) {
+			<-open[n-1]
+		}
+		return nil
+	})
+	whole := &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true}
+	row := &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{w.sheet.Rows[0]: {}}}
+	ended := []chan error{make(chan error, 1), make(chan error, 1)}
+	for i, h := range []*inbox.Hint{whole, row} {
+		go func() { ended[i] <- stale.relay.Pass(t.Context(), h) }()
+		w.waitFor("it reads", func() bool { return int(asked.Load()) == i+1 })
+	}
+	w.putShare("acme", events.Request{Columns: columns("No")})
+	w.settle()
+	w.hides("acme", "canary")
+	for _, i := range []int{1, 0} { // the one of the row meets the new definition, and the other one comes after it
+		close(open[i])
+		must(t, <-ended[i])
+	}
+	w.settle()
+	w.hides("acme", "canary")
+	w.check("acme")
+}
+
+// TestReplicaThatEndsWhatIsThereAgain: a process that was paused while a share was
+// ended, and comes to end it when one was made again under its name, leaves the new
+// one alone.
+func TestReplicaThatEndsWhatIsThereAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{several: true}, everything())
+	w.endRelay()
+	paused := w.join()
+	paused.endRelay()
+	must(t, w.registrar.EndShare(t.Context(), w.reg.ID, "acme", "orders"))
+	w.waitFor("it has heard that the share ends", func() bool { return paused.registry.Share("acme", "orders").Ending })
+	paused.stopParts()
+	paused.parts.Wait()
+	w.startRelay()
+	w.settle()
+	w.register("ops", w.sheet.ID, everything())
+	was := last(w.stream("acme"))
+	must(t, paused.relay.Pass(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true}))
+	w.settle()
+	if s, err := w.registry.FreshShare(t.Context(), "acme", "orders"); err != nil || s.Ending {
+		t.Errorf("got share %+v and error %v, want the new one", s, err)
+	}
+	for _, m := range w.stream("acme") {
+		if m.Sequence > was && m.Data.State == events.StateEnded {
+			t.Errorf("message %d says that the new share has ended", m.Sequence)
+		}
+	}
+	w.check("acme")
 }

@@ -91,7 +91,7 @@ func TestRemovedInTheMiddleOfAPage(t *testing.T) {
 	w.register("ops", w.sheet.ID, margins("bolt"))
 	direct := streamInfo(t, foreign.ClientURL())
 	w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
-	const rows, most = 3000, 1000
+	const rows, most = 2000, 1000
 	for range rows / 500 {
 		added := make([]smartsheettest.Row, 500)
 		for i := range added {
@@ -264,6 +264,33 @@ func TestFullStreamIsEnded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNarrowedWhileAPartnerIsAway: the change is answered at once, and followed when
+// the partner is back.
+func TestNarrowedWhileAPartnerIsAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	dir := t.TempDir()
+	foreign := foreignNATS(t, dir, -1, 1<<20)
+	w.addExternal(t, "bolt", foreign.ClientURL())
+	w.register("ops", w.sheet.ID, margins("bolt"))
+	var port int
+	_, err := fmt.Sscanf(foreign.ClientURL(), "nats://127.0.0.1:%d", &port)
+	must(t, err)
+	foreign.Shutdown()
+	foreign.WaitForShutdown()
+	w.putShare("bolt", events.Request{Columns: columns("No", "Qty")})
+	w.edit(0, cells{"Qty": 8})
+	w.waitFor("the other partner gets an edit", func() bool { return w.shows("acme", "8") })
+	foreignNATS(t, dir, port, 1<<20)
+	w.partners.Forget("bolt")
+	w.waitFor("the share is live", func() bool {
+		all := w.stream("bolt")
+		return kinds(all, 0)["schema.changed"] > 0 && statusOf(all, "orders").State == events.StateLive && !w.has("bolt", "canary")
+	})
+	w.settle()
+	w.check("acme", "bolt")
 }
 
 // TestDeletedWhileAPartnerIsAway: the registration goes at once; the share of the

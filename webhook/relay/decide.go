@@ -298,8 +298,8 @@ func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
 	if stored {
 		r.Partners.RecordResult(s.share, nil)
 	}
-	if alone || stored || s.target.standing(time.Now()) == keepsUp {
-		s.target.succeeded(alone && time.Since(p.began) > openPatience && !p.whole())
+	if alone || stored || s.target.participation(time.Now()) == joins {
+		s.target.succeeded(s.answerTime > keepsUpWithin)
 	}
 	return !s.target.loaded() && !p.whole() && p.readable() && s.target.shouldLoad(time.Now())
 }
@@ -315,7 +315,7 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 			r.Log.Warn("what a share no longer shows could not be removed from a full stream", "share", s.share.Key(), "err", err)
 		}
 	}
-	at, failures := s.target.failed(time.Now())
+	at, failures := s.target.nextTry(time.Now())
 	if failures >= staleAttempts && v != full {
 		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
 	}
@@ -325,7 +325,7 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 	if err := r.Inbox.Defer(ctx, &late, at); err != nil {
 		return "again", err
 	}
-	s.target.putOff(at)
+	s.target.postpone(at, failures)
 	return "later", nil
 }
 

@@ -125,29 +125,29 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestPutOff has a share leave the passes of its registration only when the hint
+// TestPostponed has a share leave the passes of its registration only when the hint
 // that brings it back was stored.
-func TestPutOff(t *testing.T) {
+func TestPostponed(t *testing.T) {
 	var k keeping
 	now := time.Now()
-	at, failures := k.failed(now)
-	if got := k.standing(now); got != keepsUp || failures != 1 {
-		t.Errorf("got standing %d after %d failures, want that it takes part until it is put off", got, failures)
+	at, failures := k.nextTry(now)
+	if got := k.participation(now); got != joins || failures != 1 {
+		t.Errorf("got participation %d after %d failures, want that it takes part until it is put off", got, failures)
 	}
-	k.putOff(at)
-	if got := k.standing(at.Add(-time.Millisecond)); got != waits {
-		t.Errorf("got standing %d before its time, want that it waits", got)
+	k.postpone(at, failures)
+	if got := k.participation(at.Add(-time.Millisecond)); got != postponed {
+		t.Errorf("got participation %d before its time, want that it waits", got)
 	}
-	if got := k.standing(at); got != keepsUp {
-		t.Errorf("got standing %d at its time, want that it takes part", got)
+	if got := k.participation(at); got != joins {
+		t.Errorf("got participation %d at its time, want that it takes part", got)
 	}
 	k.fellBehind()
-	if got := k.standing(at); got != isSlow {
-		t.Errorf("got standing %d of a share that is slow", got)
+	if got := k.participation(at); got != alone {
+		t.Errorf("got participation %d of a share that is slow", got)
 	}
-	k.putOff(at.Add(time.Hour))
+	k.postpone(at.Add(time.Hour), 2)
 	k.succeeded(false)
-	if got := k.standing(at); got != keepsUp {
-		t.Errorf("got standing %d after a success, want that it takes part", got)
+	if got := k.participation(at); got != joins {
+		t.Errorf("got participation %d after a success, want that it takes part", got)
 	}
 }

@@ -15,13 +15,17 @@ import (
 )
 
 const (
-	// openPatience, rowsPatience and pagePatience are how long the other shares of
-	// a pass wait for one, at a step of it.
+	// openPatience, rowsPatience (and rowPatience for each row) and pagePatience are
+	// how long the other shares of a pass wait for one, at a step of it.
 	openPatience = time.Second
 	rowsPatience = time.Second
+	rowPatience  = 5 * time.Millisecond
 	pagePatience = 10 * time.Second
 	// sharesAtOnce is how many shares of a pass are worked on together.
 	sharesAtOnce = 8
+	// keepsUpWithin is how soon a partner's NATS must answer for its shares to take
+	// part in the passes of others again.
+	keepsUpWithin = openPatience / 4
 	// loadAgain is how long a share that is not loaded is left to whom it was
 	// given to load.
 	loadAgain = 10 * time.Second
@@ -53,6 +57,8 @@ type shareSync struct {
 	origin  events.Origin
 	epoch   string
 	parent  string // W3C trace context of the pass
+
+	answerTime time.Duration // that the partner's NATS took for the share's state
 
 	start      uint64 // the share's lock when the pass began: later statuses came during it
 	schemaSeq  uint64 // of the schema that the pass began with; 0: it has not begun
@@ -159,9 +165,11 @@ func (s *shareSync) open(ctx context.Context) error {
 	if s.view, err = t.viewAs(&s.share.Share, s.maskKey); err != nil {
 		return err
 	}
+	asked := time.Now()
 	if err := t.use(ctx, st, &s.share.Share); err != nil {
 		return err
 	}
+	s.answerTime = time.Since(asked)
 	if s.epoch, err = r.Partners.Epoch(ctx, partner.Name, st, t.state.Lock); err != nil {
 		return err
 	}
@@ -224,4 +232,15 @@ func (s *shareSync) unchanged() error {
 		return errDefinition
 	}
 	return nil
+}
+
+// current says whether what the pass publishes is of the definition that the
+// stream has. Memory may not have heard yet of what another process published,
+// while another pass of this one has met it. The target's mu must be held.
+func (s *shareSync) current() error {
+	schema := s.target.state.Schema
+	if schema == nil || schema.Revision != s.share.Revision {
+		return errDefinition
+	}
+	return s.unchanged()
 }

@@ -81,14 +81,14 @@ func (r *Relay) taking(ctx context.Context, h *inbox.Hint) ([]*registry.Share, e
 			}
 			continue
 		}
-		switch r.targets.of(s).standing(time.Now()) {
-		case keepsUp:
+		switch r.targets.of(s).participation(time.Now()) {
+		case joins:
 			taking = append(taking, s)
-		case isSlow:
+		case alone:
 			if err := r.again(ctx, h, s); err != nil {
 				return nil, err
 			}
-		case waits: // it is put off for the whole sheet; else it is tried with the others
+		case postponed: // it is put off for the whole sheet; else it is tried with the others
 			if h.Whole && h.Why != inbox.WhyCallback {
 				taking = append(taking, s)
 			}

@@ -334,10 +334,12 @@ func (rd *reader) findMissing(ctx context.Context, pg *idPage, hinted map[int64]
 	if len(unsure) > maxSingle {
 		return rd.askAgain(ctx, pg, unsure)
 	}
-	for _, id := range unsure {
-		// The row comes with all its columns, which nobody may see: it is only asked
-		// whether there is one.
-		_, err := rd.client.Row(ctx, rd.sheetID, id)
+	for _, id := range unsure { // it is only asked whether there is one
+		columns, err := rd.named(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = rd.client.Row(ctx, rd.sheetID, id, columns[0])
 		switch {
 		case smartsheet.Classify(err) == smartsheet.NotFound:
 			pg.gone = append(pg.gone, id)

@@ -77,7 +77,8 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 		if err != nil {
 			return rd.result(err)
 		}
-		r.each(ctx, shares, rowsPatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+		patience := rowsPatience + time.Duration(len(page.rows))*rowPatience
+		r.each(ctx, shares, patience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
 	}
 	if err := r.readChildren(ctx, p, rd, shares, false); err != nil {
 		return rd.result(err)
