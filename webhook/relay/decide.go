@@ -246,7 +246,7 @@ func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync)
 // others.
 func (r *Relay) readAgain(ctx context.Context, p *plan, shares []*shareSync) error {
 	whole := wholeOf(p.hint)
-	whole.Why = inbox.WhyShare
+	whole.Why, whole.Webhook = inbox.WhyShare, false
 	switch len(shares) {
 	case 0:
 		return nil
