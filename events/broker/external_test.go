@@ -224,7 +224,7 @@ func TestDialChecksTheServer(t *testing.T) {
 		"huge message":            {fake(t, info(`"version":"2.15.2"`), "MSG x 1 2000000000\r\n"), allCreds(t, p), "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
 			defer cancel()
 			nc, err := broker.Dial(ctx, broker.ExternalOptions{URL: test.url, Creds: test.creds})
 			if err == nil {
