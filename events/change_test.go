@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
 // reshare draws another definition of a share: fields may go, come, be renamed
@@ -90,6 +92,10 @@ func TestNarrowAsksTheFilter(t *testing.T) {
 		next.Fields[0].Mask = rapid.SampledFrom([]Mask{MaskNone, MaskHash}).Draw(t, "mask")
 		next.Where = rapid.SampledFrom(filters).Draw(t, "where")
 		next.Cells = map[string]BoundCell{"C1": {ColumnID: 1}, "C9": {ColumnID: 9}}
+		next.FilterTypes = map[int64]smartsheet.ColumnType{} // as Resolve makes them
+		for _, f := range next.Fields {
+			next.FilterTypes[f.ColumnID] = f.Type
+		}
 		view := newView(t, next)
 		was, _ := newView(t, old).Row(row, nil)
 		left, keep := DiffShares(old, next).Narrow(view, was)

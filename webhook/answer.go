@@ -88,23 +88,29 @@ func statusOf(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// tell writes the one line of a callback.
-func (rc *Receiver) tell(ctx context.Context, out outcome, took time.Duration, err error) {
-	status, level := statusOf(err), slog.LevelInfo
+// logCallback writes the one line of a callback, and counts it.
+func (rc *Receiver) logCallback(ctx context.Context, out outcome, took time.Duration, err error) {
+	status := statusOf(err)
+	if rc.Observe != nil {
+		rc.Observe(Answer{Status: status, Kind: out.kind, Took: took})
+	}
+	level := slog.LevelInfo
 	if status >= 500 {
 		level = slog.LevelError
 	} else if status >= 400 {
 		level = slog.LevelWarn
 	}
-	attrs := append(TraceAttr(ctx), slog.Int("status", status), slog.String("registration", out.registration),
+	if !rc.Log.Enabled(ctx, level) { // thousands may come in a second
+		return
+	}
+	var room [8]slog.Attr
+	attrs := append(room[:0], TraceAttr(ctx)...)
+	attrs = append(attrs, slog.Int("status", status), slog.String("registration", out.registration),
 		slog.String("kind", out.kind), slog.Int("events", out.events), slog.Int("bytes", out.bytes), slog.Duration("took", took))
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))
 	}
 	rc.Log.LogAttrs(ctx, level, "callback", attrs...)
-	if rc.Observe != nil {
-		rc.Observe(Answer{Status: status, Kind: out.kind, Took: took})
-	}
 }
 
 // attributes are what a callback's span says.

@@ -38,7 +38,7 @@ func (rc *Receiver) body(c echo.Context, reg *registry.Registration) (body []byt
 	}
 	release = func() { rc.room.Release(room) }
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(rc.bodyTimeout)) // the server's own is longer
-	body, err = io.ReadAll(io.LimitReader(req.Body, rc.Limit+1))
+	body, err = readAll(req.Body, req.ContentLength, rc.Limit)
 	switch {
 	case err != nil:
 		return nil, release, &refusal{http.StatusBadRequest, "the body did not arrive", err}
@@ -46,6 +46,17 @@ func (rc *Receiver) body(c echo.Context, reg *registry.Registration) (body []byt
 		return nil, release, rc.tooLarge(req.Context(), reg)
 	}
 	return body, release, nil
+}
+
+// readAll reads a body of a length, -1 if that is not known, and at most one byte
+// more than the limit.
+func readAll(r io.Reader, length, limit int64) ([]byte, error) {
+	if length < 0 {
+		return io.ReadAll(io.LimitReader(r, limit+1))
+	}
+	body := make([]byte, length)
+	_, err := io.ReadFull(r, body)
+	return body, err
 }
 
 // drained is how many times the limit is read of a body that is too large, and

@@ -39,6 +39,11 @@ func TestColumnReads(t *testing.T) {
 			t.Errorf("got error %v for who has hung up", err)
 		}
 	}
+	c.mu.Lock()
+	if c.next["ops/7"] == nil || c.next["ops/7"] == c.busy["ops/7"] {
+		t.Error("those who ask while the columns are read get an answer that is older than their question")
+	}
+	c.mu.Unlock()
 	go ask() // most likely with those who have hung up, else for itself
 	release <- struct{}{}
 	if v := <-versions; v != 1 {

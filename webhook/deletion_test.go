@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
@@ -36,7 +37,7 @@ func TestDeleteAnswered(t *testing.T) {
 		"not there, by the code":       {smartsheettest.Fault{Status: 400, ErrorCode: 1006}, true},
 		"down":                         {smartsheettest.Fault{Status: 503, HTML: true}, false},
 		"broken":                       {smartsheettest.Fault{Status: 500, ErrorCode: 4000}, false},
-		"throttled":                    {smartsheettest.Fault{Status: 429, ErrorCode: 4003}, false},
+		"throttled":                    {smartsheettest.Fault{Status: 429, ErrorCode: 4003, RetryAfter: time.Second}, false},
 		"forbidden":                    {smartsheettest.Fault{Status: 403, ErrorCode: 1004}, false},
 		"forbidden by a gateway":       {smartsheettest.Fault{Status: 403, HTML: true}, false},
 		"unauthorized":                 {smartsheettest.Fault{Status: 401, ErrorCode: 1002}, false},
@@ -68,7 +69,10 @@ func TestDeleteAnswered(t *testing.T) {
 				t.Error("the record was removed by a try that failed")
 			}
 			w.sim.SetFault(nil)
-			w.registrar.CleanUp(t.Context())
+			w.until(func() bool { // a token that was throttled rests first
+				w.registrar.CleanUp(t.Context())
+				return w.registry.Registration(w.reg.ID) == nil
+			})
 			w.startRelay()
 			w.settle()
 			if tt.fault.Status == 0 || !tt.gone {

@@ -81,8 +81,11 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 		if broken != nil {
 			err = refuse(http.StatusServiceUnavailable, "panic")
 		}
-		rc.tell(ctx, out, time.Since(start), err)
-		EndSpan(span, err, out.attributes(err)...)
+		rc.logCallback(ctx, out, time.Since(start), err)
+		if span.IsRecording() {
+			span.SetAttributes(out.attributes(err)...)
+		}
+		EndSpan(span, err)
 		if broken != nil {
 			panic(broken) // the one who answers it is further out
 		}

@@ -65,6 +65,7 @@ type service struct {
 // serve runs the service until the context ends, and then stops it in order.
 // ready, if not nil, is told when it can be reached.
 func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(addresses)) (err error) {
+	setGC()
 	s := &service{cfg: cfg, log: log}
 	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
 	if err := s.listen(); err != nil {
@@ -239,6 +240,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 		return nil
 	})
 	g.Go(func() error { return s.watchStore(gctx) })
+	g.Go(func() error { return returnMemory(gctx) })
 	g.Go(func() error { return ignoreClosed(s.public.Serve(s.publicSocket)) })
 	g.Go(func() error { return ignoreClosed(s.admin.Serve(s.adminSock)) })
 	g.Go(func() error {

@@ -57,7 +57,9 @@ type task struct {
 func (h *Hint) tasks() []task {
 	var list []task
 	if h.Webhook {
-		list = append(list, task{key{registration: h.Registration, webhook: true}, h.coarse()})
+		webhook := h.coarse()
+		webhook.Whole, webhook.Full, webhook.Shares = false, false, nil
+		list = append(list, task{key{registration: h.Registration, webhook: true}, webhook})
 	}
 	switch {
 	case h.empty() && h.Webhook:

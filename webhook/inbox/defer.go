@@ -95,7 +95,9 @@ func (in *Inbox) Deferred(ctx context.Context, registration string) (*Note, erro
 
 // Overdue sees to it that what was due for a registration did go off, and that
 // its reconciles are scheduled. It returns whether something was wrong; that
-// goes off at once then.
+// goes off at once then. A registration without a note is reconciled now, and
+// from then on at the interval that Follow was last called with in this process;
+// where it was not, call it.
 func (in *Inbox) Overdue(ctx context.Context, registration string) (bool, error) {
 	late, err := in.fireOverdue(ctx, registration)
 	if lostRace(err) { // it went off at last, or somebody else replaced it
@@ -128,11 +130,22 @@ func (in *Inbox) fireOverdue(ctx context.Context, registration string) (bool, er
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
 		return false, err
 	}
+	n.add(in.lostNote(registration), false)
+	return true, in.storeNote(ctx, n, sequence)
+}
+
+// lostNote returns a note in the place of one that was lost: a reconcile now,
+// and from then on at the interval that registrations are followed with here.
+func (in *Inbox) lostNote(registration string) *Note {
 	in.mu.Lock()
 	every := in.interval
 	in.mu.Unlock()
-	n.add(in.following(registration, max(every, time.Second), 0), false)
-	return true, in.storeNote(ctx, n, sequence)
+	if every > 0 {
+		return in.following(registration, every, 0)
+	}
+	now := in.clock.now()
+	h := &Hint{Registration: registration, Why: WhyReconcile, Whole: true, Webhook: true, ReceivedAt: now}
+	return noteOf(h, now)
 }
 
 // change adds to the note of a registration. Shortly before that goes off the
@@ -152,12 +165,12 @@ func (in *Inbox) change(ctx context.Context, n *Note, again bool) error {
 
 // replace replaces the note of a registration by one that
 // holds more. It
-// returns false where that may be in vain, since the note is about to go off.
+// returns false where that may be in vain, since the note is about to go off, and
+// where others write it all the time.
 func (in *Inbox) replace(ctx context.Context, more *Note, again bool) (bool, error) {
 	if more.next().IsZero() {
 		return true, nil
 	}
-	var lost error
 	for try := range noteTries {
 		n, sequence, err := in.note(ctx, more.Registration)
 		if err != nil {
@@ -168,16 +181,17 @@ func (in *Inbox) replace(ctx context.Context, more *Note, again bool) (bool, err
 			return false, nil
 		}
 		n.add(more, again)
-		if lost = in.storeNote(ctx, n, sequence); lost == nil {
+		err = in.storeNote(ctx, n, sequence)
+		if err == nil {
 			// Had its time come meanwhile, it may have taken the new one along.
 			return !in.isNear(old), nil
 		}
-		if !lostRace(lost) {
-			return false, lost
+		if !lostRace(err) {
+			return false, err
 		}
 		pause(ctx, notePause<<min(try, 5)+rand.N(notePause))
 	}
-	return false, lost
+	return false, ctx.Err()
 }
 
 // isNear returns whether a note with the time is about to go off.

@@ -22,6 +22,7 @@ const (
 	sharePassesPerPartner = 2
 
 	retryPause  = time.Second
+	gatherTime  = 100 * time.Millisecond
 	notesAtOnce = 16
 )
 
@@ -35,6 +36,12 @@ type dispatcher struct {
 	mu                             sync.Mutex
 	closed                         bool
 	held                           map[uint64]*message // by sequence in the stream
+	gathering                      bool                // messages; workers are started soon
+	received                       received
+	finished                       []*message    // to be removed from the queue
+	wake                           chan struct{} // holds one while there are such
+	compacting                     bool
+	compactAt                      int // messages held
 	items                          map[key]*item
 	pass, whole, webhook, sharePas *pool
 }
@@ -61,8 +68,8 @@ type item struct {
 
 func newDispatcher(in *Inbox, w Workers) *dispatcher {
 	return &dispatcher{
-		in: in, workers: w, notes: make(chan struct{}, notesAtOnce),
-		held: map[uint64]*message{}, items: map[key]*item{},
+		in: in, workers: w, notes: make(chan struct{}, notesAtOnce), wake: make(chan struct{}, 1),
+		held: map[uint64]*message{}, items: map[key]*item{}, compactAt: maxMessages,
 		pass:     newPool(passes, passesPerToken, passesPerToken),
 		whole:    newPool(passes, passesPerToken, passesPerToken),
 		webhook:  newPool(webhooks, webhooksOfToken, webhooksOfToken),
@@ -76,7 +83,7 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	held, again := d.hold(meta.Sequence.Stream, m.Reply())
+	held, again := d.hold(meta, m.Reply())
 	if again {
 		return nil
 	}
@@ -87,7 +94,8 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 			d.drop(held)
 			return m.TermWithReason("not a bundle")
 		}
-		d.add(ctx, held, hints)
+		d.add(held, hints)
+		d.dispatchSoon(ctx, meta.NumPending > 0)
 		return nil
 	}
 	var a addition
@@ -115,9 +123,11 @@ func noteRegistration(subject string) (registration string, ok bool) {
 
 // hold notes that a message is here. It returns whether it was already: then it
 // was only delivered once more.
-func (d *dispatcher) hold(sequence uint64, reply string) (m *message, again bool) {
+func (d *dispatcher) hold(meta *jetstream.MsgMetadata, reply string) (m *message, again bool) {
+	sequence := meta.Sequence.Stream
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.received.add(meta)
 	if m := d.held[sequence]; m != nil {
 		m.reply = reply
 		return m, true
@@ -145,7 +155,8 @@ func (d *dispatcher) settle(ctx context.Context, m *message, a addition, stored 
 		replaced, err := d.in.replace(ctx, rest, a.Again)
 		switch {
 		case err == nil && replaced:
-			d.add(ctx, m, hints)
+			d.add(m, hints)
+			d.dispatchSoon(ctx, false)
 			return
 		case err == nil: // the next note is about to go off
 			pause(ctx, near/4)
@@ -157,22 +168,44 @@ func (d *dispatcher) settle(ctx context.Context, m *message, a addition, stored 
 }
 
 // add has the hints of a message worked on.
-func (d *dispatcher) add(ctx context.Context, m *message, hints []*Hint) {
+func (d *dispatcher) add(m *message, hints []*Hint) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, h := range hints {
 		for _, t := range h.tasks() {
 			m.tasks++
 			d.addTask(t, m)
 		}
 	}
-	done := d.done([]*message{m})
-	d.dispatch(ctx)
-	d.mu.Unlock()
-	d.acknowledge(done)
+	d.done([]*message{m})
+}
+
+// dispatchSoon starts the workers that may start. Where more messages are on
+// their way it waits for them, for a moment, so that what waited together is
+// worked on together.
+func (d *dispatcher) dispatchSoon(ctx context.Context, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tooMany() {
+		d.compacting = true
+		d.running.Go(func() { d.compact(ctx) })
+	}
+	switch {
+	case !more:
+		d.dispatch(ctx)
+	case !d.gathering:
+		d.gathering = true
+		time.AfterFunc(gatherTime, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.gathering = false
+			d.dispatch(ctx)
+		})
+	}
 }
 
 // addTask merges a task with what waits for its key. d.mu is held.
-func (d *dispatcher) addTask(t task, m *message) {
+func (d *dispatcher) addTask(t task, from ...*message) {
 	it := d.items[t.key]
 	if it == nil {
 		it = &item{key: t.key}
@@ -183,7 +216,7 @@ func (d *dispatcher) addTask(t task, m *message) {
 	} else {
 		it.hint.Merge(t.hint)
 	}
-	it.from = append(it.from, m)
+	it.from = append(it.from, from...)
 	d.enqueue(it)
 }
 
@@ -245,19 +278,17 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 		d.workers.Log.Warn("inbox: a hint comes again", "registration", h.Registration, "err", err)
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	it.busy = false
 	it.pool.release(it)
-	var done []*message
 	if err == nil {
-		done = d.done(from)
+		d.done(from)
 	} else {
 		d.rest(ctx, it, h, from)
 	}
 	d.enqueue(it)
 	d.tidy(it)
 	d.dispatch(ctx)
-	d.mu.Unlock()
-	d.acknowledge(done)
 }
 
 // rest has a hint that failed wait a moment. d.mu is held.
@@ -283,81 +314,17 @@ func (d *dispatcher) tidy(it *item) {
 	}
 }
 
-// done counts a task of each message as done and returns the messages of which
-// all are. d.mu is held.
-func (d *dispatcher) done(from []*message) (done []*message) {
-	for _, m := range from {
-		if m.tasks--; m.tasks == 0 {
-			done = append(done, m)
-		}
-	}
-	return done
-}
-
-// acknowledge removes messages from the queue. What cannot be sent now is sent
-// with the next extend.
-func (d *dispatcher) acknowledge(done []*message) {
-	if len(done) == 0 {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, m := range done {
-		if answer(d.in.js.Conn(), ackDone, []string{m.reply}) == nil {
-			delete(d.held, m.sequence)
-		}
-	}
-}
-
-// extend tells the server that the messages are being worked on.
-func (d *dispatcher) extend() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var busy []string
-	var done []*message
-	for _, m := range d.held {
-		if m.tasks > 0 {
-			busy = append(busy, m.reply)
-		} else {
-			done = append(done, m)
-		}
-	}
-	for _, m := range done {
-		if err := answer(d.in.js.Conn(), ackDone, []string{m.reply}); err != nil {
-			return err
-		}
-		delete(d.held, m.sequence)
-	}
-	return answer(d.in.js.Conn(), ackProgress, busy)
-}
-
-// forget drops what waits for a registration.
-func (d *dispatcher) forget(registration string) {
-	d.mu.Lock()
-	var done []*message
-	for k, it := range d.items {
-		if k.registration == registration && it.hint != nil {
-			done = append(done, d.done(it.from)...)
-			it.hint, it.from = nil, nil
-			d.tidy(it)
-		}
-	}
-	d.mu.Unlock()
-	d.acknowledge(done)
-}
-
 // close waits for the workers and hands back what is held: another replica takes
 // it at once.
-func (d *dispatcher) close() {
+func (d *dispatcher) close(ctx context.Context) {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	d.running.Wait()
+	d.removeSome(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var replies []string
 	for _, m := range d.held {
-		replies = append(replies, m.reply)
+		_ = answer(d.in.js.Conn(), ackAgain, m) // else it is handed out later
 	}
-	_ = answer(d.in.js.Conn(), ackAgain, replies) // else they are handed out later
 }

@@ -188,6 +188,14 @@ func (h *Hint) coarse() *Hint {
 	return &c
 }
 
+// within returns the hint, or where it is longer than the limit a coarse one.
+func (h *Hint) within(limit int) *Hint {
+	if h.bytes() > limit {
+		return h.coarse()
+	}
+	return h
+}
+
 // Merge adds what another hint for the same registration and shares says.
 func (h *Hint) Merge(other *Hint) {
 	if other.Why.urgency() > h.Why.urgency() {

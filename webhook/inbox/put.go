@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -51,12 +52,9 @@ type round struct {
 // enter adds a hint to a round that waits, and starts storing unless that is
 // under way. The hint becomes the round's.
 func (in *Inbox) enter(ctx context.Context, h *Hint) *round {
-	limit := int(min(maxRound, in.js.Conn().MaxPayload()/2))
+	limit := in.maxBundle()
+	h = h.within(limit)
 	size := h.bytes()
-	if size > limit {
-		h = h.coarse()
-		size = h.bytes()
-	}
 	q := &in.rounds
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -137,11 +135,7 @@ func (in *Inbox) storeRound(ctx context.Context, r *round) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	b := bundle{Hints: make([]*Hint, 0, len(r.hints))}
-	for _, h := range r.hints {
-		b.Hints = append(b.Hints, h)
-	}
-	data, err := json.Marshal(b)
+	data, err := json.Marshal(bundle{Hints: slices.Collect(maps.Values(r.hints))})
 	if err != nil {
 		return err
 	}
@@ -152,8 +146,40 @@ func (in *Inbox) storeRound(ctx context.Context, r *round) error {
 	return err
 }
 
+// storeBundles stores hints that take the place of others in the queue.
+func (in *Inbox) storeBundles(ctx context.Context, hints []*Hint) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	limit := in.maxBundle()
+	for i, h := range hints {
+		hints[i] = h.within(limit)
+	}
+	for len(hints) > 0 {
+		n, size := 0, 0
+		for n < len(hints) && (n == 0 || size+hints[n].bytes() <= limit) {
+			size += hints[n].bytes()
+			n++
+		}
+		data, err := json.Marshal(bundle{Hints: hints[:n]})
+		if err != nil {
+			return err
+		}
+		if _, err := in.js.Publish(ctx, bundleSubject, data); err != nil {
+			return err
+		}
+		hints = hints[n:]
+	}
+	return nil
+}
+
+// maxBundle returns how long a bundle may be, in bytes.
+func (in *Inbox) maxBundle() int { return int(min(maxRound, in.js.Conn().MaxPayload()/2)) }
+
 // usageEvery is how often the server is asked how many bytes lie in the queue.
 const usageEvery = time.Second
+
+// messageOverhead is what the server stores with each message, in bytes.
+const messageOverhead = 64
 
 // usage is how many bytes lie in the queue. A stream with schedules cannot be
 // made to refuse what is too much, so that is done here.
@@ -173,6 +199,7 @@ func (u *usage) set(bytes uint64) {
 func (u *usage) add(bytes int, limit uint64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	bytes += messageOverhead
 	if u.bytes+uint64(bytes) > limit {
 		return false
 	}

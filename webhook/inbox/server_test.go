@@ -107,7 +107,7 @@ func startServers(t testing.TB, n int) []*server.Server {
 		list = append(list, s)
 	}
 	for _, s := range list {
-		if !s.ReadyForConnections(10 * time.Second) {
+		if !s.ReadyForConnections(60 * time.Second) {
 			t.Fatal("a server does not start")
 		}
 	}

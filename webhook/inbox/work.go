@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 )
@@ -67,8 +66,12 @@ func (in *Inbox) workUntilLost(ctx context.Context, w Workers) {
 		in.receive(working, w.Log, d)
 		return nil
 	})
+	g.Go(func() error {
+		d.removeFinished(working)
+		return nil
+	})
 	_ = g.Wait() // they return none
-	d.close()
+	d.close(working)
 	if ctx.Err() == nil {
 		w.Log.Warn("inbox: the server was away for too long, starting again")
 	}
@@ -147,28 +150,4 @@ func keepAlive(ctx context.Context, end context.CancelFunc, inProgress func() er
 			return
 		}
 	}
-}
-
-// Answers to a message.
-const (
-	ackDone     = "+ACK"
-	ackProgress = "+WPI"
-	ackAgain    = "-NAK"
-)
-
-// answer sends answers to messages. One that is lost does no harm: the message
-// comes again.
-func answer(nc *nats.Conn, what string, replies []string) error {
-	if len(replies) == 0 {
-		return nil
-	}
-	if !nc.IsConnected() {
-		return nats.ErrDisconnected
-	}
-	for _, reply := range replies {
-		if err := nc.Publish(reply, []byte(what)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -46,6 +46,7 @@ type Registry struct {
 
 	mu        sync.RWMutex
 	revisions map[string]uint64 // last revision seen of each key, of deleted ones too
+	watched   uint64            // highest revision that the watch has brought
 	owners    map[string]*Owner
 	partners  map[string]*Partner
 	webhooks  map[string]*Registration
@@ -162,7 +163,46 @@ func (r *Registry) follow(ctx context.Context) error {
 				if err := r.apply(e.Key(), e.Value(), e.Revision(), e.Operation() != jetstream.KeyValuePut); err != nil {
 					r.log.Error("registry: a record cannot be read and is left out", "key", e.Key(), "err", err)
 				}
+				r.sawRevision(e.Revision())
 			}
+		}
+	}
+}
+
+// sawRevision notes how far the watch has come.
+func (r *Registry) sawRevision(revision uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watched = max(r.watched, revision)
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// CatchUp returns when this process knows all that the bucket holds now: another
+// replica may have stored records a moment ago that its watch is still to bring.
+func (r *Registry) CatchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	status, err := r.kv.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("asking how far the registry is: %w", err)
+	}
+	var last uint64
+	if bucket, ok := status.(*jetstream.KeyValueBucketStatus); ok {
+		last = bucket.StreamInfo().State.LastSeq
+	}
+	for {
+		changed := r.Changed()
+		r.mu.RLock()
+		watched := r.watched
+		r.mu.RUnlock()
+		if watched >= last {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the registry is at revision %d and the bucket at %d: %w", watched, last, ctx.Err())
+		case <-changed:
 		}
 	}
 }

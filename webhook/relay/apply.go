@@ -11,9 +11,10 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
-// rowsAtOnce is how many rows are compared together: so much of what the partner
-// saw is held beside the page that was read, however large that is.
-const rowsAtOnce = stream.MaxBatch / 2
+// rowsAtOnce is how many rows are compared together: their events and a status
+// make one batch. So much of what the partner saw is held beside the page that was
+// read, however large that is.
+const rowsAtOnce = stream.MaxBatch - 1
 
 // applyPage compares the page's rows with what the partner last saw of them, and
 // publishes what differs.

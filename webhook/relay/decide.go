@@ -281,7 +281,7 @@ func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
 // settleFailed puts a share off, longer each time.
 func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdict, err error) (string, error) {
 	r.Partners.RecordResult(s.share, err)
-	if v == failed && s.target.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
+	if v == failed && s.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)
 	}
 	at, failures := s.target.failed(time.Now())
@@ -315,13 +315,13 @@ func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v 
 		if s.resetBelow == 0 {
 			continue
 		}
-		waited := time.Since(s.target.state.SchemaAt)
-		if waited >= storedAfter || v == unreadable || v == unacceptable {
+		changedAt := s.target.schemaAt()
+		if time.Since(changedAt) >= storedAfter || v == unreadable || v == unacceptable {
 			late = append(late, s)
 			continue
 		}
 		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
-		if err := r.Inbox.Defer(ctx, again, s.target.state.SchemaAt.Add(storedAfter+time.Second)); err != nil {
+		if err := r.Inbox.Defer(ctx, again, changedAt.Add(storedAfter+time.Second)); err != nil {
 			return err
 		}
 	}

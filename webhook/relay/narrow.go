@@ -159,7 +159,7 @@ func (s *shareSync) living(ctx context.Context, kind events.Kind, below uint64, 
 
 // notAmong are the rows that the partner sees and that are not among the ids.
 func (s *shareSync) notAmong(ctx context.Context, ids map[int64]bool) ([]int64, error) {
-	subjects, err := s.target.stream.Subjects(ctx, s.share.SubjectKind(events.KindRow))
+	subjects, err := s.stream.Subjects(ctx, s.share.SubjectKind(events.KindRow))
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (s *shareSync) notAmong(ctx context.Context, ids map[int64]bool) ([]int64, 
 	slices.Sort(suspects)
 	var missing []int64
 	for chunk := range slices.Chunk(suspects, rowsAtOnce) {
-		seen, err := s.target.stream.Last(ctx, &s.share.Share, chunk, s.start)
+		seen, err := s.stream.Last(ctx, &s.share.Share, chunk, s.start)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -47,6 +48,7 @@ type shareSync struct {
 	share   *registry.Share
 	partner *registry.Partner
 	target  *target
+	stream  *stream.Stream // nil: it could not be opened
 	view    *events.View
 	origin  events.Origin
 	epoch   string
@@ -114,10 +116,22 @@ func (s *shareSync) within(ctx context.Context, patience time.Duration, others b
 	limited, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
 	defer cancel()
 	err := step(limited, s)
-	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), errSlow) {
-		return fmt.Errorf("%w: %w", errSlow, err)
+	if err == nil || ctx.Err() != nil || !errors.Is(context.Cause(limited), errSlow) {
+		return err
 	}
-	return err
+	if lost := s.connectionLost(); lost != nil { // it does not answer at all
+		return lost
+	}
+	return fmt.Errorf("%w: %w", errSlow, err)
+}
+
+// connectionLost says why the partner's NATS cannot be reached, nil where it can
+// as far as is known.
+func (s *shareSync) connectionLost() error {
+	if s.stream == nil {
+		return nil
+	}
+	return s.stream.Connected()
 }
 
 // open finds the partner's stream, reads how the share stands there, and brings
@@ -136,6 +150,7 @@ func (s *shareSync) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.stream = st
 	t := s.target
 	t.mu.Lock()
 	defer t.mu.Unlock()

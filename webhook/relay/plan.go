@@ -25,6 +25,11 @@ type plan struct {
 // plan finds the registration, its owner and the shares that the hint is for. It
 // is nil where there is nothing to do.
 func (r *Relay) plan(ctx context.Context, h *inbox.Hint, began time.Time) (*plan, error) {
+	if h.Why == inbox.WhyShare { // its share may have been stored by another replica a moment ago
+		if err := r.Registry.CatchUp(ctx); err != nil {
+			return nil, err
+		}
+	}
 	p := &plan{hint: h, began: began}
 	if p.reg = r.Registry.Registration(h.Registration); p.reg == nil {
 		fresh, err := r.Registry.FreshRegistration(ctx, h.Registration)

@@ -194,7 +194,7 @@ func unique(rows []smartsheet.Row) []smartsheet.Row {
 // rows reads the rows that a hint names. A row that a bulk read does not bring is
 // gone only if a callback said so or Smartsheet says so of that very row.
 func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq2[*page, error] {
-	return ahead(func(yield func(*page, error) bool) {
+	return ahead(together(func(yield func(*page, error) bool) {
 		for pg, err := range rd.byID(ctx, slices.Sorted(maps.Keys(hinted))) {
 			if err == nil {
 				err = rd.findMissing(ctx, pg, hinted)
@@ -203,7 +203,36 @@ func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq
 				return
 			}
 		}
-	})
+	}))
+}
+
+// together makes one page of those that follow each other and are of one version,
+// up to what is compared and published together: each publishing of a few hundred
+// events costs the server as much as some ten of them.
+func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
+	return func(yield func(*page, error) bool) {
+		var all *page
+		for pg, err := range pages {
+			if all != nil && (err != nil || pg.version != all.version || len(all.rows)+len(pg.rows) > rowsAtOnce) {
+				if !yield(all, nil) {
+					return
+				}
+				all = nil
+			}
+			switch {
+			case err != nil:
+				yield(nil, err)
+				return
+			case all == nil:
+				all = pg
+			default:
+				all.rows, all.gone = append(all.rows, pg.rows...), append(all.gone, pg.gone...)
+			}
+		}
+		if all != nil {
+			yield(all, nil)
+		}
+	}
 }
 
 // idPage is a page of rows that were asked for by their ids.

@@ -200,6 +200,13 @@ func (t *target) viewAs(sh *events.Share, maskKey func() ([]byte, error)) (*even
 	return view, nil
 }
 
+// schemaAt is when the schema was published.
+func (t *target) schemaAt() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state.SchemaAt
+}
+
 // published takes over a status that was stored.
 func (t *target) published(status events.StatusData) {
 	t.state = &stream.State{
