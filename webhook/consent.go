@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
@@ -23,6 +26,7 @@ func (o *OAuth) Beside(next http.Handler) http.Handler {
 	if o == nil {
 		return next
 	}
+	o.lookups = semaphore.NewWeighted(lookupsAtOnce)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == ConsentPath {
 			o.serve(w, r)
@@ -48,9 +52,23 @@ func (o *OAuth) serve(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	p, owner, err := o.answer(ctx, q.Get("state"), q.Get("code"), q.Get("error"))
 	if err != nil {
-		o.Log.Warn("a consent did not come about", "owner", owner, "status", p.Status, "err", err)
+		o.logFailure(ctx, owner, p.Status, err)
 	}
 	o.show(w, p)
+}
+
+// logFailure writes the line of a consent that did not come about. Lines about
+// addresses that nobody waits for are bounded: everybody can make those up.
+func (o *OAuth) logFailure(ctx context.Context, owner string, status int, err error) {
+	attrs := []slog.Attr{slog.String("owner", owner), slog.Int("status", status), slog.Any("err", err)}
+	if errors.Is(err, errUnknownState) {
+		left, ok := o.Strangers.Next()
+		if !ok {
+			return
+		}
+		attrs = append(attrs, left...)
+	}
+	o.Log.LogAttrs(ctx, slog.LevelWarn, "a consent did not come about", attrs...)
 }
 
 // answer does what a browser brings back, and says what to show for it. The

@@ -7,12 +7,16 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -41,6 +45,10 @@ type OAuth struct {
 	Secret   seal.Secret
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger
+	// Strangers bounds the lines about consents that nobody waits for.
+	Strangers *limits.Lines
+
+	lookups *semaphore.Weighted
 
 	// Wake has all sheets of an owner looked at, and their partners told.
 	Wake func(ctx context.Context, owner string) error
@@ -117,6 +125,15 @@ func (o *OAuth) take(ctx context.Context, state string) (*registry.Owner, error)
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return nil, errUnknownState
 	}
+	if o.Access.Registry.Owner(name) == nil {
+		return nil, errUnknownState // without a question to the bucket
+	}
+	waiting, cancel := context.WithTimeout(ctx, roomTimeout)
+	defer cancel()
+	if err := o.lookups.Acquire(waiting, 1); err != nil {
+		return nil, fmt.Errorf("too many consents at once: %w", err)
+	}
+	defer o.lookups.Release(1)
 	hash := sha256.Sum256([]byte(state))
 	var taken *registry.Owner
 	err := o.Access.Registry.UpdateOwner(ctx, name, func(owner *registry.Owner) error {

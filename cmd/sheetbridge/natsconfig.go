@@ -77,12 +77,12 @@ func (n *natsConfig) checkEmbedded(w *wrong) {
 	if n.Replicas > 1 {
 		w.add("NATS_REPLICAS", errors.New("the embedded server is one: more replicas need NATS_URL"))
 	}
-	n.checkTLS(w)
+	checkTLS(w, "NATS", n.TLS)
 }
 
-// checkTLS adds what is wrong with each of the files.
-func (n *natsConfig) checkTLS(w *wrong) {
-	f := n.TLS
+// checkTLS adds what is wrong with each of the files of a listener, whose settings
+// begin with the name.
+func checkTLS(w *wrong, name string, f broker.TLSFiles) {
 	var certErr, keyErr error
 	switch {
 	case f.Cert != "" && f.Key != "":
@@ -94,16 +94,16 @@ func (n *natsConfig) checkTLS(w *wrong) {
 	case f.Key != "":
 		certErr, keyErr = errors.New("is missing: certificate and key go together, set both or neither"), checkFile(f.Key)
 	}
-	w.add("NATS_TLS_CERT", certErr)
-	w.add("NATS_TLS_KEY", keyErr)
+	w.add(name+"_TLS_CERT", certErr)
+	w.add(name+"_TLS_KEY", keyErr)
 	if f.ClientCA == "" {
 		return
 	}
 	_, err := broker.LoadClientCA(f.ClientCA)
 	if err == nil && f.Cert == "" && f.Key == "" {
-		err = errors.New("client certificates need TLS: set NATS_TLS_CERT and NATS_TLS_KEY too")
+		err = fmt.Errorf("client certificates need TLS: set %[1]s_TLS_CERT and %[1]s_TLS_KEY too", name)
 	}
-	w.add("NATS_CLIENT_CA", err)
+	w.add(name+"_CLIENT_CA", err)
 }
 
 // checkFile tells why a file cannot be read.

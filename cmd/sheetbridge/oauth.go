@@ -17,8 +17,10 @@ type oauthConfig struct {
 }
 
 func (s *settings) oauth(w *wrong) oauthConfig {
-	c := oauthConfig{ClientID: s.OAuthClientID, Secret: seal.Secret(s.OAuthClientSecret)}
+	secret, ok := s.secret(w, "OAUTH_CLIENT_SECRET", s.OAuthClientSecret, s.OAuthClientSecretFile)
+	c := oauthConfig{ClientID: s.OAuthClientID, Secret: secret}
 	switch {
+	case !ok:
 	case c.ClientID == "" && c.Secret == "":
 	case c.ClientID == "":
 		w.add("OAUTH_CLIENT_ID", errors.New("is missing beside OAUTH_CLIENT_SECRET: set both, or neither"))

@@ -69,22 +69,10 @@ func (k MasterKey) Derive(purpose string, n int) []byte {
 	return b
 }
 
-// LoadMasterKey reads the key in a file. A file that others than its owner may
-// read is refused, so is one that holds anything else than a key.
+// LoadMasterKey reads the key in a file, as ReadFile does. A file that holds
+// anything else than a key is refused.
 func LoadMasterKey(path string) (MasterKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return MasterKey{}, fmt.Errorf("read master key: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return MasterKey{}, fmt.Errorf("read master key: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return MasterKey{}, fmt.Errorf("read master key: %s may be read by others (mode %04o): chmod 600 it", path, mode)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, 1024))
+	text, err := ReadFile(path)
 	if err != nil {
 		return MasterKey{}, fmt.Errorf("read master key: %w", err)
 	}

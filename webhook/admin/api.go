@@ -24,6 +24,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -51,6 +52,8 @@ type API struct {
 	// Refused is told why a request was refused before it was looked at: host,
 	// origin, certificate, bearer or throttled; nil: nobody.
 	Refused func(why string)
+	// Strangers bounds the lines of the log about requests without a token of ours.
+	Strangers *limits.Lines
 
 	Ready   func(ctx context.Context) error // what /readyz asks; nil: always ready
 	Metrics http.Handler                    // at /metrics; nil: none

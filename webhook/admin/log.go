@@ -69,6 +69,13 @@ func (a *API) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		if rec.err != nil {
 			attrs = append(attrs, slog.Any("err", rec.err))
 		}
+		if rec.who == "" && status >= http.StatusBadRequest && status < http.StatusInternalServerError {
+			left, ok := a.Strangers.Next()
+			if !ok {
+				return nil
+			}
+			attrs = append(attrs, left...)
+		}
 		a.Log.LogAttrs(c.Request().Context(), levelOf(route, status), "admin request", attrs...)
 		return nil
 	}
