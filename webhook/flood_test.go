@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -118,13 +117,6 @@ func flood(b *testing.B, calls []call) float64 {
 	b.ReportMetric(float64((cpuTime(b)-used).Microseconds())/float64(len(took)), "cpu-us/callback")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	return rate
-}
-
-// cpuTime is how much CPU this process has used: callers and servers.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // callAll has each caller send callbacks while more says so, and returns how

@@ -443,21 +443,3 @@ func (s *Stream) exhausted(ctx context.Context, batch []*nats.Msg) bool {
 	}
 	return account.Store+size > uint64(account.Limits.MaxStore)
 }
-
-// Codes by which a server refuses a message for want of space.
-const (
-	errCodeAccountExceeded       = 10002
-	errCodeInsufficientResources = 10023
-	errCodeStorageExceeded       = 10047
-	errCodeStoreFailed           = 10077
-)
-
-func refusal(e *jetstream.APIError) error {
-	switch e.ErrorCode {
-	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
-		return fmt.Errorf("%w: %w", ErrLostRace, e)
-	case errCodeAccountExceeded, errCodeInsufficientResources, errCodeStorageExceeded, errCodeStoreFailed:
-		return fmt.Errorf("%w: %w", ErrFull, e)
-	}
-	return e
-}

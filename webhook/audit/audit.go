@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // Names in the bridge's account.
@@ -181,17 +182,11 @@ func (l *Log) append(ctx context.Context, e *Entry) error {
 		if stored != nil && stored.ID == e.ID {
 			return nil // and its answer was lost
 		}
-		if !lostRace(err) {
+		if !stream.LostRace(err) {
 			return err
 		}
 	}
 	return errors.New("others write all the time")
-}
-
-func lostRace(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) &&
-		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // load looks for the last entry.

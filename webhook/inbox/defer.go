@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 const (
@@ -100,7 +102,7 @@ func (in *Inbox) Deferred(ctx context.Context, registration string) (*Note, erro
 // where it was not, call it.
 func (in *Inbox) Overdue(ctx context.Context, registration string) (bool, error) {
 	late, err := in.fireOverdue(ctx, registration)
-	if lostRace(err) { // it went off at last, or somebody else replaced it
+	if stream.LostRace(err) { // it went off at last, or somebody else replaced it
 		return false, nil
 	}
 	if err != nil {
@@ -186,7 +188,7 @@ func (in *Inbox) replace(ctx context.Context, more *Note, again bool) (bool, err
 			// Had its time come meanwhile, it may have taken the new one along.
 			return !in.isNear(old), nil
 		}
-		if !lostRace(err) {
+		if !stream.LostRace(err) {
 			return false, err
 		}
 		pause(ctx, notePause<<min(try, 5)+rand.N(notePause))
@@ -266,17 +268,6 @@ func (in *Inbox) storeNote(ctx context.Context, n *Note, sequence uint64) error 
 	_, err = in.js.Publish(ctx, timerOf(n.Registration), data, jetstream.WithScheduleAt(at),
 		jetstream.WithScheduleTarget(noteSubject(n.Registration)), jetstream.WithExpectLastSequencePerSubject(sequence))
 	return err
-}
-
-// lostRace returns whether somebody else has written first. A cluster has a code
-// of its own for it.
-func lostRace(err error) bool {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	return api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
 // dueAt returns when a scheduled message goes off.

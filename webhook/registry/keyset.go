@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 const (
@@ -52,7 +53,7 @@ func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, maste
 		if err != nil {
 			return nil, err
 		}
-		if _, err = r.kv.Create(ctx, keysetKey, sealed); err != nil && !isConflict(err) {
+		if _, err = r.kv.Create(ctx, keysetKey, sealed); err != nil && !stream.LostRace(err) {
 			return nil, err
 		}
 		if value, revision, err = r.fresh(ctx, keysetKey); err != nil {

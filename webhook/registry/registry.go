@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // Bucket is the name of the key-value bucket.
@@ -95,15 +96,6 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		return nil, fmt.Errorf("opening the registry's keyset: %w", err)
 	}
 	return r, nil
-}
-
-// isConflict tells whether a write lost a race: the record had another revision
-// than the one that it expected. One server answers 10071, a cluster 10071 or
-// 10164.
-func isConflict(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) &&
-		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // Sealer seals and opens the secrets of records.
@@ -246,7 +238,7 @@ func (r *Registry) fresh(ctx context.Context, key string) ([]byte, uint64, error
 // may have been stored.
 func (r *Registry) put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	stored, err := r.write(ctx, key, value, revision)
-	if isConflict(err) && revision == 0 {
+	if stream.LostRace(err) && revision == 0 {
 		// Only the marker of a deletion may stand there. The bucket's leader is
 		// asked: another replica of the bucket may not have the deletion yet.
 		var deleted uint64
@@ -257,12 +249,12 @@ func (r *Registry) put(ctx context.Context, key string, value []byte, revision u
 		case !errors.Is(err, ErrNotFound):
 			return 0, err
 		}
-		if stored, err = r.write(ctx, key, value, deleted); isConflict(err) {
+		if stored, err = r.write(ctx, key, value, deleted); stream.LostRace(err) {
 			return 0, ErrExists
 		}
 	}
 	switch {
-	case isConflict(err):
+	case stream.LostRace(err):
 		return 0, ErrConflict
 	case err != nil:
 		return 0, fmt.Errorf("storing record %s: %w", key, err)
@@ -282,7 +274,7 @@ func (r *Registry) remove(ctx context.Context, key string, revision uint64) erro
 	defer cancel()
 	err := r.kv.Delete(ctx, key, jetstream.LastRevision(revision))
 	switch {
-	case isConflict(err):
+	case stream.LostRace(err):
 		return ErrConflict
 	case err != nil:
 		return fmt.Errorf("deleting record %s: %w", key, err)

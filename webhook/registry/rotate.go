@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 const (
@@ -102,7 +103,7 @@ func (r *Registry) changeKeyset(ctx context.Context, wanted func([]seal.Key) boo
 			return err
 		}
 		stored, err := r.kv.Update(ctx, keysetKey, changed, revision)
-		if isConflict(err) {
+		if stream.LostRace(err) {
 			continue
 		}
 		if err != nil {
