@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +23,7 @@ type natsConfig struct {
 	AllowPlaintext bool
 	PublicURL      string
 	Replicas       int
+	trust          *tls.Config // of connections to other NATS servers; nil: the system's authorities
 }
 
 func (s *settings) nats(w *wrong) natsConfig {
@@ -37,6 +40,10 @@ func (s *settings) nats(w *wrong) natsConfig {
 	}
 	if n.PublicURL != "" {
 		w.add("NATS_PUBLIC_URL", broker.CheckURL(n.PublicURL))
+	}
+	if s.NATSCA != "" {
+		n.trust, err = loadTrust(s.NATSCA)
+		w.add("NATS_CA", err)
 	}
 	if n.URL == "" {
 		if s.NATSCreds != "" {
@@ -63,6 +70,23 @@ func (s *settings) nats(w *wrong) natsConfig {
 	}
 	w.add("NATS_CREDS", err)
 	return n
+}
+
+// loadTrust trusts the authorities in the file besides the system's, for the
+// connections that are made with it and for no others.
+func loadTrust(path string) (*tls.Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
 
 // checkEmbedded adds what is wrong with the settings of the embedded server.

@@ -155,7 +155,7 @@ func (s *service) patiently(ctx context.Context, open func(context.Context) erro
 func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error) {
 	n := s.cfg.NATS
 	if n.URL != "" {
-		s.nc, err = broker.Dial(ctx, broker.ExternalOptions{URL: n.URL, Creds: n.Creds, Name: "sheetbridge", Log: s.log})
+		s.nc, err = broker.Dial(ctx, broker.ExternalOptions{URL: n.URL, Creds: n.Creds, Name: "sheetbridge", TLS: n.trust, Log: s.log})
 		if err != nil {
 			return fmt.Errorf("connecting to NATS: %w", err)
 		}
@@ -187,7 +187,7 @@ func (s *service) wire(master seal.MasterKey) {
 	changed := make(chan struct{}, 1)
 	s.standing = &standing{service: s, changed: changed}
 	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
-	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, Log: s.log, Changed: changed}
+	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Log: s.log, Changed: changed}
 	s.access = &webhook.Access{
 		Registry: s.registry, Budget: s.budget, Master: master, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
