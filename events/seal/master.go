@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,12 @@ func NewMasterKey() MasterKey {
 // IsZero tells whether the key was never set.
 func (k MasterKey) IsZero() bool {
 	return subtle.ConstantTimeCompare(k[:], make([]byte, len(k))) == 1
+}
+
+// ID names the key without telling of it, for those who have to know whether two
+// are the same.
+func (k MasterKey) ID() string {
+	return hex.EncodeToString(k.Derive("sheetbridge master key id v1", 8))
 }
 
 // Derive returns n bytes (at most 8160, nil beyond) that only holders of the
