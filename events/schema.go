@@ -42,14 +42,21 @@ type property struct {
 // Schema is the JSON Schema (2020-12) of a row's `after` in this share: its
 // fields in their order, all required, nothing besides. It names no titles, no
 // types that a mask hides and no options of a picklist, which would tell of
-// what is not shared. Equal shares have equal schemas, byte for byte.
+// what is not shared. A field whose column was deleted is deprecated. Equal shares
+// have equal schemas, byte for byte.
 func (s *Share) Schema() json.RawMessage {
 	properties := make([]property, len(s.Fields))
 	for i, f := range s.Fields {
 		properties[i] = property{f.Name, f.schema()}
+		if s.isGone(f.ColumnID) {
+			properties[i].schema = deprecated(properties[i].schema)
+		}
 	}
 	return objectSchema(properties)
 }
+
+// deprecated marks a schema, which is an object.
+func deprecated(schema string) string { return `{"deprecated":true,` + schema[1:] }
 
 func (f Field) schema() string {
 	switch f.Mask {

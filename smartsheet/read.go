@@ -101,10 +101,13 @@ func (c *Client) SheetVersion(ctx context.Context, sheetID int64) (int64, error)
 	return *a.Version, nil
 }
 
-// Row reads one row with all its cells. A row that is gone gives an error of
-// class [NotFound].
-func (c *Client) Row(ctx context.Context, sheetID, rowID int64) (*Row, error) {
+// Row reads one row with its cells: of some columns, or with none named of all. A
+// row that is gone gives an error of class [NotFound].
+func (c *Client) Row(ctx context.Context, sheetID, rowID int64, columnIDs ...int64) (*Row, error) {
 	r := request{route: "/sheets/{id}/rows/{id}", ids: []int64{sheetID, rowID}, query: cellQuery()}
+	if len(columnIDs) > 0 {
+		r.query.Set("columnIds", joinIDs(columnIDs))
+	}
 	return get(ctx, c, r, func(row *Row) bool { return row.ID == rowID })
 }
 

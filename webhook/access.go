@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// Waiting for the budget blocks others in the same partition, so the first
-	// request of a pass does not; what was begun is better ended.
+	// A pass that waits for the budget keeps another one of its token from its turn,
+	// so its first request does not wait for long; what was begun is better ended.
 	firstPatience = time.Second
 	nextPatience  = 20 * time.Second
 	// throttled is how long a token rests after a 429 that does not say.

@@ -88,20 +88,18 @@ func send(b *testing.B, url, body, signature string) {
 	}
 }
 
-// BenchmarkRelay is a pass over 1,000 changed rows of one sheet, to 1 and to 10
-// shares. Allocations are those of the whole process: simulator and NATS server
-// are in it.
+// BenchmarkRelay is a pass over changed rows of one sheet, to 1 and to 10 shares:
+// 1,000 that a hint names, and all of 20,000. Processor time and allocations are
+// those of the whole process: simulator and NATS server are in it.
 func BenchmarkRelay(b *testing.B) {
-	for _, shares := range []int{1, 10} {
-		b.Run(fmt.Sprintf("%d-shares", shares), func(b *testing.B) { relayRows(b, shares) })
+	for _, size := range []struct{ shares, rows int }{{1, 1000}, {10, 1000}, {1, 20_000}} {
+		b.Run(fmt.Sprintf("%d-shares-%d-rows", size.shares, size.rows), func(b *testing.B) { relayRows(b, size.shares, size.rows) })
 	}
 }
 
-const changedRows = 1000
-
-func relayRows(b *testing.B, shares int) {
+func relayRows(b *testing.B, shares, changedRows int) {
 	sim := smartsheettest.New(b, func(s *smartsheettest.Server) { s.RateLimit = -1 })
-	jane, sheet := wideSheet(b, sim)
+	jane, sheet := wideSheet(b, sim, changedRows)
 	br := newBridge(b, sim, options{})
 	br.addOwner("ops", sim.AddToken(jane))
 	var requests []events.Request
@@ -114,9 +112,11 @@ func relayRows(b *testing.B, shares int) {
 	// Only the hint below shall start a pass.
 	sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
 	br.takePasses()
-	hint := inbox.Hint{Registration: reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{}}
-	for _, id := range sheet.Rows {
-		hint.Rows[id] = inbox.Row{}
+	hint := inbox.Hint{Registration: reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{}, Whole: changedRows > inbox.MaxRows}
+	if !hint.Whole {
+		for _, id := range sheet.Rows {
+			hint.Rows[id] = inbox.Row{}
+		}
 	}
 	var before, after runtime.MemStats
 	var took, cpu time.Duration
@@ -150,7 +150,7 @@ func relayRows(b *testing.B, shares int) {
 	}
 	b.ReportMetric(float64(n*changedRows)/took.Seconds(), "rows/s")
 	b.ReportMetric(float64(told)/took.Seconds(), "events/s")
-	b.ReportMetric(float64(asked)/float64(n), "requests/1000rows")
+	b.ReportMetric(float64(asked)/float64(n), "requests/pass")
 	b.ReportMetric(float64(mallocs)/float64(told), "allocs/event")
 	b.ReportMetric(float64(cpu.Microseconds())/float64(told), "cpu-µs/event")
 }
@@ -163,15 +163,15 @@ func cpuTime(b testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// wideSheet is a sheet of 1,000 rows and ten columns.
-func wideSheet(b *testing.B, sim *smartsheettest.Server) (*smartsheettest.User, *smartsheettest.Sheet) {
+// wideSheet is a sheet of ten columns.
+func wideSheet(b *testing.B, sim *smartsheettest.Server, rows int) (*smartsheettest.User, *smartsheettest.Sheet) {
 	b.Helper()
 	jane := sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
 	spec := smartsheettest.SheetSpec{Name: "Orders", Owner: jane, Columns: []smartsheettest.Column{{Title: "No"}, {Title: "Status"}, {Title: "Qty"}}}
 	for n := 3; n < 10; n++ {
 		spec.Columns = append(spec.Columns, smartsheettest.Column{Title: fmt.Sprint("C", n)})
 	}
-	for n := range changedRows {
+	for n := range rows {
 		now := cells{"No": fmt.Sprintf("SO-%04d", n), "Status": "Open", "Qty": 0}
 		for c := 3; c < 10; c++ {
 			now[fmt.Sprint("C", c)] = "a text of some length in a cell"
@@ -181,6 +181,87 @@ func wideSheet(b *testing.B, sim *smartsheettest.Server) (*smartsheettest.User, 
 	sheet, err := sim.AddSheet(spec)
 	must(b, err)
 	return jane, sheet
+}
+
+// BenchmarkWhole is a comparison of a sheet of 20,000 rows of which 5 changed.
+func BenchmarkWhole(b *testing.B) {
+	const rows, changed = 20_000, 5
+	sim := smartsheettest.New(b, func(s *smartsheettest.Server) { s.RateLimit = -1 })
+	jane, sheet := wideSheet(b, sim, rows)
+	br := newBridge(b, sim, options{})
+	br.addOwner("ops", sim.AddToken(jane))
+	br.addPartner("acme")
+	reg := br.register("ops", sheet.ID, events.Request{Partner: "acme", Columns: columns("No", "Status", "Qty", "C3", "C4", "C5", "C6", "C7", "C8", "C9")})
+	sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
+	br.takePasses()
+	var cpu time.Duration
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		n++
+		for row := range changed {
+			must(b, sim.As(jane).UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[row*1000], Cells: cells{"Qty": n}}))
+		}
+		b.StartTimer()
+		used := cpuTime(b)
+		must(b, br.inbox.Put(b.Context(), &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
+		must(b, br.inbox.Idle(b.Context()))
+		cpu += cpuTime(b) - used
+	}
+	told := 0
+	for _, p := range br.takePasses() {
+		told += p.Published["acme"][events.RowUpdated]
+	}
+	if told != n*changed {
+		b.Fatalf("got %d events, want %d", told, n*changed)
+	}
+	b.ReportMetric(cpu.Seconds()/float64(n), "cpu-s/pass")
+}
+
+// BenchmarkManyShares is the first load of a sheet of 200 rows by many shares of 40
+// columns each, until all are live.
+func BenchmarkManyShares(b *testing.B) {
+	for _, shares := range []int{10, 100} {
+		b.Run(fmt.Sprint(shares), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				sim := smartsheettest.New(b, func(s *smartsheettest.Server) { s.RateLimit = -1 })
+				jane := sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
+				spec := smartsheettest.SheetSpec{Name: "Orders", Owner: jane}
+				var titles []string
+				row := cells{}
+				for c := range 40 {
+					titles = append(titles, fmt.Sprint("C", c))
+					spec.Columns = append(spec.Columns, smartsheettest.Column{Title: titles[c]})
+					row[titles[c]] = "a text in a cell"
+				}
+				for range 200 {
+					spec.Rows = append(spec.Rows, smartsheettest.Row{Cells: row})
+				}
+				sheet, err := sim.AddSheet(spec)
+				must(b, err)
+				br := newBridge(b, sim, options{})
+				br.addOwner("ops", sim.AddToken(jane))
+				br.addPartner("acme")
+				var requests []events.Request
+				for n := range shares {
+					requests = append(requests, events.Request{Partner: "acme", Sheet: fmt.Sprint("s", n), Columns: columns(titles...)})
+				}
+				used := cpuTime(b)
+				b.StartTimer()
+				br.register("ops", sheet.ID, requests...)
+				b.StopTimer()
+				b.ReportMetric(float64((cpuTime(b)-used).Milliseconds())/float64(shares), "cpu-ms/share")
+				for _, r := range requests {
+					if s := statusOf(br.stream("acme"), r.Sheet); s.State != events.StateLive {
+						b.Fatalf("share %s is %s", r.Sheet, s.State)
+					}
+				}
+				br.stop()
+				b.StartTimer()
+			}
+		})
+	}
 }
 
 // change gives every row another quantity.

@@ -63,6 +63,7 @@ type options struct {
 	moves   bool  // the receiver has another address after a restart
 	log     slog.Handler
 	maxPage int64 // of an answer with rows
+	several bool  // other processes work on the store too, see join
 
 	dir    string
 	master seal.MasterKey
@@ -100,23 +101,33 @@ func must(t testing.TB, err error) {
 
 // start opens the store and runs all parts.
 func (b *bridge) start() {
-	t, o := b.t, b.opts
-	t.Helper()
+	b.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stopParts, b.readers, b.closing = cancel, map[string]*stream.Stream{}, nil
-	log := slog.New(o.log)
+	log := slog.New(b.opts.log)
 	var err error
-	b.broker, err = broker.Start(ctx, broker.Options{Dir: o.dir, Master: o.master, Listen: "127.0.0.1:0", MaxStore: 64 << 30})
-	must(t, err)
+	b.broker, err = broker.Start(ctx, broker.Options{Dir: b.opts.dir, Master: b.opts.master, Listen: "127.0.0.1:0", MaxStore: 64 << 30})
+	must(b.t, err)
+	b.open(ctx, log)
+	must(b.t, b.partners.PutAccounts(ctx))
+	b.serve(log)
+	b.run(ctx)
+}
+
+// open makes the parts that work on the store.
+func (b *bridge) open(ctx context.Context, log *slog.Logger) {
+	t, o := b.t, b.opts
+	t.Helper()
+	var err error
 	b.registry, err = registry.Open(ctx, b.broker.Bridge(), o.master, 1, log)
 	must(t, err)
-	b.inbox, err = inbox.Open(ctx, b.broker.Bridge(), inbox.Options{Replicas: 1, SingleReplica: true})
+	b.inbox, err = inbox.Open(ctx, b.broker.Bridge(), inbox.Options{Replicas: 1, SingleReplica: !o.several})
 	must(t, err)
 	budgets, err := budget.Open(ctx, b.broker.Bridge(), o.rate, 1)
 	must(t, err)
 	b.partners = &webhook.Partners{Registry: b.registry, Broker: b.broker, Replicas: 1, Log: log}
 	b.access = &webhook.Access{Registry: b.registry, Budget: budgets, Master: o.master, BaseURL: b.sim.URL()}
-	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: true, Log: log}
+	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: !o.several, Log: log}
 	b.receiver = &webhook.Receiver{Registry: b.registry, Inbox: b.inbox, Limit: o.limit, Log: log, BadSignature: b.registrar.CheckSecret}
 	b.relay = &relay.Relay{
 		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, MaxPage: o.maxPage, Log: log,
@@ -124,10 +135,12 @@ func (b *bridge) start() {
 	}
 	b.parts.Go(func() { _ = b.registry.Run(ctx) })
 	<-b.registry.Loaded()
-	must(t, b.partners.PutAccounts(ctx))
-	b.serve(log)
+}
+
+// run has the registrar and the relay work.
+func (b *bridge) run(ctx context.Context) {
 	b.parts.Go(func() { _ = b.registrar.Run(ctx) })
-	if !o.idle {
+	if !b.opts.idle {
 		b.startRelay()
 	}
 }

@@ -45,7 +45,7 @@ func (g *Registrar) Delete(ctx context.Context, id string) (gone bool, err error
 	defer cancel()
 	if err := g.finishDelete(ctx, reg, budget.Callback); err != nil {
 		g.Log.Warn("the webhook of a deleted registration is not gone yet: it is tried again", "registration", id, "err", err)
-		return false, g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+		return false, g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true, Webhook: true})
 	}
 	return true, nil
 }

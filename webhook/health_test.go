@@ -2,11 +2,14 @@ package webhook_test
 
 import (
 	"errors"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -56,6 +59,12 @@ func TestPartnerThatIsFull(t *testing.T) {
 	if w.partners.Trouble("acme", "orders", nil) != "" || w.partners.Full("acme") {
 		t.Error("got trouble of the other partner")
 	}
+	w.sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &smartsheettest.Fault{Status: 500, ErrorCode: 4004} })
+	w.reconcile(w.reg)
+	w.sim.SetFault(nil)
+	if why := w.partners.Trouble("bolt", "orders", status.CompleteTo); !strings.Contains(why, "full") {
+		t.Errorf("got trouble %q after a pass that could not read the sheet, want that the stream is full still", why)
+	}
 	w.limit("bolt", 1<<30)
 	w.reconcile(w.reg)
 	w.check("acme", "bolt")
@@ -104,6 +113,32 @@ func TestPartnerThatStaysAway(t *testing.T) {
 	if !errors.Is(err, webhook.ErrResting) || len(err.Error()) <= len(webhook.ErrResting.Error()) {
 		t.Errorf("got %v, want why it rests", err)
 	}
+}
+
+// TestPartnerThatIsBack gets what the next callback tells as soon as a reconcile
+// has reached it, however long it was to be left alone.
+func TestPartnerThatIsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{}, everything())
+	dir := t.TempDir()
+	foreign := foreignNATS(t, dir, -1, 1<<20)
+	w.addExternal(t, "bolt", foreign.ClientURL())
+	w.reg = w.register("ops", w.sheet.ID, events.Request{Partner: "bolt", Columns: columns("No", "Qty")})
+	port := foreign.Addr().(*net.TCPAddr).Port
+	foreign.Shutdown()
+	foreign.WaitForShutdown()
+	for range 10 { // tried again in minutes
+		must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
+	}
+	w.edit(0, cells{"Qty": 4})
+	w.settle()
+	foreignNATS(t, dir, port, 1<<20)
+	w.partners.Forget("bolt")
+	w.reconcile(w.reg)
+	w.check("acme", "bolt")
+	w.edit(0, cells{"Qty": 5})
+	w.settle()
+	w.check("acme", "bolt")
 }
 
 // TestStreamGoneWhileItRests: a partner in trouble whose stream is gone when it

@@ -166,6 +166,11 @@ func (m *machine) hush(rt *rapid.T) {
 
 // changeShare gives acme's share any other definition.
 func (m *machine) changeShare(rt *rapid.T) {
+	must(m.t, m.registrar.PutShare(m.t.Context(), m.reg.ID, "acme", "orders", m.definition(rt), true))
+}
+
+// definition is any definition of acme's share.
+func (m *machine) definition(rt *rapid.T) events.Request {
 	r := events.Request{Columns: columns("No"), Kinds: []string{"row"}}
 	for _, title := range []string{"Status", "Qty"} {
 		if rapid.Bool().Draw(rt, title) {
@@ -179,8 +184,7 @@ func (m *machine) changeShare(rt *rapid.T) {
 		}
 	}
 	r.Where = rapid.SampledFrom([]string{"", "no != 'M-1'", "cells['Status'] == 'Open'", "cells['Qty'] == 2"}).Draw(rt, "where")
-	err := m.registrar.PutShare(m.t.Context(), m.reg.ID, "acme", "orders", r, true)
-	must(m.t, err)
+	return r
 }
 
 func (m *machine) resend(*rapid.T) {

@@ -40,7 +40,7 @@ func newDescs() descs {
 		store:      stood("nats_store_bytes", "Bytes that the bridge's own account stores in NATS, partners' streams not included."),
 		free:       stood("data_free_bytes", "Bytes free on the disk of DATA_DIR, where NATS is embedded."),
 		size:       stood("data_size_bytes", "Size of the disk of DATA_DIR, where NATS is embedded."),
-		waiting:    stood("hints_waiting", "Hints that wait or are worked on."),
+		waiting:    stood("hints_waiting", "Hints that wait or are worked on, with those that were stored together with one of them."),
 		oldest:     stood("hints_oldest_age_seconds", "Age of the oldest hint that waits or is worked on; 0 for none."),
 		deferred:   stood("hints_deferred", "Hints that are put off: for want of budget, or after a failure."),
 		dead:       stood("hints_dead", "Hints that were given up and wait for an admin."),
@@ -56,7 +56,7 @@ func newDescs() descs {
 		limit:          stood("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
 		readers:        stood("partner_consumers", "Consumers of a partner's stream.", "partner"),
 		lag:            stood("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
-		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer.", "partner", "sheet", "state"),
+		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
 		complete:       stood("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
 	}
 }

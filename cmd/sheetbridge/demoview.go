@@ -42,17 +42,22 @@ type view struct {
 	sheets  int // that are not yet there as a whole
 	live    chan struct{}
 
-	loaded map[string]int // objects of sheets that are being loaded
+	loaded  map[string]int // objects of sheets that are being loaded
+	printed statuses
 }
 
-// take prints an event. Those of a first load are only counted.
+// take prints an event. Those of a first load are only counted, and a status that
+// says nothing new is left out.
 func (v *view) take(m stream.Message) error {
 	e, err := parseEvent(m.Data)
 	if err != nil {
 		return err
 	}
 	if v.loaded == nil {
-		v.loaded = map[string]int{}
+		v.loaded, v.printed = map[string]int{}, statuses{}
+	}
+	if v.printed.repeats(e) {
+		return nil
 	}
 	if e.Data.Origin == string(events.OriginSnapshot) {
 		v.loaded[e.sheet()]++

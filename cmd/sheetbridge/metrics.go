@@ -43,7 +43,7 @@ func newMetrics() *metrics {
 	m.rows = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sheetbridge_rows_read_total", Help: "Rows read from Smartsheet.",
 	})
-	m.events = counter("events_published_total", "Events stored in partners' streams, by partner and type.", "partner", "type")
+	m.events = counter("events_published_total", "Events stored in partners' streams, by partner and type; a status goes with whatever is published.", "partner", "type")
 	m.found = counter("reconcile_findings_total", "Events that a reconcile found and no callback told of, by partner and by how the sheet is followed: in mode webhook a callback was missed.", "partner", "mode")
 	m.requests = counter("smartsheet_requests_total", "Requests to Smartsheet, by owner and class of answer; owner is empty for a token that is not stored yet.", "owner", "class")
 	m.answers = histogram("smartsheet_request_duration_seconds", "Time of a request to Smartsheet until its answer was read, by class of answer.",

@@ -23,7 +23,8 @@ func tailCommand() *cobra.Command {
 		Use:   "tail --creds FILE",
 		Short: "Print a partner's events as they come, from credentials and a server address alone",
 		Long: "Print a partner's events as they come. It needs nothing but what the partner has: the credentials file and the server's address.\n" +
-			"A server that goes away is waited for; nothing is left out and nothing comes twice.",
+			"A server that goes away is waited for; nothing is left out and nothing comes twice.\n" +
+			"A status goes with whatever is published: as text, one that says the same as the one before it is not printed.",
 		Example: "  sheetbridge tail --creds acme.creds\n" +
 			"  sheetbridge tail --creds acme.creds --server tls://nats.example.com:4222 --from all -o json\n" +
 			"  sheetbridge tail --creds acme.creds --subject 'orders.row.*'",
@@ -77,10 +78,14 @@ func printer(w io.Writer, format string) (func(stream.Message) error, error) {
 			return err
 		}, nil
 	case "text":
+		printed := statuses{}
 		return func(m stream.Message) error {
 			e, err := parseEvent(m.Data)
 			if err != nil {
 				return fmt.Errorf("message %d: %w", m.Sequence, err)
+			}
+			if printed.repeats(e) {
+				return nil
 			}
 			_, err = fmt.Fprintf(w, "%s  %s\n", colours.paint(dim, e.Time.Local().Format(time.TimeOnly)), e.line(colours))
 			return err

@@ -117,6 +117,23 @@ func (e *received) line(p palette) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "  ")
 }
 
+// statuses are the last statuses that were printed, by subject.
+type statuses map[string]string
+
+// repeats tells whether an event is a status that says what the one before it of
+// the same share said: one goes with whatever is published.
+func (s statuses) repeats(e *received) bool {
+	if e.Type != events.StatusChanged {
+		return false
+	}
+	line := e.line(false)
+	if s[e.Subject] == line {
+		return true
+	}
+	s[e.Subject] = line
+	return false
+}
+
 func (e *received) schema() string {
 	text := fmt.Sprintf("revision %d: %s", e.Data.Revision, clean(strings.Join(e.Data.Schema.Required, ", "), 400))
 	if e.Data.Reset {

@@ -65,6 +65,31 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestRepeatedStatus prints a status once for each thing that it says.
+func TestRepeatedStatus(t *testing.T) {
+	const row = `{"type":"sheetbridge.row.created","subject":"orders/row/7","data":{"after":{"no":"1"}}}`
+	status := func(sheet, state string) string {
+		return `{"type":"sheetbridge.status.changed","subject":"` + sheet + `/status","data":{"state":"` + state + `"}}`
+	}
+	printed := statuses{}
+	for i, step := range []struct {
+		event   string
+		repeats bool
+	}{
+		{status("orders", "loading"), false}, {row, false}, {status("orders", "loading"), true}, {row, false},
+		{status("orders", "live"), false}, {status("plan", "live"), false}, {status("orders", "live"), true}, {status("orders", "stale"), false},
+		{status("orders", "live"), false},
+	} {
+		e, err := parseEvent([]byte(step.event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := printed.repeats(e); got != step.repeats {
+			t.Errorf("event %d, %s: repeats is %v, want %v", i, step.event, got, step.repeats)
+		}
+	}
+}
+
 func TestColours(t *testing.T) {
 	e, err := parseEvent([]byte(`{"type":"sheetbridge.row.deleted","subject":"orders/row/7","data":{"before":{"no":"1"},"after":null,"origin":"callback","reason":"deleted"}}`))
 	if err != nil {

@@ -1,8 +1,12 @@
 package admin_test
 
 import (
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -115,6 +119,71 @@ func TestDoctorFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A partner whose NATS answers slowly is named: others do not wait for it, and its
+// own events are late.
+func TestDoctorFindsSlowPartner(t *testing.T) {
+	url, creds, _ := lender(t, "bolt")
+	way := slowWay(t, strings.TrimPrefix(url, "nats://"))
+	w := newWorld(t, setup{})
+	w.ok(201, "POST", "/v1/partners", `{"name":"bolt","nats":{"url":"nats://`+way.address+`","credentials":"`+strings.ReplaceAll(creds, "\n", `\n`)+`"}}`)
+	if r, levels := w.examined(); levels["partner bolt"] != "ok" {
+		t.Errorf("got %s, want bolt well", r.text)
+	}
+	way.slow.Store(true)
+	if r, levels := w.examined(); levels["partner bolt"] != "warning" || !strings.Contains(r.text, "answers slowly, in 1.") {
+		t.Errorf("got %s, want bolt to answer slowly", r.text)
+	}
+}
+
+// way is a connection to a server that can be made slow.
+type way struct {
+	address string
+	slow    atomic.Bool // what comes back takes more than a second
+}
+
+func slowWay(t *testing.T, to string) *way {
+	t.Helper()
+	l := listen(t)
+	p := &way{address: l.Addr().String()}
+	var wg sync.WaitGroup
+	carry := func(to, from net.Conn, back bool) {
+		defer func() { _, _ = to.Close(), from.Close() }()
+		part := make([]byte, 64<<10)
+		for {
+			n, err := from.Read(part)
+			if err != nil {
+				return
+			}
+			if back && p.slow.Load() {
+				<-time.After(1100 * time.Millisecond)
+			}
+			if _, err := to.Write(part[:n]); err != nil {
+				return
+			}
+		}
+	}
+	wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			wg.Go(func() { carry(server, client, false) })
+			wg.Go(func() { carry(client, server, true) })
+		}
+	})
+	t.Cleanup(func() { // after the connections, which end it
+		_ = l.Close()
+		wg.Wait()
+	})
+	return p
 }
 
 // deleteWebhooks deletes the owner's webhooks behind the bridge's back.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -18,6 +19,7 @@ const (
 	publicTime  = 10 * time.Second
 	partnerTime = 4 * time.Second
 	certWarning = 14 * 24 * time.Hour
+	slowAnswer  = time.Second // from here on other partners' events do not wait for it
 )
 
 // examinePublic calls ourselves at the address that Smartsheet is told. Whether
@@ -192,12 +194,22 @@ func examineShare(f *findings, w Webhook, s Share) {
 func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partner) {
 	ctx, cancel := context.WithTimeout(ctx, partnerTime)
 	defer cancel()
-	stream, err := a.Partners.Stream(ctx, p)
+	st, err := a.Partners.Stream(ctx, p)
 	if err != nil {
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream cannot be reached: %v", err)
 		return
 	}
-	u, err := stream.Usage(ctx)
+	asked := time.Now()
+	_, err = st.LastSequence(ctx)
+	if took := time.Since(asked); err == nil && took > slowAnswer && !a.Partners.Full(p.Name) {
+		f.warn("partner", p.Name, "nothing for the others: its shares are worked on by themselves. For this one look at its NATS and at the way there",
+			"answers slowly, in %s: its events come later than they could", took.Round(100*time.Millisecond))
+		return
+	}
+	var u stream.Usage
+	if err == nil {
+		u, err = st.Usage(ctx)
+	}
 	switch full := float64(u.Stored) / float64(max(u.Limit, 1)); {
 	case err != nil:
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream does not answer: %v", err)

@@ -56,7 +56,7 @@ type Share struct {
 	Where      string      `json:"where,omitempty"`
 	Kinds      []string    `json:"kinds" nullable:"false"`
 	Revision   int64       `json:"revision" doc:"Counts its changes from 1"`
-	State      string      `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told; unknown: its stream could not be read now"`
+	State      string      `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told, or stale where the bridge cannot publish to it, as in a full stream; unknown: its stream could not be read now"`
 	Reason     string      `json:"reason,omitempty"`
 	CompleteTo *CompleteTo `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
 }

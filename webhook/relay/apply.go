@@ -137,7 +137,8 @@ func earliest(a, b time.Time) time.Time {
 func (s *shareSync) last(ctx context.Context, subjects []string) (map[string]*events.Seen, error) {
 	t := s.target
 	seen, err := t.stream.Last(ctx, &s.share.Share, subjects, t.writer.Since())
-	maps.DeleteFunc(seen, func(_ string, o *events.Seen) bool { return o.Sequence < t.purged })
+	purged := min(t.purged, t.state.SchemaSeq) // a stream that was restored counts from less
+	maps.DeleteFunc(seen, func(_ string, o *events.Seen) bool { return o.Sequence < purged })
 	return seen, err
 }
 
@@ -243,7 +244,7 @@ func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.
 	if !seen.Living() {
 		return s.share.Compare(nil, now)
 	}
-	if now.Reason == events.ReasonLeftView {
+	if now.Now == nil { // whyever it is gone: nothing of what it was may be told
 		now.Reason = events.ReasonShare
 	}
 	if now.Row == nil {

@@ -281,7 +281,8 @@ func (s *shareSync) compareChildren(ctx context.Context, kind events.Kind, ids [
 	for _, id := range ids {
 		now := events.Reading{Kind: kind, ID: id, Version: c.version, Time: c.at, Reason: events.ReasonDeleted, Origin: s.origin}
 		if ch, ok := read[id]; ok {
-			if last[sh.SubjectOf(events.KindRow, ch.row)].Living() {
+			row := last[sh.SubjectOf(events.KindRow, ch.row)]
+			if row.Living() && row.Sequence >= s.resetBelow { // else it may be one that the share does not show any more
 				now.Now = s.childObject(ch)
 			} else {
 				now.Reason = events.ReasonLeftView

@@ -107,6 +107,7 @@ func (r *Relay) followColumns(ctx context.Context, p *plan, shares []*shareSync,
 		if known == nil || known.Revision != s.share.Revision {
 			continue // it is noticed when it publishes
 		}
+		s.result.missing = without(s.share.ColumnIDs(), now)
 		retyped, renamed := differences(known.Fields, now)
 		if !retyped && !renamed {
 			continue
@@ -155,6 +156,24 @@ func takeOver(s *registry.Share, now map[int64]smartsheet.Column) {
 	if s.Fields = fields; retyped {
 		s.Revision++
 	}
+}
+
+// dropMissing asks whether columns that no answer had were deleted. What their
+// fields lose by it has been published by now.
+func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync) error {
+	var missing []int64
+	for _, s := range active(shares) {
+		missing = append(missing, s.result.missing...)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	existing, err := rd.client.Columns(ctx, rd.sheetID)
+	if err != nil {
+		return err
+	}
+	slices.Sort(missing)
+	return r.dropColumns(ctx, shares, without(slices.Compact(missing), typesOf(existing)))
 }
 
 // dropColumns notes that columns were deleted. The shares that name them begin a

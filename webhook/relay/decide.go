@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,14 +150,21 @@ func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read r
 		return "again", err
 	}
 	var errs []error
+	var unfinished []*shareSync
 	for _, s := range shares {
-		one, err := r.settleShare(ctx, p, s)
+		one, again, err := r.settleShare(ctx, p, s)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), err))
+		}
+		if again {
+			unfinished = append(unfinished, s)
 		}
 		if sheet == "done" {
 			sheet = one
 		}
+	}
+	if err := r.readAgain(ctx, p, unfinished); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		return "again", errors.Join(errs...)
@@ -233,29 +241,45 @@ func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync)
 	return "refused", r.narrowWithout(ctx, shares)
 }
 
-// settleShare does what follows for one share, and returns what the log calls it.
-func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (string, error) {
+// readAgain has the whole sheet read for shares that are not loaded, or were
+// changed during the pass: once for all of them, or for a single one without the
+// others.
+func (r *Relay) readAgain(ctx context.Context, p *plan, shares []*shareSync) error {
+	whole := wholeOf(p.hint)
+	whole.Why = inbox.WhyShare
+	switch len(shares) {
+	case 0:
+		return nil
+	case 1:
+		return r.again(ctx, whole, shares[0].share)
+	}
+	return r.Inbox.Put(ctx, whole)
+}
+
+// settleShare does what follows for one share, and returns what the log calls it
+// and whether the sheet is to be read again for it.
+func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (result string, again bool, err error) {
 	if s.ended {
 		r.Partners.RecordResult(s.share, nil)
-		return "done", nil
+		return "done", false, nil
 	}
-	err := s.err
-	if err == nil && s.result.oldReading {
-		err = errOldReading
+	cause := s.err
+	if cause == nil && s.result.oldReading {
+		cause = errOldReading
 	}
-	switch v := verdictOf(ctx, err); v {
+	switch v := verdictOf(ctx, cause); v {
 	case stopped:
-		return "again", err
+		return "again", false, cause
 	case done:
-		r.Partners.RecordResult(s.share, nil)
-		return "done", r.settleDone(ctx, p, s)
-	case changed, slow:
-		if v == slow {
-			s.target.fellBehind()
-		}
-		return "done", r.again(ctx, wholeOf(p.hint), s.share)
+		return "done", r.settleDone(p, s), nil
+	case changed:
+		return "done", true, nil
+	case slow:
+		s.target.fellBehind()
+		return "done", false, r.again(ctx, wholeOf(p.hint), s.share)
 	default:
-		return r.settleFailed(ctx, p, s, v, err)
+		result, err = r.settleFailed(ctx, p, s, v, cause)
+		return result, false, err
 	}
 }
 
@@ -266,16 +290,18 @@ func wholeOf(h *inbox.Hint) *inbox.Hint {
 	return &whole
 }
 
-// settleDone is for a share whose part has come to its end.
-func (r *Relay) settleDone(ctx context.Context, p *plan, s *shareSync) error {
-	alone := len(p.hint.Shares) == 1
-	if alone || s.target.standing(time.Now()) == keepsUp {
-		s.target.succeeded(alone && time.Since(p.began) > openPatience && !p.whole())
+// settleDone is for a share whose part has come to its end, and returns whether it
+// is still to be loaded. Only what was stored shows that its stream takes events
+// again.
+func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
+	alone, stored := len(p.hint.Shares) == 1, total(s.result.published) > 0
+	if stored {
+		r.Partners.RecordResult(s.share, nil)
 	}
-	if s.target.loaded() || p.whole() || !p.readable() || !s.target.shouldLoad(time.Now()) {
-		return nil
+	if alone || stored || s.target.participation(time.Now()) == joins {
+		s.target.succeeded(s.answerTime > keepsUpWithin)
 	}
-	return r.again(ctx, &inbox.Hint{Registration: p.reg.ID, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}, s.share)
+	return !s.target.loaded() && !p.whole() && p.readable() && s.target.shouldLoad(time.Now())
 }
 
 // settleFailed puts a share off, longer each time.
@@ -284,13 +310,23 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 	if v == failed && s.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)
 	}
-	at, failures := s.target.failed(time.Now())
+	if v == full {
+		if err := s.takeBackFull(ctx); err != nil { // the next try does it
+			r.Log.Warn("what a share no longer shows could not be removed from a full stream", "share", s.share.Key(), "err", err)
+		}
+	}
+	at, failures := s.target.nextTry(time.Now())
 	if failures >= staleAttempts && v != full {
 		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
 	}
 	late := *wholeOf(p.hint)
-	late.Shares, late.Rows, late.Attempt = []string{s.share.Key()}, nil, failures
-	return "later", r.Inbox.Defer(ctx, &late, at)
+	late.Shares, late.Rows = []string{s.share.Key()}, nil
+	late.Attempt = 0 // those count how often reading has failed in a row, not publishing
+	if err := r.Inbox.Defer(ctx, &late, at); err != nil {
+		return "again", err
+	}
+	s.target.postpone(at, failures)
+	return "later", nil
 }
 
 // narrowWithout takes back what shares no longer show where the sheet cannot be
@@ -311,17 +347,18 @@ func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
 // soon; else it has the shares looked at again then.
 func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) error {
 	var late []*shareSync
+	patience := cmp.Or(r.StoredAfter, defaultStoredAfter)
 	for _, s := range active(shares) {
 		if s.resetBelow == 0 {
 			continue
 		}
 		changedAt := s.target.schemaAt()
-		if time.Since(changedAt) >= storedAfter || v == unreadable || v == unacceptable {
+		if time.Since(changedAt) >= patience || v == unreadable || v == unacceptable {
 			late = append(late, s)
 			continue
 		}
 		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
-		if err := r.Inbox.Defer(ctx, again, changedAt.Add(storedAfter+time.Second)); err != nil {
+		if err := r.Inbox.Defer(ctx, again, changedAt.Add(patience+time.Second)); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,10 @@ func (s *shareSync) narrowTo(ctx context.Context, left narrowing) error {
 	if err := s.narrowAll(ctx, below, left); err != nil {
 		return err
 	}
-	return s.purge(ctx, below)
+	if err := s.purge(ctx, below); err != nil {
+		return err
+	}
+	return s.recordPublished(ctx)
 }
 
 // narrowAll publishes what is left of the living objects: first what goes from

@@ -15,13 +15,17 @@ import (
 )
 
 const (
-	// openPatience, rowsPatience and pagePatience are how long the other shares of
-	// a pass wait for one, at a step of it.
+	// openPatience, rowsPatience (and rowPatience for each row) and pagePatience are
+	// how long the other shares of a pass wait for one, at a step of it.
 	openPatience = time.Second
 	rowsPatience = time.Second
+	rowPatience  = 5 * time.Millisecond
 	pagePatience = 10 * time.Second
 	// sharesAtOnce is how many shares of a pass are worked on together.
 	sharesAtOnce = 8
+	// keepsUpWithin is how soon a partner's NATS must answer for its shares to take
+	// part in the passes of others again.
+	keepsUpWithin = openPatience / 4
 	// loadAgain is how long a share that is not loaded is left to whom it was
 	// given to load.
 	loadAgain = 10 * time.Second
@@ -54,7 +58,10 @@ type shareSync struct {
 	epoch   string
 	parent  string // W3C trace context of the pass
 
+	answerTime time.Duration // that the partner's NATS took for the share's state
+
 	start      uint64 // the share's lock when the pass began: later statuses came during it
+	schemaSeq  uint64 // of the schema that the pass began with; 0: it has not begun
 	completeTo int64  // version that the share was complete to then
 	resetBelow uint64 // what stands below shows an older definition; 0: nothing does
 
@@ -72,6 +79,7 @@ type shareResult struct {
 	oldReading bool           // something differs from what was published of a newer version
 	appeared   map[int64]bool // rows that came into view
 	candidates []int64        // rows that the partner sees and the sheet may not have
+	missing    []int64        // columns of the share that the last answer did not have
 	children   map[events.Kind]map[int64][]int64
 }
 
@@ -157,9 +165,11 @@ func (s *shareSync) open(ctx context.Context) error {
 	if s.view, err = t.viewAs(&s.share.Share, s.maskKey); err != nil {
 		return err
 	}
+	asked := time.Now()
 	if err := t.use(ctx, st, &s.share.Share); err != nil {
 		return err
 	}
+	s.answerTime = time.Since(asked)
 	if s.epoch, err = r.Partners.Epoch(ctx, partner.Name, st, t.state.Lock); err != nil {
 		return err
 	}
@@ -168,6 +178,7 @@ func (s *shareSync) open(ctx context.Context) error {
 		return err
 	}
 	s.start, s.completeTo, s.origin = t.state.Lock, t.state.CompleteTo(), s.originNow()
+	s.schemaSeq = t.state.SchemaSeq
 	return nil
 }
 
@@ -193,7 +204,13 @@ func (s *shareSync) originNow() events.Origin {
 // under its name.
 func (s *shareSync) forget(ctx context.Context) error {
 	err := s.relay.Registry.DeleteShare(ctx, s.share)
-	if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrConflict) {
+	if errors.Is(err, registry.ErrConflict) {
+		var now *registry.Share
+		if now, err = s.relay.Registry.FreshShare(ctx, s.share.Partner, s.share.Sheet); err == nil && now.SameAs(s.share) {
+			return errDefinition // something was noted in its record meanwhile
+		}
+	}
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
 	s.relay.targets.forget(s.share)
@@ -202,11 +219,28 @@ func (s *shareSync) forget(ctx context.Context) error {
 }
 
 // unchanged says whether the share is still the one that the pass was planned
-// for. What memory has is as new as what this process has answered.
+// for. What memory has is as new as what this process has answered. Where the
+// stream has another schema than the pass began with, another pass of this process
+// has begun the share again, and what this one published before may be gone. The
+// target's mu must be held.
 func (s *shareSync) unchanged() error {
 	now := s.relay.Registry.Share(s.share.Partner, s.share.Sheet)
 	if now == nil || now.Ending != s.share.Ending || now.Revision != s.share.Revision || !now.CreatedAt.Equal(s.share.CreatedAt) {
 		return errDefinition
 	}
+	if s.schemaSeq > 0 && s.target.state.SchemaSeq != s.schemaSeq {
+		return errDefinition
+	}
 	return nil
+}
+
+// current says whether what the pass publishes is of the definition that the
+// stream has. Memory may not have heard yet of what another process published,
+// while another pass of this one has met it. The target's mu must be held.
+func (s *shareSync) current() error {
+	schema := s.target.state.Schema
+	if schema == nil || schema.Revision != s.share.Revision {
+		return errDefinition
+	}
+	return s.unchanged()
 }

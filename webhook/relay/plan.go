@@ -57,10 +57,12 @@ func (r *Relay) plan(ctx context.Context, h *inbox.Hint, began time.Time) (*plan
 // planWithout is the plan for a registration that is gone: its shares are ending,
 // and nothing is read.
 func (r *Relay) planWithout(ctx context.Context, p *plan) (*plan, error) {
-	if err := r.Inbox.Forget(ctx, p.hint.Registration); err != nil {
+	p.shares = slices.Clone(r.Registry.Shares(p.hint.Registration))
+	if p.hint.Shares != nil { // one that fails or is slow has passes of its own here too
+		p.shares = slices.DeleteFunc(p.shares, func(s *registry.Share) bool { return !slices.Contains(p.hint.Shares, s.Key()) })
+	} else if err := r.Inbox.Forget(ctx, p.hint.Registration); err != nil {
 		return nil, err
 	}
-	p.shares = r.Registry.Shares(p.hint.Registration)
 	if len(p.shares) == 0 {
 		return nil, nil
 	}
@@ -79,14 +81,14 @@ func (r *Relay) taking(ctx context.Context, h *inbox.Hint) ([]*registry.Share, e
 			}
 			continue
 		}
-		switch r.targets.of(s).standing(time.Now()) {
-		case keepsUp:
+		switch r.targets.of(s).participation(time.Now()) {
+		case joins:
 			taking = append(taking, s)
-		case isSlow:
+		case alone:
 			if err := r.again(ctx, h, s); err != nil {
 				return nil, err
 			}
-		case waits: // it is put off for the whole sheet; else it is tried with the others
+		case postponed: // it is put off for the whole sheet; else it is tried with the others
 			if h.Whole && h.Why != inbox.WhyCallback {
 				taking = append(taking, s)
 			}

@@ -40,6 +40,9 @@ const (
 // every time.
 var errMoving = errors.New("the sheet changes faster than it can be read")
 
+// errNoColumns says that Smartsheet listed no column of a sheet, which each has.
+var errNoColumns = errors.New("Smartsheet lists no column of the sheet")
+
 // goneColumnsError says that columns which a share names were deleted.
 type goneColumnsError struct{ ids []int64 }
 
@@ -114,7 +117,7 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 		if columnsErr != nil {
 			return nil, columnsErr
 		}
-		if gone := without(q.ColumnIDs, existing); len(gone) > 0 {
+		if gone := without(q.ColumnIDs, typesOf(existing)); len(gone) > 0 {
 			return nil, &goneColumnsError{gone}
 		}
 	}
@@ -127,10 +130,9 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 }
 
 // without are the ids that are none of the columns.
-func without(ids []int64, existing []smartsheet.Column) []int64 {
-	types := typesOf(existing)
+func without[C any](ids []int64, columns map[int64]C) []int64 {
 	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
-		_, there := types[id]
+		_, there := columns[id]
 		return there
 	})
 }
@@ -143,6 +145,9 @@ func (rd *reader) named(ctx context.Context) ([]int64, error) {
 	existing, err := rd.client.Columns(ctx, rd.sheetID)
 	if err != nil {
 		return nil, err
+	}
+	if len(existing) == 0 {
+		return nil, errNoColumns
 	}
 	return smartsheet.Existing(nil, existing), nil
 }
@@ -329,19 +334,22 @@ func (rd *reader) findMissing(ctx context.Context, pg *idPage, hinted map[int64]
 	if len(unsure) > maxSingle {
 		return rd.askAgain(ctx, pg, unsure)
 	}
-	for _, id := range unsure {
-		// The row comes with all its columns, which nobody may see: it is only asked
-		// whether there is one.
-		_, err := rd.client.Row(ctx, rd.sheetID, id)
+	for _, id := range unsure { // it is only asked whether there is one
+		columns, err := rd.named(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = rd.client.Row(ctx, rd.sheetID, id, columns[0])
 		switch {
 		case smartsheet.Classify(err) == smartsheet.NotFound:
 			pg.gone = append(pg.gone, id)
 		case err != nil:
 			return err
-		default:
+		default: // it is there, even if the second answer is without it too
 			if err := rd.askAgain(ctx, pg, []int64{id}); err != nil {
 				return err
 			}
+			pg.gone = slices.DeleteFunc(pg.gone, func(gone int64) bool { return gone == id })
 		}
 	}
 	return nil

@@ -22,9 +22,14 @@ type Relay struct {
 	Partners *webhook.Partners
 	Every    time.Duration // between two reconciles
 	MaxPage  int64         // bytes of an answer with rows, beyond which fewer are asked for; 0: 32 MiB
-	Log      *slog.Logger
-	Observe  func(Pass)   // is given the summary of every pass; nil: nobody
-	Tracer   trace.Tracer // nil: no traces
+
+	// StoredAfter is how long after a share was changed a reading is waited for.
+	// Then the rows are narrowed by the values that the stream has. 0: a minute.
+	StoredAfter time.Duration
+
+	Log     *slog.Logger
+	Observe func(Pass)   // is given the summary of every pass; nil: nobody
+	Tracer  trace.Tracer // nil: no traces
 
 	targets targets
 }
@@ -72,9 +77,13 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 		if err != nil {
 			return rd.result(err)
 		}
-		r.each(ctx, shares, rowsPatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+		patience := rowsPatience + time.Duration(len(page.rows))*rowPatience
+		r.each(ctx, shares, patience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
 	}
-	return rd.result(r.readChildren(ctx, p, rd, shares, false))
+	if err := r.readChildren(ctx, p, rd, shares, false); err != nil {
+		return rd.result(err)
+	}
+	return rd.result(r.dropMissing(ctx, rd, shares))
 }
 
 // readWhole reads the whole sheet, unless its version says that nothing moved.
@@ -95,11 +104,17 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 		}
 		sheet.add(page)
 		r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+		if len(active(shares)) == 0 { // nobody is left to read the others for
+			return rd.result(nil)
+		}
 	}
 	if err := r.removeGone(ctx, rd, shares, sheet); err != nil {
 		return rd.result(err)
 	}
 	if err := r.readChildren(ctx, p, rd, shares, true); err != nil {
+		return rd.result(err)
+	}
+	if err := r.dropMissing(ctx, rd, shares); err != nil {
 		return rd.result(err)
 	}
 	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {

@@ -53,7 +53,7 @@ func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
 		slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID),
 	)
 	for _, s := range sum.shares {
-		if n := total(s.result.published); n > 0 {
+		if n := total(s.result.published) - s.result.published[events.StatusChanged]; n > 0 { // a status goes with whatever is published
 			attrs = append(attrs, slog.Int("published."+s.share.Partner+"."+s.share.Sheet, n))
 		}
 	}

@@ -11,9 +11,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// storedAfter is how long after a share was changed a reading is waited for. Then
-// the rows are narrowed by the values that the stream has.
-const storedAfter = time.Minute
+// defaultStoredAfter is for [Relay.StoredAfter].
+const defaultStoredAfter = time.Minute
 
 // define brings the partner's stream to the share as it is defined now. The
 // target's mu must be held.
@@ -67,6 +66,11 @@ func (s *shareSync) begin(ctx context.Context) error {
 // before is reset.
 func (s *shareSync) revise(ctx context.Context) error {
 	change, known := s.change()
+	if !known {
+		if err := s.forgetPublished(ctx); err != nil {
+			return err
+		}
+	}
 	reset := !known || change.Narrower || s.resent()
 	err := s.startRevision(ctx, reset)
 	if errors.Is(err, stream.ErrFull) && reset { // there is room when what must go has gone
@@ -123,7 +127,22 @@ func (s *shareSync) takeBack(ctx context.Context) error {
 		s.resetBelow = below
 		return nil
 	}
-	return s.narrow(ctx)
+	err := s.narrow(ctx)
+	if errors.Is(err, stream.ErrFull) {
+		return s.purge(ctx, below) // what must go goes first; a reading brings the rest again
+	}
+	return err
+}
+
+// takeBackFull removes what a reset left of a share whose stream takes no more:
+// what would replace it cannot be published.
+func (s *shareSync) takeBackFull(ctx context.Context) error {
+	s.target.mu.Lock()
+	defer s.target.mu.Unlock()
+	if s.resetBelow == 0 {
+		return nil
+	}
+	return s.purge(ctx, s.resetBelow)
 }
 
 // overtake makes a revision newer than the one in the stream, which our records
@@ -166,20 +185,38 @@ func (s *shareSync) startRevision(ctx context.Context, reset bool) error {
 	return nil
 }
 
-// recordPublished notes in the share's record which definition the stream has.
+// recordPublished notes in the share's record which definition the stream has. As
+// long as a reset is to be finished that is the one before.
 func (s *shareSync) recordPublished(ctx context.Context) error {
-	if was := s.share.Published; was != nil && was.Revision == s.share.Revision {
+	if was := s.share.Published; s.resetBelow > 0 || was != nil && was.Revision == s.share.Revision {
 		return nil
 	}
 	definition := s.share.Share
-	_, err := s.relay.Registry.UpdateShare(ctx, s.share.Partner, s.share.Sheet, func(now *registry.Share) error {
-		if now.Revision == s.share.Revision {
-			now.Published = &definition
+	return s.setPublished(ctx, &definition)
+}
+
+// forgetPublished notes that the stream has values of several definitions, so that
+// none of them says what may be left of a value.
+func (s *shareSync) forgetPublished(ctx context.Context) error {
+	if s.share.Published == nil {
+		return nil
+	}
+	return s.setPublished(ctx, nil)
+}
+
+func (s *shareSync) setPublished(ctx context.Context, definition *events.Share) error {
+	stored, err := s.relay.Registry.UpdateShare(ctx, s.share.Partner, s.share.Sheet, func(now *registry.Share) error {
+		if now.Revision != s.share.Revision || now.Ending != s.share.Ending || !now.CreatedAt.Equal(s.share.CreatedAt) {
+			return errDefinition
 		}
+		now.Published = definition
 		return nil
 	})
 	if errors.Is(err, registry.ErrNotFound) {
 		return errDefinition
+	}
+	if err == nil {
+		s.share = stored
 	}
 	return err
 }
@@ -213,7 +250,7 @@ func (s *shareSync) purge(ctx context.Context, below uint64) error {
 	if err := t.stream.PurgeBelow(ctx, s.share.SubjectAll(), below); err != nil {
 		return err
 	}
-	t.purged, t.reset, s.resetBelow = below, t.state.SchemaSeq, 0
+	t.purged, t.reset, s.resetBelow = below, below, 0 // of the schema at below: another pass may have begun a later one
 	return nil
 }
 

@@ -31,11 +31,14 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 	t := s.target
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	readAt := to.Time
-	if columns == nil { // only the version was asked for
-		readAt = *t.state.Status.ReadAt
-	}
 	return s.underLock(ctx, func() error {
+		readAt := to.Time
+		if columns == nil { // only the version was asked for
+			if !t.state.Loaded() || t.state.Status.ReadAt == nil { // what it said of the sheet is gone
+				return errDefinition
+			}
+			readAt = *t.state.Status.ReadAt
+		}
 		if s.resetBelow > 0 {
 			if err := s.narrowTo(ctx, nothing); err != nil {
 				return err
@@ -174,7 +177,7 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 	if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
 		return err
 	}
-	if t.state.Schema == nil || s.unchanged() != nil {
+	if s.current() != nil {
 		return nil
 	}
 	if was := t.state.Status; was != nil && was.State == state && was.Reason == reason && was.NextBefore != nil &&
@@ -189,7 +192,7 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 // The lock and the target's mu must be held.
 func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) error {
 	t := s.target
-	if err := s.unchanged(); err != nil {
+	if err := s.current(); err != nil {
 		return err
 	}
 	for _, e := range evs {
@@ -218,7 +221,7 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 
 // acquire takes the lock of the share.
 func (s *shareSync) acquire(ctx context.Context) error {
-	if err := s.unchanged(); err != nil {
+	if err := s.current(); err != nil {
 		return err
 	}
 	status := s.keptStatus()
@@ -237,7 +240,7 @@ func (s *shareSync) acquire(ctx context.Context) error {
 func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) {
 	t := s.target
 	for range maxRaces {
-		if err = s.unchanged(); err != nil {
+		if err = s.current(); err != nil {
 			return err
 		}
 		if !t.writer.Held() {
@@ -250,12 +253,11 @@ func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) 
 			return err
 		}
 		pause(ctx, racePause)
-		schema := t.state.SchemaSeq
 		if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
 			return err
 		}
-		if t.state.SchemaSeq != schema {
-			return errDefinition
+		if err := s.unchanged(); err != nil {
+			return err
 		}
 	}
 	return err

@@ -44,25 +44,25 @@ type keeping struct {
 	complete bool      // its state was seen to be loaded
 }
 
-// standing says which passes a share takes part in.
-type standing int
+// participation says which passes a share takes part in.
+type participation int
 
 const (
-	keepsUp standing = iota // those of its registration
-	isSlow                  // its own
-	waits                   // none until it is tried again
+	joins     participation = iota // those of its registration
+	alone                          // its own
+	postponed                      // none until it is tried again
 )
 
-func (k *keeping) standing(now time.Time) standing {
+func (k *keeping) participation(now time.Time) participation {
 	k.lock.Lock()
 	defer k.lock.Unlock()
 	switch {
 	case now.Before(k.retryAt):
-		return waits
+		return postponed
 	case k.slow:
-		return isSlow
+		return alone
 	}
-	return keepsUp
+	return joins
 }
 
 func (k *keeping) loaded() bool {
@@ -102,14 +102,20 @@ func (k *keeping) fellBehind() {
 	k.slow = true
 }
 
-// failed notes a failure at now and returns when the share is tried again, and
-// how often it has failed in a row.
-func (k *keeping) failed(now time.Time) (retryAt time.Time, failures int) {
+// nextTry is when a share that failed at now is to be tried again, and how often it
+// has failed in a row then.
+func (k *keeping) nextTry(now time.Time) (at time.Time, failures int) {
 	k.lock.Lock()
 	defer k.lock.Unlock()
-	k.failures++
-	k.retryAt = now.Add(backoff(k.failures))
-	return k.retryAt, k.failures
+	return now.Add(backoff(k.failures + 1)), k.failures + 1
+}
+
+// postpone has a share take part in no pass for a callback until then. A hint for
+// it at that time must have been stored.
+func (k *keeping) postpone(until time.Time, failures int) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.retryAt, k.failures = until, failures
 }
 
 // targets are the targets of all shares, by their keys.
