@@ -167,6 +167,14 @@ func (s *settings) oldMaster(w *wrong) seal.MasterKey {
 	return key
 }
 
+// oldMasters is the old master key, if there is one.
+func (c *config) oldMasters() []seal.MasterKey {
+	if c.OldMaster.IsZero() {
+		return nil
+	}
+	return []seal.MasterKey{c.OldMaster}
+}
+
 // masterIn is the master key that lies in the data directory, made when there
 // is none.
 func masterIn(dir string) func() (seal.MasterKey, error) {

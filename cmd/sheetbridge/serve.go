@@ -57,6 +57,7 @@ type service struct {
 	standing  *standing
 	tracer    trace.Tracer // nil: no traces
 	phase     phase
+	tokenKey  []byte
 
 	stopTracing             func(context.Context) error
 	public, admin           *http.Server
@@ -106,7 +107,7 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 	for _, open := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.connect(ctx, master) },
 		func(ctx context.Context) (err error) {
-			s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log)
+			s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log, s.cfg.oldMasters()...)
 			return err
 		},
 		func(ctx context.Context) (err error) {
@@ -118,8 +119,21 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas)
+			if s.tokenKey, err = s.registry.Secret(ctx, "token-id", webhook.TokenKeyPurpose); err != nil {
+				return err
+			}
+			key, err := s.registry.Secret(ctx, "audit", audit.KeyPurpose)
+			if err != nil {
+				return err
+			}
+			s.audit, err = audit.Open(ctx, s.nc, key, n.Replicas)
 			return err
+		},
+		func(ctx context.Context) error {
+			if s.broker == nil { // other replicas may not have the new master key yet
+				return nil
+			}
+			return s.registry.Rewrap(ctx)
 		},
 	} {
 		if err := s.patiently(ctx, open); err != nil {
@@ -169,7 +183,7 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 	}
 	dir := natsDir(s.cfg.DataDir)
 	s.broker, err = broker.Start(ctx, broker.Options{
-		Dir: dir, Master: master, Listen: n.Listen, PublicURL: n.PublicURL,
+		Dir: dir, Master: master, OldMaster: s.cfg.OldMaster, Listen: n.Listen, PublicURL: n.PublicURL,
 		TLS: secure, AllowPlaintext: n.AllowPlaintext, WebSocketListen: n.WSListen, LeafListen: n.LeafListen, Log: s.log,
 	})
 	if err != nil {
@@ -189,7 +203,7 @@ func (s *service) wire(master seal.MasterKey) {
 	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
 	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Log: s.log, Changed: changed}
 	s.access = &webhook.Access{
-		Registry: s.registry, Budget: s.budget, Master: master, BaseURL: s.cfg.SmartsheetURL,
+		Registry: s.registry, Budget: s.budget, Master: master, TokenKey: s.tokenKey, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
 	}
 	s.owners = &webhook.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}

@@ -217,7 +217,7 @@ func audited(t *testing.T) *world {
 	var log *audit.Log
 	w := newWorld(t, setup{api: func(a *admin.API) {
 		var err error
-		log, err = audit.Open(t.Context(), a.Broker.Bridge(), a.Access.Master, 1)
+		log, err = audit.Open(t.Context(), a.Broker.Bridge(), audit.Key(a.Access.Master), 1)
 		must(t, err)
 		a.Audit = log
 		a.Registry.Note = func(ctx context.Context, n registry.Note) error {

@@ -134,7 +134,7 @@ func TestWrongBearers(t *testing.T) {
 	w := newWorld(t, setup{api: func(a *admin.API) {
 		a.Refused = refused.add
 		var err error
-		log, err = audit.Open(t.Context(), a.Broker.Bridge(), seal.NewMasterKey(), 1)
+		log, err = audit.Open(t.Context(), a.Broker.Bridge(), audit.Key(seal.NewMasterKey()), 1)
 		must(t, err)
 		a.Audit = log
 	}})

@@ -79,9 +79,15 @@ type Log struct {
 	hash string        // and its hash
 }
 
-// Open opens the log over a connection into the bridge's account and makes it
+// KeyPurpose is what the key that signs entries is derived from a master key for.
+const KeyPurpose = "sheetbridge audit v1"
+
+// Key is the key that signs entries, as it follows from a master key.
+func Key(master seal.MasterKey) []byte { return master.Derive(KeyPurpose, 32) }
+
+// Open opens the log, whose entries the key signs, over a connection into the bridge's account and makes it
 // when there is none.
-func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas int) (*Log, error) {
+func Open(ctx context.Context, nc *nats.Conn, key []byte, replicas int) (*Log, error) {
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
@@ -99,7 +105,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	return &Log{js: js, stream: stream, key: master.Derive("sheetbridge audit v1", 32), hash: first, turn: make(chan struct{}, 1)}, nil
+	return &Log{js: js, stream: stream, key: key, hash: first, turn: make(chan struct{}, 1)}, nil
 }
 
 type whoKey struct{}

@@ -42,7 +42,7 @@ func newStore(t *testing.T) *store {
 
 func (s *store) open(t *testing.T) *audit.Log {
 	t.Helper()
-	l, err := audit.Open(t.Context(), s.nc, s.master, 1)
+	l, err := audit.Open(t.Context(), s.nc, audit.Key(s.master), 1)
 	must(t, err)
 	return l
 }

@@ -98,7 +98,11 @@ func (r *Registry) changeKeyset(ctx context.Context, wanted func([]seal.Key) boo
 		if !wanted(r.Keys()) {
 			return nil
 		}
-		changed, err := change(r.keys.master, value)
+		master, err := r.keys.masterOf(value)
+		if err != nil {
+			return err
+		}
+		changed, err := change(master, value)
 		if err != nil {
 			return err
 		}
@@ -122,25 +126,34 @@ func (r *Registry) awaitReplicas(ctx context.Context) (int, error) {
 	r.keys.mu.Lock()
 	want := r.keys.revision
 	r.keys.mu.Unlock()
+	return r.awaitEach(ctx, "does not use the newest keyset yet", func(its replica) bool { return its.Keyset >= want })
+}
+
+// awaitEach returns when what every replica says of itself will do, with their
+// number.
+func (r *Registry) awaitEach(ctx context.Context, lacks string, will func(replica) bool) (int, error) {
 	tick := time.NewTicker(replicasLook)
 	defer tick.Stop()
+	all, behind := 0, 0
 	for {
-		n, behind, err := r.countReplicas(ctx, want)
-		if err != nil {
+		n, late, err := r.countReplicas(ctx, will)
+		switch {
+		case err != nil && (ctx.Err() == nil || behind == 0):
 			return 0, fmt.Errorf("asking for the replicas: %w", err)
-		}
-		if behind == 0 {
+		case err == nil && late == 0:
 			return n, nil
+		case err == nil:
+			all, behind = n, late
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%d of %d replicas do not use the newest keyset yet: try again when all are reachable", behind, n)
+			return 0, fmt.Errorf("%d of %d replicas are not ready for it (each %s): try again when all are reachable", behind, all, lacks)
 		case <-tick.C:
 		}
 	}
 }
 
-func (r *Registry) countReplicas(ctx context.Context, want uint64) (n, behind int, err error) {
+func (r *Registry) countReplicas(ctx context.Context, will func(replica) bool) (n, behind int, err error) {
 	names, err := r.keys.replicas.Keys(ctx)
 	if errors.Is(err, jetstream.ErrNoKeysFound) {
 		return 0, 0, nil
@@ -160,7 +173,7 @@ func (r *Registry) countReplicas(ctx context.Context, want uint64) (n, behind in
 		if err := json.Unmarshal(entry.Value(), &its); err != nil {
 			return 0, 0, fmt.Errorf("replica %s: %w", name, err)
 		}
-		if n++; its.Keyset < want {
+		if n++; !will(its) {
 			behind++
 		}
 	}
