@@ -154,14 +154,11 @@ func (r *Registry) awaitEach(ctx context.Context, lacks string, will func(replic
 }
 
 func (r *Registry) countReplicas(ctx context.Context, will func(replica) bool) (n, behind int, err error) {
-	names, err := r.keys.replicas.Keys(ctx)
-	if errors.Is(err, jetstream.ErrNoKeysFound) {
-		return 0, 0, nil
-	}
+	names, err := r.replicaNames(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, name := range names {
+	for name := range names {
 		entry, err := r.keys.replicas.Get(ctx, name)
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			continue // it has just gone
@@ -178,4 +175,22 @@ func (r *Registry) countReplicas(ctx context.Context, will func(replica) bool) (
 		}
 	}
 	return n, behind, nil
+}
+
+// listings are how often the replicas are listed: a list lacks what is replaced at
+// that very moment.
+const listings = 3
+
+func (r *Registry) replicaNames(ctx context.Context) (map[string]bool, error) {
+	names := map[string]bool{}
+	for range listings {
+		list, err := r.keys.replicas.Keys(ctx)
+		if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
+			return nil, err
+		}
+		for _, name := range list {
+			names[name] = true
+		}
+	}
+	return names, nil
 }
