@@ -42,6 +42,12 @@ func (s *service) oauth() *webhook.OAuth {
 	}
 }
 
+// logEntry writes the hash of an audit entry to the log: who keeps the logs can tell
+// that the chain was cut off or begun again.
+func (s *service) logEntry(e audit.Entry) {
+	s.log.Info("audit entry", "sequence", e.Sequence, "hash", e.Hash, "what", e.What, "outcome", e.Outcome, "who", e.Who, "request", e.Request)
+}
+
 // note keeps what the registry tells in the audit log.
 func (s *service) note(ctx context.Context, n registry.Note) error {
 	return s.audit.Append(ctx, n.What, n.On, audit.Changed, n.Details)

@@ -126,8 +126,11 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			if err != nil {
 				return err
 			}
-			s.audit, err = audit.Open(ctx, s.nc, key, n.Replicas)
-			return err
+			if s.audit, err = audit.Open(ctx, s.nc, key, n.Replicas); err != nil {
+				return err
+			}
+			s.audit.Kept = s.logEntry
+			return nil
 		},
 		func(ctx context.Context) error {
 			if s.broker == nil { // other replicas may not have the new master key yet

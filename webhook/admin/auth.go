@@ -106,7 +106,7 @@ func unauthorized(c echo.Context) error {
 // there are some, once in a while.
 func (g *guard) wrong(c echo.Context, v verdict) error {
 	if v.report > 0 && g.api.Audit != nil {
-		ctx := audit.As(c.Request().Context(), "nobody")
+		ctx := audit.As(g.api.asked(c.Request().Context(), c.Request().RemoteAddr), "nobody")
 		details := map[string]int{"wrongTokens": v.report}
 		if err := g.api.keep(ctx, "wrong bearer token", limits.Address(c.Request().RemoteAddr), audit.Refused, details); err != nil {
 			g.api.Log.Error("wrong bearer tokens are not in the audit log", "err", err)
