@@ -26,7 +26,7 @@ func (o *OAuth) Beside(next http.Handler) http.Handler {
 	if o == nil {
 		return next
 	}
-	o.lookups = semaphore.NewWeighted(lookupsAtOnce)
+	o.ready.Do(func() { o.lookups = semaphore.NewWeighted(lookupsAtOnce) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == ConsentPath {
 			o.serve(w, r)
@@ -96,6 +96,9 @@ func (o *OAuth) answer(ctx context.Context, state, code, refused string) (*page,
 	}
 	me, err := o.complete(ctx, owner, code)
 	if err != nil {
+		if errors.Is(err, errOtherUser) {
+			err = errors.Join(err, o.noteOther(ctx, owner.Name, me.Email))
+		}
 		return o.failure(owner, me, err), owner.Name, err
 	}
 	p := &page{Status: http.StatusOK, Title: "You are connected", User: me.Email, Shared: o.shared(owner.Name)}
@@ -117,6 +120,16 @@ func (o *OAuth) refused(ctx context.Context, owner *registry.Owner, why string) 
 	})
 	return &page{Status: http.StatusOK, Title: "You did not consent",
 		Text: "Nothing new is shared in your name. You can close this page; if it was a mistake, ask for a new address."}, owner.Name, err
+}
+
+// noteOther shows admins that somebody else consented than has to.
+func (o *OAuth) noteOther(ctx context.Context, name, email string) error {
+	return o.Access.Registry.UpdateOwner(ctx, name, func(now *registry.Owner) error {
+		if now.State == registry.OwnerAuthorize {
+			now.Reason = fmt.Sprintf("%s consented, and that does not count: %s has to. ", email, now.Email) + askAgain
+		}
+		return nil
+	})
 }
 
 // failure is a consent that was given and does not count.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -48,6 +49,7 @@ type OAuth struct {
 	// Strangers bounds the lines about consents that nobody waits for.
 	Strangers *limits.Lines
 
+	ready   sync.Once
 	lookups *semaphore.Weighted
 
 	// Wake has all sheets of an owner looked at, and their partners told.
@@ -107,7 +109,7 @@ func (o *OAuth) Ask(ctx context.Context, name string) (string, error) {
 var (
 	errUnknownState = errors.New("the state is not the one that is waited for")
 	errLateState    = errors.New("the state has expired")
-	errOtherUser    = errors.New("another user consented before")
+	errOtherUser    = errors.New("another user has to consent")
 )
 
 // ownerOfState is the owner's name in a state, which may be anything.
@@ -168,7 +170,7 @@ func (o *OAuth) complete(ctx context.Context, owner *registry.Owner, code string
 	if err != nil {
 		return nil, err
 	}
-	if owner.UserID != 0 && me.ID != owner.UserID {
+	if !mayConsent(owner, me) {
 		if err := app.Revoke(ctx, grant.AccessToken, false); err != nil {
 			o.Log.Warn("tokens of a user who is not the owner could not be given back", "owner", owner.Name, "err", err)
 		}
@@ -177,10 +179,19 @@ func (o *OAuth) complete(ctx context.Context, owner *registry.Owner, code string
 	return me, o.consented(ctx, owner.Name, me, grant)
 }
 
+// mayConsent tells whether the user is whom the owner is made for: who consented
+// before, or, at first, who has the e-mail address that it was made with.
+func mayConsent(owner *registry.Owner, me *smartsheet.User) bool {
+	if owner.UserID != 0 {
+		return me.ID == owner.UserID
+	}
+	return owner.Email == "" || strings.EqualFold(owner.Email, me.Email)
+}
+
 // consented stores the first pair of tokens of a consent.
 func (o *OAuth) consented(ctx context.Context, name string, me *smartsheet.User, grant *smartsheet.Grant) error {
 	err := o.keep(ctx, name, func(owner *registry.Owner) error {
-		if owner.OAuth == nil || owner.UserID != 0 && owner.UserID != me.ID {
+		if owner.OAuth == nil || !mayConsent(owner, me) {
 			return errOtherUser // of two who consented at once, the other was first
 		}
 		owner.UserID, owner.Email = me.ID, me.Email
