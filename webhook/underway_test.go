@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
@@ -212,4 +215,49 @@ func TestManySharesAreRevisedAtOnce(t *testing.T) {
 		}
 	}
 	w.check("acme")
+}
+
+// TestRestoredWhileWeRun: where a partner's stream was copied back with lower
+// sequences, what stands there is what the partner last saw, whatever was purged of
+// the stream before.
+func TestRestoredWhileWeRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	foreign := foreignNATS(t, t.TempDir(), -1, 1<<20)
+	w.addExternal(t, "acme", foreign.ClientURL())
+	w.reg = w.register("ops", w.sheet.ID, everything())
+	for n := range 10 {
+		w.edit(0, cells{"Qty": n})
+		w.settle()
+	}
+	w.register("ops", w.sheet.ID, events.Request{Partner: "acme", Sheet: "numbers", Columns: columns("No")})
+	w.endRelay()
+
+	nc, err := nats.Connect(foreign.ClientURL())
+	must(t, err)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	must(t, err)
+	before, err := js.Stream(t.Context(), events.StreamName)
+	must(t, err)
+	latest := map[string]published{}
+	all := w.stream("acme")
+	for _, m := range all {
+		latest[m.Subject] = m
+	}
+	must(t, js.DeleteStream(t.Context(), events.StreamName))
+	_, err = js.CreateStream(t.Context(), before.CachedInfo().Config)
+	must(t, err)
+	for _, m := range all {
+		if latest[m.Subject].Sequence == m.Sequence {
+			_, err := js.Publish(t.Context(), m.Subject, m.Raw)
+			must(t, err)
+		}
+	}
+	restored := last(w.stream("acme"))
+	w.drop(func() { w.edit(0, cells{"No": "SO-1b"}) })
+	must(t, w.handle(t.Context(), &inbox.Hint{Registration: w.reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{w.sheet.Rows[0]: {}}, ReceivedAt: time.Now()}))
+	if got := kinds(w.stream("acme"), restored); got["row.updated"] != 2 || got["row.created"] != 0 {
+		t.Errorf("got %v after the edit of a row that both shares have shown, want it updated in both", got)
+	}
 }

@@ -41,8 +41,9 @@ type Hint struct {
 	Attachments  []int64       `json:"attachments,omitempty"` // of unknown parents
 	Comments     []int64       `json:"comments,omitempty"`
 	Discussions  []int64       `json:"discussions,omitempty"`
-	Attempt      int           `json:"attempt,omitempty"` // passes that failed for it so far
-	ReceivedAt   time.Time     `json:"receivedAt"`        // the oldest of the merged
+	Attempt      int           `json:"attempt,omitempty"`      // passes that failed for it so far
+	ShareChanged bool          `json:"shareChanged,omitempty"` // one of the merged was of WhyShare
+	ReceivedAt   time.Time     `json:"receivedAt"`             // the oldest of the merged
 	ChangedAt    time.Time     `json:"changedAt,omitzero"`
 	Trace        string        `json:"trace,omitempty"` // W3C traceparent of what gave it
 }
@@ -198,6 +199,7 @@ func (h *Hint) within(limit int) *Hint {
 
 // Merge adds what another hint for the same registration and shares says.
 func (h *Hint) Merge(other *Hint) {
+	h.ShareChanged = h.ShareChanged || other.ShareChanged || h.Why == WhyShare || other.Why == WhyShare
 	if other.Why.urgency() > h.Why.urgency() {
 		h.Why = other.Why
 	}

@@ -69,14 +69,16 @@ func (s *shareSync) agents(id int64) []string {
 
 // apply publishes what differs between readings and what the partner last saw.
 func (s *shareSync) apply(ctx context.Context, readings []events.Reading) error {
-	s.target.mu.Lock()
-	defer s.target.mu.Unlock()
+	if err := s.target.enter(ctx); err != nil {
+		return err
+	}
+	defer s.target.leave()
 	return s.publishDifference(ctx, func() (comparison, error) { return s.compare(ctx, readings) })
 }
 
 // publishDifference publishes what a comparison finds. It compares under the lock,
-// for which nobody is asked as long as nothing differs. The target's mu must be
-// held.
+// for which nobody is asked as long as nothing differs. It must be the share's
+// turn.
 func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error)) error {
 	if !s.target.writer.Held() && !s.target.unknown {
 		c, err := compare()
@@ -142,8 +144,8 @@ func (s *shareSync) last(ctx context.Context, subjects []string) (map[string]*ev
 	return seen, err
 }
 
-// compare finds what differs between readings and what the partner last saw. The
-// target's mu must be held.
+// compare finds what differs between readings and what the partner last saw. It
+// must be the share's turn.
 func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (comparison, error) {
 	subjects := make([]string, len(readings))
 	for i, now := range readings {
@@ -201,12 +203,12 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 
 // touch notes rows for passes that read the whole sheet at the moment.
 func (s *shareSync) touch(readings []events.Reading) {
-	if s.target.touched == nil || s.plan.whole() {
+	if s.plan.whole() {
 		return
 	}
 	for _, now := range readings {
 		if now.Kind == events.KindRow {
-			s.target.touched[now.ID] = max(s.target.touched[now.ID], now.Version)
+			s.target.compared.add(now.ID, now.Version)
 		}
 	}
 }
@@ -216,7 +218,7 @@ func (s *shareSync) touch(readings []events.Reading) {
 func (s *shareSync) overtaken(seen *events.Seen, now events.Reading) bool {
 	t := s.target
 	return seen != nil && seen.Version > now.Version || t.state.CompleteTo() > now.Version ||
-		now.Kind == events.KindRow && t.touched[now.ID] > now.Version
+		now.Kind == events.KindRow && t.compared.version(now.ID) > now.Version
 }
 
 // wasOld tells whether a reading that is overtaken was so before the pass began:

@@ -234,8 +234,10 @@ func (s *shareSync) applyChildren(ctx context.Context, c *children) error {
 }
 
 func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[int64]child, c *children) error {
-	s.target.mu.Lock()
-	defer s.target.mu.Unlock()
+	if err := s.target.enter(ctx); err != nil {
+		return err
+	}
+	defer s.target.leave()
 	ids := slices.Collect(maps.Keys(read))
 	err := s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
 		for subject, seen := range chunk {

@@ -48,7 +48,7 @@ func (r *Relay) newReader(ctx context.Context, p *plan, shares []*shareSync) *re
 func (r *Relay) skipUnmoved(ctx context.Context, p *plan, rd *reader, shares []*shareSync) ([]*shareSync, error) {
 	var asks, others []*shareSync
 	for _, s := range shares {
-		if !p.hint.Full && s.versionTells() {
+		if !p.hint.Full && s.versionTells(ctx) {
 			asks = append(asks, s)
 		} else {
 			others = append(others, s)
@@ -82,9 +82,11 @@ const fullEvery = 24 * time.Hour
 
 // versionTells says whether an unmoved version of the sheet means that the share
 // shows it as it is.
-func (s *shareSync) versionTells() bool {
-	s.target.mu.Lock()
-	defer s.target.mu.Unlock()
+func (s *shareSync) versionTells(ctx context.Context) bool {
+	if s.target.enter(ctx) != nil {
+		return false
+	}
+	defer s.target.leave()
 	st := s.target.state
 	if !st.Loaded() || s.resetBelow > 0 || st.Status.ReadAt == nil {
 		return false

@@ -246,7 +246,7 @@ func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync)
 // others.
 func (r *Relay) readAgain(ctx context.Context, p *plan, shares []*shareSync) error {
 	whole := wholeOf(p.hint)
-	whole.Why = inbox.WhyShare
+	whole.Why, whole.Webhook = inbox.WhyShare, false
 	switch len(shares) {
 	case 0:
 		return nil
@@ -336,8 +336,10 @@ func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
 		if s.resetBelow == 0 {
 			return nil
 		}
-		s.target.mu.Lock()
-		defer s.target.mu.Unlock()
+		if err := s.target.enter(ctx); err != nil {
+			return err
+		}
+		defer s.target.leave()
 		return s.underLock(ctx, func() error { return s.narrow(ctx) })
 	})
 	return nil
@@ -352,7 +354,7 @@ func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v 
 		if s.resetBelow == 0 {
 			continue
 		}
-		changedAt := s.target.schemaAt()
+		changedAt := s.definedAt
 		if time.Since(changedAt) >= patience || v == unreadable || v == unacceptable {
 			late = append(late, s)
 			continue

@@ -23,8 +23,8 @@ func nothing(events.Object) (events.Object, bool) { return nil, false }
 
 // narrow takes back what the share no longer shows by the values that the stream
 // has: every living object below the schema is published again without it, or as
-// deleted, and then all below the schema goes. It may be repeated. The lock and
-// the target's mu must be held.
+// deleted, and then all below the schema goes. It may be repeated. The lock must be held, in
+// the share's turn.
 func (s *shareSync) narrow(ctx context.Context) error {
 	left := nothing
 	if change, known := s.change(); known {

@@ -23,6 +23,9 @@ const (
 	pagePatience = 10 * time.Second
 	// sharesAtOnce is how many shares of a pass are worked on together.
 	sharesAtOnce = 8
+	// paceFactor is how many times as long as the slowest of the others a share may
+	// take.
+	paceFactor = 4
 	// keepsUpWithin is how soon a partner's NATS must answer for its shares to take
 	// part in the passes of others again.
 	keepsUpWithin = openPatience / 4
@@ -60,10 +63,11 @@ type shareSync struct {
 
 	answerTime time.Duration // that the partner's NATS took for the share's state
 
-	start      uint64 // the share's lock when the pass began: later statuses came during it
-	schemaSeq  uint64 // of the schema that the pass began with; 0: it has not begun
-	completeTo int64  // version that the share was complete to then
-	resetBelow uint64 // what stands below shows an older definition; 0: nothing does
+	start      uint64    // the share's lock when the pass began: later statuses came during it
+	schemaSeq  uint64    // of the schema that the pass began with; 0: it has not begun
+	completeTo int64     // version that the share was complete to then
+	definedAt  time.Time // when the schema that the stream has now was published
+	resetBelow uint64    // what stands below shows an older definition; 0: nothing does
 
 	err    error // why it takes part no longer
 	ended  bool  // there is no such share any more
@@ -104,26 +108,79 @@ func active(shares []*shareSync) []*shareSync {
 // would wait for it.
 func (r *Relay) each(ctx context.Context, shares []*shareSync, patience time.Duration, step func(context.Context, *shareSync) error) {
 	taking := active(shares)
+	var others *pace
+	if len(taking) > 1 {
+		others = &pace{}
+	}
 	places := make(chan struct{}, sharesAtOnce)
 	var wg sync.WaitGroup
 	for _, s := range taking {
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			s.err = s.within(ctx, patience, len(taking) > 1, step)
+			s.err = s.within(ctx, patience, others, step)
 		})
 	}
 	wg.Wait()
 }
 
-// within does a step, for no longer than patience where others wait.
-func (s *shareSync) within(ctx context.Context, patience time.Duration, others bool, step func(context.Context, *shareSync) error) error {
-	if !others {
+// pace is how long shares take for a step of a pass.
+type pace struct {
+	mu      sync.Mutex
+	done    int
+	slowest time.Duration // of those that are done
+}
+
+func (p *pace) finished(took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	p.slowest = max(p.slowest, took)
+}
+
+// limit is how long another share may take: not longer than patience, nor than a
+// few times what the others took, which are slow too where the machine is busy.
+// There is none as long as nobody waits.
+func (p *pace) limit(patience time.Duration) (limit time.Duration, waiting bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(patience, paceFactor*p.slowest), p.done > 0
+}
+
+// watch ends a step when it has taken longer than the pace of the others allows.
+func (p *pace) watch(ctx context.Context, patience time.Duration, end func()) {
+	began, timer := time.Now(), time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		limit, waiting := p.limit(patience)
+		left := limit - time.Since(began)
+		if waiting && left <= 0 {
+			end()
+			return
+		}
+		timer.Reset(max(left, patience/10))
+	}
+}
+
+// within does a step, for as long as the pace of the others allows. Nil is that
+// there are none.
+func (s *shareSync) within(ctx context.Context, patience time.Duration, others *pace, step func(context.Context, *shareSync) error) error {
+	if others == nil {
 		return step(ctx, s)
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
-	defer cancel()
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go others.watch(limited, patience, func() { cancel(errSlow) })
+	began := time.Now()
 	err := step(limited, s)
+	if err == nil {
+		others.finished(time.Since(began))
+	}
 	if err == nil || ctx.Err() != nil || !errors.Is(context.Cause(limited), errSlow) {
 		return err
 	}
@@ -160,8 +217,10 @@ func (s *shareSync) open(ctx context.Context) error {
 	}
 	s.stream = st
 	t := s.target
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
 	if s.view, err = t.viewAs(&s.share.Share, s.maskKey); err != nil {
 		return err
 	}
@@ -177,6 +236,7 @@ func (s *shareSync) open(ctx context.Context) error {
 	if err := s.define(ctx); err != nil {
 		return err
 	}
+	s.definedAt = t.state.SchemaAt
 	s.start, s.completeTo, s.origin = t.state.Lock, t.state.CompleteTo(), s.originNow()
 	s.schemaSeq = t.state.SchemaSeq
 	return nil
@@ -187,7 +247,7 @@ func (s *shareSync) maskKey() ([]byte, error) {
 }
 
 // originNow says what the events of the pass come from. Until a share is loaded
-// it is what made it load. The target's mu must be held.
+// it is what made it load. It must be the share's turn.
 func (s *shareSync) originNow() events.Origin {
 	switch loaded := s.target.state.Loaded(); {
 	case !loaded && (s.share.Revision == 1 || s.share.Resend == s.share.Revision):
@@ -221,8 +281,8 @@ func (s *shareSync) forget(ctx context.Context) error {
 // unchanged says whether the share is still the one that the pass was planned
 // for. What memory has is as new as what this process has answered. Where the
 // stream has another schema than the pass began with, another pass of this process
-// has begun the share again, and what this one published before may be gone. The
-// target's mu must be held.
+// has begun the share again, and what this one published before may be gone. It
+// must be the share's turn.
 func (s *shareSync) unchanged() error {
 	now := s.relay.Registry.Share(s.share.Partner, s.share.Sheet)
 	if now == nil || now.Ending != s.share.Ending || now.Revision != s.share.Revision || !now.CreatedAt.Equal(s.share.CreatedAt) {
@@ -236,7 +296,7 @@ func (s *shareSync) unchanged() error {
 
 // current says whether what the pass publishes is of the definition that the
 // stream has. Memory may not have heard yet of what another process published,
-// while another pass of this one has met it. The target's mu must be held.
+// while another pass of this one has met it. It must be the share's turn.
 func (s *shareSync) current() error {
 	schema := s.target.state.Schema
 	if schema == nil || schema.Revision != s.share.Revision {

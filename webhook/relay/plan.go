@@ -25,7 +25,7 @@ type plan struct {
 // plan finds the registration, its owner and the shares that the hint is for. It
 // is nil where there is nothing to do.
 func (r *Relay) plan(ctx context.Context, h *inbox.Hint, began time.Time) (*plan, error) {
-	if h.Why == inbox.WhyShare { // its share may have been stored by another replica a moment ago
+	if h.ShareChanged || h.Why == inbox.WhyShare { // perhaps by another replica, a moment ago
 		if err := r.Registry.CatchUp(ctx); err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ const (
 var errMoving = errors.New("the sheet changes faster than it can be read")
 
 // errNoColumns says that Smartsheet listed no column of a sheet, which each has.
-var errNoColumns = errors.New("Smartsheet lists no column of the sheet")
+var errNoColumns = errors.New("no column of the sheet is listed by Smartsheet")
 
 // goneColumnsError says that columns which a share names were deleted.
 type goneColumnsError struct{ ids []int64 }

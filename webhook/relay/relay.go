@@ -60,8 +60,8 @@ func (r *Relay) read(ctx context.Context, p *plan, shares []*shareSync) reading 
 	rd := r.newReader(ctx, p, taking)
 	if p.whole() {
 		for _, s := range taking {
-			s.target.beginWhole()
-			defer s.target.endWhole()
+			s.target.compared.begin()
+			defer s.target.compared.end()
 		}
 		return r.readWhole(ctx, p, rd, taking)
 	}

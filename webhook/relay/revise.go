@@ -14,8 +14,8 @@ import (
 // defaultStoredAfter is for [Relay.StoredAfter].
 const defaultStoredAfter = time.Minute
 
-// define brings the partner's stream to the share as it is defined now. The
-// target's mu must be held.
+// define brings the partner's stream to the share as it is defined now. It
+// must be the share's turn.
 func (s *shareSync) define(ctx context.Context) (err error) {
 	t := s.target
 	for range maxRaces {
@@ -137,8 +137,10 @@ func (s *shareSync) takeBack(ctx context.Context) error {
 // takeBackFull removes what a reset left of a share whose stream takes no more:
 // what would replace it cannot be published.
 func (s *shareSync) takeBackFull(ctx context.Context) error {
-	s.target.mu.Lock()
-	defer s.target.mu.Unlock()
+	if err := s.target.enter(ctx); err != nil {
+		return err
+	}
+	defer s.target.leave()
 	if s.resetBelow == 0 {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -29,8 +31,10 @@ const (
 // away first. The columns are those that were read, nil for none.
 func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns []smartsheet.Column) error {
 	t := s.target
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
 	return s.underLock(ctx, func() error {
 		readAt := to.Time
 		if columns == nil { // only the version was asked for
@@ -114,7 +118,7 @@ func webhookCondition(reg *registry.Registration) string {
 }
 
 // status is the share's status with another state. What it was complete to stays,
-// as long as the revision does. The target's mu must be held.
+// as long as the revision does. It must be the share's turn.
 func (s *shareSync) status(state events.State, reason string) events.StatusData {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	next := now.Add(2 * s.relay.Every)
@@ -160,20 +164,32 @@ func modeOf(reg *registry.Registration) string {
 // within half a reconcile interval. A partner that cannot be told now is told by
 // the next pass.
 func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, state events.State, reason string) {
+	var all errgroup.Group
+	all.SetLimit(sharesAtOnce)
+	others := &pace{}
 	for _, s := range shares {
 		if s.ended || s.epoch == "" || errors.Is(s.err, errDefinition) || errors.Is(s.err, errSlow) {
 			continue
 		}
-		if err := s.publishStatus(ctx, state, reason); err != nil && ctx.Err() == nil {
-			r.Log.Warn("a status could not be published", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
-		}
+		all.Go(func() error {
+			err := s.within(ctx, rowsPatience, others, func(ctx context.Context, s *shareSync) error {
+				return s.publishStatus(ctx, state, reason)
+			})
+			if err != nil && ctx.Err() == nil {
+				r.Log.Warn("a status could not be published", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
+			}
+			return nil
+		})
 	}
+	_ = all.Wait() // none of them fails
 }
 
 func (s *shareSync) publishStatus(ctx context.Context, state events.State, reason string) error {
 	t := s.target
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
 	if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
 		return err
 	}
@@ -189,7 +205,7 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 
 // flush publishes events and then the status. Events that are too large for the
 // partner's NATS are left out and counted: they must keep no other row waiting.
-// The lock and the target's mu must be held.
+// The lock must be held, in the share's turn.
 func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) error {
 	t := s.target
 	if err := s.current(); err != nil {

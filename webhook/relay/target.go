@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // All passes of the process that work on the share use it, and so hold its lock
 // together.
 type target struct {
-	mu     sync.Mutex // held while it is compared and published
+	turn   chan struct{} // holds one while the share is compared and published
 	stream *stream.Stream
 	state  *stream.State // never nil once stream is set
 	writer *stream.Writer
@@ -28,10 +29,64 @@ type target struct {
 	// be told from what stands there until the lock is acquired again.
 	unknown bool
 
-	wholes  int             // passes that read the whole sheet at the moment
-	touched map[int64]int64 // rows that others compared since, with the versions of the sheet; nil: no such pass
+	compared comparedRows
 
 	keeping // how it keeps up
+}
+
+// enter waits for the share's turn, until the context ends. It is given back with
+// leave.
+func (t *target) enter(ctx context.Context) error {
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another pass of the share: %w", ctx.Err())
+	}
+}
+
+func (t *target) leave() { <-t.turn }
+
+// comparedRows are the rows that passes compare while others read the whole sheet:
+// what those read of the same rows may be older though nothing newer was
+// published.
+type comparedRows struct {
+	mu       sync.Mutex
+	wholes   int             // passes that read the whole sheet at the moment
+	versions map[int64]int64 // of the sheet, by row; nil: no such pass
+}
+
+// begin has other passes note what they compare, until end.
+func (c *comparedRows) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wholes++; c.versions == nil {
+		c.versions = map[int64]int64{}
+	}
+}
+
+func (c *comparedRows) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wholes--; c.wholes == 0 {
+		c.versions = nil
+	}
+}
+
+// add notes that a row was compared as it was at a version.
+func (c *comparedRows) add(row, version int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.versions != nil {
+		c.versions[row] = max(c.versions[row], version)
+	}
+}
+
+// version is the highest at which a row was compared, 0 where that is not known.
+func (c *comparedRows) version(row int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.versions[row]
 }
 
 // keeping is whether a share takes part in the passes of its registration.
@@ -139,7 +194,7 @@ func (ts *targets) of(s *registry.Share) *target {
 	key := targetKey{s.Key(), s.CreatedAt}
 	t := ts.known[key]
 	if t == nil {
-		t = &target{}
+		t = &target{turn: make(chan struct{}, 1)}
 		ts.known[key] = t
 	}
 	return t
@@ -151,8 +206,8 @@ func (ts *targets) forget(s *registry.Share) {
 	delete(ts.known, targetKey{s.Key(), s.CreatedAt})
 }
 
-// use has the target work on the stream and reads how the share stands there. mu
-// must be held.
+// use has the target work on the stream and reads how the share stands there. It
+// must be the caller's turn.
 func (t *target) use(ctx context.Context, st *stream.Stream, sh *events.Share) error {
 	var known *stream.State
 	if t.stream == st {
@@ -170,26 +225,8 @@ func (t *target) use(ctx context.Context, st *stream.Stream, sh *events.Share) e
 	return nil
 }
 
-// beginWhole has other passes note what they compare, until endWhole: what this
-// one read of the same rows may be older though nothing newer was published.
-func (t *target) beginWhole() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.wholes++; t.touched == nil {
-		t.touched = map[int64]int64{}
-	}
-}
-
-func (t *target) endWhole() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.wholes--; t.wholes == 0 {
-		t.touched = nil
-	}
-}
-
 // viewAs returns the view of a share, which is kept as long as its definition is
-// the same. mu must be held.
+// the same. It must be the caller's turn.
 func (t *target) viewAs(sh *events.Share, maskKey func() ([]byte, error)) (*events.View, error) {
 	if t.view != nil && (t.viewOf == sh || t.viewOf.Revision == sh.Revision) {
 		return t.view, nil
@@ -204,13 +241,6 @@ func (t *target) viewAs(sh *events.Share, maskKey func() ([]byte, error)) (*even
 	}
 	t.view, t.viewOf = view, sh
 	return view, nil
-}
-
-// schemaAt is when the schema was published.
-func (t *target) schemaAt() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.state.SchemaAt
 }
 
 // published takes over a status that was stored.
