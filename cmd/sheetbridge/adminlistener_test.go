@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -131,5 +133,30 @@ func TestRebinding(t *testing.T) {
 		if resp.StatusCode != http.StatusMisdirectedRequest {
 			t.Errorf("%s: got %d, want 421", path, resp.StatusCode)
 		}
+	}
+}
+
+// Strangers who post to keys that are nobody's do not fill the log; what is left
+// out is counted.
+func TestFloodOfUnknownKeys(t *testing.T) {
+	s := startService(t, smartsheettest.New(t).URL())
+	const flood = 600
+	for range flood {
+		resp, err := http.Post(s.public+"/callbacks/nobody", "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("got %d, want 403", resp.StatusCode)
+		}
+	}
+	written := strings.Count(s.stderr.String(), `"msg":"callback"`)
+	if written < 50 || written > flood/2 {
+		t.Errorf("%d requests of strangers wrote %d lines, want 100 and a few", flood, written)
+	}
+	left := regexp.MustCompile(`(?m)^sheetbridge_log_lines_left_out_total (\d+)$`).FindStringSubmatch(s.get("/metrics", testToken))
+	if left == nil || left[1] != strconv.Itoa(flood-written) {
+		t.Errorf("got %q counted, want %d", left, flood-written)
 	}
 }
