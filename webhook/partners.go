@@ -261,7 +261,10 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 
 // Account returns the partner's account with its keys open.
 func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
-	account := broker.Account{PublicKey: partner.Account.PublicKey, Limits: partner.Limits, Revocations: map[string]bool{}}
+	account := broker.Account{
+		PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey,
+		Limits: partner.Limits, Revocations: map[string]bool{},
+	}
 	for _, f := range []struct {
 		sealed seal.Sealed
 		name   string
@@ -269,6 +272,7 @@ func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
 	}{
 		{partner.Account.Seed, "seed", &account.Seed},
 		{partner.Account.SigningSeed, "signingSeed", &account.SigningSeed},
+		{partner.Account.StorageSeed, "storageSeed", &account.StorageSeed},
 	} {
 		text, err := p.Registry.Sealer().OpenString(f.sealed, partner.SealName(f.name))
 		if err != nil {

@@ -64,11 +64,12 @@ func TestCheckReaderOfWriters(t *testing.T) {
 	}
 }
 
-// userCreds are credentials of a user who reads the partner's events and may
-// publish to these subjects.
+// userCreds are credentials of a user in the account of the partner's stream, as
+// where readers do not live apart, who reads the events and may publish to these
+// subjects.
 func userCreds(t *testing.T, p *partner, subjects ...string) string {
 	t.Helper()
-	signer, err := nkeys.FromSeed([]byte(p.account.Seed))
+	signer, err := nkeys.FromSeed([]byte(p.account.StorageSeed))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,15 @@ type Broker struct {
 	sys      *nats.Conn // may update accounts' claims, nothing else
 	bridge   *nats.Conn
 
-	mu     sync.Mutex
-	conns  map[*nats.Conn]string // all that are open -> public key of their account
-	closed bool
+	mu        sync.Mutex
+	gates     map[string]*gate      // by public key of the storage account
+	conns     map[*nats.Conn]string // all that are open -> public key of their account
+	closed    bool
+	offenders map[offenderKey]*Offender
+
+	limited   *limitedLog // of lines about offenders
+	watched   sync.WaitGroup
+	stopWatch context.CancelFunc
 
 	closeOnce sync.Once
 	closeErr  error
@@ -69,7 +75,8 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, err
 	}
-	b := &Broker{dir: o.Dir, log: o.Log, conns: map[*nats.Conn]string{}}
+	b := &Broker{dir: o.Dir, log: o.Log, conns: map[*nats.Conn]string{}, gates: map[string]*gate{},
+		offenders: map[offenderKey]*Offender{}, limited: newLimitedLog()}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +98,10 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := b.run(o, k, listen); err != nil {
 		return nil, err
 	}
-	return b, b.connectOwn(ctx, k)
+	if err := b.connectOwn(ctx, k); err != nil {
+		return nil, err
+	}
+	return b, b.openGates(ctx)
 }
 
 // makeDir makes the directory, for this user alone.
@@ -124,7 +134,7 @@ func (b *Broker) run(o Options, k keys, l listeners) error {
 	if err != nil {
 		return err
 	}
-	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), 0, 0, server.HardDelete,
+	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, accountsDir), 0, 0, server.HardDelete,
 		server.FetchTimeout(time.Millisecond)) // no other server could know an account that is not here
 	if err != nil {
 		return fmt.Errorf("open accounts: %w", err)

@@ -152,12 +152,15 @@ func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds strin
 		return "", err
 	}
 	sealer := a.Registry.Sealer()
-	p.Account = &registry.Account{PublicKey: account.PublicKey}
+	p.Account = &registry.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}
 	p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt})
 	if p.Account.Seed, err = sealer.SealString(string(account.Seed), p.SealName("seed")); err != nil {
 		return "", err
 	}
 	if p.Account.SigningSeed, err = sealer.SealString(string(account.SigningSeed), p.SealName("signingSeed")); err != nil {
+		return "", err
+	}
+	if p.Account.StorageSeed, err = sealer.SealString(string(account.StorageSeed), p.SealName("storageSeed")); err != nil {
 		return "", err
 	}
 	if err := a.Registry.CreatePartner(ctx, p); err != nil {
@@ -231,7 +234,7 @@ func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
 	a.deleteStream(ctx, p)
 	a.Partners.Forget(p.Name)
 	if p.Account != nil && a.Broker != nil {
-		if err := a.Broker.DeleteAccount(ctx, broker.Account{PublicKey: p.Account.PublicKey}); err != nil {
+		if err := a.Broker.DeleteAccount(ctx, broker.Account{PublicKey: p.Account.PublicKey, StorageKey: p.Account.StorageKey}); err != nil {
 			return upstream("removing the partner's account", err)
 		}
 	}

@@ -154,7 +154,8 @@ func TestDeletePartner(t *testing.T) {
 func TestDeletePartnerAgain(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.partner("acme")
-	must(t, w.broker.DeleteAccount(t.Context(), broker.Account{PublicKey: w.registry.Partner("acme").Account.PublicKey}))
+	account := w.registry.Partner("acme").Account
+	must(t, w.broker.DeleteAccount(t.Context(), broker.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}))
 	w.ok(204, "DELETE", "/v1/partners/acme", "")
 	w.refused(404, "", "there is no partner", "GET", "/v1/partners/acme", "")
 }
