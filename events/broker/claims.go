@@ -23,7 +23,7 @@ const (
 // How long the server remembers where an answer goes. Pulls wait for messages;
 // one that waits longer needs heartbeats, which clients ask for by themselves.
 const (
-	pullThreshold   = 2 * time.Minute
+	pullThreshold   = time.Minute
 	answerThreshold = 10 * time.Second
 )
 

@@ -22,6 +22,7 @@ type gate struct {
 	broker  *Broker
 	partner string
 	account string // public key of the partner's account
+	storage string // public key of the account of its stream
 	nc      *nats.Conn
 	inbox   string // begins the subjects of answers to what it handed on, ends with a dot
 
@@ -39,9 +40,6 @@ const (
 	gatePendingBytes = 2 * maxPayload
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 4
-	// deniedFactor is how many times the requests allowed in a second a connection
-	// may have refused in one before it is closed.
-	deniedFactor = 5
 	// requestHeader is where the server says who asks; a client's own is replaced.
 	requestHeader = "Nats-Request-Info"
 	// importReply begins the replies of requests that come from another account.
@@ -145,7 +143,8 @@ func cost(call string, body []byte) float64 {
 	return 1
 }
 
-// countDenied closes a connection that goes on asking in spite of refusals.
+// countDenied closes a connection that has as many requests refused in a second
+// as it might have made.
 func (g *gate) countDenied(c client) {
 	g.mu.Lock()
 	now := time.Now()
@@ -154,7 +153,7 @@ func (g *gate) countDenied(c client) {
 		clear(g.denied)
 	}
 	g.denied[c.id]++
-	n, most := g.denied[c.id], deniedFactor*g.limits.Requests
+	n, most := g.denied[c.id], g.limits.Requests
 	g.mu.Unlock()
 	if n == most+1 {
 		g.broker.disconnect(g.partner, OffenceRequests, c)
@@ -167,7 +166,7 @@ func requester(m *nats.Msg) client {
 	if err := json.Unmarshal([]byte(m.Header.Get(requestHeader)), &info); err != nil {
 		return client{}
 	}
-	return client{id: info.ID, user: info.User, name: info.NameTag, host: info.Host}
+	return client{id: info.ID, user: info.User, host: info.Host}
 }
 
 // refuse answers a request as JetStream's API does.

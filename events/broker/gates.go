@@ -103,7 +103,7 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	if err != nil {
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
-	g = &gate{broker: b, partner: partner, account: r.Account, nc: nc, at: time.Now(), denied: map[uint64]int{}}
+	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, at: time.Now(), denied: map[uint64]int{}}
 	g.setLimits(r.Limits)
 	g.tokens = g.burst()
 	if err := g.listen(ctx); err != nil {

@@ -1,9 +1,6 @@
 package broker
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Offence is something by which a partner's connection took, or tried to take,
 // more than its limits allow.
@@ -29,8 +26,8 @@ type Offender struct {
 
 // client is a connection of a partner's.
 type client struct {
-	id               uint64
-	user, name, host string
+	id         uint64 // of the connection at the server
+	user, host string // its user's public key, and from where it comes
 }
 
 // maxOffenders bounds how many offenders are remembered, the latest ones.
@@ -76,7 +73,7 @@ func (b *Broker) forgetOldest() {
 // disconnect counts an offence and closes the connection.
 func (b *Broker) disconnect(partner string, o Offence, c client) {
 	b.offends(partner, o, c)
-	if err := b.srv.DisconnectClientByID(c.id); err != nil && !errors.Is(err, errClosed) {
+	if err := b.srv.DisconnectClientByID(c.id); err != nil {
 		b.log.Debug("connection of a partner is gone already", "partner", partner, "error", err)
 	}
 }

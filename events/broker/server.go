@@ -101,7 +101,13 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := b.connectOwn(ctx, k); err != nil {
 		return nil, err
 	}
-	return b, b.openGates(ctx)
+	if err := b.openGates(ctx); err != nil {
+		return nil, err
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // until Close
+	b.stopWatch = stop
+	b.watched.Go(func() { b.watch(watching) })
+	return b, nil
 }
 
 // makeDir makes the directory, for this user alone.
@@ -217,6 +223,9 @@ func (b *Broker) serverOptions(o Options, system string) (*server.Options, error
 		JetStreamMaxMemory:     maxMemory,
 		SyncAlways:             true, // an acknowledged message survives a power cut
 		MaxPayload:             maxPayload,
+		MaxPending:             maxPending,
+		MaxControlLine:         maxControlLine,
+		MaxSubTokens:           maxSubTokens,
 		DisableJetStreamBanner: true,
 
 		NoSigs: true, // signals are main's; the server would end the process
@@ -251,6 +260,10 @@ func (b *Broker) Close(ctx context.Context) error {
 			open = append(open, nc)
 		}
 		b.mu.Unlock()
+		if b.stopWatch != nil {
+			b.stopWatch()
+			b.watched.Wait()
+		}
 		drain(ctx, open)
 		if b.srv != nil {
 			b.srv.Shutdown()
