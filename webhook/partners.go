@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +15,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -32,13 +35,15 @@ type Partners struct {
 	Registry *registry.Registry
 	Broker   *broker.Broker // nil: NATS is external
 	Replicas int
-	Store    string // names the embedded server's store, see broker.Incarnation
+	Store    string     // names the embedded server's store, see broker.Incarnation
+	Audit    *audit.Log // has an entry for what others wrote to a partner's stream; nil: none
 	Log      *slog.Logger
 	Changed  chan<- struct{} // told when a partner comes to be in trouble, or out of it; nil: nobody
 
 	mu       sync.Mutex
 	open     map[string]*partnerStream
-	troubles map[string]shareTrouble // by share
+	troubles map[string]shareTrouble     // by share
+	foreign  map[string]*foreignMessages // by partner
 }
 
 // partnerStream is one partner's stream, opened when it is first needed.
@@ -83,14 +88,18 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*stre
 func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) (*stream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	options, err := p.streamOptions(partner)
+	if err != nil {
+		return nil, err
+	}
 	if ps.stream != nil && ps.from == from {
 		if err := ps.stream.Connected(); err != nil {
 			return nil, err
 		}
-		if !ps.health.takeStale() && ps.stream.Options() == p.streamOptions(partner) {
+		if !ps.health.takeStale() && ps.stream.Options() == options {
 			return ps.stream, nil
 		}
-		st, err := ps.stream.Reopen(ctx, p.streamOptions(partner))
+		st, err := ps.stream.Reopen(ctx, options)
 		if err != nil {
 			ps.health.setStale()
 			return nil, err
@@ -129,13 +138,22 @@ func (ps *partnerStream) drop() {
 	ps.health.forget()
 }
 
-// streamOptions say how the partner's stream is to be kept.
-func (p *Partners) streamOptions(partner *registry.Partner) stream.Options {
-	o := stream.Options{Replicas: p.Replicas, History: partner.History}
+// streamOptions say how the partner's stream is to be kept. Where its NATS is not
+// ours others may write to it, so messages carry a MAC there.
+func (p *Partners) streamOptions(partner *registry.Partner) (stream.Options, error) {
+	o := stream.Options{Replicas: p.Replicas, History: partner.History, Foreign: p.foreignOf(partner.Name)}
 	if partner.Account != nil {
 		o.Storage = partner.Limits.Effective().Storage
+		return o, nil
 	}
-	return o
+	key, err := p.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
+	if err != nil {
+		return o, fmt.Errorf("opening the key of partner %s: %w", partner.Name, err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("sheetbridge event mac v1"))
+	o.Key = seal.Secret(mac.Sum(nil))
+	return o, nil
 }
 
 // epochTime is how long the epoch of a stream is taken to go on without looking.
@@ -232,7 +250,17 @@ func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*stream
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := stream.Open(ctx, nc, partner.Name, p.streamOptions(partner))
+	return p.openStream(ctx, nc, partner)
+}
+
+// openStream opens the partner's stream over a connection, which it closes where
+// that fails.
+func (p *Partners) openStream(ctx context.Context, nc *broker.Conn, partner *registry.Partner) (*stream.Stream, func(), error) {
+	options, err := p.streamOptions(partner)
+	var st *stream.Stream
+	if err == nil {
+		st, err = stream.Open(ctx, nc, partner.Name, options)
+	}
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
@@ -251,12 +279,7 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := stream.Open(ctx, nc, partner.Name, p.streamOptions(partner))
-	if err != nil {
-		nc.Close()
-		return nil, nil, err
-	}
-	return st, nc.Close, nil
+	return p.openStream(ctx, nc, partner)
 }
 
 // Account returns the partner's account with its keys open.
@@ -302,7 +325,7 @@ func (p *Partners) Minter(partner *registry.Partner) (_ broker.Account, err erro
 			return broker.Account{}, fmt.Errorf("opening the signing key of partner %s: %w", partner.Name, err)
 		}
 	}
-	return broker.DelegatedAccount(seal.Secret(opened[0]), seal.Secret(opened[1]))
+	return broker.DelegatedAccount(seal.Secret(opened[0]), seal.Secret(opened[1]), partner.External.SigningAccount)
 }
 
 // PutAccounts makes the accounts of all partners known to the embedded server,

@@ -20,14 +20,15 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
-// DelegatedAccount is the account at another NATS that the bridge's credentials
-// there are of, with a signing key of it that the other side has lent. MintUser
+// DelegatedAccount is an account at another NATS with a signing key of it that the
+// other side has lent: the one with this public key, or, without one, that which
+// the bridge's credentials there are of. MintUser
 // works with it, nothing else does: the account is not ours to change, so what
 // was minted can expire but not be revoked by us.
 //
 // The key must be a scoped one; the account's own key is refused. What users
 // minted with it may do CheckReader tells.
-func DelegatedAccount(creds, signingKey seal.Secret) (Account, error) {
+func DelegatedAccount(creds, signingKey seal.Secret, account string) (Account, error) {
 	text, err := jwt.ParseDecoratedJWT([]byte(creds))
 	if err != nil {
 		return Account{}, errNoCreds
@@ -36,8 +37,12 @@ func DelegatedAccount(creds, signingKey seal.Secret) (Account, error) {
 	if err != nil {
 		return Account{}, errNoCreds
 	}
-	account := claims.IssuerAccount
-	if account == "" {
+	switch {
+	case account != "" && !nkeys.IsValidPublicAccountKey(account):
+		return Account{}, errors.New("read signing account: want the public key of an account, A…")
+	case account == "" && claims.IssuerAccount != "":
+		account = claims.IssuerAccount
+	case account == "":
 		account = claims.Issuer
 	}
 	signingKey = seal.Secret(strings.TrimSpace(string(signingKey)))

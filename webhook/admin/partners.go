@@ -49,9 +49,10 @@ type NewPartner struct {
 
 // NATS is an account at another NATS.
 type NATS struct {
-	URL         string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
-	Credentials string `json:"credentials" minLength:"1" maxLength:"16384" writeOnly:"true" doc:"Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again"`
-	SigningKey  string `json:"signingKey,omitempty" maxLength:"128" writeOnly:"true" doc:"Seed of a signing key of that account, scoped to what a partner may do. With it the bridge mints the partner's credentials; they expire, since the bridge cannot revoke them there. Sealed, and never shown again"`
+	URL            string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
+	Credentials    string `json:"credentials" minLength:"1" maxLength:"16384" writeOnly:"true" doc:"Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again"`
+	SigningKey     string `json:"signingKey,omitempty" maxLength:"128" writeOnly:"true" doc:"Seed of a signing key of that account, scoped to what a partner may do. With it the bridge mints the partner's credentials; they expire, since the bridge cannot revoke them there. Sealed, and never shown again"`
+	SigningAccount string `json:"signingAccount,omitempty" maxLength:"128" doc:"Public key of the account that the signing key is of, where the partner's users are in another account than the stream, as they should be; left out: the account of the credentials"`
 }
 
 type newPartnerRequest struct{ Body NewPartner }

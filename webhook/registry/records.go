@@ -113,6 +113,9 @@ type External struct {
 	URL         string      `json:"url"`
 	Credentials seal.Sealed `json:"credentials"`
 	SigningSeed seal.Sealed `json:"signingSeed,omitempty"` // lent to us: users may be minted with it; nil: not
+	// SigningAccount is the public key of the account that SigningSeed is of; empty:
+	// that of the credentials.
+	SigningAccount string `json:"signingAccount,omitempty"`
 }
 
 // Phase is how far a registration has come.
