@@ -219,6 +219,7 @@ func (p *Partners) forgetRemoved() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	maps.DeleteFunc(p.foreign, func(partner string, _ *foreignMessages) bool { return p.Registry.Partner(partner) == nil })
 	maps.DeleteFunc(p.troubles, func(share string, _ shareTrouble) bool { return !shares[share] })
 }
 

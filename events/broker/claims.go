@@ -30,7 +30,7 @@ const (
 // readingCall is a call of JetStream that a partner's users may make.
 type readingCall struct {
 	name   string // what follows stockAPI
-	direct bool   // answered by the stream or a consumer itself, not by way of the server's queue of API requests
+	direct bool   // passes no gate
 	many   bool   // with several answers
 }
 
@@ -49,8 +49,8 @@ func readingCalls() []readingCall {
 		{name: "CONSUMER.INFO." + stream + ".>"},
 		{name: "CONSUMER.DELETE." + stream + ".>"},
 		{name: "CONSUMER.MSG.NEXT." + stream + ".>", direct: true, many: true},
-		{name: "DIRECT.GET." + stream, direct: true, many: true},
-		{name: "DIRECT.GET." + stream + ".>", direct: true},
+		{name: "DIRECT.GET." + stream, many: true},
+		{name: "DIRECT.GET." + stream + ".>"},
 	}
 }
 

@@ -17,14 +17,17 @@ import (
 // hands on those that may pass. The server puts the requests of all accounts into
 // one queue and drops all of it when it is full, so each partner's are counted
 // before; and it bounds little of what a consumer may ask for, so that is judged.
-// Messages, direct gets and acknowledgements do not come this way.
+// Direct gets go by turns. What is pulled, pushed and acknowledged does not come
+// this way.
 type gate struct {
 	broker  *Broker
 	partner string
 	account string // public key of the partner's account
 	storage string // public key of the account of its stream
 	nc      *nats.Conn
-	inbox   string // begins the subjects of answers to what it handed on, ends with a dot
+	inbox   string         // begins the subjects of answers to what it handed on, ends with a dot
+	gets    chan *nats.Msg // direct gets that wait for their turn
+	stop    context.CancelFunc
 
 	mu     sync.Mutex
 	limits Limits // effective
@@ -61,6 +64,12 @@ func (g *gate) listen(ctx context.Context) error {
 			return err
 		}
 	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the gate is closed
+	if err := g.serveGets(serving); err != nil {
+		stop()
+		return err
+	}
+	g.stop = stop
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	return g.nc.FlushWithContext(ctx)
@@ -78,6 +87,10 @@ func (g *gate) take(m *nats.Msg) {
 		return // a consumer that was aimed here, not a request
 	}
 	call := strings.TrimPrefix(m.Subject, gateAPI)
+	if strings.HasPrefix(call, getCall) {
+		g.queueGet(m)
+		return
+	}
 	if !g.admit(cost(call, m.Data)) {
 		g.refuse(m, http.StatusTooManyRequests, "too many requests to JetStream: wait a second, and use consumers instead of asking again and again")
 		g.countDenied(requester(m))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
 
@@ -103,7 +104,7 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	if err != nil {
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
-	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, at: time.Now(), denied: map[uint64]int{}}
+	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}}
 	g.setLimits(r.Limits)
 	g.tokens = g.burst()
 	if err := g.listen(ctx); err != nil {
@@ -113,7 +114,7 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if other := b.gates[storage]; other != nil && !other.nc.IsClosed() {
-		nc.Close()
+		g.close()
 		return errors.New("account is put twice at once")
 	}
 	b.gates[storage] = g
@@ -126,6 +127,11 @@ func (b *Broker) closeGate(storage string) {
 	delete(b.gates, storage)
 	b.mu.Unlock()
 	if g != nil {
-		g.nc.Close()
+		g.close()
 	}
+}
+
+func (g *gate) close() {
+	g.stop()
+	g.nc.Close()
 }

@@ -11,7 +11,7 @@ type Limits struct {
 	Waiting       int   `json:"waiting,omitempty"`       // pulls that wait at one consumer; default 512
 	AckPending    int   `json:"ackPending,omitempty"`    // messages of one consumer that were delivered and not acknowledged; default 5,000
 	Requests      int   `json:"requests,omitempty"`      // to JetStream's API in a second, over all connections; default 100
-	Unread        int64 `json:"unread,omitempty"`        // bytes sent to its connections together that they have not read; default 24 MiB
+	Unread        int64 `json:"unread,omitempty"`        // bytes sent to its connections together that they have not read; default 16 MiB
 }
 
 const (
@@ -24,7 +24,7 @@ const (
 	defaultWaiting       = 512 // what the server gives a consumer that asks for nothing
 	defaultAckPending    = 5000
 	defaultRequests      = 100
-	defaultUnread        = 24 << 20
+	defaultUnread        = 16 << 20
 )
 
 // Effective returns the limits with the defaults filled in; -1 is no limit.

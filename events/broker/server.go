@@ -262,8 +262,11 @@ func (b *Broker) Close(ctx context.Context) error {
 		b.mu.Unlock()
 		if b.stopWatch != nil {
 			b.stopWatch()
-			b.watched.Wait()
 		}
+		for _, g := range b.openedGates() {
+			g.stop()
+		}
+		b.watched.Wait()
 		drain(ctx, open)
 		if b.srv != nil {
 			b.srv.Shutdown()

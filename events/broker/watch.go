@@ -12,14 +12,14 @@ import (
 const (
 	// watchEvery is how often the connections of partners are looked at. With very
 	// many of them it is less often: watchShare bounds the time that it takes.
-	watchEvery = 100 * time.Millisecond
+	watchEvery = 50 * time.Millisecond
 	watchShare = 50
 	// maxAnswers bounds the requests of one partner that wait for an answer: the
 	// server keeps their replies, of up to maxControlLine bytes.
-	maxAnswers = 20_000
+	maxAnswers = 5000
 	// busy is how many messages a connection sends between two looks for it to be
 	// taken for the one that asks for so many answers.
-	busy = 200
+	busy = 100
 	// maxWatched bounds the connections of one account that are looked at.
 	maxWatched = 1 << 16
 )
