@@ -190,7 +190,43 @@ func TestHoarderThatDoesNotRead(t *testing.T) {
 		case <-time.After(2 * time.Second):
 		}
 	})...)
+}
+
+// TestUnreadTogether has connections of which none leaves too much unread, and
+// all together do.
+func TestUnreadTogether(t *testing.T) {
+	h := newHostile(t)
+	h.p.account.Limits.Unread = 1 << 20
+	if err := h.b.PutAccount(t.Context(), h.p.name, h.p.account); err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("x", 1<<20)
+	for i := range 8 {
+		h.p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for _, attack := range h.connections(4, func(ctx context.Context, nc *nats.Conn, deaf *atomic.Bool) {
+		inbox := nc.NewInbox()
+		if _, err := nc.ChanSubscribe(inbox, make(chan *nats.Msg, 1)); err != nil || nc.Flush() != nil {
+			return
+		}
+		deaf.Store(true)
+		for range 2 { // the system keeps some of it
+			if nc.PublishRequest("$JS.API.DIRECT.GET.EVENTS", inbox, []byte(`{"seq":1,"next_by_subj":">","batch":8}`)) != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}) {
+		wg.Go(func() { attack(ctx) })
+	}
 	wantOffender(t, h.b, "acme", broker.OffenceUnread)
+	cancel()
+	wg.Wait()
 }
 
 // TestHoarderOfSubscriptions has subscriptions of very many tokens each.

@@ -39,8 +39,8 @@ const (
 	// of at most 4,000 characters in each of 400 cells.
 	maxPayload = 8 << 20
 	// maxPending is how many bytes a connection may leave unread before it is
-	// closed: twice the largest message.
-	maxPending = 2 * maxPayload
+	// closed: the largest message and half of another.
+	maxPending = maxPayload * 3 / 2
 	// maxControlLine bounds the line that begins a message: its subjects. That of a
 	// connection's credentials is the longest there is.
 	maxControlLine = 2 << 10

@@ -10,15 +10,19 @@ import (
 )
 
 const (
-	// watchEvery is how often the connections of partners are looked at. With very
-	// many of them it is less often: watchShare bounds the time that it takes.
-	watchEvery = 50 * time.Millisecond
-	watchShare = 50
+	// watchEvery is how often the answers that partners wait for are counted, and
+	// connectionsEvery how often the connections are looked at. With very many of
+	// them it is less often: a pause is watchShare times as long as a look, and
+	// watchMost at most.
+	watchEvery       = 20 * time.Millisecond
+	connectionsEvery = 60 * time.Millisecond
+	watchShare       = 10
+	watchMost        = time.Second
 	// maxAnswers bounds the requests of one partner that wait for an answer: the
 	// server keeps their replies, of up to maxControlLine bytes.
 	maxAnswers = 5000
 	// busy is how many messages a connection sends between two looks for it to be
-	// taken for the one that asks for so many answers.
+	// taken for one that asks for so many answers.
 	busy = 100
 	// maxWatched bounds the connections of one account that are looked at.
 	maxWatched = 1 << 16
@@ -28,19 +32,34 @@ const (
 // limits allow, until ctx ends.
 func (b *Broker) watch(ctx context.Context) {
 	seen := map[uint64]int64{} // messages that a connection had sent
+	var looked time.Time
 	for {
 		begin := time.Now()
+		all := begin.Sub(looked) >= connectionsEvery
 		now := map[uint64]int64{}
 		for _, g := range b.openedGates() {
-			b.watchPartner(g, seen, now)
+			if answers := b.answersOf(g); all || answers > maxAnswers {
+				b.watchPartner(g, answers, seen, now)
+			}
 		}
-		seen = now
+		if all {
+			seen, looked = now, begin
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(watchEvery, watchShare*time.Since(begin))):
+		case <-time.After(min(watchMost, max(watchEvery, watchShare*time.Since(begin)))):
 		}
 	}
+}
+
+// answersOf is how many requests of a partner wait for an answer.
+func (b *Broker) answersOf(g *gate) int {
+	storage, err := b.srv.LookupAccount(g.storage)
+	if err != nil {
+		return 0
+	}
+	return storage.NumPendingAllResponses()
 }
 
 func (b *Broker) openedGates() []*gate {
@@ -53,15 +72,12 @@ func (b *Broker) openedGates() []*gate {
 	return list
 }
 
-// watchPartner looks at the connections of one partner. Seen and now are how many
-// messages each had sent at the last look and has sent at this one.
-func (b *Broker) watchPartner(g *gate, seen, now map[uint64]int64) {
+// watchPartner looks at the connections of one partner, who waits for so many
+// answers. Seen and now are how many messages each had sent at the last look at
+// all of them and has sent now.
+func (b *Broker) watchPartner(g *gate, answers int, seen, now map[uint64]int64) {
 	account, err := b.srv.LookupAccount(g.account)
 	if err != nil || account.NumLocalConnections() == 0 {
-		return
-	}
-	storage, err := b.srv.LookupAccount(g.storage)
-	if err != nil {
 		return
 	}
 	list, err := b.srv.Connz(&server.ConnzOptions{Account: g.account, Username: true, Limit: maxWatched})
@@ -77,14 +93,16 @@ func (b *Broker) watchPartner(g *gate, seen, now map[uint64]int64) {
 	for _, c := range unreadBeyond(list.Conns, unread) {
 		b.disconnect(g.partner, OffenceUnread, clientOf(c))
 	}
-	if storage.NumPendingAllResponses() <= maxAnswers || len(list.Conns) == 0 {
+	if answers <= maxAnswers {
 		return
 	}
-	most := slices.MaxFunc(list.Conns, func(x, y *server.ConnInfo) int {
-		return cmp.Compare(x.InMsgs-seen[x.Cid], y.InMsgs-seen[y.Cid])
-	})
-	if most.InMsgs-seen[most.Cid] >= busy {
-		b.disconnect(g.partner, OffenceAnswers, clientOf(most))
+	// The server forgets a reply at once when nobody is left who would get it. So
+	// where closing who asks did not help, all of the partner's connections go.
+	all := answers > 2*maxAnswers
+	for _, c := range list.Conns {
+		if all || c.InMsgs-seen[c.Cid] >= busy {
+			b.disconnect(g.partner, OffenceAnswers, clientOf(c))
+		}
 	}
 }
 
