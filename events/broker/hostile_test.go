@@ -212,14 +212,14 @@ func TestUnreadTogether(t *testing.T) {
 			return
 		}
 		deaf.Store(true)
-		for range 2 { // the system keeps some of it
+		for range 10 { // the system keeps some of it
 			if nc.PublishRequest("$JS.API.DIRECT.GET.EVENTS", inbox, []byte(`{"seq":1,"next_by_subj":">","batch":8}`)) != nil {
 				return
 			}
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second):
+		case <-time.After(5 * time.Second):
 		}
 	}) {
 		wg.Go(func() { attack(ctx) })
