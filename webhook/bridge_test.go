@@ -253,8 +253,9 @@ func (b *bridge) addPartner(name string) {
 	b.t.Helper()
 	account, err := broker.NewAccount(name)
 	must(b.t, err)
-	p := &registry.Partner{Name: name, Account: &registry.Account{PublicKey: account.PublicKey}}
+	p := &registry.Partner{Name: name, Account: &registry.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}}
 	p.Account.Seed = b.sealed(string(account.Seed), p.SealName("seed"))
+	p.Account.StorageSeed = b.sealed(string(account.StorageSeed), p.SealName("storageSeed"))
 	p.Account.SigningSeed = b.sealed(string(account.SigningSeed), p.SealName("signingSeed"))
 	p.MaskKey = b.sealed(maskKey, p.SealName("maskKey"))
 	must(b.t, b.registry.CreatePartner(b.t.Context(), p))

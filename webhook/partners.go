@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -35,12 +38,14 @@ type Partners struct {
 	Replicas int
 	Store    string      // names the embedded server's store, see broker.Incarnation
 	TLS      *tls.Config // to accounts at another NATS; nil trusts the system's authorities
+	Audit    *audit.Log  // has an entry for what others wrote to a partner's stream; nil: none
 	Log      *slog.Logger
 	Changed  chan<- struct{} // told when a partner comes to be in trouble, or out of it; nil: nobody
 
 	mu       sync.Mutex
 	open     map[string]*partnerStream
-	troubles map[string]shareTrouble // by share
+	troubles map[string]shareTrouble     // by share
+	foreign  map[string]*foreignMessages // by partner
 }
 
 // partnerStream is one partner's stream, opened when it is first needed.
@@ -85,14 +90,18 @@ func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*stre
 func (p *Partners) stream(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) (*stream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	options, err := p.streamOptions(partner)
+	if err != nil {
+		return nil, err
+	}
 	if ps.stream != nil && ps.from == from {
 		if err := ps.stream.Connected(); err != nil {
 			return nil, err
 		}
-		if !ps.health.takeStale() && ps.stream.Options() == p.streamOptions(partner) {
+		if !ps.health.takeStale() && ps.stream.Options() == options {
 			return ps.stream, nil
 		}
-		st, err := ps.stream.Reopen(ctx, p.streamOptions(partner))
+		st, err := ps.stream.Reopen(ctx, options)
 		if err != nil {
 			ps.health.setStale()
 			return nil, err
@@ -131,13 +140,22 @@ func (ps *partnerStream) drop() {
 	ps.health.forget()
 }
 
-// streamOptions say how the partner's stream is to be kept.
-func (p *Partners) streamOptions(partner *registry.Partner) stream.Options {
-	o := stream.Options{Replicas: p.Replicas, History: partner.History}
+// streamOptions say how the partner's stream is to be kept. Where its NATS is not
+// ours others may write to it, so messages carry a MAC there.
+func (p *Partners) streamOptions(partner *registry.Partner) (stream.Options, error) {
+	o := stream.Options{Replicas: p.Replicas, History: partner.History, Foreign: p.foreignOf(partner.Name)}
 	if partner.Account != nil {
 		o.Storage = partner.Limits.Effective().Storage
+		return o, nil
 	}
-	return o
+	key, err := p.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
+	if err != nil {
+		return o, fmt.Errorf("opening the key of partner %s: %w", partner.Name, err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("sheetbridge event mac v1"))
+	o.Key = seal.Secret(mac.Sum(nil))
+	return o, nil
 }
 
 // epochTime is how long the epoch of a stream is taken to go on without looking.
@@ -203,6 +221,7 @@ func (p *Partners) forgetRemoved() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	maps.DeleteFunc(p.foreign, func(partner string, _ *foreignMessages) bool { return p.Registry.Partner(partner) == nil })
 	maps.DeleteFunc(p.troubles, func(share string, _ shareTrouble) bool { return !shares[share] })
 }
 
@@ -234,7 +253,17 @@ func (p *Partners) Dial(ctx context.Context, partner *registry.Partner) (*stream
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := stream.Open(ctx, nc, partner.Name, p.streamOptions(partner))
+	return p.openStream(ctx, nc, partner)
+}
+
+// openStream opens the partner's stream over a connection, which it closes where
+// that fails.
+func (p *Partners) openStream(ctx context.Context, nc *broker.Conn, partner *registry.Partner) (*stream.Stream, func(), error) {
+	options, err := p.streamOptions(partner)
+	var st *stream.Stream
+	if err == nil {
+		st, err = stream.Open(ctx, nc, partner.Name, options)
+	}
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
@@ -253,17 +282,15 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := stream.Open(ctx, nc, partner.Name, p.streamOptions(partner))
-	if err != nil {
-		nc.Close()
-		return nil, nil, err
-	}
-	return st, nc.Close, nil
+	return p.openStream(ctx, nc, partner)
 }
 
 // Account returns the partner's account with its keys open.
 func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
-	account := broker.Account{PublicKey: partner.Account.PublicKey, Limits: partner.Limits, Revocations: map[string]bool{}}
+	account := broker.Account{
+		PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey,
+		Limits: partner.Limits, Revocations: map[string]bool{},
+	}
 	for _, f := range []struct {
 		sealed seal.Sealed
 		name   string
@@ -271,6 +298,7 @@ func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
 	}{
 		{partner.Account.Seed, "seed", &account.Seed},
 		{partner.Account.SigningSeed, "signingSeed", &account.SigningSeed},
+		{partner.Account.StorageSeed, "storageSeed", &account.StorageSeed},
 	} {
 		text, err := p.Registry.Sealer().OpenString(f.sealed, partner.SealName(f.name))
 		if err != nil {
@@ -300,7 +328,7 @@ func (p *Partners) Minter(partner *registry.Partner) (_ broker.Account, err erro
 			return broker.Account{}, fmt.Errorf("opening the signing key of partner %s: %w", partner.Name, err)
 		}
 	}
-	return broker.DelegatedAccount(seal.Secret(opened[0]), seal.Secret(opened[1]))
+	return broker.DelegatedAccount(seal.Secret(opened[0]), seal.Secret(opened[1]), partner.External.SigningAccount)
 }
 
 // PutAccounts makes the accounts of all partners known to the embedded server,

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -25,7 +26,7 @@ type descs struct {
 	waiting, oldest, deferred, dead                         *prometheus.Desc
 	owner, budget, webhook, called                          *prometheus.Desc
 	up, streamMessages, streamBytes, stored, limit, readers *prometheus.Desc
-	lag, share, complete                                    *prometheus.Desc
+	lag, share, complete, foreign, exceeded                 *prometheus.Desc
 }
 
 func newDescs() descs {
@@ -56,6 +57,8 @@ func newDescs() descs {
 		limit:          stood("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
 		readers:        stood("partner_consumers", "Consumers of a partner's stream.", "partner"),
 		lag:            stood("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
+		foreign:        stood("foreign_messages_total", "Messages removed from a partner's stream that the bridge did not make or that could not be read.", "partner"),
+		exceeded:       stood("partner_limit_exceeded_total", "How often a partner's connections exceeded a limit of its terms and were closed, or a consumer was refused.", "partner", "limit"),
 		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
 		complete:       stood("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
 	}
@@ -91,6 +94,33 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, p := range now.partners {
 		c.collectPartner(out, p)
+	}
+	c.collectHostile(out)
+}
+
+// collectHostile shows what others wrote to partners' streams, and which partners
+// exceeded their limits.
+func (c *collector) collectHostile(out sink) {
+	s := c.service
+	if s.phase.value.Load() == phaseStarting {
+		return // there may be no partners yet
+	}
+	for partner, n := range s.partners.ForeignMessages() {
+		out.counter(c.foreign, n, partner)
+	}
+	if s.broker == nil {
+		return
+	}
+	type exceeded struct {
+		partner string
+		limit   broker.Offence
+	}
+	counts := map[exceeded]uint64{}
+	for _, o := range s.broker.Offenders() {
+		counts[exceeded{o.Partner, o.Offence}] += o.Count
+	}
+	for key, n := range counts {
+		out.counter(c.exceeded, n, key.partner, string(key.limit))
 	}
 }
 

@@ -204,7 +204,7 @@ func (s *service) wire(master seal.MasterKey) {
 	changed := make(chan struct{}, 1)
 	s.standing = &standing{service: s, changed: changed}
 	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
-	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Log: s.log, Changed: changed}
+	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
 	s.access = &webhook.Access{
 		Registry: s.registry, Budget: s.budget, Master: master, TokenKey: s.tokenKey, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,

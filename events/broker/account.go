@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
@@ -20,46 +19,18 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
-// Limits bound what a partner can take. 0 is the default, -1 no limit.
-type Limits struct {
-	Connections   int   `json:"connections,omitempty"`   // open at once; default 16
-	Subscriptions int   `json:"subscriptions,omitempty"` // of one connection; default 256
-	Payload       int64 `json:"payload,omitempty"`       // bytes of a request a partner sends; default 512 KiB. What it receives is up to 8 MiB
-	Storage       int64 `json:"storage,omitempty"`       // bytes of its stream on disk, set aside for it; nothing is stored once they are used up; default 1 GiB
-	Consumers     int   `json:"consumers,omitempty"`     // of its stream; default 64
-}
-
-// Effective returns the limits with the defaults filled in; -1 is no limit.
-func (l Limits) Effective() Limits {
-	return Limits{
-		Connections:   int(orDefault(int64(l.Connections), defaultConnections)),
-		Subscriptions: int(orDefault(int64(l.Subscriptions), defaultSubscriptions)),
-		Payload:       orDefault(l.Payload, defaultPayload),
-		Storage:       orDefault(l.Storage, defaultStorage),
-		Consumers:     int(orDefault(int64(l.Consumers), defaultConsumers)),
-	}
-}
-
-const (
-	defaultConnections   = 16
-	defaultSubscriptions = 256
-	defaultPayload       = 512 << 10
-	defaultStorage       = 1 << 30
-	defaultConsumers     = 64
-	// ownConnections are the bridge's in a partner's account, beside the
-	// partner's: one, and another while a lost one is still to be noticed.
-	ownConnections = 2
-)
-
 // seed is the secret half of a key, in NATS's text form.
 type seed = seal.Secret
 
-// Account is one partner's account: its keys, which the caller seals and
-// stores, and what holds in it. The zero value is none; NewAccount makes one.
+// Account is one partner's account with the account beside it that holds the
+// stream: their keys, which the caller seals and stores, and what holds in them.
+// The zero value is none; NewAccount makes one.
 type Account struct {
-	PublicKey   string // of the account, "A…"
-	Seed        seed   // of the account: the bridge's own user there is signed with it
+	PublicKey   string // of the account that the partner's users are in, "A…"
+	Seed        seed   // of that account
 	SigningSeed seed   // of the key that signs the partner's users
+	StorageKey  string // public key of the account with the stream, where only the bridge has users
+	StorageSeed seed   // of the account with the stream
 	Limits      Limits
 	Revocations map[string]bool // public keys of users that were revoked
 }
@@ -78,7 +49,13 @@ func NewAccount(partner string) (Account, error) {
 	if err != nil {
 		return Account{}, fmt.Errorf("make account of partner %s: %w", partner, err)
 	}
-	return Account{PublicKey: public, Seed: seed(own), SigningSeed: seed(signing)}, nil
+	storage, stored, err := newSeed(nkeys.PrefixByteAccount)
+	if err != nil {
+		return Account{}, fmt.Errorf("make account of partner %s: %w", partner, err)
+	}
+	return Account{
+		PublicKey: public, Seed: seed(own), SigningSeed: seed(signing), StorageKey: storage, StorageSeed: seed(stored),
+	}, nil
 }
 
 // partnerName is the contract's; anything else could widen a subject.
@@ -102,18 +79,36 @@ func (b *Broker) PutAccount(ctx context.Context, partner string, a Account) erro
 }
 
 func (b *Broker) putAccount(ctx context.Context, partner string, a Account) error {
-	claims, err := a.claims(partner)
+	if err := checkPartner(partner); err != nil {
+		return err
+	}
+	gateKey, err := b.gateKey(a.StorageKey)
 	if err != nil {
 		return err
 	}
-	text, err := claims.Encode(b.operator)
+	claims, err := a.claims(partner, gateKey)
 	if err != nil {
 		return err
 	}
-	if err := b.request(ctx, "$SYS.REQ.CLAIMS.UPDATE", text); err != nil {
+	for _, c := range claims {
+		text, err := c.Encode(b.operator)
+		if err != nil {
+			return err
+		}
+		if err := b.request(ctx, "$SYS.REQ.CLAIMS.UPDATE", text); err != nil {
+			return err
+		}
+	}
+	if err := b.checkRoom(a, claims[0]); err != nil {
 		return err
 	}
-	acc, err := b.srv.LookupAccount(a.PublicKey)
+	return b.openGate(ctx, partner, a.StorageKey, gateRecord{a.PublicKey, a.Limits})
+}
+
+// checkRoom has the server set the account's storage aside, or returns that it
+// cannot.
+func (b *Broker) checkRoom(a Account, claims *jwt.AccountClaims) error {
+	acc, err := b.srv.LookupAccount(a.StorageKey)
 	if err != nil {
 		return err
 	}
@@ -134,41 +129,6 @@ func hasRoom(acc *server.Account, c *jwt.AccountClaims) bool {
 	return acc.JetStreamEnabled() && acc.JetStreamUsage().Limits.MaxStore == c.Limits.DiskStorage
 }
 
-// claims are what the server is told of the account.
-func (a Account) claims(partner string) (*jwt.AccountClaims, error) {
-	if err := checkPartner(partner); err != nil {
-		return nil, err
-	}
-	if public, err := publicKey(a.Seed); err != nil {
-		return nil, err
-	} else if public != a.PublicKey {
-		return nil, errors.New("account's seed is of another account")
-	}
-	signing, err := publicKey(a.SigningSeed)
-	if err != nil {
-		return nil, err
-	}
-	c := jwt.NewAccountClaims(a.PublicKey)
-	c.Name = partner
-	c.Limits.AccountLimits = jwt.AccountLimits{Conn: a.Limits.connections(), LeafNodeConn: leafConnections, DisallowBearer: true}
-	c.Limits.JetStreamLimits = jwt.JetStreamLimits{
-		DiskStorage: orDefault(a.Limits.Storage, defaultStorage),
-		Consumer:    orDefault(int64(a.Limits.Consumers), defaultConsumers),
-		Streams:     1,
-	}
-	c.SigningKeys.AddScopedSigner(partnerScope(partner, signing, a.Limits))
-	leaf, err := leafScope(a.Seed)
-	if err != nil {
-		return nil, err
-	}
-	c.SigningKeys.AddScopedSigner(leaf)
-	for user := range a.Revocations {
-		// For ever, whatever the clock was when it was made: a key is of one user.
-		c.RevokeAt(user, time.Unix(1<<40, 0))
-	}
-	return c, nil
-}
-
 // Revoke takes away a user's access; it holds once the account is put.
 func (a *Account) Revoke(userPublicKey string) {
 	revoked := maps.Clone(a.Revocations) // a copy of a may be in use
@@ -179,11 +139,15 @@ func (a *Account) Revoke(userPublicKey string) {
 	a.Revocations = revoked
 }
 
-// DeleteAccount closes all connections of the account, the bridge's too, and
-// removes it with its stream. An account that is not there is no error.
+// DeleteAccount closes all connections of the partner's two accounts, the
+// bridge's too, and removes them with the stream. Only their public keys are
+// needed. Accounts that are not there are no error.
 func (b *Broker) DeleteAccount(ctx context.Context, a Account) error {
-	if err := b.deleteAccount(ctx, a.PublicKey); err != nil {
-		return fmt.Errorf("delete account %s: %w", a.PublicKey, err)
+	b.closeGate(a.StorageKey)
+	for _, public := range []string{a.PublicKey, a.StorageKey} { // who reads first: their account refers to the other
+		if err := b.deleteAccount(ctx, public); err != nil {
+			return fmt.Errorf("delete account %s: %w", public, err)
+		}
 	}
 	return nil
 }
@@ -244,16 +208,4 @@ func (b *Broker) request(ctx context.Context, subject, claims string) error {
 		return fmt.Errorf("server: %s", answer.Error.Description)
 	}
 	return nil
-}
-
-// ownAccount is one of the bridge's own two accounts, where only it connects.
-func ownAccount(s string, name string, js jwt.JetStreamLimits) (*jwt.AccountClaims, error) {
-	public, err := publicKey(seed(s))
-	if err != nil {
-		return nil, fmt.Errorf("account %s: %w", name, err)
-	}
-	c := jwt.NewAccountClaims(public)
-	c.Name = name
-	c.Limits.JetStreamLimits = js
-	return c, nil
 }

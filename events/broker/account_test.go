@@ -89,6 +89,9 @@ func TestDeleteAccount(t *testing.T) {
 	if found, err := filepath.Glob(filepath.Join(o.Dir, "*", p.account.PublicKey+"*")); err != nil || len(found) > 0 {
 		t.Errorf("got %v, error %v, want nothing left of it", found, err)
 	}
+	if found, err := filepath.Glob(filepath.Join(o.Dir, "*", p.account.StorageKey+"*")); err != nil || len(found) > 0 {
+		t.Errorf("got %v, error %v, want nothing left of its stream", found, err)
+	}
 	if err := b.DeleteAccount(t.Context(), p.account); err != nil {
 		t.Errorf("again: %v", err)
 	}
@@ -106,7 +109,7 @@ func TestDeleteAccount(t *testing.T) {
 	stop(t, b)
 	b = start(t, o)
 	wantRefused(t, b, creds)
-	if err := b.DeleteAccount(t.Context(), broker.Account{PublicKey: "../../etc"}); err == nil {
+	if err := b.DeleteAccount(t.Context(), broker.Account{PublicKey: "../../etc", StorageKey: "../../etc"}); err == nil {
 		t.Error("deleted what is no account")
 	}
 }
@@ -203,10 +206,9 @@ func TestLimits(t *testing.T) {
 	if err := <-failed; !errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
 		t.Errorf("third subscription: got %v, want too many", err)
 	}
-	login(t, b, creds) // the one that is kept for the bridge's reconnecting
 	if extra, err := tryLogin(b, creds); err == nil {
 		extra.Close()
-		t.Error("third connection stands")
+		t.Error("second connection stands")
 	}
 	s, err := p.js.Stream(t.Context(), "EVENTS")
 	if err != nil {
@@ -290,6 +292,8 @@ func TestPutAccountRefuses(t *testing.T) {
 		"no seed":              {"acme", func(a *broker.Account) { a.Seed = "" }},
 		"no signing seed":      {"acme", func(a *broker.Account) { a.SigningSeed = "" }},
 		"another's seed":       {"acme", func(a *broker.Account) { a.Seed = other.Seed }},
+		"no storage seed":      {"acme", func(a *broker.Account) { a.StorageSeed = "" }},
+		"another's storage":    {"acme", func(a *broker.Account) { a.StorageSeed = other.StorageSeed }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := a

@@ -41,7 +41,7 @@ func documented(t *testing.T) (bridge, partner jwt.Permissions) {
 
 func TestDocumentedRoleIsOurs(t *testing.T) {
 	_, partner := documented(t)
-	scope := partnerScope("acme", "", Limits{}).Template.Permissions
+	scope := readerPermissions("acme", stockAPI)
 	for _, p := range []*jwt.Permissions{&partner, &scope} {
 		slices.Sort(p.Pub.Allow)
 		slices.Sort(p.Sub.Allow)
@@ -121,7 +121,7 @@ func publish(ctx context.Context, w *eventstream.Writer, share *events.Share) er
 // bridgeCreds are of a user with the permissions documented for the bridge.
 func bridgeCreds(t *testing.T, a Account) seal.Secret {
 	t.Helper()
-	signer, err := nkeys.FromSeed([]byte(a.Seed))
+	signer, err := nkeys.FromSeed([]byte(a.StorageSeed))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,12 +29,12 @@ var errClosed = errors.New("embedded NATS is closed")
 // Conn is a connection to NATS, embedded or not.
 type Conn = nats.Conn
 
-// Connect connects the bridge in the partner's account, where it may do
-// everything. Its replies come to a random subject that partners may not
-// subscribe. The connection reconnects for ever, holds nothing back while it
+// Connect connects the bridge in the account of the partner's stream, where it
+// may do everything and nobody else has users. Its replies come to a random
+// subject, which that account exports to nobody. The connection reconnects for ever, holds nothing back while it
 // cannot send (a publish fails then), and ends with Close of it or of b.
 func (b *Broker) Connect(ctx context.Context, partner string, a Account) (*nats.Conn, error) {
-	nc, err := b.connect(ctx, "sheetbridge for "+partner, a.Seed, jwt.Permissions{})
+	nc, err := b.connect(ctx, "sheetbridge for "+partner, a.StorageSeed, jwt.Permissions{})
 	if err != nil {
 		return nil, fmt.Errorf("connect to account of partner %s: %w", partner, err)
 	}
@@ -58,14 +58,23 @@ func (b *Broker) connectOwn(ctx context.Context, k keys) (err error) {
 // connect connects within the process, as a new user of the account that the
 // seed is of. Nothing of the user is kept, and from outside it may not connect.
 func (b *Broker) connect(ctx context.Context, name string, account seed, p jwt.Permissions) (*nats.Conn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	signer, err := nkeys.FromSeed([]byte(account))
 	if err != nil {
 		return nil, fmt.Errorf("read account's key: %w", err)
 	}
 	defer signer.Wipe()
+	public, err := signer.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("read account's key: %w", err)
+	}
+	return b.connectSigned(ctx, name, public, signer, p)
+}
+
+// connectSigned is connect for an account of which the caller has a signing key.
+func (b *Broker) connectSigned(ctx context.Context, name, account string, signer nkeys.KeyPair, p jwt.Permissions) (*nats.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	user, err := nkeys.CreateUser()
 	if err != nil {
 		return nil, fmt.Errorf("make user: %w", err)
@@ -76,6 +85,7 @@ func (b *Broker) connect(ctx context.Context, name string, account seed, p jwt.P
 	}
 	claims := jwt.NewUserClaims(public)
 	claims.Name = name
+	claims.IssuerAccount = account
 	claims.Permissions = p
 	claims.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess)
 	text, err := claims.Encode(signer)
@@ -99,7 +109,7 @@ func (b *Broker) connect(ctx context.Context, name string, account seed, p jwt.P
 			delete(b.conns, old)
 		}
 	}
-	b.conns[nc] = claims.Issuer
+	b.conns[nc] = account
 	return nc, nil
 }
 

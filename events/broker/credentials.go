@@ -57,60 +57,6 @@ func (a Account) mint(signer nkeys.KeyPair, name string, expires time.Time) (str
 // stream is the one stream that a partner may read.
 const stream = "EVENTS"
 
-// partnerScope is what users signed with the key may do: read the partner's
-// subjects and the stream, by consumers of their own too, and nothing else.
-// Nobody else lives in the account, so their consumers bother only themselves.
-func partnerScope(partner, key string, l Limits) *jwt.UserScope {
-	s := jwt.NewUserScope()
-	s.Key = key
-	s.Role = "partner"
-	s.Template.Subs = orDefault(int64(l.Subscriptions), defaultSubscriptions)
-	s.Template.Payload = orDefault(l.Payload, defaultPayload)
-	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
-	s.Template.Sub.Allow.Add("smartsheet."+partner+".>", "_INBOX.>")
-	s.Template.Pub.Allow.Add(
-		"$JS.API.INFO",
-		"$JS.API.STREAM.NAMES",
-		"$JS.API.STREAM.LIST",
-		"$JS.API.STREAM.INFO."+stream,
-		"$JS.API.STREAM.MSG.GET."+stream,
-		"$JS.API.DIRECT.GET."+stream,
-		"$JS.API.DIRECT.GET."+stream+".>",
-		"$JS.API.CONSUMER.NAMES."+stream,
-		"$JS.API.CONSUMER.LIST."+stream,
-		"$JS.API.CONSUMER.CREATE."+stream,
-		"$JS.API.CONSUMER.CREATE."+stream+".>",
-		"$JS.API.CONSUMER.DURABLE.CREATE."+stream+".>",
-		"$JS.API.CONSUMER.INFO."+stream+".>",
-		"$JS.API.CONSUMER.DELETE."+stream+".>",
-		"$JS.API.CONSUMER.MSG.NEXT."+stream+".>",
-		"$JS.ACK."+stream+".>",
-		"$JS.ACK.*.*."+stream+".>", // the newer form of it
-		"$JS.FC."+stream+".>",
-	)
-	return s
-}
-
-// connections is the account's limit; the bridge connects there too.
-func (l Limits) connections() int64 {
-	n := orDefault(int64(l.Connections), defaultConnections)
-	if n == jwt.NoLimit {
-		return n
-	}
-	return n + ownConnections
-}
-
-// orDefault reads a limit: 0 is the default, anything below is no limit.
-func orDefault(limit, def int64) int64 {
-	switch {
-	case limit == 0:
-		return def
-	case limit < 0:
-		return jwt.NoLimit
-	}
-	return limit
-}
-
 func publicKey(s seed) (string, error) {
 	kp, err := nkeys.FromSeed([]byte(s))
 	if err != nil {

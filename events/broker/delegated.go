@@ -20,14 +20,15 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
-// DelegatedAccount is the account at another NATS that the bridge's credentials
-// there are of, with a signing key of it that the other side has lent. MintUser
+// DelegatedAccount is an account at another NATS with a signing key of it that the
+// other side has lent: the one with this public key, or, without one, that which
+// the bridge's credentials there are of. MintUser
 // works with it, nothing else does: the account is not ours to change, so what
 // was minted can expire but not be revoked by us.
 //
 // The key must be a scoped one; the account's own key is refused. What users
 // minted with it may do CheckReader tells.
-func DelegatedAccount(creds, signingKey seal.Secret) (Account, error) {
+func DelegatedAccount(creds, signingKey seal.Secret, account string) (Account, error) {
 	text, err := jwt.ParseDecoratedJWT([]byte(creds))
 	if err != nil {
 		return Account{}, errNoCreds
@@ -36,8 +37,12 @@ func DelegatedAccount(creds, signingKey seal.Secret) (Account, error) {
 	if err != nil {
 		return Account{}, errNoCreds
 	}
-	account := claims.IssuerAccount
-	if account == "" {
+	switch {
+	case account != "" && !nkeys.IsValidPublicAccountKey(account):
+		return Account{}, errors.New("read signing account: want the public key of an account, A…")
+	case account == "" && claims.IssuerAccount != "":
+		account = claims.IssuerAccount
+	case account == "":
 		account = claims.Issuer
 	}
 	signingKey = seal.Secret(strings.TrimSpace(string(signingKey)))
@@ -115,12 +120,21 @@ func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
 			case strings.Contains(err.Error(), `"`+subjects+`"`):
 				return fmt.Errorf("they may not subscribe %s", subjects)
 			}
-			forbidden = slices.DeleteFunc(forbidden, func(what string) bool { return strings.Contains(strings.ToLower(err.Error()), what) })
+			forbidden = slices.DeleteFunc(forbidden, func(what string) bool { return names(err, what) })
 		case <-ctx.Done():
 			return fmt.Errorf("they may do more than read (%s): the signing key must be scoped to what a partner may do", strings.Join(forbidden, ", "))
 		}
 	}
 	return nil
+}
+
+// names tells whether a refusal is of what was tried. The server names a subject as
+// the account maps it: where readers live apart, what begins like stockAPI
+// begins otherwise.
+func names(refusal error, tried string) bool {
+	text := strings.ToLower(refusal.Error())
+	doing, subject, _ := strings.Cut(tried, ` "`)
+	return strings.Contains(text, doing+` "`) && strings.Contains(text, strings.TrimPrefix(subject, strings.ToLower(stockAPI)))
 }
 
 // tryForbidden tries what a partner must not do, in ways that change nothing,

@@ -15,7 +15,7 @@ import (
 func TestDelegatedAccount(t *testing.T) {
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")
-	lent, err := broker.DelegatedAccount(allCreds(t, p), p.account.SigningSeed+"\n")
+	lent, err := broker.DelegatedAccount(allCreds(t, p), p.account.SigningSeed+"\n", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,11 +64,12 @@ func TestCheckReaderOfWriters(t *testing.T) {
 	}
 }
 
-// userCreds are credentials of a user who reads the partner's events and may
-// publish to these subjects.
+// userCreds are credentials of a user in the account of the partner's stream, as
+// where readers do not live apart, who reads the events and may publish to these
+// subjects.
 func userCreds(t *testing.T, p *partner, subjects ...string) string {
 	t.Helper()
-	signer, err := nkeys.FromSeed([]byte(p.account.Seed))
+	signer, err := nkeys.FromSeed([]byte(p.account.StorageSeed))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,14 +119,22 @@ func TestDelegatedAccountRefuses(t *testing.T) {
 		"no key":                {allCreds(t, p), "hunter2", "SA…"},
 		"no credentials":        {"hunter2", p.account.SigningSeed, ".creds"},
 	} {
-		_, err := broker.DelegatedAccount(test.creds, test.key)
+		_, err := broker.DelegatedAccount(test.creds, test.key, "")
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v, want %q in it", name, err, test.want)
 		}
 	}
+	// Where the stream has an account of its own, the other one is named.
+	apart, err := broker.DelegatedAccount(writerCreds(t, p), p.account.SigningSeed, p.account.PublicKey)
+	if err != nil || apart.PublicKey != p.account.PublicKey {
+		t.Errorf("got account %s, error %v, want the readers'", apart.PublicKey, err)
+	}
+	if _, err := broker.DelegatedAccount(writerCreds(t, p), p.account.SigningSeed, "acme"); err == nil || !strings.Contains(err.Error(), "A…") {
+		t.Errorf("got %v for what is no account's key", err)
+	}
 	// Credentials of a user that a signing key has signed name their account.
 	mine, _ := p.mint(t, "erp")
-	lent, err := broker.DelegatedAccount(seal.Secret(mine), p.account.SigningSeed)
+	lent, err := broker.DelegatedAccount(seal.Secret(mine), p.account.SigningSeed, "")
 	if err != nil || lent.PublicKey != p.account.PublicKey {
 		t.Errorf("got account %s, error %v, want acme's", lent.PublicKey, err)
 	}

@@ -23,11 +23,23 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
+// writerCreds are credentials of the bridge in the account of the partner's stream,
+// as those of an account at another NATS.
+func writerCreds(t *testing.T, p *partner) seal.Secret {
+	t.Helper()
+	return fullCreds(t, p.account.StorageSeed)
+}
+
 // allCreds are credentials that may do everything in the partner's account, as
 // the operator of another NATS makes them for the bridge.
 func allCreds(t *testing.T, p *partner) seal.Secret {
 	t.Helper()
-	account, err := nkeys.FromSeed([]byte(p.account.Seed))
+	return fullCreds(t, p.account.Seed)
+}
+
+func fullCreds(t *testing.T, of seal.Secret) seal.Secret {
+	t.Helper()
+	account, err := nkeys.FromSeed([]byte(of))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +76,7 @@ func TestDial(t *testing.T) {
 			}
 			b := start(t, o)
 			p := newPartner(t, b, "acme")
-			eo := broker.ExternalOptions{URL: b.URL(), Creds: allCreds(t, p), Name: "test"}
+			eo := broker.ExternalOptions{URL: b.URL(), Creds: writerCreds(t, p), Name: "test"}
 			if secure {
 				if nc, err := broker.Dial(t.Context(), eo); err == nil {
 					nc.Close()
@@ -104,7 +116,7 @@ func TestDialReconnects(t *testing.T) {
 	o := options(t)
 	b := start(t, o)
 	p := newPartner(t, b, "acme")
-	nc, err := broker.Dial(t.Context(), broker.ExternalOptions{URL: b.URL(), Creds: allCreds(t, p)})
+	nc, err := broker.Dial(t.Context(), broker.ExternalOptions{URL: b.URL(), Creds: writerCreds(t, p)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,13 +227,13 @@ func TestDialChecksTheServer(t *testing.T) {
 		want  string
 	}{
 		"a partner's credentials": {b.URL(), seal.Secret(partners), "_BRIDGE.>"},
-		"no JetStream":            {plain.ClientURL(), allCreds(t, p), "JetStream"},
-		"old":                     {fake(t, info(`"version":"2.12.9"`)), allCreds(t, p), "want 2.14 or newer"},
-		"no version":              {fake(t, info(`"version":"new"`)), allCreds(t, p), "want 2.14 or newer"},
-		"no headers":              {fake(t, info(`"version":"3.0.0","headers":false`)), allCreds(t, p), "headers"},
-		"not NATS":                {fake(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), allCreds(t, p), "not a NATS server"},
-		"endless INFO":            {fake(t, "INFO {"+strings.Repeat(" ", 1<<20)), allCreds(t, p), "line too long"},
-		"huge message":            {fake(t, info(`"version":"2.15.2"`), "MSG x 1 2000000000\r\n"), allCreds(t, p), "larger than"},
+		"no JetStream":            {plain.ClientURL(), writerCreds(t, p), "JetStream"},
+		"old":                     {fake(t, info(`"version":"2.12.9"`)), writerCreds(t, p), "want 2.14 or newer"},
+		"no version":              {fake(t, info(`"version":"new"`)), writerCreds(t, p), "want 2.14 or newer"},
+		"no headers":              {fake(t, info(`"version":"3.0.0","headers":false`)), writerCreds(t, p), "headers"},
+		"not NATS":                {fake(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), writerCreds(t, p), "not a NATS server"},
+		"endless INFO":            {fake(t, "INFO {"+strings.Repeat(" ", 1<<20)), writerCreds(t, p), "line too long"},
+		"huge message":            {fake(t, info(`"version":"2.15.2"`), "MSG x 1 2000000000\r\n"), writerCreds(t, p), "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), wait)

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// leafConnections is how many servers of one partner may be connected at once.
-const leafConnections = 4
+// domainAPI begins JetStream's requests from a partner's own server.
+const domainAPI = "$JS." + Domain + ".API."
 
 // MintLeaf makes a user of the partner's account for a server of the partner's
 // own, and returns its credentials and its public key as MintUser does. Over a
@@ -57,15 +57,14 @@ func leafScope(account seed) (*jwt.UserScope, error) {
 	if err != nil {
 		return nil, err
 	}
-	const api = "$JS." + Domain + ".API."
 	s := jwt.NewUserScope()
 	s.Key = public
 	s.Role = "leaf"
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeLeafnode, jwt.ConnectionTypeLeafnodeWS)
 	s.Template.Pub.Allow.Add(
-		api+"CONSUMER.CREATE."+stream,
-		api+"CONSUMER.CREATE."+stream+".>",
-		api+"CONSUMER.DELETE."+stream+".*",
+		domainAPI+"CONSUMER.CREATE."+stream,
+		domainAPI+"CONSUMER.CREATE."+stream+".>",
+		domainAPI+"CONSUMER.DELETE."+stream+".*",
 		"$JS.FC."+stream+".>",
 		"$JS.FC.*.*."+stream+".>", // the newer form of it
 	)

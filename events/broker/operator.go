@@ -12,7 +12,7 @@ import (
 )
 
 // Operator makes the accounts of a NATS cluster that is not embedded: its own
-// system account, the bridge's and one for each partner, walled off as in the
+// system account, the bridge's and two for each partner, walled off as in the
 // embedded server. It holds all keys of that cluster; whoever runs the cluster
 // keeps it, the bridge never sees it.
 type Operator struct {
@@ -102,11 +102,11 @@ func (o *Operator) claims() (list []*jwt.AccountClaims, system string, err error
 	}
 	list = append(list, sys, bridge)
 	for _, name := range o.names() {
-		c, err := o.Partners[name].claims(name)
+		claims, err := o.Partners[name].claims(name, "") // who reads must not need the bridge
 		if err != nil {
 			return nil, "", fmt.Errorf("account of partner %s: %w", name, err)
 		}
-		list = append(list, c)
+		list = append(list, claims...)
 	}
 	return list, sys.Subject, nil
 }
@@ -126,14 +126,14 @@ func (o *Operator) BridgeCredentials() (string, error) { return mintFull(o.Bridg
 // SystemCredentials returns credentials of an administrator of the servers.
 func (o *Operator) SystemCredentials() (string, error) { return mintFull(o.System, "operator") }
 
-// WriterCredentials returns credentials of the bridge in a partner's account:
-// what POST /v1/partners takes as nats.credentials.
+// WriterCredentials returns credentials of the bridge in the account of a
+// partner's stream: what POST /v1/partners takes as nats.credentials.
 func (o *Operator) WriterCredentials(partner string) (string, error) {
 	a, ok := o.Partners[partner]
 	if !ok {
 		return "", fmt.Errorf("there is no partner %q", partner)
 	}
-	return mintFull(a.Seed, "sheetbridge for "+partner)
+	return mintFull(a.StorageSeed, "sheetbridge for "+partner)
 }
 
 // ReaderCredentials returns credentials for the partner itself, with a name:

@@ -19,6 +19,7 @@ type operatorRecord struct {
 
 type partnerRecord struct {
 	PublicKey, Seed, SigningSeed string
+	StorageKey, StorageSeed      string
 	Limits                       Limits
 }
 
@@ -38,7 +39,10 @@ func LoadOperator(path string, master seal.MasterKey) (*Operator, error) {
 	}
 	o := &Operator{Seed: seed(r.Operator), System: seed(r.System), Bridge: seed(r.Bridge), Partners: map[string]Account{}}
 	for name, p := range r.Partners {
-		o.Partners[name] = Account{PublicKey: p.PublicKey, Seed: seed(p.Seed), SigningSeed: seed(p.SigningSeed), Limits: p.Limits}
+		o.Partners[name] = Account{
+			PublicKey: p.PublicKey, Seed: seed(p.Seed), SigningSeed: seed(p.SigningSeed),
+			StorageKey: p.StorageKey, StorageSeed: seed(p.StorageSeed), Limits: p.Limits,
+		}
 	}
 	return o, nil
 }
@@ -54,7 +58,7 @@ func (o *Operator) Save(path string, master seal.MasterKey) error {
 func (o *Operator) save(path string, master seal.MasterKey) error {
 	r := operatorRecord{string(o.Seed), string(o.System), string(o.Bridge), map[string]partnerRecord{}}
 	for name, a := range o.Partners {
-		r.Partners[name] = partnerRecord{a.PublicKey, string(a.Seed), string(a.SigningSeed), a.Limits}
+		r.Partners[name] = partnerRecord{a.PublicKey, string(a.Seed), string(a.SigningSeed), a.StorageKey, string(a.StorageSeed), a.Limits}
 	}
 	text, err := sealSeeds(r, master, operatorName)
 	if err != nil {

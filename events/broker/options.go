@@ -41,6 +41,15 @@ const (
 	// maxPayload is the largest message. An event has a row before and after,
 	// of at most 4,000 characters in each of 400 cells.
 	maxPayload = 8 << 20
+	// maxPending is how many bytes a connection may leave unread before it is
+	// closed: the largest message and half of another.
+	maxPending = maxPayload * 3 / 2
+	// maxControlLine bounds the line that begins a message: its subjects. That of a
+	// connection's credentials is the longest there is.
+	maxControlLine = 2 << 10
+	// maxSubTokens bounds a subscription's subject: the server keeps a node of its
+	// index for each token.
+	maxSubTokens = 16
 	// noMaxStore is more than any disk has: at 0 the server would take three
 	// quarters of what is free at the moment.
 	noMaxStore = 1 << 50

@@ -38,9 +38,15 @@ type Broker struct {
 	sys      *nats.Conn // may update accounts' claims, nothing else
 	bridge   *nats.Conn
 
-	mu     sync.Mutex
-	conns  map[*nats.Conn]string // all that are open -> public key of their account
-	closed bool
+	mu        sync.Mutex
+	gates     map[string]*gate      // by public key of the storage account
+	conns     map[*nats.Conn]string // all that are open -> public key of their account
+	closed    bool
+	offenders map[offenderKey]*Offender
+
+	limited   *limitedLog // of lines about offenders
+	watched   sync.WaitGroup
+	stopWatch context.CancelFunc
 
 	closeOnce sync.Once
 	closeErr  error
@@ -71,7 +77,8 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, err
 	}
-	b := &Broker{dir: o.Dir, log: o.Log, conns: map[*nats.Conn]string{}}
+	b := &Broker{dir: o.Dir, log: o.Log, conns: map[*nats.Conn]string{}, gates: map[string]*gate{},
+		offenders: map[offenderKey]*Offender{}, limited: newLimitedLog()}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -96,7 +103,16 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := b.run(o, k, listen); err != nil {
 		return nil, err
 	}
-	return b, b.connectOwn(ctx, k)
+	if err := b.connectOwn(ctx, k); err != nil {
+		return nil, err
+	}
+	if err := b.openGates(ctx); err != nil {
+		return nil, err
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // until Close
+	b.stopWatch = stop
+	b.watched.Go(func() { b.watch(watching) })
+	return b, nil
 }
 
 // makeDir makes the directory, for this user alone.
@@ -129,7 +145,7 @@ func (b *Broker) run(o Options, k keys, l listeners) error {
 	if err != nil {
 		return err
 	}
-	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), 0, 0, server.HardDelete,
+	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, accountsDir), 0, 0, server.HardDelete,
 		server.FetchTimeout(time.Millisecond)) // no other server could know an account that is not here
 	if err != nil {
 		return fmt.Errorf("open accounts: %w", err)
@@ -212,6 +228,9 @@ func (b *Broker) serverOptions(o Options, system string) (*server.Options, error
 		JetStreamMaxMemory:     maxMemory,
 		SyncAlways:             true, // an acknowledged message survives a power cut
 		MaxPayload:             maxPayload,
+		MaxPending:             maxPending,
+		MaxControlLine:         maxControlLine,
+		MaxSubTokens:           maxSubTokens,
 		DisableJetStreamBanner: true,
 
 		NoSigs: true, // signals are main's; the server would end the process
@@ -251,6 +270,13 @@ func (b *Broker) Close(ctx context.Context) error {
 			open = append(open, nc)
 		}
 		b.mu.Unlock()
+		if b.stopWatch != nil {
+			b.stopWatch()
+		}
+		for _, g := range b.openedGates() {
+			g.stop()
+		}
+		b.watched.Wait()
 		drain(ctx, open)
 		if b.srv != nil {
 			b.srv.Shutdown()

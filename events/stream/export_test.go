@@ -11,3 +11,6 @@ func (w *Writer) Stand(d time.Duration) { w.confirmedAt = w.confirmedAt.Add(-d) 
 
 // Conn is the connection of the stream.
 func (s *Stream) Conn() *nats.Conn { return s.nc }
+
+// MAC is the MAC of a message under a key.
+var MAC = mac

@@ -36,11 +36,13 @@ type message struct {
 	sequence uint64
 	stored   time.Time
 	data     []byte
+	mac      string // that it carries
+	replayed bool   // its headers are those of a server's answer: somebody had an old message sent again
 }
 
 // Last returns what the partner last saw of each of the subjects, which are
 // objects of the share, as the stream stood at sequence since or later. A
-// subject without a message is not in the answer. Since must be a lock of the
+// subject without a message of the bridge's is not in the answer. Since must be a lock of the
 // share or above one, or 0; without it a copy of the stream may answer that lags
 // behind.
 func (s *Stream) Last(ctx context.Context, sh *events.Share, subjects []string, since uint64) (map[string]*events.Seen, error) {
@@ -55,8 +57,13 @@ func (s *Stream) Last(ctx context.Context, sh *events.Share, subjects []string, 
 		}
 		delete(msgs, sh.SubjectStatus())
 		for subject, m := range msgs {
-			if seen[subject], err = events.ParseSeen(m.data, m.sequence); err != nil {
-				return nil, err
+			object, err := events.ParseSeen(m.data, m.sequence)
+			if err == nil {
+				seen[subject] = object
+				continue
+			}
+			if err := s.removeForeign(ctx, m, true); err != nil {
+				return nil, fmt.Errorf("reading what the partner last saw of share %s: %w", sh.Sheet, err)
 			}
 		}
 	}
@@ -66,9 +73,18 @@ func (s *Stream) Last(ctx context.Context, sh *events.Share, subjects []string, 
 // replicated tells whether another server than the stream's leader may answer.
 func (s *Stream) replicated() bool { return s.info.Config.Replicas > 1 }
 
-// lastMessages returns the last message of each subject that has one, as the
-// stream stood at sequence since or later.
+// lastMessages returns the last message of each subject that has one of the
+// bridge's, as the stream stood at sequence since or later.
 func (s *Stream) lastMessages(ctx context.Context, subjects []string, since uint64) (map[string]message, error) {
+	msgs, err := s.readLast(ctx, subjects, since)
+	if err != nil {
+		return nil, err
+	}
+	return s.withoutForeign(ctx, msgs)
+}
+
+// readLast is lastMessages, whoever made them.
+func (s *Stream) readLast(ctx context.Context, subjects []string, since uint64) (map[string]message, error) {
 	if len(subjects) <= maxSingle && (!s.replicated() || since == 0) {
 		return s.lastOfEach(ctx, subjects)
 	}
@@ -200,7 +216,10 @@ func (s *Stream) directGet(ctx context.Context, request any, most int, take func
 
 func parseMessage(m *nats.Msg) message {
 	stored, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero where it is absent
-	return message{subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), stored: stored, data: m.Data}
+	return message{
+		subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), stored: stored, data: m.Data,
+		mac: m.Header.Get(macHeader), replayed: len(m.Header.Values("Nats-Sequence")) > 1,
+	}
 }
 
 // statusNoResponders is the answer where nobody listens: the stream is gone, or

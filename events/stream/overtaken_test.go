@@ -114,7 +114,7 @@ func rowEvent(t testing.TB, sh *events.Share, row int64) events.Event {
 	return e
 }
 
-// connect connects to the partner's account as somebody with these permissions.
+// connect connects to the account of the partner's stream as somebody with these permissions.
 func (s *tailed) connect(permit func(*jwt.UserClaims)) *nats.Conn {
 	s.t.Helper()
 	return s.connectTo(s.broker.URL(), permit)
@@ -122,7 +122,7 @@ func (s *tailed) connect(permit func(*jwt.UserClaims)) *nats.Conn {
 
 func (s *tailed) connectTo(url string, permit func(*jwt.UserClaims)) *nats.Conn {
 	s.t.Helper()
-	signer, err := nkeys.FromSeed([]byte(s.account.Seed))
+	signer, err := nkeys.FromSeed([]byte(s.account.StorageSeed))
 	must(s.t, err)
 	user, err := nkeys.CreateUser()
 	must(s.t, err)

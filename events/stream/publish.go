@@ -191,6 +191,7 @@ func (w *Writer) message(e events.Event) (*nats.Msg, error) {
 	m := nats.NewMsg(subject)
 	m.Header.Set("Content-Type", events.ContentType)
 	m.Data = data
+	w.stream.sign(m)
 	return m, nil
 }
 

@@ -86,14 +86,25 @@ func (s *Stream) State(ctx context.Context, sh *events.Share, known *State) (*St
 	} else {
 		delete(last, sh.SubjectStatus())
 	}
-	return stateOf(sh, last)
+	return s.readState(ctx, sh, last)
+}
+
+// readState is stateOf for messages of which those that cannot be read have to go.
+func (s *Stream) readState(ctx context.Context, sh *events.Share, last map[string]message) (*State, error) {
+	st, unreadable := stateOf(sh, last)
+	for _, m := range unreadable {
+		if err := s.removeForeign(ctx, m, true); err != nil {
+			return nil, fmt.Errorf("reading the state of share %s: %w", sh.Sheet, err)
+		}
+	}
+	return st, nil
 }
 
 // sameStatus tells whether a message is the state's status, which was published
 // and not read.
 func (st *State) sameStatus(sh *events.Share, m message) bool {
-	read, err := stateOf(sh, map[string]message{sh.SubjectStatus(): m})
-	return err == nil && read.Status.Epoch == st.Status.Epoch && read.Status.Revision == st.Status.Revision &&
+	read, unreadable := stateOf(sh, map[string]message{sh.SubjectStatus(): m})
+	return len(unreadable) == 0 && read.Status.Epoch == st.Status.Epoch && read.Status.Revision == st.Status.Revision &&
 		read.Status.State == st.Status.State && read.Status.Since.Equal(st.Status.Since)
 }
 
@@ -120,7 +131,7 @@ func (s *Stream) States(ctx context.Context, shares []*events.Share) (map[*event
 			return nil, fmt.Errorf("reading the states of shares: %w", err)
 		}
 		for _, sh := range chunk {
-			st, err := stateOf(sh, msgs)
+			st, err := s.readState(ctx, sh, msgs)
 			if err != nil {
 				return nil, err
 			}
@@ -132,22 +143,27 @@ func (s *Stream) States(ctx context.Context, shares []*events.Share) (map[*event
 	return found, nil
 }
 
-// stateOf is the state that the last messages of a share say.
-func stateOf(sh *events.Share, msgs map[string]message) (*State, error) {
-	st := &State{}
+// stateOf is the state that the last messages of a share say. Those that cannot
+// be read count as absent.
+func stateOf(sh *events.Share, msgs map[string]message) (st *State, unreadable []message) {
+	st = &State{}
 	if m, ok := msgs[sh.SubjectSchema()]; ok {
-		st.Schema, st.SchemaSeq, st.SchemaAt = &events.SchemaData{}, m.sequence, m.stored
-		if err := decodeData(m, st.Schema); err != nil {
-			return nil, err
+		var schema events.SchemaData
+		if err := decodeData(m, &schema); err != nil {
+			unreadable = append(unreadable, m)
+		} else {
+			st.Schema, st.SchemaSeq, st.SchemaAt = &schema, m.sequence, m.stored
 		}
 	}
 	if m, ok := msgs[sh.SubjectStatus()]; ok {
-		st.Status, st.Lock, st.StatusAt = &events.StatusData{}, m.sequence, m.stored
-		if err := decodeData(m, st.Status); err != nil {
-			return nil, err
+		var status events.StatusData
+		if err := decodeData(m, &status); err != nil {
+			unreadable = append(unreadable, m)
+		} else {
+			st.Status, st.Lock, st.StatusAt = &status, m.sequence, m.stored
 		}
 	}
-	return st, nil
+	return st, unreadable
 }
 
 func decodeData(m message, into any) error {

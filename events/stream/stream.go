@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
 // Name is the name of the one stream that a partner's account has.
@@ -37,6 +38,10 @@ type Options struct {
 	// account exhausted in the midst of a batch has stored a part of it, and does
 	// not answer.
 	Storage int64
+	// Key is what the MAC of each message is made with, where others than the
+	// bridge may write to the stream; empty where nobody can.
+	Key     seal.Secret
+	Foreign ForeignRecorder // told of what others wrote; nil: nobody
 }
 
 // requestTimeout bounds one request to NATS. While a cluster has no leader its
@@ -184,8 +189,8 @@ func (s *Stream) Delete(ctx context.Context) error {
 	return nil
 }
 
-// All calls the function with every message of the stream, oldest first, as it
-// stands now. A copy that lags behind gives less.
+// All calls the function with every message of the bridge's in the stream, oldest
+// first, as it stands now. A copy that lags behind gives less.
 func (s *Stream) All(ctx context.Context, f func(sequence uint64, subject string, data []byte) error) error {
 	st, err := s.js.Stream(ctx, Name)
 	if err != nil {
@@ -197,10 +202,13 @@ func (s *Stream) All(ctx context.Context, f func(sequence uint64, subject string
 			return fmt.Errorf("reading the stream: %w", err)
 		}
 		for _, m := range p.messages {
+			next = m.sequence + 1
+			if !s.genuine(m) {
+				continue
+			}
 			if err := f(m.sequence, m.subject, m.data); err != nil {
 				return err
 			}
-			next = m.sequence + 1
 		}
 		if p.pending == 0 || len(p.messages) == 0 {
 			return nil

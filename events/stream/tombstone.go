@@ -20,6 +20,8 @@ const scanMessages = 500
 // deletion stored before the given time, with all that stood below it. What
 // lives keeps its history, also where a deletion is part of it.
 //
+// Foreign messages that it comes upon are removed.
+//
 // One call looks at no more than about limit messages, from the sequence on.
 // It returns where the next one goes on, 0 when there is no older deletion left.
 // Each purge has the deletion's own sequence as its bound: what is published
@@ -33,18 +35,43 @@ func (s *Stream) PurgeTombstones(ctx context.Context, before time.Time, from uin
 			return next, purged, fmt.Errorf("looking for old deletions: %w", err)
 		}
 		seen += len(page.messages)
+		if len(page.messages) == 0 {
+			return 0, purged, nil
+		}
+		last := page.messages[len(page.messages)-1].sequence
+		page.messages, err = s.onlyGenuine(ctx, page.messages)
+		if err != nil {
+			return next, purged, fmt.Errorf("looking for old deletions: %w", err)
+		}
 		tombstones, young := page.tombstones(before)
 		n, err := s.purgeObjects(ctx, tombstones)
 		purged += n
 		if err != nil {
 			return next, purged, fmt.Errorf("purging old deletions: %w", err)
 		}
-		if young || page.pending == 0 || len(page.messages) == 0 {
+		if page.pending == 0 || young && s.options.Key == "" { // else all is looked at for foreign messages
 			return 0, purged, nil
 		}
-		next = page.messages[len(page.messages)-1].sequence + 1
+		next = last + 1
 	}
 	return next, purged, nil
+}
+
+// onlyGenuine removes foreign messages from a part of the stream that was read,
+// and from the stream.
+func (s *Stream) onlyGenuine(ctx context.Context, msgs []message) ([]message, error) {
+	kept := msgs[:0]
+	for _, m := range msgs {
+		genuine, readable := s.genuine(m), json.Valid(m.data)
+		if genuine && readable {
+			kept = append(kept, m)
+			continue
+		}
+		if err := s.removeForeign(ctx, m, !readable); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 // page is a part of the stream, oldest first.

@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -194,6 +196,7 @@ func examineShare(f *findings, w Webhook, s Share) {
 func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partner) {
 	ctx, cancel := context.WithTimeout(ctx, partnerTime)
 	defer cancel()
+	a.examineHostility(f, p)
 	st, err := a.Partners.Stream(ctx, p)
 	if err != nil {
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream cannot be reached: %v", err)
@@ -220,6 +223,44 @@ func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partn
 	default:
 		f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
 	}
+}
+
+// examineHostility says which of a partner's credentials exceeded its limits, and
+// whether others write to its stream.
+func (a *API) examineHostility(f *findings, p *registry.Partner) {
+	if n := a.Partners.ForeignMessages()[p.Name]; n > 0 {
+		f.wrong("partner", p.Name, "find out who may publish, or ask JetStream, in the account of its stream: deploy/nats/accounts.md says how readers live apart",
+			"%d messages that the bridge did not make were removed from its stream since the start", n)
+	}
+	if a.Broker == nil {
+		return
+	}
+	for _, o := range a.Broker.Offenders() {
+		if o.Partner != p.Name || time.Since(o.Last) > hostileTime {
+			continue
+		}
+		name := o.User
+		if i := slices.IndexFunc(p.Credentials, func(c registry.Credential) bool { return c.PublicKey == o.User }); i >= 0 {
+			name = p.Credentials[i].Name
+		}
+		f.wrong("partner", p.Name, "ask the partner what runs there; revoke the credentials, or raise limits."+limitOf(o.Offence)+" with PATCH /v1/partners/"+p.Name,
+			"credentials %q exceeded limits.%s %d times, the last time at %s from %s",
+			name, limitOf(o.Offence), o.Count, o.Last.UTC().Format(time.RFC3339), o.Host)
+	}
+}
+
+// hostileTime is how long the doctor speaks of a limit that was exceeded.
+const hostileTime = 24 * time.Hour
+
+// limitOf is the limit that an offence is about.
+func limitOf(o broker.Offence) string {
+	switch o {
+	case broker.OffenceRequests:
+		return "requests"
+	case broker.OffenceUnread:
+		return "unread"
+	}
+	return "waiting"
 }
 
 // moreRoom says what to do about a stream that is full, or nearly.

@@ -22,7 +22,7 @@ const lentTime = 90 * 24 * time.Hour
 // there. With a signing key it returns the partner's first credentials.
 func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (creds string, err error) {
 	sealer := a.Registry.Sealer()
-	p.External = &registry.External{URL: n.URL}
+	p.External = &registry.External{URL: n.URL, SigningAccount: n.SigningAccount}
 	if p.External.Credentials, err = sealer.SealString(n.Credentials, p.SealName("credentials")); err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ func TestLentSigningKey(t *testing.T) {
 	url, creds, account := lender(t, "acme")
 	_, _, stranger := lender(t, "acme")
 	body := func(name, key string) string {
-		return `{"name":"` + name + `","nats":{"url":"` + url + `","credentials":"` + strings.ReplaceAll(creds, "\n", `\n`) + `","signingKey":"` + key + `"}}`
+		return `{"name":"` + name + `","nats":{"url":"` + url + `","credentials":"` + strings.ReplaceAll(creds, "\n", `\n`) + `","signingKey":"` + key + `","signingAccount":"` + account.PublicKey + `"}}`
 	}
 	const field = "body.nats.signingKey"
 	w.refused(422, field, "SA", "POST", "/v1/partners", body("acme", "planted-secret"))

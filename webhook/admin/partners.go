@@ -49,9 +49,10 @@ type NewPartner struct {
 
 // NATS is an account at another NATS.
 type NATS struct {
-	URL         string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
-	Credentials string `json:"credentials" minLength:"1" maxLength:"16384" writeOnly:"true" doc:"Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again"`
-	SigningKey  string `json:"signingKey,omitempty" maxLength:"128" writeOnly:"true" doc:"Seed of a signing key of that account, scoped to what a partner may do. With it the bridge mints the partner's credentials; they expire, since the bridge cannot revoke them there. Sealed, and never shown again"`
+	URL            string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
+	Credentials    string `json:"credentials" minLength:"1" maxLength:"16384" writeOnly:"true" doc:"Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again"`
+	SigningKey     string `json:"signingKey,omitempty" maxLength:"128" writeOnly:"true" doc:"Seed of a signing key of that account, scoped to what a partner may do. With it the bridge mints the partner's credentials; they expire, since the bridge cannot revoke them there. Sealed, and never shown again"`
+	SigningAccount string `json:"signingAccount,omitempty" maxLength:"128" doc:"Public key of the account that the signing key is of, where the partner's users are in another account than the stream, as they should be; left out: the account of the credentials"`
 }
 
 type newPartnerRequest struct{ Body NewPartner }
@@ -152,12 +153,15 @@ func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds strin
 		return "", err
 	}
 	sealer := a.Registry.Sealer()
-	p.Account = &registry.Account{PublicKey: account.PublicKey}
+	p.Account = &registry.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}
 	p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt})
 	if p.Account.Seed, err = sealer.SealString(string(account.Seed), p.SealName("seed")); err != nil {
 		return "", err
 	}
 	if p.Account.SigningSeed, err = sealer.SealString(string(account.SigningSeed), p.SealName("signingSeed")); err != nil {
+		return "", err
+	}
+	if p.Account.StorageSeed, err = sealer.SealString(string(account.StorageSeed), p.SealName("storageSeed")); err != nil {
 		return "", err
 	}
 	if err := a.Registry.CreatePartner(ctx, p); err != nil {
@@ -231,7 +235,7 @@ func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
 	a.deleteStream(ctx, p)
 	a.Partners.Forget(p.Name)
 	if p.Account != nil && a.Broker != nil {
-		if err := a.Broker.DeleteAccount(ctx, broker.Account{PublicKey: p.Account.PublicKey}); err != nil {
+		if err := a.Broker.DeleteAccount(ctx, broker.Account{PublicKey: p.Account.PublicKey, StorageKey: p.Account.StorageKey}); err != nil {
 			return upstream("removing the partner's account", err)
 		}
 	}

@@ -48,7 +48,7 @@ func TestPartners(t *testing.T) {
 	}
 	account, err := w.api.Partners.Account(stored)
 	must(t, err)
-	w.silent(seedOf(creds), string(account.Seed), string(account.SigningSeed))
+	w.silent(seedOf(creds), string(account.Seed), string(account.SigningSeed), string(account.StorageSeed))
 }
 
 // seedOf is the secret in credentials.
@@ -154,7 +154,8 @@ func TestDeletePartner(t *testing.T) {
 func TestDeletePartnerAgain(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.partner("acme")
-	must(t, w.broker.DeleteAccount(t.Context(), broker.Account{PublicKey: w.registry.Partner("acme").Account.PublicKey}))
+	account := w.registry.Partner("acme").Account
+	must(t, w.broker.DeleteAccount(t.Context(), broker.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}))
 	w.ok(204, "DELETE", "/v1/partners/acme", "")
 	w.refused(404, "", "there is no partner", "GET", "/v1/partners/acme", "")
 }
@@ -221,10 +222,10 @@ func TestExternalPartner(t *testing.T) {
 	w.silent(seedOf(creds), "planted")
 }
 
-// fullCredentials are of a user that may do everything in the account but
-// publish what is denied.
+// fullCredentials are of a user that may do everything in the account of the
+// stream but publish what is denied.
 func fullCredentials(account broker.Account, denied ...string) (string, error) {
-	signer, err := nkeys.FromSeed([]byte(account.Seed))
+	signer, err := nkeys.FromSeed([]byte(account.StorageSeed))
 	if err != nil {
 		return "", err
 	}

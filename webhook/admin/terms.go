@@ -23,6 +23,7 @@ import (
 const (
 	minStorage, maxStorage       = 64 << 10, 1 << 44
 	minPayload, maxPayload       = 1 << 10, 8 << 20
+	minUnread, maxUnread         = 16 << 20, 1 << 34
 	minTombstones, maxTombstones = time.Hour, 10 * 366 * 24 * time.Hour
 )
 
@@ -39,6 +40,13 @@ type Limits struct {
 	Consumers   int    `json:"consumers" doc:"Of its stream" example:"64"`
 	Connections int    `json:"connections" doc:"Open at once" example:"16"`
 	Payload     string `json:"payload" doc:"Largest request that it may send" example:"512KiB"`
+
+	Subscriptions int    `json:"subscriptions" doc:"Of one connection" example:"256"`
+	LeafNodes     int    `json:"leafNodes" doc:"Servers of its own that are connected at once" example:"4"`
+	Waiting       int    `json:"waiting" doc:"Pulls that may wait at one consumer; one that asks for more is refused" example:"512"`
+	AckPending    int    `json:"ackPending" doc:"Messages that one consumer may have delivered and not acknowledged; one that asks for more gets as many" example:"5000"`
+	Requests      int    `json:"requests" doc:"To JetStream's API in a second, over all its connections. A connection that goes on beyond that is closed" example:"100"`
+	Unread        string `json:"unread" doc:"Sent to its connections together and not yet read. Beyond that those that have read least are closed" example:"16MiB"`
 }
 
 // NewTerms change a partner's terms; what is left out stays as it is.
@@ -54,6 +62,13 @@ type NewLimits struct {
 	Consumers   *int    `json:"consumers,omitempty" minimum:"1" maximum:"10000" doc:"Of its stream; 64 unless told" example:"64"`
 	Connections *int    `json:"connections,omitempty" minimum:"1" maximum:"10000" doc:"Open at once; 16 unless told" example:"16"`
 	Payload     *string `json:"payload,omitempty" doc:"Largest request that it may send, from 1KiB to 8MiB; 512KiB unless told" example:"512KiB"`
+
+	Subscriptions *int    `json:"subscriptions,omitempty" minimum:"1" maximum:"100000" doc:"Of one connection; 256 unless told" example:"256"`
+	LeafNodes     *int    `json:"leafNodes,omitempty" minimum:"1" maximum:"1000" doc:"Servers of its own that are connected at once; 4 unless told" example:"4"`
+	Waiting       *int    `json:"waiting,omitempty" minimum:"1" maximum:"100000" doc:"Pulls that may wait at one consumer; 512 unless told" example:"512"`
+	AckPending    *int    `json:"ackPending,omitempty" minimum:"1" maximum:"1000000" doc:"Messages that one consumer may have delivered and not acknowledged; 5000 unless told" example:"5000"`
+	Requests      *int    `json:"requests,omitempty" minimum:"10" maximum:"10000" doc:"To JetStream's API in a second; 100 unless told" example:"100"`
+	Unread        *string `json:"unread,omitempty" doc:"Sent to its connections together and not yet read, from 16MiB to 16GiB; 16MiB unless told" example:"16MiB"`
 }
 
 type changeTermsRequest struct {
@@ -76,7 +91,11 @@ func termsOf(p *registry.Partner) Terms {
 	}
 	if p.Account != nil {
 		l := p.Limits.Effective()
-		t.Limits = &Limits{formatSize(l.Storage), l.Consumers, l.Connections, formatSize(l.Payload)}
+		t.Limits = &Limits{
+			Storage: formatSize(l.Storage), Consumers: l.Consumers, Connections: l.Connections, Payload: formatSize(l.Payload),
+			Subscriptions: l.Subscriptions, LeafNodes: l.LeafNodes, Waiting: l.Waiting, AckPending: l.AckPending,
+			Requests: l.Requests, Unread: formatSize(l.Unread),
+		}
 	}
 	return t
 }
@@ -100,20 +119,32 @@ func (n *NewTerms) apply(t *registry.Terms) error {
 }
 
 func (n *NewLimits) apply(l *broker.Limits) (err error) {
-	if n.Consumers != nil {
-		l.Consumers = *n.Consumers
-	}
-	if n.Connections != nil {
-		l.Connections = *n.Connections
-	}
-	if n.Storage != nil {
-		if l.Storage, err = ParseSize(*n.Storage, minStorage, maxStorage); err != nil {
-			return invalid("limits.storage", "%v", err)
+	for _, f := range []struct {
+		to   *int
+		from *int
+	}{
+		{&l.Consumers, n.Consumers}, {&l.Connections, n.Connections}, {&l.Subscriptions, n.Subscriptions}, {&l.LeafNodes, n.LeafNodes},
+		{&l.Waiting, n.Waiting}, {&l.AckPending, n.AckPending}, {&l.Requests, n.Requests},
+	} {
+		if f.from != nil {
+			*f.to = *f.from
 		}
 	}
-	if n.Payload != nil {
-		if l.Payload, err = ParseSize(*n.Payload, minPayload, maxPayload); err != nil {
-			return invalid("limits.payload", "%v", err)
+	for _, f := range []struct {
+		name        string
+		to          *int64
+		from        *string
+		least, most int64
+	}{
+		{"storage", &l.Storage, n.Storage, minStorage, maxStorage},
+		{"payload", &l.Payload, n.Payload, minPayload, maxPayload},
+		{"unread", &l.Unread, n.Unread, minUnread, maxUnread},
+	} {
+		if f.from == nil {
+			continue
+		}
+		if *f.to, err = ParseSize(*f.from, f.least, f.most); err != nil {
+			return invalid("limits."+f.name, "%v", err)
 		}
 	}
 	return nil

@@ -25,12 +25,12 @@ func (r reply) terms() string {
 
 func TestTermsOfPartners(t *testing.T) {
 	w := newWorld(t, setup{})
-	const defaults = `{"history":32,"limits":{"connections":16,"consumers":64,"payload":"512KiB","storage":"1GiB"},"tombstones":"720h0m0s"}`
+	const defaults = `{"history":32,"limits":{"ackPending":5000,"connections":16,"consumers":64,"leafNodes":4,"payload":"512KiB","requests":100,"storage":"1GiB","subscriptions":256,"unread":"16MiB","waiting":512},"tombstones":"720h0m0s"}`
 	if got := w.ok(201, "POST", "/v1/partners", `{"name":"acme"}`).terms(); got != defaults {
 		t.Errorf("got %s, want %s", got, defaults)
 	}
-	made := w.ok(201, "POST", "/v1/partners", `{"name":"globex","history":4,"tombstones":"48h","limits":{"storage":"2GiB","consumers":1,"connections":2,"payload":"64KiB"}}`)
-	const asked = `{"history":4,"limits":{"connections":2,"consumers":1,"payload":"64KiB","storage":"2GiB"},"tombstones":"48h0m0s"}`
+	made := w.ok(201, "POST", "/v1/partners", `{"name":"globex","history":4,"tombstones":"48h","limits":{"storage":"2GiB","consumers":1,"connections":2,"payload":"64KiB","waiting":8,"ackPending":9,"requests":20,"unread":"32MiB","subscriptions":7,"leafNodes":1}}`)
+	const asked = `{"history":4,"limits":{"ackPending":9,"connections":2,"consumers":1,"leafNodes":1,"payload":"64KiB","requests":20,"storage":"2GiB","subscriptions":7,"unread":"32MiB","waiting":8},"tombstones":"48h0m0s"}`
 	if got := made.terms(); got != asked {
 		t.Errorf("got %s, want %s", got, asked)
 	}

@@ -82,11 +82,14 @@ type Partner struct {
 	Revision uint64 `json:"-"`
 }
 
-// Account is a NATS account that the bridge holds the keys of.
+// Account is a partner's NATS account, and the account of its stream, that the
+// bridge holds the keys of.
 type Account struct {
 	PublicKey   string      `json:"publicKey"`
 	Seed        seal.Sealed `json:"seed"`
 	SigningSeed seal.Sealed `json:"signingSeed"`
+	StorageKey  string      `json:"storageKey"` // public key of the account of the stream
+	StorageSeed seal.Sealed `json:"storageSeed"`
 }
 
 // ID tells one account from another.
@@ -110,6 +113,9 @@ type External struct {
 	URL         string      `json:"url"`
 	Credentials seal.Sealed `json:"credentials"`
 	SigningSeed seal.Sealed `json:"signingSeed,omitempty"` // lent to us: users may be minted with it; nil: not
+	// SigningAccount is the public key of the account that SigningSeed is of; empty:
+	// that of the credentials.
+	SigningAccount string `json:"signingAccount,omitempty"`
 }
 
 // Phase is how far a registration has come.

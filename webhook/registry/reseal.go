@@ -27,7 +27,8 @@ func (o *Owner) fields() []field {
 func (p *Partner) fields() []field {
 	list := []field{{&p.MaskKey, p.SealName("maskKey")}}
 	if p.Account != nil {
-		list = append(list, field{&p.Account.Seed, p.SealName("seed")}, field{&p.Account.SigningSeed, p.SealName("signingSeed")})
+		list = append(list, field{&p.Account.Seed, p.SealName("seed")}, field{&p.Account.SigningSeed, p.SealName("signingSeed")},
+			field{&p.Account.StorageSeed, p.SealName("storageSeed")})
 	}
 	if p.External != nil {
 		list = append(list, field{&p.External.Credentials, p.SealName("credentials")}, field{&p.External.SigningSeed, p.SealName("lentSeed")})

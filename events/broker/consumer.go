@@ -1,0 +1,65 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Bounds of a reader's consumer that no limit changes: what the server keeps of
+// it in memory, whatever it is asked for.
+const (
+	maxBackOff  = 32
+	maxFilters  = 64
+	maxText     = 4 << 10 // of description and metadata together, bytes
+	maxGroups   = 16
+	maxDuration = 366 * 24 * time.Hour
+)
+
+// checkConsumer returns why a reader's consumer must not be made under the limits.
+func checkConsumer(c *server.ConsumerConfig, l Limits) error {
+	switch {
+	case exceeds(c.MaxWaiting, l.Waiting):
+		return fmt.Errorf("max_waiting is %d, at most %d pulls may wait", c.MaxWaiting, l.Waiting)
+	case len(c.BackOff) > maxBackOff:
+		return fmt.Errorf("backoff has %d steps, want at most %d", len(c.BackOff), maxBackOff)
+	case len(c.FilterSubjects) > maxFilters:
+		return fmt.Errorf("filter_subjects has %d subjects, want at most %d", len(c.FilterSubjects), maxFilters)
+	case len(c.PriorityGroups) > maxGroups:
+		return fmt.Errorf("priority_groups has %d groups, want at most %d", len(c.PriorityGroups), maxGroups)
+	case textOf(c) > maxText:
+		return fmt.Errorf("description, metadata and names have more than %d bytes", maxText)
+	case c.InactiveThreshold > maxDuration:
+		return fmt.Errorf("inactive_threshold is longer than a year")
+	}
+	return checkDelivery(c.DeliverSubject)
+}
+
+// textOf is how many bytes of text the consumer has beside its filters.
+func textOf(c *server.ConsumerConfig) int {
+	n := len(c.Description) + len(c.DeliverGroup) + len(c.DeliverSubject)
+	for key, value := range c.Metadata {
+		n += len(key) + len(value)
+	}
+	for _, group := range c.PriorityGroups {
+		n += len(group)
+	}
+	return n
+}
+
+// checkDelivery returns why a push consumer must not deliver there: elsewhere
+// than to clients' inboxes, and to copies, nobody in the partner's account
+// would get it.
+func checkDelivery(subject string) error {
+	if subject == "" {
+		return nil
+	}
+	for _, prefix := range []string{"_INBOX.", "$JS.M.", "$JS.S."} {
+		if strings.HasPrefix(subject, prefix) {
+			return nil
+		}
+	}
+	return fmt.Errorf("deliver_subject must begin with _INBOX")
+}

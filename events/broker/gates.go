@@ -1,0 +1,137 @@
+package broker
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+const (
+	accountsDir = "accounts" // in Dir: the claims of all accounts
+	claimsExt   = ".jwt"     // of a file there
+)
+
+// gateRecord is what a gate needs to know. It stands in the claims of the storage
+// account, so that gates open with the server, before anybody puts the accounts.
+type gateRecord struct {
+	Account string `json:"account"` // public key of the partner's account
+	Limits  Limits `json:"limits"`
+}
+
+func gateTerms(a Account) (string, error) {
+	text, err := json.Marshal(gateRecord{a.PublicKey, a.Limits})
+	return string(text), err
+}
+
+// gateSigner signs the gate's users in a storage account. It follows from the
+// operator's key, so that nothing has to be kept, or be open, to use it.
+func (b *Broker) gateSigner(storage string) (nkeys.KeyPair, error) {
+	own, err := b.operator.Seed()
+	if err != nil {
+		return nil, fmt.Errorf("read operator's key: %w", err)
+	}
+	mac := hmac.New(sha256.New, own)
+	mac.Write([]byte("sheetbridge gate v1 " + storage))
+	return nkeys.FromRawSeed(nkeys.PrefixByteAccount, mac.Sum(nil))
+}
+
+// gateKey is the public key of gateSigner.
+func (b *Broker) gateKey(storage string) (string, error) {
+	signer, err := b.gateSigner(storage)
+	if err != nil {
+		return "", err
+	}
+	defer signer.Wipe()
+	return signer.PublicKey()
+}
+
+// openGates opens the gates of all partners that the server knows.
+func (b *Broker) openGates(ctx context.Context) error {
+	files, err := filepath.Glob(filepath.Join(b.dir, accountsDir, "*"+claimsExt))
+	if err != nil {
+		return fmt.Errorf("find accounts: %w", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read account: %w", err)
+		}
+		claims, err := jwt.DecodeAccountClaims(string(text))
+		if err != nil {
+			return fmt.Errorf("read account %s: %w", filepath.Base(file), err)
+		}
+		partner, ok := strings.CutSuffix(claims.Name, storageSuffix)
+		if !ok {
+			continue
+		}
+		var r gateRecord
+		if err := json.Unmarshal([]byte(claims.Description), &r); err != nil {
+			return fmt.Errorf("read account of partner %s: %w", partner, err)
+		}
+		if err := b.openGate(ctx, partner, claims.Subject, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openGate opens the gate of a partner, or has an open one keep other limits.
+func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRecord) error {
+	b.mu.Lock()
+	g := b.gates[storage]
+	b.mu.Unlock()
+	if g != nil && !g.nc.IsClosed() {
+		g.setLimits(r.Limits)
+		return nil
+	}
+	signer, err := b.gateSigner(storage)
+	if err != nil {
+		return err
+	}
+	defer signer.Wipe()
+	nc, err := b.connectSigned(ctx, "sheetbridge gate of "+partner, storage, signer, jwt.Permissions{})
+	if err != nil {
+		return fmt.Errorf("open gate of partner %s: %w", partner, err)
+	}
+	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}}
+	g.setLimits(r.Limits)
+	g.tokens = g.burst()
+	if err := g.listen(ctx); err != nil {
+		nc.Close()
+		return fmt.Errorf("open gate of partner %s: %w", partner, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if other := b.gates[storage]; other != nil && !other.nc.IsClosed() {
+		g.close()
+		return errors.New("account is put twice at once")
+	}
+	b.gates[storage] = g
+	return nil
+}
+
+func (b *Broker) closeGate(storage string) {
+	b.mu.Lock()
+	g := b.gates[storage]
+	delete(b.gates, storage)
+	b.mu.Unlock()
+	if g != nil {
+		g.close()
+	}
+}
+
+func (g *gate) close() {
+	g.stop()
+	g.nc.Close()
+}

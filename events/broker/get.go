@@ -1,0 +1,119 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	getCall = "DIRECT.GET."
+	// getsWaiting bounds the direct gets that wait for their turn; more are refused.
+	getsWaiting = 1000
+	// getTime is how long a direct get waits for the next message of its answer.
+	getTime = 3 * time.Second
+	// maxGet bounds the bytes of one answer. The server queues all of an answer,
+	// whether it is read or not.
+	maxGet = maxPayload
+)
+
+// queueGet has a direct get wait for its turn.
+func (g *gate) queueGet(m *nats.Msg) {
+	select {
+	case g.gets <- m:
+	default:
+		g.refuseGet(m, "429", "Too Many Requests")
+		g.countDenied(requester(m))
+	}
+}
+
+// refuseGet answers a direct get as a stream does.
+func (g *gate) refuseGet(m *nats.Msg, status, why string) {
+	answer := nats.NewMsg(m.Reply)
+	answer.Header.Set("Status", status)
+	answer.Header.Set("Description", why)
+	if err := g.nc.PublishMsg(answer); err != nil {
+		g.broker.log.Debug("direct get of a partner not answered", "partner", g.partner, "error", err)
+	}
+}
+
+// serveGets makes one direct get after the other, until ctx ends: the partner's
+// share of what the server holds for answers is that of one.
+func (g *gate) serveGets(ctx context.Context) error {
+	inbox := g.nc.NewInbox()
+	answers, err := g.nc.SubscribeSync(inbox + ".*")
+	if err != nil {
+		return err
+	}
+	g.broker.watched.Go(func() {
+		for turn := uint64(0); ; turn++ {
+			select {
+			case <-ctx.Done():
+				return
+			case m := <-g.gets:
+				g.get(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
+			}
+		}
+	})
+	return nil
+}
+
+// get makes one direct get and gives back what comes to the reply.
+func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats.Subscription) {
+	body, many, err := boundGet(m)
+	if err != nil {
+		g.refuseGet(m, "408", "Bad Request")
+		return
+	}
+	if err := g.nc.PublishRequest(stockAPI+strings.TrimPrefix(m.Subject, gateAPI), reply, body); err != nil {
+		g.refuseGet(m, "503", "")
+		return
+	}
+	for {
+		waiting, cancel := context.WithTimeout(ctx, getTime)
+		answer, err := answers.NextMsgWithContext(waiting)
+		cancel()
+		if errors.Is(err, nats.ErrNoResponders) {
+			g.refuseGet(m, "503", "")
+		}
+		if err != nil {
+			return
+		}
+		if answer.Subject != reply {
+			continue // of an earlier turn, which did not wait for it
+		}
+		answer.Subject, answer.Reply = m.Reply, ""
+		if err := g.nc.PublishMsg(answer); err != nil {
+			return
+		}
+		if !many || answer.Header.Get("Status") != "" {
+			return
+		}
+	}
+}
+
+// boundGet returns the body of a direct get with a bound on its answer, and
+// whether that may be several messages.
+func boundGet(m *nats.Msg) (body []byte, many bool, err error) {
+	var request server.JSApiMsgGetRequest
+	if !strings.HasSuffix(m.Subject, getCall+stream) { // the subject says what is asked for
+		return m.Data, false, nil
+	}
+	if err := json.Unmarshal(m.Data, &request); err != nil {
+		return nil, false, err
+	}
+	if request.Batch == 0 && len(request.MultiLastFor) == 0 {
+		return m.Data, false, nil
+	}
+	if request.MaxBytes <= 0 || request.MaxBytes > maxGet {
+		request.MaxBytes = maxGet
+	}
+	body, err = json.Marshal(request)
+	return body, true, err
+}
