@@ -83,12 +83,8 @@ func tokenOf(list, file string) (seal.Secret, error) {
 	}
 	for entry := range strings.SplitSeq(list, ",") {
 		entry = strings.TrimSpace(entry)
-		before, token, named := strings.Cut(entry, ":")
-		if i := strings.LastIndexByte(entry, ':'); named {
-			before, token = entry[:i], entry[i+1:]
-		} else {
-			before, token = "", entry
-		}
+		last := strings.LastIndexByte(entry, ':')
+		before, token := strings.TrimSuffix(entry[:last+1], ":"), entry[last+1:]
 		if token != "" && before != "sha256" && !strings.HasSuffix(before, ":sha256") {
 			return seal.Secret(token), nil
 		}
