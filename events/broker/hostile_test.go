@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"runtime"
@@ -133,9 +134,21 @@ func (h *hostile) connections(n int, attack func(ctx context.Context, nc *nats.C
 	return list
 }
 
+var attacks = flag.Bool("attacks", false, "the attacks that measure memory and time, for a machine that does nothing else")
+
+// onlyAttacks leaves a test out unless attacks are asked for: what it measures is
+// the whole process's, beside whatever else the machine does.
+func onlyAttacks(t *testing.T) {
+	t.Helper()
+	if !*attacks {
+		t.Skip("an attack that measures memory and time: run it with -attacks")
+	}
+}
+
 // TestHoarderOfWaitingPulls has consumers that let millions of pulls wait, and
 // pulls with long replies.
 func TestHoarderOfWaitingPulls(t *testing.T) {
+	onlyAttacks(t)
 	h := newHostile(t)
 	m := newMemory()
 	var names atomic.Int64
@@ -168,6 +181,7 @@ func TestHoarderOfWaitingPulls(t *testing.T) {
 // TestHoarderThatDoesNotRead has connections that ask for all of the stream and
 // read nothing.
 func TestHoarderThatDoesNotRead(t *testing.T) {
+	onlyAttacks(t)
 	h := newHostile(t)
 	body := strings.Repeat("x", 256<<10)
 	for i := range 80 { // less than the bound: the server keeps what it read from disk for some seconds
@@ -231,6 +245,7 @@ func TestUnreadTogether(t *testing.T) {
 
 // TestHoarderOfSubscriptions has subscriptions of very many tokens each.
 func TestHoarderOfSubscriptions(t *testing.T) {
+	onlyAttacks(t)
 	h := newHostile(t)
 	m := newMemory()
 	m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, _ *atomic.Bool) {
@@ -251,6 +266,7 @@ func TestHoarderOfSubscriptions(t *testing.T) {
 // TestFlooderStallsNobody has a partner ask JetStream's API as fast as it can.
 // Meanwhile the bridge publishes to another one, and asks the API as its probes do.
 func TestFlooderStallsNobody(t *testing.T) {
+	onlyAttacks(t)
 	h := newHostile(t)
 	h.p.publish(t, "orders.row.1", "x")
 	bolt := newPartner(t, h.b, "bolt")
