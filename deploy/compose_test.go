@@ -69,6 +69,11 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s mounts %q: the key that seals the operator is for accounts alone", name, s.Volumes)
 		}
 	}
+	for name, s := range file.Services {
+		if slices.ContainsFunc(s.Volumes, func(v string) bool { return strings.HasPrefix(v, "accounts:") }) != (name == "accounts" || name == "files") {
+			t.Errorf("%s mounts %q: the folder of everybody's credentials is for those who make and hand out its files", name, s.Volumes)
+		}
+	}
 	if !strings.Contains(text, "--key-file /operator/") {
 		t.Error("the key that seals the operator lies beside it")
 	}

@@ -23,9 +23,9 @@ func TestNATSConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintf("sync %v, payload %d, routes' certificates %v, operators %d, name %s, tls %v",
-		o.SyncAlways, o.MaxPayload, o.Cluster.TLSConfig != nil && o.Cluster.TLSConfig.ClientAuth != 0, len(o.TrustedOperators), o.ServerName, o.TLSConfig != nil)
-	if want := "sync true, payload 8388608, routes' certificates true, operators 1, name nats-1, tls true"; got != want {
+	got := fmt.Sprintf("sync %v, payload %d, routes' certificates %v, operators %d, name %s, tls %v, encrypted %v",
+		o.SyncAlways, o.MaxPayload, o.Cluster.TLSConfig != nil && o.Cluster.TLSConfig.ClientAuth != 0, len(o.TrustedOperators), o.ServerName, o.TLSConfig != nil, o.JetStreamKey != "" && o.JetStreamCipher == server.AES)
+	if want := "sync true, payload 8388608, routes' certificates true, operators 1, name nats-1, tls true, encrypted true"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -34,7 +34,7 @@ func TestNATSConfiguration(t *testing.T) {
 func natsEnvironment(dir string, i int, listen, route, monitor, routes string) map[string]string {
 	return map[string]string{
 		"NATS_NAME": fmt.Sprintf("nats-%d", i), "NATS_LISTEN": listen, "NATS_ROUTE_LISTEN": route, "NATS_MONITOR": monitor, "NATS_ROUTES": routes,
-		"NATS_STORE": filepath.Join(dir, fmt.Sprintf("store-%d", i)), "NATS_DISK": "1GB",
+		"NATS_STORE": filepath.Join(dir, fmt.Sprintf("store-%d", i)), "NATS_DISK": "1GB", "NATS_STORE_KEY": "0123456789abcdef0123456789abcdef",
 		"NATS_TLS_CERT": filepath.Join(dir, "accounts/tls/server.pem"), "NATS_TLS_KEY": filepath.Join(dir, "accounts/tls/server-key.pem"),
 		"NATS_TLS_CA": filepath.Join(dir, "accounts/tls/ca.pem"),
 	}

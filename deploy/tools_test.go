@@ -83,22 +83,24 @@ func panelQueries(t *testing.T) []string {
 // TestHelm renders the chart in each of the ways it is for.
 func TestHelm(t *testing.T) {
 	const chart, kube = "helm/sheetbridge", "--kube-version=1.31.0"
+	required := []string{"--set", "image.repository=registry.a.example/sheetbridge,admin.tlsSecret=admin-tls"}
 	external := []string{"--set", "nats.url=tls://n:4222,nats.caConfigMap=ca,publicUrl=https://b.a.example,ingress.enabled=true,ingress.host=b.a.example,secret.oauth=o,tracing.endpoint=http://o:4318"}
 	ways := map[string]struct {
 		set  []string
 		want []string // in what is rendered
 	}{
-		"embedded":               {nil, []string{"kind: StatefulSet", "kind: NetworkPolicy", "kind: PodDisruptionBudget", "readOnlyRootFilesystem: true"}},
+		"embedded":               {nil, []string{"kind: StatefulSet", "kind: NetworkPolicy", "kind: PodDisruptionBudget", "readOnlyRootFilesystem: true", "SHEETBRIDGE_MASTER_KEY_FILE", "SHEETBRIDGE_ADMIN_HOSTS", "scheme: HTTPS"}},
 		"embedded, partners":     {[]string{"--set", "nats.listen=true,nats.tlsSecret=t,nats.publicUrl=tls://x:4222"}, []string{"SHEETBRIDGE_NATS_TLS_CERT", "type: LoadBalancer"}},
-		"external":               {external, []string{"kind: Deployment", "key: master-key", "path: /callbacks/", "SSL_CERT_DIR"}},
+		"external":               {external, []string{"kind: Deployment", "key: master-key", "path: /callbacks/", "SHEETBRIDGE_NATS_CA"}},
 		"external, below a path": {append(slices.Clone(external), "--set", "publicUrl=https://b.a.example:8443/bridge/"), []string{"path: /bridge/callbacks/,", "path: /bridge/oauth/callback,"}},
 		"external, watched": {append([]string{"--set", "metrics.serviceMonitor=true,metrics.rules=true,metrics.dashboard=true,networkPolicy.adminFrom[0].namespaceSelector.matchLabels.name=monitoring"}, external...),
 			[]string{"kind: ServiceMonitor", "kind: PrometheusRule", "SheetbridgeDown", "grafana_dashboard"}},
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			tool(t, "helm", append([]string{"lint", "--strict", chart, kube}, way.set...)...)
-			out := tool(t, "helm", append([]string{"template", "sheetbridge", chart, kube}, way.set...)...)
+			set := append(slices.Clone(required), way.set...)
+			tool(t, "helm", append([]string{"lint", "--strict", chart, kube}, set...)...)
+			out := tool(t, "helm", append([]string{"template", "sheetbridge", chart, kube}, set...)...)
 			for _, want := range way.want {
 				if out != "" && !strings.Contains(out, want) {
 					t.Errorf("%q is not rendered", want)
@@ -115,11 +117,54 @@ func TestHelmNamesWhoScrapes(t *testing.T) {
 		t.Log("helm is not installed, not checked: who may scrape")
 		return
 	}
-	out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", "metrics.serviceMonitor=true").CombinedOutput()
+	out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", "image.repository=r,admin.tlsSecret=t,metrics.serviceMonitor=true").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "networkPolicy.adminFrom") {
 		t.Errorf("got %v and %s, want a word on networkPolicy.adminFrom", err, out)
 	}
 }
+
+// TestHelmAsksFor what nobody can know but the operator.
+func TestHelmAsksFor(t *testing.T) {
+	path, err := exec.LookPath("helm")
+	if err != nil {
+		t.Log("helm is not installed, not checked: what it asks for")
+		return
+	}
+	for set, word := range map[string]string{"image.repository=r": "admin.tlsSecret", "admin.allowPlaintext=true": "image.repository"} {
+		out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", set).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), word) {
+			t.Errorf("with %s: got %v and %s, want it to ask for %s", set, err, out, word)
+		}
+	}
+}
+
+// TestNoImageIsPromised: nobody has published one.
+func TestNoImageIsPromised(t *testing.T) {
+	for _, name := range files(t, func(p string) bool { return !strings.HasSuffix(p, "_test.go") }) {
+		if strings.Contains(read(t, name), "ghcr.io/") {
+			t.Errorf("%s names an image that is not there", name)
+		}
+	}
+}
+
+// TestProxiesLimit finds the bounds that hold before the bridge sees a key.
+func TestProxiesLimit(t *testing.T) {
+	for name, words := range map[string][]string{
+		"proxy/nginx.conf": {"client_max_body_size", "limit_conn_zone", "limit_conn ", "limit_req_zone", "limit_req ", "limit_req_status 429"},
+		"proxy/Caddyfile":  {"max_size", "max_header_size", "limits.nft"},
+		"proxy/limits.nft": {"ct count over", "limit rate over"},
+	} {
+		for _, word := range words {
+			if !strings.Contains(read(t, name), word) {
+				t.Errorf("%s lacks %q", name, word)
+			}
+		}
+	}
+	tool(t, "nft", "--check", "--file", "proxy/limits.nft")
+}
+
+// TestReleaseScript reads the script as the shell does.
+func TestReleaseScript(t *testing.T) { tool(t, "bash", "-n", "release.sh") }
 
 // TestImageHasAllOfTheTree keeps the image's version clean: a file of the
 // checkout that is left out of the build counts as a change.

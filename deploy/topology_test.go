@@ -128,7 +128,7 @@ func eventually(t *testing.T, what string, is func() error) {
 func newTopology(t *testing.T) *topology {
 	t.Helper()
 	p := &topology{t: t, dir: t.TempDir(), program: build(t)}
-	t.Setenv("SSL_CERT_DIR", "/etc/ssl/certs:"+filepath.Join(p.dir, "accounts", "tls"))
+	t.Setenv("SHEETBRIDGE_NATS_CA", filepath.Join(p.dir, "accounts", "tls", "ca.pem"))
 	makeAccounts(t, p.program, p.dir)
 	creds, err := os.ReadFile(filepath.Join(p.dir, "accounts/partners/acme/acme.creds"))
 	if err != nil {

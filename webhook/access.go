@@ -45,6 +45,7 @@ type Access struct {
 	Registry *registry.Registry
 	Budget   *budget.Budget
 	Master   seal.MasterKey
+	TokenKey []byte       // names tokens; nil: what the master key gives
 	BaseURL  string       // overrides the owner's region
 	HTTP     *http.Client // nil: the client's own
 	Version  string
@@ -83,9 +84,20 @@ func (a *Access) NewClient(region smartsheet.Region, token, assumeUser string) *
 // TokenID names a token in budgets without telling it: a keyed hash of region
 // and token.
 func (a *Access) TokenID(region smartsheet.Region, token string) string {
-	h := hmac.New(sha256.New, a.Master.Derive("sheetbridge token id v1", 32))
+	h := hmac.New(sha256.New, a.tokenKey())
 	fmt.Fprintf(h, "%s\x00%s", region, token)
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// TokenKeyPurpose is what the key that names tokens is derived from a master key
+// for.
+const TokenKeyPurpose = "sheetbridge token id v1"
+
+func (a *Access) tokenKey() []byte {
+	if a.TokenKey != nil {
+		return a.TokenKey
+	}
+	return a.Master.Derive(TokenKeyPurpose, 32)
 }
 
 // TokenOf names the token that the requests for a registration are made with, ""

@@ -103,8 +103,15 @@ func (rc *Receiver) logCallback(ctx context.Context, out outcome, took time.Dura
 	if !rc.Log.Enabled(ctx, level) { // thousands may come in a second
 		return
 	}
+	var left []slog.Attr
+	if out.registration == "" && status < 500 { // everybody can send those
+		var ok bool
+		if left, ok = rc.Strangers.Next(); !ok {
+			return
+		}
+	}
 	var room [8]slog.Attr
-	attrs := append(room[:0], TraceAttr(ctx)...)
+	attrs := append(append(room[:0], TraceAttr(ctx)...), left...)
 	attrs = append(attrs, slog.Int("status", status), slog.String("registration", out.registration),
 		slog.String("kind", out.kind), slog.Int("events", out.events), slog.Int("bytes", out.bytes), slog.Duration("took", took))
 	if err != nil {

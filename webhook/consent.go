@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
@@ -23,6 +26,7 @@ func (o *OAuth) Beside(next http.Handler) http.Handler {
 	if o == nil {
 		return next
 	}
+	o.ready.Do(func() { o.lookups = semaphore.NewWeighted(lookupsAtOnce) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == ConsentPath {
 			o.serve(w, r)
@@ -48,9 +52,23 @@ func (o *OAuth) serve(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	p, owner, err := o.answer(ctx, q.Get("state"), q.Get("code"), q.Get("error"))
 	if err != nil {
-		o.Log.Warn("a consent did not come about", "owner", owner, "status", p.Status, "err", err)
+		o.logFailure(ctx, owner, p.Status, err)
 	}
 	o.show(w, p)
+}
+
+// logFailure writes the line of a consent that did not come about. Lines about
+// addresses that nobody waits for are bounded: everybody can make those up.
+func (o *OAuth) logFailure(ctx context.Context, owner string, status int, err error) {
+	attrs := []slog.Attr{slog.String("owner", owner), slog.Int("status", status), slog.Any("err", err)}
+	if errors.Is(err, errUnknownState) {
+		left, ok := o.Strangers.Next()
+		if !ok {
+			return
+		}
+		attrs = append(attrs, left...)
+	}
+	o.Log.LogAttrs(ctx, slog.LevelWarn, "a consent did not come about", attrs...)
 }
 
 // answer does what a browser brings back, and says what to show for it. The
@@ -78,6 +96,9 @@ func (o *OAuth) answer(ctx context.Context, state, code, refused string) (*page,
 	}
 	me, err := o.complete(ctx, owner, code)
 	if err != nil {
+		if errors.Is(err, errOtherUser) {
+			err = errors.Join(err, o.noteOther(ctx, owner.Name, me.Email))
+		}
 		return o.failure(owner, me, err), owner.Name, err
 	}
 	p := &page{Status: http.StatusOK, Title: "You are connected", User: me.Email, Shared: o.shared(owner.Name)}
@@ -99,6 +120,16 @@ func (o *OAuth) refused(ctx context.Context, owner *registry.Owner, why string) 
 	})
 	return &page{Status: http.StatusOK, Title: "You did not consent",
 		Text: "Nothing new is shared in your name. You can close this page; if it was a mistake, ask for a new address."}, owner.Name, err
+}
+
+// noteOther shows admins that somebody else consented than has to.
+func (o *OAuth) noteOther(ctx context.Context, name, email string) error {
+	return o.Access.Registry.UpdateOwner(ctx, name, func(now *registry.Owner) error {
+		if now.State == registry.OwnerAuthorize {
+			now.Reason = fmt.Sprintf("%s consented, and that does not count: %s has to. ", email, now.Email) + askAgain
+		}
+		return nil
+	})
 }
 
 // failure is a consent that was given and does not count.

@@ -7,12 +7,17 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -41,6 +46,11 @@ type OAuth struct {
 	Secret   seal.Secret
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger
+	// Strangers bounds the lines about consents that nobody waits for.
+	Strangers *limits.Lines
+
+	ready   sync.Once
+	lookups *semaphore.Weighted
 
 	// Wake has all sheets of an owner looked at, and their partners told.
 	Wake func(ctx context.Context, owner string) error
@@ -99,7 +109,7 @@ func (o *OAuth) Ask(ctx context.Context, name string) (string, error) {
 var (
 	errUnknownState = errors.New("the state is not the one that is waited for")
 	errLateState    = errors.New("the state has expired")
-	errOtherUser    = errors.New("another user consented before")
+	errOtherUser    = errors.New("another user has to consent")
 )
 
 // ownerOfState is the owner's name in a state, which may be anything.
@@ -117,6 +127,15 @@ func (o *OAuth) take(ctx context.Context, state string) (*registry.Owner, error)
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return nil, errUnknownState
 	}
+	if o.Access.Registry.Owner(name) == nil {
+		return nil, errUnknownState // without a question to the bucket
+	}
+	waiting, cancel := context.WithTimeout(ctx, roomTimeout)
+	defer cancel()
+	if err := o.lookups.Acquire(waiting, 1); err != nil {
+		return nil, fmt.Errorf("too many consents at once: %w", err)
+	}
+	defer o.lookups.Release(1)
 	hash := sha256.Sum256([]byte(state))
 	var taken *registry.Owner
 	err := o.Access.Registry.UpdateOwner(ctx, name, func(owner *registry.Owner) error {
@@ -151,7 +170,7 @@ func (o *OAuth) complete(ctx context.Context, owner *registry.Owner, code string
 	if err != nil {
 		return nil, err
 	}
-	if owner.UserID != 0 && me.ID != owner.UserID {
+	if !mayConsent(owner, me) {
 		if err := app.Revoke(ctx, grant.AccessToken, false); err != nil {
 			o.Log.Warn("tokens of a user who is not the owner could not be given back", "owner", owner.Name, "err", err)
 		}
@@ -160,10 +179,19 @@ func (o *OAuth) complete(ctx context.Context, owner *registry.Owner, code string
 	return me, o.consented(ctx, owner.Name, me, grant)
 }
 
+// mayConsent tells whether the user is whom the owner is made for: who consented
+// before, or, at first, who has the e-mail address that it was made with.
+func mayConsent(owner *registry.Owner, me *smartsheet.User) bool {
+	if owner.UserID != 0 {
+		return me.ID == owner.UserID
+	}
+	return owner.Email == "" || strings.EqualFold(owner.Email, me.Email)
+}
+
 // consented stores the first pair of tokens of a consent.
 func (o *OAuth) consented(ctx context.Context, name string, me *smartsheet.User, grant *smartsheet.Grant) error {
 	err := o.keep(ctx, name, func(owner *registry.Owner) error {
-		if owner.OAuth == nil || owner.UserID != 0 && owner.UserID != me.ID {
+		if owner.OAuth == nil || !mayConsent(owner, me) {
 			return errOtherUser // of two who consented at once, the other was first
 		}
 		owner.UserID, owner.Email = me.ID, me.Email

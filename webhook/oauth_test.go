@@ -18,6 +18,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -296,6 +297,42 @@ func TestAnotherUserDoesNotTakeTheOwnersPlace(t *testing.T) {
 	}
 	if o := c.registry.Owner("jane"); o.UserID != c.jane.ID || o.State != registry.OwnerOK || string(o.Token) != string(before.Token) {
 		t.Errorf("got owner %s with state %s, want jane's access as it was", o.Email, o.State)
+	}
+}
+
+// An owner that is made for somebody takes nobody else's consent, the first one
+// neither: who finds or is sent the address does not become the owner.
+func TestOnlyWhoWasNamedConsents(t *testing.T) {
+	c := newConsents(t)
+	must(t, c.registry.UpdateOwner(t.Context(), "jane", func(o *registry.Owner) error { o.Email = "Jane@A.example"; return nil }))
+	mallory := c.sim.AddUser(smartsheettest.User{Email: "mallory@a.example", Name: "Mallory"})
+	status, text := c.open(c.decide(c.ask(), mallory.Email, "allow"))
+	if status != 409 || !strings.Contains(text, mallory.Email) || !strings.Contains(text, "Jane@A.example") {
+		t.Errorf("got %d %s, want 409 that says who has to consent", status, text)
+	}
+	o := c.registry.Owner("jane")
+	if o.UserID != 0 || len(o.Token) != 0 || o.State != registry.OwnerAuthorize || !strings.Contains(o.Reason, mallory.Email) {
+		t.Errorf("got owner of user %d, %s, %q, want nobody's access, and admins told", o.UserID, o.State, o.Reason)
+	}
+	c.consent()
+	if o := c.registry.Owner("jane"); o.UserID != c.jane.ID || o.State != registry.OwnerOK || o.Email != c.jane.Email {
+		t.Errorf("got owner of user %d, %s, want jane", o.UserID, o.State)
+	}
+}
+
+// Strangers who make up states fill neither the log nor NATS.
+func TestFloodOfUnknownStates(t *testing.T) {
+	c := newConsents(t)
+	left := 0
+	c.oauth.Strangers = &limits.Lines{LeftOut: func() { left++ }}
+	for range 400 {
+		status, _ := c.open(c.page.URL + webhook.ConsentPath + "?code=x&state=nobody." + strings.Repeat("A", 43))
+		if status != 400 {
+			t.Fatalf("got %d, want 400", status)
+		}
+	}
+	if got := strings.Count(c.logs.String(), "a consent did not come about"); got > 250 || got+left != 400 {
+		t.Errorf("got %d lines and %d left out, want some 100 of 400", got, left)
 	}
 }
 

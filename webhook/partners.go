@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,7 +33,8 @@ type Partners struct {
 	Registry *registry.Registry
 	Broker   *broker.Broker // nil: NATS is external
 	Replicas int
-	Store    string // names the embedded server's store, see broker.Incarnation
+	Store    string      // names the embedded server's store, see broker.Incarnation
+	TLS      *tls.Config // to accounts at another NATS; nil trusts the system's authorities
 	Log      *slog.Logger
 	Changed  chan<- struct{} // told when a partner comes to be in trouble, or out of it; nil: nobody
 
@@ -246,7 +248,7 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 		return nil, nil, err
 	}
 	nc, err := broker.Dial(ctx, broker.ExternalOptions{
-		URL: partner.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge to " + partner.Name, Log: p.Log,
+		URL: partner.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge to " + partner.Name, TLS: p.TLS, Log: p.Log,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -45,6 +46,8 @@ type Receiver struct {
 	// Observe is told of every answer.
 	Observe func(Answer)
 	Tracer  trace.Tracer // nil: no traces
+	// Strangers bounds the lines about requests that are nobody's callbacks.
+	Strangers *limits.Lines
 
 	room, lookups            *semaphore.Weighted
 	bodyTimeout, roomTimeout time.Duration

@@ -32,33 +32,43 @@ const prefix = "SHEETBRIDGE"
 // settings are the environment as it was written. They are read as text, so
 // that everything that is wrong with them can be said at once.
 type settings struct {
-	PublicURL          string `split_words:"true"`
-	Listen             string `default:":8080"`
-	CallbackLimit      string `split_words:"true" default:"16MiB"`
-	AdminListen        string `split_words:"true" default:"127.0.0.1:8081"`
-	AdminToken         string `split_words:"true"`
-	AdminURL           string `split_words:"true"` // of the commands that ask a running service
-	DataDir            string `split_words:"true" default:"./data"`
-	MasterKey          string `split_words:"true"`
-	MasterKeyFile      string `split_words:"true"`
-	NATSURL            string `envconfig:"NATS_URL"`
-	NATSCreds          string `envconfig:"NATS_CREDS"`
-	NATSListen         string `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222"`
-	NATSTLSCert        string `envconfig:"NATS_TLS_CERT"`
-	NATSTLSKey         string `envconfig:"NATS_TLS_KEY"`
-	NATSClientCA       string `envconfig:"NATS_CLIENT_CA"`
-	NATSWSListen       string `envconfig:"NATS_WS_LISTEN"`
-	NATSLeafListen     string `envconfig:"NATS_LEAF_LISTEN"`
-	NATSAllowPlaintext string `envconfig:"NATS_ALLOW_PLAINTEXT" default:"false"`
-	NATSPublicURL      string `envconfig:"NATS_PUBLIC_URL"`
-	NATSReplicas       string `envconfig:"NATS_REPLICAS" default:"1"`
-	OAuthClientID      string `envconfig:"OAUTH_CLIENT_ID"`
-	OAuthClientSecret  string `envconfig:"OAUTH_CLIENT_SECRET"`
-	SmartsheetURL      string `split_words:"true"`
-	ReconcileEvery     string `split_words:"true" default:"10m"`
-	APIRate            string `envconfig:"API_RATE" default:"240"`
-	LogLevel           string `split_words:"true" default:"info"`
-	LogFormat          string `split_words:"true"`
+	PublicURL             string `split_words:"true"`
+	Listen                string `default:":8080"`
+	CallbackLimit         string `split_words:"true" default:"16MiB"`
+	AdminListen           string `split_words:"true" default:"127.0.0.1:8081"`
+	AdminHosts            string `split_words:"true"`
+	AdminToken            string `split_words:"true"`
+	AdminTokenFile        string `split_words:"true"`
+	AdminTLSCert          string `envconfig:"ADMIN_TLS_CERT"`
+	AdminTLSKey           string `envconfig:"ADMIN_TLS_KEY"`
+	AdminClientCA         string `envconfig:"ADMIN_CLIENT_CA"`
+	AdminAllowPlaintext   string `split_words:"true" default:"false"`
+	AdminURL              string `split_words:"true"` // of the commands that ask a running service
+	DataDir               string `split_words:"true" default:"./data"`
+	MasterKey             string `split_words:"true"`
+	MasterKeyFile         string `split_words:"true"`
+	MasterKeyOld          string `split_words:"true"`
+	MasterKeyOldFile      string `split_words:"true"`
+	NATSURL               string `envconfig:"NATS_URL"`
+	NATSCreds             string `envconfig:"NATS_CREDS"`
+	NATSCA                string `envconfig:"NATS_CA"`
+	NATSListen            string `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222"`
+	NATSTLSCert           string `envconfig:"NATS_TLS_CERT"`
+	NATSTLSKey            string `envconfig:"NATS_TLS_KEY"`
+	NATSClientCA          string `envconfig:"NATS_CLIENT_CA"`
+	NATSWSListen          string `envconfig:"NATS_WS_LISTEN"`
+	NATSLeafListen        string `envconfig:"NATS_LEAF_LISTEN"`
+	NATSAllowPlaintext    string `envconfig:"NATS_ALLOW_PLAINTEXT" default:"false"`
+	NATSPublicURL         string `envconfig:"NATS_PUBLIC_URL"`
+	NATSReplicas          string `envconfig:"NATS_REPLICAS" default:"1"`
+	OAuthClientID         string `envconfig:"OAUTH_CLIENT_ID"`
+	OAuthClientSecret     string `envconfig:"OAUTH_CLIENT_SECRET"`
+	OAuthClientSecretFile string `envconfig:"OAUTH_CLIENT_SECRET_FILE"`
+	SmartsheetURL         string `split_words:"true"`
+	ReconcileEvery        string `split_words:"true" default:"10m"`
+	APIRate               string `envconfig:"API_RATE" default:"240"`
+	LogLevel              string `split_words:"true" default:"info"`
+	LogFormat             string `split_words:"true"`
 }
 
 // config is the service's configuration, checked.
@@ -68,9 +78,10 @@ type config struct {
 	Socket         net.Listener // if not nil, serve listens with it and not at Listen
 	CallbackLimit  int64
 	AdminListen    string
-	AdminTokens    []admin.Token
+	Admin          adminConfig
 	DataDir        string
 	Master         func() (seal.MasterKey, error)
+	OldMaster      seal.MasterKey // zero, but while the master key is changed
 	NATS           natsConfig
 	OAuth          oauthConfig
 	SmartsheetURL  string
@@ -105,11 +116,9 @@ func loadConfig() (*config, error) {
 	var err error
 	w.add("PUBLIC_URL", checkPublicURL(s.PublicURL))
 	w.add("LISTEN", checkAddress(s.Listen))
-	w.add("ADMIN_LISTEN", checkAddress(s.AdminListen))
+	c.Admin = s.admin(&w)
 	c.CallbackLimit, err = admin.ParseSize(s.CallbackLimit, 1, maxCallback)
 	w.add("CALLBACK_LIMIT", err)
-	c.AdminTokens, err = admin.ParseTokens(s.AdminToken)
-	w.add("ADMIN_TOKEN", err)
 	c.OAuth = s.oauth(&w)
 	if s.SmartsheetURL != "" {
 		w.add("SMARTSHEET_URL", smartsheet.CheckURL(s.SmartsheetURL))
@@ -123,7 +132,7 @@ func loadConfig() (*config, error) {
 		w.add("LOG_FORMAT", fmt.Errorf("%q is neither text nor json", f))
 	}
 	c.NATS = s.nats(&w)
-	c.Master = s.master(&w)
+	c.Master, c.OldMaster = s.master(&w), s.oldMaster(&w)
 	return c, errors.Join(w...)
 }
 
@@ -145,6 +154,25 @@ func (s *settings) master(w *wrong) func() (seal.MasterKey, error) {
 		w.add("MASTER_KEY", errors.New("is required with NATS_URL: base64 of 32 random bytes, the same for every replica (openssl rand -base64 32), or MASTER_KEY_FILE"))
 	}
 	return masterIn(s.DataDir)
+}
+
+// oldMaster is the key that the master key takes the place of, zero for none.
+func (s *settings) oldMaster(w *wrong) seal.MasterKey {
+	text, ok := s.secret(w, "MASTER_KEY_OLD", s.MasterKeyOld, s.MasterKeyOldFile)
+	if !ok || text == "" {
+		return seal.MasterKey{}
+	}
+	key, err := seal.ParseMasterKey(string(text))
+	w.add("MASTER_KEY_OLD", err)
+	return key
+}
+
+// oldMasters is the old master key, if there is one.
+func (c *config) oldMasters() []seal.MasterKey {
+	if c.OldMaster.IsZero() {
+		return nil
+	}
+	return []seal.MasterKey{c.OldMaster}
 }
 
 // masterIn is the master key that lies in the data directory, made when there

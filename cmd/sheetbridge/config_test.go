@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -66,6 +68,25 @@ func TestPublicURL(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "a-secret") {
 			t.Errorf("%q: a secret is in %v", url, err)
+		}
+	}
+}
+
+func sha256Hex(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestFirstTokenItself(t *testing.T) {
+	hash := "sha256:" + sha256Hex("0123456789abcdef")
+	for list, want := range map[string]string{
+		"a-token-0123456789": "a-token-0123456789", "alice:ro:a-token-0123456789": "a-token-0123456789",
+		hash + ",a-token-0123456789": "a-token-0123456789", "alice:" + hash + ", bob:a-token-0123456789": "a-token-0123456789",
+		"": "", hash: "", "alice:ro:" + hash: "",
+	} {
+		got, err := tokenOf(list, "")
+		if string(got) != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", list, string(got), err, want)
 		}
 	}
 }

@@ -47,8 +47,9 @@ func contractCommand() *cobra.Command {
 // adminFromEnv is a client of the admin API that the environment names.
 func adminFromEnv() (*adminClient, error) {
 	var s struct {
-		AdminURL   string `split_words:"true" default:"http://127.0.0.1:8081"`
-		AdminToken string `split_words:"true"`
+		AdminURL       string `split_words:"true" default:"http://127.0.0.1:8081"`
+		AdminToken     string `split_words:"true"`
+		AdminTokenFile string `split_words:"true"`
 	}
 	if err := envconfig.Process(prefix, &s); err != nil {
 		return nil, err
@@ -60,15 +61,35 @@ func adminFromEnv() (*adminClient, error) {
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return nil, fmt.Errorf("%s_ADMIN_URL: beyond loopback the token would cross the network in the clear: want https", prefix)
 	}
-	token, _, _ := strings.Cut(s.AdminToken, ",") // serve takes several, each with a name if you like
-	token = token[strings.LastIndexByte(token, ':')+1:]
-	if token == "" {
-		return nil, errors.New(prefix + "_ADMIN_TOKEN is required: one of the tokens that serve was given")
+	token, err := tokenOf(s.AdminToken, s.AdminTokenFile)
+	if err != nil {
+		return nil, err
 	}
-	return &adminClient{url: strings.TrimSuffix(s.AdminURL, "/"), token: seal.Secret(token), http: &http.Client{
+	return &adminClient{url: strings.TrimSuffix(s.AdminURL, "/"), token: token, http: &http.Client{
 		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext},
 		Timeout:   time.Minute,
 	}}, nil
+}
+
+// tokenOf is the first token of a list, or of a file with one, that is given
+// itself and not as its hash. Serve takes several, each with a name if you like.
+func tokenOf(list, file string) (seal.Secret, error) {
+	if list == "" && file != "" {
+		text, err := seal.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("%s_ADMIN_TOKEN_FILE: %w", prefix, err)
+		}
+		list = string(text)
+	}
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		last := strings.LastIndexByte(entry, ':')
+		before, token := strings.TrimSuffix(entry[:last+1], ":"), entry[last+1:]
+		if token != "" && before != "sha256" && !strings.HasSuffix(before, ":sha256") {
+			return seal.Secret(token), nil
+		}
+	}
+	return "", errors.New(prefix + "_ADMIN_TOKEN is required: one of the tokens that serve was given, itself and not its hash")
 }
 
 func loopback(host string) bool {

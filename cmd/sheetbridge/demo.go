@@ -118,7 +118,7 @@ func (s *stage) config() (*config, error) {
 	data := filepath.Join(s.dir, "data")
 	return &config{
 		PublicURL: "http://" + socket.Addr().String(), Socket: socket, CallbackLimit: 16 << 20,
-		AdminListen: "127.0.0.1:0", AdminTokens: []admin.Token{{Name: "demo", Secret: s.token}},
+		AdminListen: "127.0.0.1:0", Admin: adminConfig{Tokens: []admin.Token{{Name: "demo", Secret: s.token}}},
 		DataDir: data, Master: masterIn(data), NATS: natsConfig{Listen: "127.0.0.1:0", Replicas: 1},
 		SmartsheetURL: s.smartsheet, ReconcileEvery: time.Minute, APIRate: 240,
 	}, nil

@@ -69,7 +69,7 @@ func examineConfig() []admin.Check {
 	serving := 0
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
-		if strings.HasPrefix(name, prefix+"_") && name != prefix+"_ADMIN_URL" && name != prefix+"_ADMIN_TOKEN" {
+		if strings.HasPrefix(name, prefix+"_") && name != prefix+"_ADMIN_URL" && name != prefix+"_ADMIN_TOKEN" && name != prefix+"_ADMIN_TOKEN_FILE" {
 			serving++
 		}
 	}

@@ -40,7 +40,25 @@ func keysCommand() *cobra.Command {
 		"Add a key, wait until every replica has it, make it the primary one, seal everything anew and disable the old one.\n"+
 			"Nothing stands still meanwhile; after a failure the same again goes on where it stopped. The master key stays as it is.",
 		http.MethodPost, "/v1/keys/rotate"))
+	cmd.AddCommand(rotateMasterCommand())
 	return cmd
+}
+
+func rotateMasterCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rotate-master", Short: "Bring everything under a new master key", Args: noArguments,
+		Long: "Bring everything under a new master key. First start every replica with the new key as " + prefix + "_MASTER_KEY (or …_FILE)\n" +
+			"and the one before it as " + prefix + "_MASTER_KEY_OLD (or …_FILE): with NATS embedded the store comes under the new key then.\n" +
+			"This waits until every replica has both keys, and seals the keyset under the new one. Killed at any moment, the same again\n" +
+			"goes on where it stopped; until it is done both keys are needed.\n" + askingHelp,
+	}
+	return asks(cmd, func(q *asking, _ []string) error {
+		q.client.http.Timeout = rotateTime
+		return ask(q, http.MethodPost, "/v1/keys/rotate-master", nil, func(w io.Writer, key *admin.MasterKey) error {
+			_, err := fmt.Fprintf(w, "everything is under the new master key, which %d replicas have\n%s\n", key.Replicas, clean(key.Next, 500))
+			return err
+		})
+	})
 }
 
 // noArguments refuses arguments, of commands below others too.

@@ -29,6 +29,9 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	answers   *prometheus.HistogramVec
 	lag       *prometheus.HistogramVec
+
+	connections, refused *prometheus.CounterVec
+	linesLeftOut         prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -47,11 +50,16 @@ func newMetrics() *metrics {
 		[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "class")
 	m.lag = histogram("change_to_publish_seconds", "Time from a change at Smartsheet, by its own timestamp, to its event being stored, by what made the bridge look and by how the sheet is followed. The longest of each pass.",
 		[]float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 300, 600, 1200, 3600, 86400}, "origin", "mode")
+	m.connections = counter("connections_closed_total", "Connections that were closed because a listener had too many, by listener and by why that one: it waited longest for a request, or it was new and all others were busy.", "listener", "why")
+	m.refused = counter("admin_refused_total", "Requests that the admin listener refused before it looked at them: foreign host or origin, no client certificate, wrong bearer, or throttled because of too many wrong ones.", "why")
+	m.linesLeftOut = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sheetbridge_log_lines_left_out_total", Help: "Lines of the log about strangers that were left out because there were too many.",
+	})
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sheetbridge_build_info", Help: "1, labelled with what the program was built from.",
 	}, []string{"version", "goversion"})
 	info.WithLabelValues(version(), runtime.Version()).Set(1)
-	m.registry.MustRegister(m.callbacks, m.passes, m.rows, m.events, m.found, m.requests, m.answers, m.lag, info,
+	m.registry.MustRegister(m.callbacks, m.passes, m.rows, m.events, m.found, m.requests, m.answers, m.lag, m.connections, m.refused, m.linesLeftOut, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin()
 	return m
@@ -63,6 +71,13 @@ func (m *metrics) begin() {
 		m.callbacks.WithLabelValues(strconv.Itoa(status), "events")
 	}
 	m.callbacks.WithLabelValues("503", "")
+	for _, listener := range []string{"public", "admin"} {
+		m.connections.WithLabelValues(listener, "waiting")
+		m.connections.WithLabelValues(listener, "busy")
+	}
+	for _, why := range []string{"host", "origin", "certificate", "bearer", "throttled"} {
+		m.refused.WithLabelValues(why)
+	}
 	for _, origin := range []events.Origin{events.OriginCallback, events.OriginReconcile} {
 		m.lag.WithLabelValues(string(origin), "webhook")
 	}
@@ -89,6 +104,8 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) callback(c webhook.Answer) {
 	m.callbacks.WithLabelValues(strconv.Itoa(c.Status), c.Kind).Observe(c.Took.Seconds())
 }
+
+func (m *metrics) adminRefused(why string) { m.refused.WithLabelValues(why).Inc() }
 
 func (m *metrics) request(owner string, call smartsheet.Call) {
 	m.requests.WithLabelValues(owner, call.Class.String()).Inc()

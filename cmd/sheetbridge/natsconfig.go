@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +23,7 @@ type natsConfig struct {
 	AllowPlaintext bool
 	PublicURL      string
 	Replicas       int
+	trust          *tls.Config // of connections to other NATS servers; nil: the system's authorities
 }
 
 func (s *settings) nats(w *wrong) natsConfig {
@@ -37,6 +40,10 @@ func (s *settings) nats(w *wrong) natsConfig {
 	}
 	if n.PublicURL != "" {
 		w.add("NATS_PUBLIC_URL", broker.CheckURL(n.PublicURL))
+	}
+	if s.NATSCA != "" {
+		n.trust, err = loadTrust(s.NATSCA)
+		w.add("NATS_CA", err)
 	}
 	if n.URL == "" {
 		if s.NATSCreds != "" {
@@ -65,6 +72,23 @@ func (s *settings) nats(w *wrong) natsConfig {
 	return n
 }
 
+// loadTrust trusts the authorities in the file besides the system's, for the
+// connections that are made with it and for no others.
+func loadTrust(path string) (*tls.Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
+}
+
 // checkEmbedded adds what is wrong with the settings of the embedded server.
 func (n *natsConfig) checkEmbedded(w *wrong) {
 	plain := n.TLS.Cert == "" && !n.AllowPlaintext
@@ -77,12 +101,12 @@ func (n *natsConfig) checkEmbedded(w *wrong) {
 	if n.Replicas > 1 {
 		w.add("NATS_REPLICAS", errors.New("the embedded server is one: more replicas need NATS_URL"))
 	}
-	n.checkTLS(w)
+	checkTLS(w, "NATS", n.TLS)
 }
 
-// checkTLS adds what is wrong with each of the files.
-func (n *natsConfig) checkTLS(w *wrong) {
-	f := n.TLS
+// checkTLS adds what is wrong with each of the files of a listener, whose settings
+// begin with the name.
+func checkTLS(w *wrong, name string, f broker.TLSFiles) {
 	var certErr, keyErr error
 	switch {
 	case f.Cert != "" && f.Key != "":
@@ -94,16 +118,16 @@ func (n *natsConfig) checkTLS(w *wrong) {
 	case f.Key != "":
 		certErr, keyErr = errors.New("is missing: certificate and key go together, set both or neither"), checkFile(f.Key)
 	}
-	w.add("NATS_TLS_CERT", certErr)
-	w.add("NATS_TLS_KEY", keyErr)
+	w.add(name+"_TLS_CERT", certErr)
+	w.add(name+"_TLS_KEY", keyErr)
 	if f.ClientCA == "" {
 		return
 	}
 	_, err := broker.LoadClientCA(f.ClientCA)
 	if err == nil && f.Cert == "" && f.Key == "" {
-		err = errors.New("client certificates need TLS: set NATS_TLS_CERT and NATS_TLS_KEY too")
+		err = fmt.Errorf("client certificates need TLS: set %[1]s_TLS_CERT and %[1]s_TLS_KEY too", name)
 	}
-	w.add("NATS_CLIENT_CA", err)
+	w.add(name+"_CLIENT_CA", err)
 }
 
 // checkFile tells why a file cannot be read.

@@ -17,8 +17,10 @@ type oauthConfig struct {
 }
 
 func (s *settings) oauth(w *wrong) oauthConfig {
-	c := oauthConfig{ClientID: s.OAuthClientID, Secret: seal.Secret(s.OAuthClientSecret)}
+	secret, ok := s.secret(w, "OAUTH_CLIENT_SECRET", s.OAuthClientSecret, s.OAuthClientSecretFile)
+	c := oauthConfig{ClientID: s.OAuthClientID, Secret: secret}
 	switch {
+	case !ok:
 	case c.ClientID == "" && c.Secret == "":
 	case c.ClientID == "":
 		w.add("OAUTH_CLIENT_ID", errors.New("is missing beside OAUTH_CLIENT_SECRET: set both, or neither"))
@@ -38,6 +40,12 @@ func (s *service) oauth() *webhook.OAuth {
 	return &webhook.OAuth{
 		Access: s.access, ClientID: s.cfg.OAuth.ClientID, Secret: s.cfg.OAuth.Secret, Log: s.log, Wake: s.owners.Wake,
 	}
+}
+
+// logEntry writes the hash of an audit entry to the log: who keeps the logs can tell
+// that the chain was cut off or begun again.
+func (s *service) logEntry(e audit.Entry) {
+	s.log.Info("audit entry", "sequence", e.Sequence, "hash", e.Hash, "what", e.What, "outcome", e.Outcome, "who", e.Who, "request", e.Request)
 }
 
 // note keeps what the registry tells in the audit log.

@@ -89,11 +89,14 @@ func ownerAdd() *cobra.Command {
 		Long: "Add a Smartsheet user in whose name sheets are read. The token is read from standard input or a file, never from an\n" +
 			"argument; it is tried first, and what Smartsheet refuses is not kept. With --oauth no key changes hands: the answer is\n" +
 			"an address at which the sheet's owner consents.",
-		Example: "  sheetbridge owners add ops --region eu < token.txt\n  sheetbridge owners add jane --region us --oauth",
+		Example: "  sheetbridge owners add ops --region eu < token.txt\n  sheetbridge owners add jane --region us --oauth --email jane@a.example",
 	}
 	asks(cmd, func(q *asking, args []string) error {
 		if n.Name = args[0]; consent && (cmd.Flags().Changed("token-file") || n.AssumeUser != "") {
 			return &usageError{errors.New("--oauth goes with neither --token-file nor --assume-user")}
+		}
+		if n.Email != "" && !consent {
+			return &usageError{errors.New("--email goes with --oauth: it is who has to consent")}
 		}
 		if err := named("owner", n.Name); err != nil {
 			return err
@@ -113,6 +116,7 @@ func ownerAdd() *cobra.Command {
 	cmd.Flags().StringVar(&file, "token-file", "-", "`file` with the token; - is standard input")
 	cmd.Flags().StringVar(&n.AssumeUser, "assume-user", "", "act as this `user`; the token must be a System Admin's")
 	cmd.Flags().BoolVar(&consent, "oauth", false, "ask the user to consent instead of giving a token")
+	cmd.Flags().StringVar(&n.Email, "email", "", "with --oauth: the `address` of the user who has to consent")
 	return cmd
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
@@ -56,6 +57,7 @@ type service struct {
 	standing  *standing
 	tracer    trace.Tracer // nil: no traces
 	phase     phase
+	tokenKey  []byte
 
 	stopTracing             func(context.Context) error
 	public, admin           *http.Server
@@ -105,7 +107,7 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 	for _, open := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.connect(ctx, master) },
 		func(ctx context.Context) (err error) {
-			s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log)
+			s.registry, err = registry.Open(ctx, s.nc, master, n.Replicas, s.log, s.cfg.oldMasters()...)
 			return err
 		},
 		func(ctx context.Context) (err error) {
@@ -117,8 +119,24 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			s.audit, err = audit.Open(ctx, s.nc, master, n.Replicas)
-			return err
+			if s.tokenKey, err = s.registry.Secret(ctx, "token-id", webhook.TokenKeyPurpose); err != nil {
+				return err
+			}
+			key, err := s.registry.Secret(ctx, "audit", audit.KeyPurpose)
+			if err != nil {
+				return err
+			}
+			if s.audit, err = audit.Open(ctx, s.nc, key, n.Replicas); err != nil {
+				return err
+			}
+			s.audit.Kept = s.logEntry
+			return nil
+		},
+		func(ctx context.Context) error {
+			if s.broker == nil { // other replicas may not have the new master key yet
+				return nil
+			}
+			return s.registry.Rewrap(ctx)
 		},
 	} {
 		if err := s.patiently(ctx, open); err != nil {
@@ -154,7 +172,7 @@ func (s *service) patiently(ctx context.Context, open func(context.Context) erro
 func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error) {
 	n := s.cfg.NATS
 	if n.URL != "" {
-		s.nc, err = broker.Dial(ctx, broker.ExternalOptions{URL: n.URL, Creds: n.Creds, Name: "sheetbridge", Log: s.log})
+		s.nc, err = broker.Dial(ctx, broker.ExternalOptions{URL: n.URL, Creds: n.Creds, Name: "sheetbridge", TLS: n.trust, Log: s.log})
 		if err != nil {
 			return fmt.Errorf("connecting to NATS: %w", err)
 		}
@@ -168,7 +186,7 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 	}
 	dir := natsDir(s.cfg.DataDir)
 	s.broker, err = broker.Start(ctx, broker.Options{
-		Dir: dir, Master: master, Listen: n.Listen, PublicURL: n.PublicURL,
+		Dir: dir, Master: master, OldMaster: s.cfg.OldMaster, Listen: n.Listen, PublicURL: n.PublicURL,
 		TLS: secure, AllowPlaintext: n.AllowPlaintext, WebSocketListen: n.WSListen, LeafListen: n.LeafListen, Log: s.log,
 	})
 	if err != nil {
@@ -184,11 +202,11 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 // wire makes the parts that need no connection of their own.
 func (s *service) wire(master seal.MasterKey) {
 	changed := make(chan struct{}, 1)
-	s.metrics, s.standing = newMetrics(), &standing{service: s, changed: changed}
+	s.standing = &standing{service: s, changed: changed}
 	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
-	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, Log: s.log, Changed: changed}
+	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Log: s.log, Changed: changed}
 	s.access = &webhook.Access{
-		Registry: s.registry, Budget: s.budget, Master: master, BaseURL: s.cfg.SmartsheetURL,
+		Registry: s.registry, Budget: s.budget, Master: master, TokenKey: s.tokenKey, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
 	}
 	s.owners = &webhook.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}
@@ -201,16 +219,24 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
 		Log: s.log, Observe: s.metrics.pass, Tracer: s.tracer,
 	}
+	strangers := &limits.Lines{LeftOut: s.metrics.linesLeftOut.Inc}
+	if s.access.OAuth != nil {
+		s.access.OAuth.Strangers = strangers
+	}
 	receiver := &webhook.Receiver{
 		Registry: s.registry, Inbox: s.inbox, Limit: s.cfg.CallbackLimit, Log: s.log,
-		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback, Tracer: s.tracer,
+		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback, Tracer: s.tracer, Strangers: strangers,
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
-		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.AdminTokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Hosts: s.cfg.Admin.Hosts, ClientCertificates: s.cfg.Admin.TLS.ClientCA != "", Refused: s.metrics.adminRefused, Strangers: strangers,
 	}
 	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler()))), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
+	for _, server := range []*http.Server{s.public, s.admin} {
+		server.Handler, server.ConnContext = limits.Handler(server.Handler), limits.ConnContext
+	}
 }
 
 func (s *service) listen() (err error) {
@@ -223,7 +249,26 @@ func (s *service) listen() (err error) {
 	if s.adminSock, err = net.Listen("tcp", s.cfg.AdminListen); err != nil {
 		return fmt.Errorf("listening for admins (%s_ADMIN_LISTEN): %w", prefix, err)
 	}
-	return nil
+	s.metrics = newMetrics()
+	s.publicSocket = s.bounded(s.publicSocket, "public", publicConnections, 4)
+	s.adminSock, err = s.cfg.Admin.listener(s.bounded(s.adminSock, "admin", adminConnections, 16), s.log)
+	return err
+}
+
+// Connections that a listener has open at most, of which one address has half. The
+// rest of the descriptors is for NATS and its store.
+const (
+	publicConnections = 1024
+	adminConnections  = 256
+)
+
+// bounded bounds the connections of a listener, by what the process may have open
+// as well: the part is how many listeners of that size would use it all up.
+func (s *service) bounded(l net.Listener, name string, most, part int) net.Listener {
+	if descriptors := limits.Descriptors(); descriptors > 0 {
+		most = max(8, min(most, descriptors/part))
+	}
+	return limits.Limit(l, most, most/2, func(why string) { s.metrics.connections.WithLabelValues(name, why).Inc() })
 }
 
 // run serves until the context ends or a part fails.

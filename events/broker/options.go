@@ -13,6 +13,9 @@ import (
 type Options struct {
 	Dir    string         // of this server alone; made with mode 0700
 	Master seal.MasterKey // seals the operator's keys, encrypts the store
+	// OldMaster is the key before Master, if that was changed: what is still under
+	// it is sealed and encrypted under Master before anything else.
+	OldMaster seal.MasterKey
 
 	Listen    string      // host:port for partners; "" is 127.0.0.1:4222, port 0 a free one
 	PublicURL string      // what partners are told; "" derives it from Listen

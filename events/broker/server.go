@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
 // readyWait bounds how long the server may take from started to listening; it
@@ -81,6 +83,9 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 			err = errors.Join(err, b.Close(ctx))
 		}
 	}()
+	if err := rotateMaster(o); err != nil {
+		return nil, fmt.Errorf("change the master key: %w", err)
+	}
 	k, err := loadKeys(o.Dir, o.Master)
 	if err != nil {
 		return nil, err
@@ -201,7 +206,7 @@ func (b *Broker) serverOptions(o Options, system string) (*server.Options, error
 
 		JetStream:              true,
 		StoreDir:               o.Dir,
-		JetStreamKey:           base64.RawStdEncoding.EncodeToString(o.Master.Derive(storeUse, 32)),
+		JetStreamKey:           storeKey(o.Master),
 		JetStreamCipher:        server.AES,
 		JetStreamMaxStore:      maxStore,
 		JetStreamMaxMemory:     maxMemory,
@@ -212,6 +217,11 @@ func (b *Broker) serverOptions(o Options, system string) (*server.Options, error
 		NoSigs: true, // signals are main's; the server would end the process
 		NoLog:  true,
 	}, nil
+}
+
+// storeKey is the key of the store under a master key.
+func storeKey(master seal.MasterKey) string {
+	return base64.RawStdEncoding.EncodeToString(master.Derive(storeUse, 32))
 }
 
 // WebSocketURL returns the address of the WebSocket listener, "" where there is

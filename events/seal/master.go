@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,12 @@ func (k MasterKey) IsZero() bool {
 	return subtle.ConstantTimeCompare(k[:], make([]byte, len(k))) == 1
 }
 
+// ID names the key without telling of it, for those who have to know whether two
+// are the same.
+func (k MasterKey) ID() string {
+	return hex.EncodeToString(k.Derive("sheetbridge master key id v1", 8))
+}
+
 // Derive returns n bytes (at most 8160, nil beyond) that only holders of the
 // master key can compute, by HKDF-SHA256. Other purposes give unrelated bytes;
 // a purpose is for one use alone.
@@ -69,22 +76,10 @@ func (k MasterKey) Derive(purpose string, n int) []byte {
 	return b
 }
 
-// LoadMasterKey reads the key in a file. A file that others than its owner may
-// read is refused, so is one that holds anything else than a key.
+// LoadMasterKey reads the key in a file, as ReadFile does. A file that holds
+// anything else than a key is refused.
 func LoadMasterKey(path string) (MasterKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return MasterKey{}, fmt.Errorf("read master key: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return MasterKey{}, fmt.Errorf("read master key: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return MasterKey{}, fmt.Errorf("read master key: %s may be read by others (mode %04o): chmod 600 it", path, mode)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, 1024))
+	text, err := ReadFile(path)
 	if err != nil {
 		return MasterKey{}, fmt.Errorf("read master key: %w", err)
 	}

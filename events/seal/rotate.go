@@ -104,3 +104,13 @@ func change(k MasterKey, sealedKeyset []byte, do func(*keyset.Manager, []Key) er
 	}
 	return sealKeyset(k, h)
 }
+
+// Rewrap returns the keyset sealed under another master key. What is sealed under
+// its keys stays as it is.
+func Rewrap(from, to MasterKey, sealedKeyset []byte) ([]byte, error) {
+	h, err := openKeyset(from, sealedKeyset)
+	if err != nil {
+		return nil, err
+	}
+	return sealKeyset(to, h)
+}

@@ -217,7 +217,7 @@ func audited(t *testing.T) *world {
 	var log *audit.Log
 	w := newWorld(t, setup{api: func(a *admin.API) {
 		var err error
-		log, err = audit.Open(t.Context(), a.Broker.Bridge(), a.Access.Master, 1)
+		log, err = audit.Open(t.Context(), a.Broker.Bridge(), audit.Key(a.Access.Master), 1)
 		must(t, err)
 		a.Audit = log
 		a.Registry.Note = func(ctx context.Context, n registry.Note) error {
@@ -300,8 +300,6 @@ func TestNothingDoneIsNotAudited(t *testing.T) {
 		{"OPTIONS", "/v1/nothing", "", 404},
 		{"PATCH", "/v1/owners", "{}", 405},
 		{"POST", "/v1/nothing", "{}", 404},
-		{"POST", "/v1/webhooks?dryRun=true", w.request(`{"partner":"acme","sheet":"more","columns":[{"title":"No"}]}`), 200},
-		{"POST", "/v1/webhooks?dryRun=1", w.request(`{"partner":"acme","sheet":"more","columns":[{"title":"No"}]}`), 200},
 		{"GET", "/v1/webhooks?dryRun=true", "", 422},
 	} {
 		if got := w.send(writer, r.method, r.path, r.body); got.status != r.status {
@@ -316,6 +314,37 @@ func TestNothingDoneIsNotAudited(t *testing.T) {
 	if got := w.ok(200, "GET", "/v1/audit", ""); strings.Count(got.text, `"what":"DELETE /v1/owners/:name"`) != 2 || !strings.Contains(got.text, "acme/more") {
 		t.Errorf("got %s, want what may have been done in it", got.text)
 	}
+}
+
+// Whoever is shown cells is in the log, with what, from where and by which request:
+// a dry run is a way to read a sheet.
+func TestPreviewsAreAudited(t *testing.T) {
+	w := audited(t)
+	w.owner()
+	w.partner("acme")
+	id := w.registered()
+	row := strconv.FormatInt(w.sheet.Rows[0], 10)
+	sheet := strconv.FormatInt(w.sheet.ID, 10)
+	more := w.request(`{"partner":"acme","sheet":"more","columns":[{"title":"Margin"}]}`)
+	for _, tc := range []struct{ token, method, path, body, on, details string }{
+		{writer, "POST", "/v1/webhooks?dryRun=true", more, "ops/" + sheet, `"Margin"`},
+		{writer, "POST", "/v1/webhooks?dryRun=1", more, "ops/" + sheet, `"rows":2`},
+		{reader, "GET", "/v1/webhooks/" + id + "/shares/acme/orders/rows/" + row + "/explain", "", "acme/orders/" + row, ""},
+	} {
+		got := w.send(tc.token, tc.method, tc.path, tc.body)
+		if got.status != 200 {
+			t.Fatalf("%s: got %d %s, want 200", tc.path, got.status, got.text)
+		}
+		newest := w.ok(200, "GET", "/v1/audit?limit=1", "")
+		if e := newest.at("items", 0).(map[string]any); e["outcome"] != "previewed" || e["on"] != tc.on || e["client"] != "127.0.0.1" ||
+			e["request"] != got.header.Get("X-Request-Id") || !strings.Contains(newest.text, tc.details) || strings.Contains(newest.text, "planted") {
+			t.Errorf("%s: got %s, want who was shown what, and no cell", tc.path, newest.text)
+		}
+	}
+	js, err := jetstream.New(w.broker.Bridge())
+	must(t, err)
+	must(t, js.DeleteStream(t.Context(), audit.StreamName))
+	w.refused(503, "", "audit log", "POST", "/v1/webhooks?dryRun=true", more)
 }
 
 func TestWhatCannotBeAuditedIsNotDone(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -43,6 +44,16 @@ type API struct {
 	NATS      *broker.Conn   // the bridge's own connection; nil: the doctor says nothing of NATS
 	Tokens    []Token        // who may come in; none: nobody
 	Version   string         // ours, for the OpenAPI document; empty: dev
+
+	// Hosts are the names under which the listener answers; nil: those of loopback.
+	Hosts Hosts
+	// ClientCertificates wants one, verified by the listener, for all but probes.
+	ClientCertificates bool
+	// Refused is told why a request was refused before it was looked at: host,
+	// origin, certificate, bearer or throttled; nil: nobody.
+	Refused func(why string)
+	// Strangers bounds the lines of the log about requests without a token of ours.
+	Strangers *limits.Lines
 
 	Ready   func(ctx context.Context) error // what /readyz asks; nil: always ready
 	Metrics http.Handler                    // at /metrics; nil: none
@@ -70,10 +81,13 @@ func (a *API) holdAccounts(ctx context.Context) (done func(), err error) {
 // tokens once.
 func (a *API) Handler() http.Handler {
 	a.accounts = make(chan struct{}, 1)
+	if a.Hosts == nil {
+		a.Hosts = DefaultHosts("")
+	}
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: a.Log
 	e.HTTPErrorHandler = answerError
-	e.Use(a.logged, newGuard(a.Tokens).admit, a.audited)
+	e.Use(a.logged, a.reached, newGuard(a).admit, a.audited)
 	api := humaecho.New(e, a.config())
 	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(ourContext{c}) })
 	a.routeOwners(api)

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 )
 
 // AuditEntry is one entry of the audit log.
@@ -21,7 +22,9 @@ type AuditEntry struct {
 	Who      string          `json:"who" doc:"Name of the admin token; bridge: of itself; owner …: in the browser" example:"alice"`
 	What     string          `json:"what" example:"share added"`
 	On       string          `json:"on" doc:"What it is about" example:"acme/orders"`
-	Outcome  string          `json:"outcome" enum:"begun,done,refused,changed" doc:"Of an action: begun, and in another entry done or refused; of what is stored: changed"`
+	Outcome  string          `json:"outcome" enum:"begun,done,refused,changed,previewed" doc:"Of an action: begun, and in another entry done or refused; of what is stored: changed; of an answer that shows cells: previewed"`
+	Client   string          `json:"client,omitempty" doc:"Address that the request came from" example:"127.0.0.1"`
+	Request  string          `json:"request,omitempty" doc:"Id of the request, as in the header X-Request-Id of its answer and in the log"`
 	Details  json.RawMessage `json:"details,omitempty" doc:"More about it, without secrets"`
 	Previous string          `json:"previous" doc:"SHA-256 of the entry before it"`
 	Hash     string          `json:"hash" doc:"SHA-256 of this entry"`
@@ -39,7 +42,7 @@ func (a *API) routeAudit(api huma.API) {
 	const tag = "audit"
 	register(api, operation{
 		method: http.MethodGet, path: "/v1/audit", id: "listAudit", tag: tag,
-		summary: "List who did what", description: "Newest first. Every action of this API, and every change of who is there and of what a partner may see.",
+		summary: "List who did what", description: "Newest first. Every action of this API, every answer that shows cells, and every change of who is there and of what a partner may see.",
 		errors: []int{http.StatusBadGateway},
 	}, a.listAudit)
 	register(api, operation{
@@ -59,7 +62,7 @@ func (a *API) listAudit(ctx context.Context, in *auditRequest) (*out[list[AuditE
 	for _, e := range entries {
 		items = append(items, AuditEntry{
 			Sequence: strconv.FormatUint(e.Sequence, 10), At: e.At, Who: e.Who, What: e.What, On: e.On,
-			Outcome: e.Outcome, Details: e.Details, Previous: e.Previous, Hash: e.Hash,
+			Outcome: e.Outcome, Client: e.Client, Request: e.Request, Details: e.Details, Previous: e.Previous, Hash: e.Hash,
 		})
 	}
 	return &out[list[AuditEntry]]{listOf(items)}, nil
@@ -78,7 +81,7 @@ func (a *API) verifyAudit(ctx context.Context, _ *none) (*out[audit.Report], err
 func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		req := c.Request()
-		ctx := audit.As(req.Context(), recordOf(req.Context()).who)
+		ctx := a.asked(req.Context(), req.RemoteAddr)
 		c.SetRequest(req.WithContext(ctx))
 		if a.Audit == nil || !acts(c) {
 			return next(c)
@@ -100,6 +103,21 @@ func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return nil
 	}
+}
+
+// asked returns a context in which what is done is done by who sent the request.
+func (a *API) asked(ctx context.Context, remote string) context.Context {
+	rec := recordOf(ctx)
+	return audit.Via(audit.As(ctx, rec.who), limits.Address(remote), rec.id)
+}
+
+// previewed keeps in the audit log that somebody is shown cells. What cannot be
+// kept is not shown.
+func (a *API) previewed(ctx context.Context, what, on string, details any) error {
+	if a.Audit == nil {
+		return nil
+	}
+	return a.keep(ctx, what, on, audit.Previewed, details)
 }
 
 // acts tells whether a request has something done that may change what there is,

@@ -4,9 +4,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sheetbridge/sheetbridge/webhook/audit"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 )
 
 // Paths that need no bearer token. All others do, those that do not exist too.
@@ -25,55 +30,94 @@ func public(route string) bool {
 	return false
 }
 
+// probe tells whether a path is asked by what watches over the process.
+func probe(route string) bool { return route == pathHealth || route == pathReady }
+
 // guard knows the tokens by their hashes, so that comparing takes as long for
 // any two of them.
-type guard []guarded
+type guard struct {
+	api      *API
+	tokens   []guarded
+	throttle *throttle
+}
 
 type guarded struct {
 	hash  [sha256.Size]byte
 	token Token
 }
 
-func newGuard(tokens []Token) guard {
-	g := make(guard, len(tokens))
-	for i, t := range tokens {
-		g[i] = guarded{sha256.Sum256([]byte(t.Secret)), t}
+func newGuard(a *API) *guard {
+	g := &guard{api: a, tokens: make([]guarded, len(a.Tokens)), throttle: newThrottle(time.Now)}
+	for i, t := range a.Tokens {
+		g.tokens[i] = guarded{t.hash(), t}
 	}
 	return g
 }
 
-// find returns the token that an Authorization header bears, nil for none.
-func (g guard) find(header string) *Token {
+// bearer is the hash of the token that an Authorization header bears.
+func bearer(header string) (hash [sha256.Size]byte, ok bool) {
 	scheme, secret, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return nil
+		return hash, false
 	}
-	hash := sha256.Sum256([]byte(strings.TrimSpace(secret)))
+	return sha256.Sum256([]byte(strings.TrimSpace(secret))), true
+}
+
+// find returns the token with the hash, nil for none.
+func (g *guard) find(hash [sha256.Size]byte) *Token {
 	var found *Token
-	for i := range g { // all of them, whichever it is
-		if subtle.ConstantTimeCompare(hash[:], g[i].hash[:]) == 1 {
-			found = &g[i].token
+	for i := range g.tokens { // all of them, whichever it is
+		if subtle.ConstantTimeCompare(hash[:], g.tokens[i].hash[:]) == 1 {
+			found = &g.tokens[i].token
 		}
 	}
 	return found
 }
 
 // admit lets requests through that bear a token which allows them.
-func (g guard) admit(next echo.HandlerFunc) echo.HandlerFunc {
+func (g *guard) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if public(c.Path()) {
 			return next(c)
 		}
 		req := c.Request()
-		t := g.find(req.Header.Get(echo.HeaderAuthorization))
-		if t == nil {
-			c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="sheetbridge"`)
-			return problem(http.StatusUnauthorized, "send the header Authorization: Bearer <token>, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN")
+		hash, ok := bearer(req.Header.Get(echo.HeaderAuthorization))
+		if !ok {
+			return unauthorized(c)
 		}
-		recordOf(req.Context()).who = t.Name
-		if t.ReadOnly && req.Method != http.MethodGet && req.Method != http.MethodHead {
+		v := g.throttle.judge(limits.Address(req.RemoteAddr), hash, g.find)
+		if v.token == nil {
+			return g.wrong(c, v)
+		}
+		recordOf(req.Context()).who = v.token.Name
+		if v.token.ReadOnly && req.Method != http.MethodGet && req.Method != http.MethodHead {
 			return problem(http.StatusForbidden, "this token may only read: use one without :ro: in SHEETBRIDGE_ADMIN_TOKEN")
 		}
 		return next(c)
 	}
+}
+
+func unauthorized(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="sheetbridge"`)
+	return problem(http.StatusUnauthorized, "send the header Authorization: Bearer <token>, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN")
+}
+
+// wrong answers a request with a wrong token, and says in the audit log that
+// there are some, once in a while.
+func (g *guard) wrong(c echo.Context, v verdict) error {
+	if v.report > 0 && g.api.Audit != nil {
+		ctx := audit.As(g.api.asked(c.Request().Context(), c.Request().RemoteAddr), "nobody")
+		details := map[string]int{"wrongTokens": v.report}
+		if err := g.api.keep(ctx, "wrong bearer token", limits.Address(c.Request().RemoteAddr), audit.Refused, details); err != nil {
+			g.api.Log.Error("wrong bearer tokens are not in the audit log", "err", err)
+		}
+	}
+	if !v.limited {
+		g.api.refused("bearer")
+		return unauthorized(c)
+	}
+	g.api.refused("throttled")
+	seconds := strconv.Itoa(int(v.retry / time.Second))
+	c.Response().Header().Set(echo.HeaderRetryAfter, seconds)
+	return problem(http.StatusTooManyRequests, "too many wrong tokens came from this address: try again in %s s, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN", seconds)
 }

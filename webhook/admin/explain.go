@@ -129,6 +129,9 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 	}
 	x.hints(ctx)
 	x.judge()
+	if err := a.previewed(ctx, "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain", share.Key()+"/"+in.Row, nil); err != nil {
+		return nil, err
+	}
 	return &out[Explanation]{x.shown}, nil
 }
 

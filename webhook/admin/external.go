@@ -99,7 +99,7 @@ func (a *API) mintLent(ctx context.Context, p *registry.Partner, c *registry.Cre
 	if creds, c.PublicKey, err = account.MintUser(c.Name, *c.ExpiresAt); err != nil {
 		return "", err
 	}
-	err = broker.CheckReader(ctx, p.Name, broker.ExternalOptions{URL: p.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge check"})
+	err = broker.CheckReader(ctx, p.Name, broker.ExternalOptions{URL: p.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge check", TLS: a.Partners.TLS})
 	if err != nil {
 		return "", invalid("nats.signingKey", "credentials minted with it are no partner's: %v", err)
 	}

@@ -2,12 +2,14 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // Key is a key of the keyset that the stored tokens, secrets and seeds are
@@ -39,6 +41,30 @@ func (a *API) routeKeys(api huma.API) {
 			"Nothing stands still meanwhile. After a failure the same again goes on where it stopped. The master key stays.",
 		errors: []int{http.StatusBadGateway},
 	}, a.rotateKeys)
+	register(api, operation{
+		method: http.MethodPost, path: "/v1/keys/rotate-master", id: "rotateMasterKey", tag: tag, within: verified,
+		summary: "Bring everything under the new master key",
+		description: "For a bridge that was started with a new master key and the old one: waits until every replica has both, and seals the keyset under the new one. " +
+			"After that the old one opens nothing. An embedded store comes under the new one when the bridge starts.",
+		errors: []int{http.StatusConflict, http.StatusBadGateway},
+	}, a.rotateMaster)
+}
+
+// MasterKey is the master key that everything is under now.
+type MasterKey struct {
+	Replicas int    `json:"replicas" doc:"How many replicas have it"`
+	Next     string `json:"next" doc:"What is left to do"`
+}
+
+func (a *API) rotateMaster(ctx context.Context, _ *none) (*out[MasterKey], error) {
+	n, err := a.Registry.RotateMaster(ctx)
+	switch {
+	case errors.Is(err, registry.ErrOneMaster):
+		return nil, problem(http.StatusConflict, "the bridge was started with one master key, and everything is under that: to change it, start every replica with the new one as SHEETBRIDGE_MASTER_KEY and the old one as SHEETBRIDGE_MASTER_KEY_OLD, and ask again")
+	case err != nil:
+		return nil, upstream("changing the master key", err)
+	}
+	return &out[MasterKey]{MasterKey{Replicas: n, Next: "take SHEETBRIDGE_MASTER_KEY_OLD out of the settings of every replica, start them again, and destroy the old key"}}, nil
 }
 
 func (a *API) listKeys(ctx context.Context, _ *none) (*out[Keys], error) {

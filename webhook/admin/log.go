@@ -8,12 +8,16 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 )
 
 // record is what the one log line of a request says besides what was asked and
 // answered.
 type record struct {
+	id      string // in the answer's header X-Request-Id
 	who     string // name of the token; empty: none
 	err     error  // what the client was not told
 	control *http.ResponseController
@@ -45,11 +49,12 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-// logged writes one line for each request: its route, not its path and query,
-// and never a body.
+// logged gives each request an id, which the answer has too, and writes one line
+// for it: its route, not its path and query, and never a body.
 func (a *API) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		began, rec := time.Now(), &record{control: http.NewResponseController(c.Response())}
+		began, rec := time.Now(), &record{id: uuid.NewString(), control: http.NewResponseController(c.Response())}
+		c.Response().Header().Set(echo.HeaderXRequestID, rec.id)
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), recordKey{}, rec)))
 		if err := recovered(c, next); err != nil {
 			c.Error(err)
@@ -59,9 +64,17 @@ func (a *API) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			route = "none"
 		}
 		attrs := []slog.Attr{slog.String("method", c.Request().Method), slog.String("route", route),
-			slog.Int("status", status), slog.String("who", rec.who), slog.Duration("took", time.Since(began))}
+			slog.Int("status", status), slog.String("who", rec.who), slog.String("request", rec.id),
+			slog.String("client", limits.Address(c.Request().RemoteAddr)), slog.Duration("took", time.Since(began))}
 		if rec.err != nil {
 			attrs = append(attrs, slog.Any("err", rec.err))
+		}
+		if rec.who == "" && status >= http.StatusBadRequest && status < http.StatusInternalServerError {
+			left, ok := a.Strangers.Next()
+			if !ok {
+				return nil
+			}
+			attrs = append(attrs, left...)
 		}
 		a.Log.LogAttrs(c.Request().Context(), levelOf(route, status), "admin request", attrs...)
 		return nil

@@ -38,7 +38,7 @@ func (a *API) addByConsent(ctx context.Context, b NewOwner) (*out[Owner], error)
 		return nil, invalid("assumeUser", "has no place in the kind oauth: the bridge acts for who consents")
 	}
 	o := &registry.Owner{
-		Name: b.Name, Region: smartsheet.Region(b.Region), Kind: kindOAuth, State: registry.OwnerAuthorize,
+		Name: b.Name, Email: b.Email, Region: smartsheet.Region(b.Region), Kind: kindOAuth, State: registry.OwnerAuthorize,
 		Reason: "the consent is awaited", CreatedAt: now(), OAuth: &registry.OAuth{},
 	}
 	if err := a.Registry.CreateOwner(ctx, o); errors.Is(err, registry.ErrExists) {
@@ -46,7 +46,11 @@ func (a *API) addByConsent(ctx context.Context, b NewOwner) (*out[Owner], error)
 	} else if err != nil {
 		return nil, err
 	}
-	return a.ask(ctx, b.Name)
+	made, err := a.ask(ctx, b.Name)
+	if err == nil && b.Email == "" {
+		made.Body.Warnings = append(made.Body.Warnings, "no email was given: the first user who consents at the address becomes the owner")
+	}
+	return made, err
 }
 
 func (a *API) authorizeOwner(ctx context.Context, in *named) (*out[Owner], error) {

@@ -141,6 +141,7 @@ GET /v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain
 PATCH /v1/partners/{name}
 POST /v1/dead/{id}/retry
 POST /v1/keys/rotate
+POST /v1/keys/rotate-master
 POST /v1/owners
 POST /v1/owners/{name}/authorize
 POST /v1/partners

@@ -59,6 +59,7 @@ type NewOwner struct {
 	Kind       string `json:"kind,omitempty" enum:"token,assume,oauth" doc:"Follows from the other fields where it is left out"`
 	Token      string `json:"token,omitempty" minLength:"8" maxLength:"1024" pattern:"^[!-~]+$" patternDescription:"an access token as Smartsheet shows it, without blanks" writeOnly:"true" doc:"Access token of the user. It is tried, sealed, and never shown again"`
 	Region     string `json:"region" enum:"us,eu,au,gov" doc:"Where the user's account lives"`
+	Email      string `json:"email,omitempty" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" patternDescription:"the e-mail address of a user" doc:"Of the kind oauth: who has to consent. Another user's consent is refused"`
 	AssumeUser string `json:"assumeUser,omitempty" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" patternDescription:"the e-mail address of a user" doc:"Act as this user; the token must be a System Admin's"`
 }
 

@@ -12,12 +12,16 @@ import (
 
 func TestParseTokens(t *testing.T) {
 	const a, b, c = "aaaaaaaaaaaaaaaa", "bbbb-BBBB_bbbb-00", "cccccccccccccccccccc"
+	const hash = "7b3ca4e0f1f1a7bd4fe4b4ad2d6b6e8d1c9c8c1f8ad7c0a6b6a3bfa2a1a0f9e8"
 	for text, want := range map[string][]admin.Token{
-		a:                                      {{Name: "admin", Secret: a}},
-		"alice:" + a:                           {{Name: "alice", Secret: a}},
-		"alice:ro:" + a:                        {{Name: "alice", Secret: a, ReadOnly: true}},
-		a + ", bob:" + b + " ,grafana:ro:" + c: {{Name: "admin", Secret: a}, {Name: "bob", Secret: b}, {Name: "grafana", Secret: c, ReadOnly: true}},
-		"alice:" + a + ",alice:" + b:           {{Name: "alice", Secret: a}, {Name: "alice", Secret: b}},
+		a:                                       {{Name: "admin", Secret: a}},
+		"alice:" + a:                            {{Name: "alice", Secret: a}},
+		"alice:ro:" + a:                         {{Name: "alice", Secret: a, ReadOnly: true}},
+		a + ", bob:" + b + " ,grafana:ro:" + c:  {{Name: "admin", Secret: a}, {Name: "bob", Secret: b}, {Name: "grafana", Secret: c, ReadOnly: true}},
+		"alice:" + a + ",alice:" + b:            {{Name: "alice", Secret: a}, {Name: "alice", Secret: b}},
+		"sha256:" + hash:                        {{Name: "admin", SHA256: hash}},
+		"alice:sha256:" + strings.ToUpper(hash): {{Name: "alice", SHA256: hash}},
+		"alice:ro:sha256:" + hash + "," + b:     {{Name: "alice", SHA256: hash, ReadOnly: true}, {Name: "admin", Secret: b}},
 	} {
 		got, err := admin.ParseTokens(text)
 		if err != nil {
@@ -45,6 +49,10 @@ func TestParseTokensRefused(t *testing.T) {
 		":" + secret:                        "no name",
 		"a:" + secret + ",b:ro:" + secret:   "token 2: it has the secret of token 1",
 		"planted,alice:" + secret + ",also": "token 3",
+		"alice:sha256:planted":              "64 hex digits",
+		"alice:sha256:" + strings.Repeat("ab", 32) + "," + "bob:sha256:" + strings.Repeat("AB", 32): "token 2: it has the secret of token 1",
+		"alice:sha512:" + secret:                "name:ro:secret",
+		"ro:sha256:" + strings.Repeat("ab", 32): "needs a name",
 	} {
 		got, err := admin.ParseTokens(text)
 		if err == nil || !strings.Contains(err.Error(), words) {

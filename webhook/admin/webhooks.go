@@ -137,6 +137,9 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 		if err != nil {
 			return nil, err
 		}
+		if err := a.previewed(ctx, "POST /v1/webhooks?dryRun=true", in.Body.Owner+"/"+in.Body.SheetID, previewDetails(previews)); err != nil {
+			return nil, err
+		}
 		return &newWebhookAnswer{http.StatusOK, previewsOf(previews)}, nil
 	}
 	reg, created, err := a.Registrar.Register(ctx, in.Body.Owner, sheet, requests)
@@ -161,6 +164,19 @@ type rawPreview struct {
 	Sheet   string          `json:"sheet"`
 	Schema  any             `json:"schema"`
 	Sample  []events.Object `json:"sample"`
+}
+
+// previewDetails say what was shown, without it: columns and numbers of rows.
+func previewDetails(previews []webhook.Preview) any {
+	shown := make([]map[string]any, len(previews))
+	for i, p := range previews {
+		columns := make([]string, len(p.Share.Fields))
+		for j, f := range p.Share.Fields {
+			columns[j] = f.Title
+		}
+		shown[i] = map[string]any{"partner": p.Share.Partner, "sheet": p.Share.Sheet, "columns": columns, "where": p.Share.Where, "rows": len(p.Sample)}
+	}
+	return shown
 }
 
 func previewsOf(previews []webhook.Preview) any {

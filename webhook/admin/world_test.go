@@ -208,6 +208,9 @@ func (w *world) send(token, method, path, body string, header ...string) reply {
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
 	}
 	resp, err := http.DefaultClient.Do(req)
 	must(w.t, err)

@@ -49,18 +49,23 @@ const (
 	Done    = "done"    //
 	Refused = "refused" // nothing was changed, or not all of it
 	Changed = "changed" // what is stored was changed so
+
+	// Previewed says that somebody is shown cells, as a partner sees them or would.
+	Previewed = "previewed"
 )
 
 // Entry is one entry. It holds no secret.
 type Entry struct {
-	Sequence uint64          `json:"-"`       // in the stream
-	Hash     string          `json:"-"`       // SHA-256 of the message, hex
-	ID       string          `json:"id"`      // its own
-	At       time.Time       `json:"at"`      // when it was written
-	Who      string          `json:"who"`     // name of the admin token; bridge: of itself; owner …: in the browser
-	What     string          `json:"what"`    // "POST /v1/owners", "share added"
-	On       string          `json:"on"`      // what it is about
-	Outcome  string          `json:"outcome"` // begun, done, refused, changed
+	Sequence uint64          `json:"-"`                 // in the stream
+	Hash     string          `json:"-"`                 // SHA-256 of the message, hex
+	ID       string          `json:"id"`                // its own
+	At       time.Time       `json:"at"`                // when it was written
+	Who      string          `json:"who"`               // name of the admin token; bridge: of itself; owner …: in the browser
+	What     string          `json:"what"`              // "POST /v1/owners", "share added"
+	On       string          `json:"on"`                // what it is about
+	Outcome  string          `json:"outcome"`           // begun, done, refused, changed, previewed
+	Client   string          `json:"client,omitempty"`  // address that the request came from
+	Request  string          `json:"request,omitempty"` // its id, as the answer and the log have it
 	Details  json.RawMessage `json:"details,omitempty"`
 	Previous string          `json:"previous"` // Hash of the entry before it
 }
@@ -70,6 +75,11 @@ const first = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // Log is the audit log. It is safe for concurrent use, by many processes.
 type Log struct {
+	// Kept is told of every entry that was stored, for those who keep its hash
+	// where nobody who can reach the stream does; nil: nobody. It is set before the
+	// first entry.
+	Kept func(Entry)
+
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	key    []byte
@@ -79,9 +89,15 @@ type Log struct {
 	hash string        // and its hash
 }
 
-// Open opens the log over a connection into the bridge's account and makes it
+// KeyPurpose is what the key that signs entries is derived from a master key for.
+const KeyPurpose = "sheetbridge audit v1"
+
+// Key is the key that signs entries, as it follows from a master key.
+func Key(master seal.MasterKey) []byte { return master.Derive(KeyPurpose, 32) }
+
+// Open opens the log, whose entries the key signs, over a connection into the bridge's account and makes it
 // when there is none.
-func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas int) (*Log, error) {
+func Open(ctx context.Context, nc *nats.Conn, key []byte, replicas int) (*Log, error) {
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
@@ -99,7 +115,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	return &Log{js: js, stream: stream, key: master.Derive("sheetbridge audit v1", 32), hash: first, turn: make(chan struct{}, 1)}, nil
+	return &Log{js: js, stream: stream, key: key, hash: first, turn: make(chan struct{}, 1)}, nil
 }
 
 type whoKey struct{}
@@ -120,10 +136,23 @@ func Who(ctx context.Context) string {
 	return bridge
 }
 
+type viaKey struct{}
+
+type via struct{ client, request string }
+
+// Via returns a context in which what is done was asked for by a request with that
+// id, from that address.
+func Via(ctx context.Context, client, request string) context.Context {
+	return context.WithValue(ctx, viaKey{}, via{client, request})
+}
+
 // Append stores an entry durably. Its error is ErrNotKept. Details become JSON.
 func (l *Log) Append(ctx context.Context, what, on, outcome string, details any) error {
 	e := Entry{
 		ID: uuid.NewString(), At: time.Now().UTC(), Who: clip(Who(ctx)), What: clip(what), On: clip(on), Outcome: outcome,
+	}
+	if v, ok := ctx.Value(viaKey{}).(via); ok {
+		e.Client, e.Request = clip(v.client), clip(v.request)
 	}
 	if details != nil {
 		text, err := json.Marshal(details)
@@ -148,6 +177,9 @@ func (l *Log) Append(ctx context.Context, what, on, outcome string, details any)
 	if err := l.append(ctx, &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotKept, err)
 	}
+	if l.Kept != nil {
+		l.Kept(e)
+	}
 	return nil
 }
 
@@ -169,6 +201,7 @@ func (l *Log) append(ctx context.Context, e *Entry) error {
 		cancel()
 		if err == nil {
 			l.last, l.hash = ack.Sequence, hashOf(body)
+			e.Sequence, e.Hash = l.last, l.hash
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -180,6 +213,7 @@ func (l *Log) append(ctx context.Context, e *Entry) error {
 			return errors.Join(err, loadErr)
 		}
 		if stored != nil && stored.ID == e.ID {
+			e.Sequence, e.Hash = stored.Sequence, stored.Hash
 			return nil // and its answer was lost
 		}
 		if !stream.LostRace(err) {

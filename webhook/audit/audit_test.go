@@ -42,7 +42,7 @@ func newStore(t *testing.T) *store {
 
 func (s *store) open(t *testing.T) *audit.Log {
 	t.Helper()
-	l, err := audit.Open(t.Context(), s.nc, s.master, 1)
+	l, err := audit.Open(t.Context(), s.nc, audit.Key(s.master), 1)
 	must(t, err)
 	return l
 }
@@ -244,5 +244,37 @@ func TestLargeDetailsAreNamedByTheirHash(t *testing.T) {
 	must(t, json.Unmarshal(list[0].Details, &details))
 	if details.TooLarge != 1<<20+2 || len(details.SHA256) != 64 {
 		t.Errorf("got details %s, want size and hash", list[0].Details)
+	}
+}
+
+// Each entry's hash is told to whoever keeps logs: a chain that was wiped and begun
+// again verifies, and has other hashes.
+func TestHashesAreTold(t *testing.T) {
+	s := newStore(t)
+	told := map[uint64]string{}
+	open := func() *audit.Log {
+		l := s.open(t)
+		l.Kept = func(e audit.Entry) { told[e.Sequence] = e.Hash }
+		return l
+	}
+	l := open()
+	for range 3 {
+		must(t, l.Append(audit.Via(t.Context(), "192.0.2.7", "a-request"), "POST /v1/owners", "/v1/owners", audit.Begun, nil))
+	}
+	entries, err := l.List(t.Context(), 0, 10)
+	must(t, err)
+	for _, e := range entries {
+		if told[e.Sequence] != e.Hash || e.Hash == "" || e.Client != "192.0.2.7" || e.Request != "a-request" {
+			t.Errorf("got %+v, told was %q", e, told[e.Sequence])
+		}
+	}
+	before := told[1]
+	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
+	l = open()
+	must(t, l.Append(t.Context(), "POST /v1/owners", "/v1/owners", audit.Begun, nil))
+	report, err := l.Verify(t.Context())
+	must(t, err)
+	if !report.Intact || told[1] == before {
+		t.Errorf("got %+v, want a chain that verifies, and an entry 1 that differs from the one before", report)
 	}
 }

@@ -28,7 +28,7 @@ const (
 
 // keyset is what seals the records' secrets, as this replica has it.
 type keyset struct {
-	master   seal.MasterKey
+	masters  []seal.MasterKey // the one that counts, and the one before it while that is changed
 	sealer   *seal.Sealer
 	replica  string // names this process among the replicas
 	replicas jetstream.KeyValue
@@ -42,14 +42,14 @@ type keyset struct {
 // openKeyset opens the keyset, or makes it: of several replicas that do so at
 // once, one wins. Where there are records and no keyset it is lost, and making
 // another would hide that.
-func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, master seal.MasterKey, replicas int) (*keyset, error) {
-	k := &keyset{master: master, replica: uuid.NewString(), woken: make(chan struct{}, 1)}
+func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, masters []seal.MasterKey, replicas int) (*keyset, error) {
+	k := &keyset{masters: masters, replica: uuid.NewString(), woken: make(chan struct{}, 1)}
 	value, revision, err := r.fresh(ctx, keysetKey) // of the leader: a copy may not have it yet
 	if errors.Is(err, ErrNotFound) {
 		if err := r.empty(ctx); err != nil {
 			return nil, err
 		}
-		sealed, err := seal.NewKeyset(master)
+		sealed, err := seal.NewKeyset(masters[0])
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,8 @@ func (r *Registry) openKeyset(ctx context.Context, js jetstream.JetStream, maste
 	} else if err != nil {
 		return nil, err
 	}
-	if k.sealer, err = seal.Open(master, value); errors.Is(err, seal.ErrWrongKey) {
+	k.sealer = &seal.Sealer{}
+	if err = k.open(value); errors.Is(err, seal.ErrWrongKey) {
 		return nil, fmt.Errorf("%w: the master key is not the one that the stored tokens and secrets are sealed under. "+
 			"Give the one that the service had before (SHEETBRIDGE_MASTER_KEY, SHEETBRIDGE_MASTER_KEY_FILE or master.key in SHEETBRIDGE_DATA_DIR); "+
 			"without it they cannot be read by anybody: begin with an empty store, and add owners and partners again", err)
@@ -96,6 +97,26 @@ func (r *Registry) empty(ctx context.Context) error {
 	return nil
 }
 
+// masterOf returns the master key that a keyset is sealed under.
+func (k *keyset) masterOf(sealed []byte) (seal.MasterKey, error) {
+	err := seal.ErrWrongKey
+	for _, master := range k.masters {
+		if _, err = seal.Open(master, sealed); !errors.Is(err, seal.ErrWrongKey) {
+			return master, err
+		}
+	}
+	return seal.MasterKey{}, err
+}
+
+// open takes over a keyset.
+func (k *keyset) open(sealed []byte) error {
+	master, err := k.masterOf(sealed)
+	if err != nil {
+		return err
+	}
+	return k.sealer.Load(master, sealed)
+}
+
 // load takes over a keyset that is newer than the one at hand.
 func (k *keyset) load(sealed []byte, revision uint64) error {
 	k.mu.Lock()
@@ -103,7 +124,7 @@ func (k *keyset) load(sealed []byte, revision uint64) error {
 	if revision <= k.revision {
 		return nil
 	}
-	if err := k.sealer.Load(k.master, sealed); err != nil {
+	if err := k.open(sealed); err != nil {
 		return fmt.Errorf("taking over the keyset: %w", err)
 	}
 	k.revision = revision
@@ -136,7 +157,8 @@ func (r *Registry) reloadKeyset(ctx context.Context) error {
 
 // replica is what one of them says of itself.
 type replica struct {
-	Keyset uint64 `json:"keyset"` // revision of the record
+	Keyset  uint64   `json:"keyset"`            // revision of the record
+	Masters []string `json:"masters,omitempty"` // ids of the master keys that it has
 }
 
 // present tells which keyset this replica uses, until the context ends.
@@ -163,7 +185,7 @@ func (r *Registry) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	r.keys.mu.Lock()
-	value, err := json.Marshal(replica{r.keys.revision})
+	value, err := json.Marshal(replica{r.keys.revision, idsOf(r.keys.masters)})
 	r.keys.mu.Unlock()
 	if err == nil {
 		_, err = r.keys.replicas.Put(ctx, r.keys.replica, value)

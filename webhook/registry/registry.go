@@ -63,9 +63,9 @@ func (r *Registry) Begun() time.Time { return r.begun }
 
 // Open opens the bucket over a connection into the bridge's account and makes
 // it, and the keyset in it, when there is none. It fails with seal.ErrWrongKey
-// when the records were sealed under another master key. Run must be running
-// for the registry to load.
-func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas int, log *slog.Logger) (*Registry, error) {
+// when the records were sealed under another master key than that and the old ones.
+// Run must be running for the registry to load.
+func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas int, log *slog.Logger, old ...seal.MasterKey) (*Registry, error) {
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("opening the registry: %w", err)
@@ -92,7 +92,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		loaded:    make(chan struct{}),
 		changed:   make(chan struct{}),
 	}
-	if r.keys, err = r.openKeyset(ctx, js, master, replicas); err != nil {
+	if r.keys, err = r.openKeyset(ctx, js, append([]seal.MasterKey{master}, old...), replicas); err != nil {
 		return nil, fmt.Errorf("opening the registry's keyset: %w", err)
 	}
 	return r, nil

@@ -84,6 +84,8 @@ func (r *Registry) resealRecord(ctx context.Context, key string) error {
 		return update(ctx, r, key, func(o *Owner, _ uint64) error { return r.resealFields(o.fields()) })
 	case partnerKey:
 		return update(ctx, r, key, func(p *Partner, _ uint64) error { return r.resealFields(p.fields()) })
+	case secretKey:
+		return update(ctx, r, key, func(s *secret, _ uint64) error { return r.resealFields(s.fields()) })
 	case webhookKey:
 		return update(ctx, r, key, func(reg *Registration, _ uint64) error { return r.resealFields(reg.fields()) })
 	}
@@ -149,6 +151,8 @@ func (r *Registry) fieldsOf(ctx context.Context, key string) ([]field, error) {
 		record = &Owner{}
 	case partnerKey:
 		record = &Partner{}
+	case secretKey:
+		record = &secret{}
 	case webhookKey:
 		record = &Registration{}
 	default:

@@ -98,7 +98,11 @@ func (r *Registry) changeKeyset(ctx context.Context, wanted func([]seal.Key) boo
 		if !wanted(r.Keys()) {
 			return nil
 		}
-		changed, err := change(r.keys.master, value)
+		master, err := r.keys.masterOf(value)
+		if err != nil {
+			return err
+		}
+		changed, err := change(master, value)
 		if err != nil {
 			return err
 		}
@@ -122,33 +126,39 @@ func (r *Registry) awaitReplicas(ctx context.Context) (int, error) {
 	r.keys.mu.Lock()
 	want := r.keys.revision
 	r.keys.mu.Unlock()
+	return r.awaitEach(ctx, "does not use the newest keyset yet", func(its replica) bool { return its.Keyset >= want })
+}
+
+// awaitEach returns when what every replica says of itself will do, with their
+// number.
+func (r *Registry) awaitEach(ctx context.Context, lacks string, will func(replica) bool) (int, error) {
 	tick := time.NewTicker(replicasLook)
 	defer tick.Stop()
+	all, behind := 0, 0
 	for {
-		n, behind, err := r.countReplicas(ctx, want)
-		if err != nil {
+		n, late, err := r.countReplicas(ctx, will)
+		switch {
+		case err != nil && (ctx.Err() == nil || behind == 0):
 			return 0, fmt.Errorf("asking for the replicas: %w", err)
-		}
-		if behind == 0 {
+		case err == nil && late == 0:
 			return n, nil
+		case err == nil:
+			all, behind = n, late
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%d of %d replicas do not use the newest keyset yet: try again when all are reachable", behind, n)
+			return 0, fmt.Errorf("%d of %d replicas are not ready for it (each %s): try again when all are reachable", behind, all, lacks)
 		case <-tick.C:
 		}
 	}
 }
 
-func (r *Registry) countReplicas(ctx context.Context, want uint64) (n, behind int, err error) {
-	names, err := r.keys.replicas.Keys(ctx)
-	if errors.Is(err, jetstream.ErrNoKeysFound) {
-		return 0, 0, nil
-	}
+func (r *Registry) countReplicas(ctx context.Context, will func(replica) bool) (n, behind int, err error) {
+	names, err := r.replicaNames(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, name := range names {
+	for name := range names {
 		entry, err := r.keys.replicas.Get(ctx, name)
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			continue // it has just gone
@@ -160,9 +170,27 @@ func (r *Registry) countReplicas(ctx context.Context, want uint64) (n, behind in
 		if err := json.Unmarshal(entry.Value(), &its); err != nil {
 			return 0, 0, fmt.Errorf("replica %s: %w", name, err)
 		}
-		if n++; its.Keyset < want {
+		if n++; !will(its) {
 			behind++
 		}
 	}
 	return n, behind, nil
+}
+
+// listings are how often the replicas are listed: a list lacks what is replaced at
+// that very moment.
+const listings = 3
+
+func (r *Registry) replicaNames(ctx context.Context) (map[string]bool, error) {
+	names := map[string]bool{}
+	for range listings {
+		list, err := r.keys.replicas.Keys(ctx)
+		if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
+			return nil, err
+		}
+		for _, name := range list {
+			names[name] = true
+		}
+	}
+	return names, nil
 }

@@ -1,5 +1,10 @@
 {{- define "sheetbridge.pod" -}}
 {{- $external := ne .Values.nats.url "" -}}
+{{- $admin := printf "%s-admin" (include "sheetbridge.name" .) -}}
+{{- $scheme := ternary "HTTPS" "HTTP" (ne .Values.admin.tlsSecret "") -}}
+{{- if not (or .Values.admin.tlsSecret .Values.admin.allowPlaintext) }}
+{{- fail "admin.tlsSecret: a secret of type kubernetes.io/tls for the admin listener, or admin.allowPlaintext=true" }}
+{{- end }}
 metadata:
   labels: {{- include "sheetbridge.labels" . | nindent 4 }}
   annotations:
@@ -49,6 +54,21 @@ spec:
       env:
         - {name: SHEETBRIDGE_LISTEN, value: ":8080"}
         - {name: SHEETBRIDGE_ADMIN_LISTEN, value: ":8081"}
+        # Prometheus asks a pod by its address.
+        - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+        - name: SHEETBRIDGE_ADMIN_HOSTS
+          value: {{ concat (list "localhost" "127.0.0.1" "$(POD_IP)" $admin (printf "%s.%s" $admin .Release.Namespace) (printf "%s.%s.svc" $admin .Release.Namespace)) .Values.admin.hosts | join "," | quote }}
+        {{- if .Values.admin.tlsSecret }}
+        - {name: SHEETBRIDGE_ADMIN_TLS_CERT, value: /admin-tls/tls.crt}
+        - {name: SHEETBRIDGE_ADMIN_TLS_KEY, value: /admin-tls/tls.key}
+        {{- if .Values.admin.clientCA }}
+        - {name: SHEETBRIDGE_ADMIN_CLIENT_CA, value: /admin-tls/ca.crt}
+        {{- end }}
+        {{- else }}
+        - {name: SHEETBRIDGE_ADMIN_ALLOW_PLAINTEXT, value: "true"}
+        {{- end }}
+        # Of the secret, not of the volume that it seals.
+        - {name: SHEETBRIDGE_MASTER_KEY_FILE, value: /secrets/master-key}
         - {name: SHEETBRIDGE_DATA_DIR, value: /data}
         - {name: SHEETBRIDGE_PUBLIC_URL, value: {{ .Values.publicUrl | quote }}}
         - {name: SHEETBRIDGE_RECONCILE_EVERY, value: {{ .Values.reconcileEvery | quote }}}
@@ -61,12 +81,11 @@ spec:
         {{- include "sheetbridge.secretEnv" (dict "env" "SHEETBRIDGE_OAUTH_CLIENT_SECRET" "secret" .Values.secret.oauth "key" "client-secret") | nindent 8 }}
         {{- end }}
         {{- if $external }}
-        {{- include "sheetbridge.secretEnv" (dict "env" "SHEETBRIDGE_MASTER_KEY" "secret" .Values.secret.name "key" "master-key") | nindent 8 }}
         - {name: SHEETBRIDGE_NATS_URL, value: {{ .Values.nats.url | quote }}}
         - {name: SHEETBRIDGE_NATS_CREDS, value: /secrets/nats.creds}
         - {name: SHEETBRIDGE_NATS_REPLICAS, value: {{ .Values.nats.replicas | quote }}}
         {{- if .Values.nats.caConfigMap }}
-        - {name: SSL_CERT_DIR, value: "/etc/ssl/certs:/nats-ca"}
+        - {name: SHEETBRIDGE_NATS_CA, value: /nats-ca/ca.pem}
         {{- end }}
         {{- else if .Values.nats.listen }}
         - {name: SHEETBRIDGE_NATS_LISTEN, value: "0.0.0.0:4222"}
@@ -86,9 +105,9 @@ spec:
         - {name: nats, containerPort: 4222}
         {{- end }}
       # It dies only if the process hangs: NATS gone is no reason to start anew.
-      startupProbe: {httpGet: {path: /healthz, port: admin}, periodSeconds: 2, failureThreshold: 45, timeoutSeconds: 3}
-      livenessProbe: {httpGet: {path: /healthz, port: admin}, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5}
-      readinessProbe: {httpGet: {path: /readyz, port: admin}, periodSeconds: 3, failureThreshold: 1, timeoutSeconds: 4}
+      startupProbe: {httpGet: {path: /healthz, port: admin, scheme: {{ $scheme }}, httpHeaders: [{name: Host, value: localhost}]}, periodSeconds: 2, failureThreshold: 45, timeoutSeconds: 3}
+      livenessProbe: {httpGet: {path: /healthz, port: admin, scheme: {{ $scheme }}, httpHeaders: [{name: Host, value: localhost}]}, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5}
+      readinessProbe: {httpGet: {path: /readyz, port: admin, scheme: {{ $scheme }}, httpHeaders: [{name: Host, value: localhost}]}, periodSeconds: 3, failureThreshold: 1, timeoutSeconds: 4}
       {{- if .Values.drainSeconds }}
       # Load balancers learn of the end while callbacks are still answered. The
       # image has no shell to sleep in; Kubernetes itself does so since 1.30.
@@ -97,8 +116,11 @@ spec:
       resources: {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:
         - {name: data, mountPath: /data}
-        {{- if $external }}
         - {name: secrets, mountPath: /secrets, readOnly: true}
+        {{- if .Values.admin.tlsSecret }}
+        - {name: admin-tls, mountPath: /admin-tls, readOnly: true}
+        {{- end }}
+        {{- if $external }}
         {{- if .Values.nats.caConfigMap }}
         - {name: nats-ca, mountPath: /nats-ca, readOnly: true}
         {{- end }}
@@ -106,10 +128,20 @@ spec:
         - {name: nats-tls, mountPath: /nats-tls, readOnly: true}
         {{- end }}
   volumes:
+    - name: secrets
+      secret:
+        secretName: {{ .Values.secret.name }}
+        defaultMode: 0440
+        items:
+          - {key: master-key, path: master-key}
+          {{- if $external }}
+          - {key: nats.creds, path: nats.creds}
+          {{- end }}
+    {{- if .Values.admin.tlsSecret }}
+    - {name: admin-tls, secret: {secretName: {{ .Values.admin.tlsSecret }}, defaultMode: 0440}}
+    {{- end }}
     {{- if $external }}
     - {name: data, emptyDir: {}}
-    - name: secrets
-      secret: {secretName: {{ .Values.secret.name }}, defaultMode: 0440, items: [{key: nats.creds, path: nats.creds}]}
     {{- with .Values.nats.caConfigMap }}
     - {name: nats-ca, configMap: {name: {{ . }}}}
     {{- end }}
