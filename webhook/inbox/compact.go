@@ -54,6 +54,6 @@ func (d *dispatcher) detach() []backing {
 	return list
 }
 
-// tooMany returns whether so many messages are held that they are to be stored
-// anew. d.mu is held.
+// tooMany returns whether so many messages are held that their hints are to be
+// stored again, merged. d.mu is held.
 func (d *dispatcher) tooMany() bool { return !d.compacting && len(d.held) >= d.compactAt }
