@@ -41,7 +41,7 @@ type Hint struct {
 	Attachments  []int64       `json:"attachments,omitempty"` // of unknown parents
 	Comments     []int64       `json:"comments,omitempty"`
 	Discussions  []int64       `json:"discussions,omitempty"`
-	Attempt      int           `json:"attempt,omitempty"`      // passes that failed for it so far
+	Attempt      int           `json:"attempt,omitempty"`      // how often in a row working on it has failed
 	ShareChanged bool          `json:"shareChanged,omitempty"` // one of the merged was of WhyShare
 	ReceivedAt   time.Time     `json:"receivedAt"`             // the oldest of the merged
 	ChangedAt    time.Time     `json:"changedAt,omitzero"`
