@@ -32,7 +32,7 @@ type verdict int
 const (
 	done         verdict = iota
 	stopped              // in the middle, with the process
-	changed              // the share or its columns are defined otherwise now
+	changed              // what was read or defined before does not count any more
 	raced                // somebody else was faster, again and again
 	slow                 // the partner took too long for the others
 	full                 // the partner's stream takes no more
@@ -52,7 +52,7 @@ func verdictOf(ctx context.Context, err error) verdict {
 		return done
 	case ctx.Err() != nil:
 		return stopped
-	case errors.Is(err, errDefinition), errors.As(err, new(*goneColumnsError)):
+	case errors.Is(err, errDefinition), errors.Is(err, errMissed), errors.As(err, new(*goneColumnsError)):
 		return changed
 	case errors.Is(err, errSlow):
 		return slow
