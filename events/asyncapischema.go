@@ -96,7 +96,7 @@ func statusDataSchema() doc {
 			"time":    when,
 		}, "version", "time")),
 		"nextBefore": nullable(when),
-		"epoch":      doc{"type": "string", "description": "A new one: the stream was made anew or restored, start over."},
+		"epoch":      doc{"type": "string", "description": "A new one: the stream was made again or restored, start over."},
 		"revision":   doc{"type": "integer"},
 		"readAt":     nullable(when),
 	}, "state", "reason", "since", "mode", "completeTo", "nextBefore", "epoch")

@@ -40,6 +40,21 @@ func (e *BudgetError) Error() string {
 // Is makes errors.Is(err, ErrBudget) true.
 func (e *BudgetError) Is(target error) bool { return target == ErrBudget }
 
+// WaitOf returns how long an error asks us to wait, 0 where it does not say: the
+// budget does, and Smartsheet.
+func WaitOf(err error) time.Duration {
+	if tight := (*BudgetError)(nil); errors.As(err, &tight) {
+		return tight.Wait
+	}
+	if e := (*smartsheet.Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	if smartsheet.Classify(err) == smartsheet.Wait {
+		return time.Minute
+	}
+	return 0
+}
+
 // Access makes Smartsheet clients that act for owners, within their budgets.
 type Access struct {
 	Registry *registry.Registry

@@ -43,7 +43,7 @@ func nameTaken(shares []*registry.Share, err error) error {
 }
 
 // partnersThere looks for the partners of shares again once those are stored:
-// whoever removed one saw no share yet.
+// somebody who removed one saw no share yet.
 func (g *Registrar) partnersThere(shares []*registry.Share) error {
 	for i, s := range shares {
 		if g.Registry.Partner(s.Partner) == nil {
@@ -69,7 +69,7 @@ func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, s
 	if err != nil {
 		return nil, errors.Join(nameTaken(shares, err), g.takeBack(ctx, made))
 	}
-	// Whoever deletes the registration, or a partner, may not have seen the shares.
+	// A request that deletes the registration, or a partner, may not have seen the shares.
 	now, err := g.Registry.FreshRegistration(ctx, reg.ID)
 	switch {
 	case errors.Is(err, registry.ErrNotFound) || err == nil && now.Phase != registry.PhaseActive:
@@ -144,7 +144,7 @@ func (g *Registrar) stillThere(ctx context.Context, shares []*registry.Share) (b
 	return true, nil
 }
 
-// takeBack ends shares that were made in vain. It is done also when whoever
+// takeBack ends shares that are not wanted after all, also when the client that
 // asked for them has hung up.
 func (g *Registrar) takeBack(ctx context.Context, made []*registry.Share) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)

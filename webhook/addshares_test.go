@@ -109,7 +109,7 @@ func TestTheSameSharesAtOnce(t *testing.T) {
 	}
 }
 
-// TestAddedWhileItIsDeleted: whoever adds shares to a registration that another
+// TestAddedWhileItIsDeleted: a request that adds shares to a registration that another
 // replica deletes gets a conflict, and no share is left that nobody ends.
 func TestAddedWhileItIsDeleted(t *testing.T) {
 	t.Parallel()

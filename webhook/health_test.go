@@ -150,7 +150,7 @@ func TestStreamGoneWhileItRests(t *testing.T) {
 	must(t, w.reader("acme").Delete(t.Context()))
 	w.partners.Retry(t.Context(), partner, errors.New("the connection is lost"))
 	if _, err := w.partners.Stream(t.Context(), partner); err != nil {
-		t.Errorf("got %v, want the stream made anew", err)
+		t.Errorf("got %v, want the stream made again", err)
 	}
 	w.reconcile(w.reg)
 	w.check("acme")

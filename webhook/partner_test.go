@@ -17,7 +17,7 @@ import (
 )
 
 // foreignNATS is a NATS that is not ours, with a store of its own.
-func foreignNATS(t *testing.T, dir string, port int, payload int32) *server.Server {
+func foreignNATS(t testing.TB, dir string, port int, payload int32) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, MaxPayload: payload, NoSigs: true, NoLog: true,
@@ -32,7 +32,7 @@ func foreignNATS(t *testing.T, dir string, port int, payload int32) *server.Serv
 }
 
 // anyCreds are credentials in form: the NATS of these tests takes whatever comes.
-func anyCreds(t *testing.T) string {
+func anyCreds(t testing.TB) string {
 	t.Helper()
 	account, err := nkeys.CreateAccount()
 	must(t, err)
@@ -50,7 +50,7 @@ func anyCreds(t *testing.T) string {
 }
 
 // addExternal makes a partner whose account is somewhere else.
-func (b *bridge) addExternal(t *testing.T, name, url string) {
+func (b *bridge) addExternal(t testing.TB, name, url string) {
 	t.Helper()
 	p := &registry.Partner{Name: name}
 	p.External = &registry.External{URL: url, Credentials: b.sealed(anyCreds(t), p.SealName("credentials"))}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -245,6 +248,40 @@ func TestDisabledWebhooks(t *testing.T) {
 			if s := w.registry.Registration(w.reg.ID).Status; s != want.status {
 				t.Errorf("got %s in the record, want %s", s, want.status)
 			}
+		})
+	}
+}
+
+// TestLookAgain: where Smartsheet does not answer while a webhook is looked
+// after, nobody has to wait for the next reconcile, which may be an hour away.
+func TestLookAgain(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]*smartsheettest.Fault{
+		"hung up":   {HangUp: true},
+		"fails":     {Status: 500, ErrorCode: 4000},
+		"throttled": {Status: 429, ErrorCode: 4003, RetryAfter: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, options{}, everything())
+			w.sim.SetWebhookStatus(w.registry.Registration(w.reg.ID).WebhookID, "DISABLED_CALLBACK_FAILED")
+			var failed atomic.Int32
+			w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+				if !strings.Contains(r.URL.Path, "/webhooks") {
+					return nil
+				}
+				failed.Add(1)
+				return fault
+			})
+			w.reconcile(w.reg)
+			if failed.Load() == 0 {
+				t.Fatal("the webhook was not looked after")
+			}
+			if n, err := w.inbox.Deferred(t.Context(), w.reg.ID); err != nil || n == nil || n.Webhook == nil || n.Whole != nil {
+				t.Errorf("got %+v and error %v, want a look at the webhook put off and nothing else", n, err)
+			}
+			w.sim.SetFault(nil)
+			w.waitFor("the webhook is enabled again", func() bool { return w.sim.Webhooks()[0].Status == "ENABLED" })
 		})
 	}
 }

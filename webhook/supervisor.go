@@ -17,6 +17,12 @@ import (
 // StatusPolling is the status of a registration without a webhook.
 const StatusPolling = "POLLING"
 
+const (
+	// firstLookAgain is how long after the first failure a webhook is looked at again.
+	firstLookAgain = time.Second
+	maxLooksAgain  = 16 // how often the wait is doubled
+)
+
 // LookAfter looks after the webhook of the registration that the hint is for. What
 // changes with it the partners are told by a pass. A nil error means that it is
 // done with or put off.
@@ -32,14 +38,18 @@ func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
 		return nil
 	}
 	err = g.Tend(ctx, reg, h.Why != inbox.WhyReconcile)
-	var tight *BudgetError
-	switch {
+	switch class := smartsheet.Classify(err); {
 	case err != nil && ctx.Err() != nil:
 		return err
-	case errors.As(err, &tight):
-		return g.Inbox.Defer(ctx, h, time.Now().Add(max(tight.Wait, time.Second)))
-	case smartsheet.Classify(err) == smartsheet.Refused || smartsheet.Classify(err) == smartsheet.Expired:
+	case errors.Is(err, ErrBudget):
+		return g.Inbox.Defer(ctx, h, time.Now().Add(max(WaitOf(err), time.Second)))
+	case class == smartsheet.Refused || class == smartsheet.Expired:
 		return g.suspend(ctx, reg, err)
+	case class == smartsheet.Retry || class == smartsheet.Wait:
+		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
+		if err := g.lookAgain(ctx, h, WaitOf(err)); err != nil {
+			return err
+		}
 	case err != nil: // the next reconcile looks again
 		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
 	}
@@ -48,6 +58,19 @@ func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
 		return nil
 	}
 	return g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true})
+}
+
+// lookAgain puts a look that failed off: twice as long each time, and at least
+// for the wait. From Every on there is nothing to put off, since a reconcile
+// looks then.
+func (g *Registrar) lookAgain(ctx context.Context, h *inbox.Hint, wait time.Duration) error {
+	wait = max(wait, firstLookAgain<<min(h.Attempt, maxLooksAgain))
+	if wait >= g.Every {
+		return nil
+	}
+	late := *h
+	late.Attempt++
+	return g.Inbox.Defer(ctx, &late, time.Now().Add(wait))
 }
 
 // suspend marks the owner of a registration whose token is refused, and has the

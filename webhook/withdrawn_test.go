@@ -266,25 +266,35 @@ func TestFullStreamIsEnded(t *testing.T) {
 	}
 }
 
+// addAway shares the sheet with a partner whose own server then goes away, and
+// returns how to bring that back.
+func (w *world) addAway(partner string) (comesBack func()) {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	server := foreignNATS(w.t, dir, -1, 1<<20)
+	w.addExternal(w.t, partner, server.ClientURL())
+	w.register("ops", w.sheet.ID, margins(partner))
+	var port int
+	_, err := fmt.Sscanf(server.ClientURL(), "nats://127.0.0.1:%d", &port)
+	must(w.t, err)
+	server.Shutdown()
+	server.WaitForShutdown()
+	return func() {
+		foreignNATS(w.t, dir, port, 1<<20)
+		w.partners.Forget(partner)
+	}
+}
+
 // TestNarrowedWhileAPartnerIsAway: the change is answered at once, and followed when
 // the partner is back.
 func TestNarrowedWhileAPartnerIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{}, everything())
-	dir := t.TempDir()
-	foreign := foreignNATS(t, dir, -1, 1<<20)
-	w.addExternal(t, "bolt", foreign.ClientURL())
-	w.register("ops", w.sheet.ID, margins("bolt"))
-	var port int
-	_, err := fmt.Sscanf(foreign.ClientURL(), "nats://127.0.0.1:%d", &port)
-	must(t, err)
-	foreign.Shutdown()
-	foreign.WaitForShutdown()
+	comesBack := w.addAway("bolt")
 	w.putShare("bolt", events.Request{Columns: columns("No", "Qty")})
 	w.edit(0, cells{"Qty": 8})
 	w.waitFor("the other partner gets an edit", func() bool { return w.shows("acme", "8") })
-	foreignNATS(t, dir, port, 1<<20)
-	w.partners.Forget("bolt")
+	comesBack()
 	w.waitFor("the share is live", func() bool {
 		all := w.stream("bolt")
 		return kinds(all, 0)["schema.changed"] > 0 && statusOf(all, "orders").State == events.StateLive && !w.has("bolt", "canary")
@@ -298,15 +308,7 @@ func TestNarrowedWhileAPartnerIsAway(t *testing.T) {
 func TestDeletedWhileAPartnerIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{}, everything())
-	dir := t.TempDir()
-	foreign := foreignNATS(t, dir, -1, 1<<20)
-	w.addExternal(t, "bolt", foreign.ClientURL())
-	w.register("ops", w.sheet.ID, margins("bolt"))
-	var port int
-	_, err := fmt.Sscanf(foreign.ClientURL(), "nats://127.0.0.1:%d", &port)
-	must(t, err)
-	foreign.Shutdown()
-	foreign.WaitForShutdown()
+	comesBack := w.addAway("bolt")
 	w.delete()
 	if got := len(w.sim.Webhooks()); got != 0 || w.registry.Registration(w.reg.ID) != nil {
 		t.Errorf("got %d webhooks and registration %v, want none", got, w.registry.Registration(w.reg.ID))
@@ -315,8 +317,7 @@ func TestDeletedWhileAPartnerIsAway(t *testing.T) {
 	if w.registry.Share("bolt", "orders") == nil {
 		t.Error("the share of the partner that is away is gone, though nobody has purged it")
 	}
-	foreignNATS(t, dir, port, 1<<20)
-	w.partners.Forget("bolt")
+	comesBack()
 	w.waitFor("the share of the partner that was away has ended", func() bool { return w.registry.Share("bolt", "orders") == nil })
 	w.hides("bolt", "canary", "SO-")
 	if s := statusOf(w.stream("bolt"), "orders"); s.State != events.StateEnded {

@@ -123,8 +123,9 @@ func (r *rotated) whole() {
 // with both keys ends it, and nothing is lost. With one key alone it is refused, or
 // everything is still under that.
 func TestRotationKilledAtEachStep(t *testing.T) {
+	t.Parallel()
 	none := seal.MasterKey{}
-	must := func(err error) {
+	must := func(t *testing.T, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -132,13 +133,13 @@ func TestRotationKilledAtEachStep(t *testing.T) {
 	}
 	rewrap := func(r *rotated, part int) {
 		files, err := storeKeys(r.dir)
-		must(err)
+		must(r.t, err)
 		if len(files) != 6 {
 			t.Fatalf("got %d keys of the store, want those of 2 streams, 2 consumers and 2 blocks", len(files))
 		}
-		must(writeRotation(r.dir, rotation{r.old.ID(), r.new.ID()}))
+		must(r.t, writeRotation(r.dir, rotation{r.old.ID(), r.new.ID()}))
 		for _, f := range files[:part] {
-			must(f.rewrap(r.options(r.new, r.old)))
+			must(r.t, f.rewrap(r.options(r.new, r.old)))
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -151,13 +152,14 @@ func TestRotationKilledAtEachStep(t *testing.T) {
 		"a file is half written": {func(r *rotated) {
 			rewrap(r, 2)
 			files, err := storeKeys(r.dir)
-			must(err)
-			must(os.WriteFile(files[2].path+".tmp", []byte("half"), 0o600))
+			must(r.t, err)
+			must(r.t, os.WriteFile(files[2].path+".tmp", []byte("half"), 0o600))
 		}, false},
 		"the store is under the new": {func(r *rotated) { rewrap(r, 6) }, false},
-		"all but the note is done":   {func(r *rotated) { rewrap(r, 6); must(resealKeys(r.options(r.new, r.old))) }, false},
+		"all but the note is done":   {func(r *rotated) { rewrap(r, 6); must(r.t, resealKeys(r.options(r.new, r.old))) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRotated(t)
 			tc.do(r)
 			if b, err := Start(t.Context(), r.options(r.new, none)); err == nil {
@@ -189,6 +191,7 @@ func TestRotationKilledAtEachStep(t *testing.T) {
 
 // A change that was interrupted can be undone: with the keys the other way round.
 func TestRotationUndone(t *testing.T) {
+	t.Parallel()
 	r := newRotated(t)
 	files, err := storeKeys(r.dir)
 	if err != nil {
@@ -207,6 +210,7 @@ func TestRotationUndone(t *testing.T) {
 
 // A key that neither master key opens stops the change before anything is changed.
 func TestRotationOfAForeignKey(t *testing.T) {
+	t.Parallel()
 	r := newRotated(t)
 	files, err := storeKeys(r.dir)
 	if err != nil {
@@ -230,15 +234,21 @@ func TestRotationOfAForeignKey(t *testing.T) {
 	r.whole()
 }
 
-// The process is killed again and again, at whatever moment, until one comes through.
+// The process is killed again and again, at moments all over the time that a start
+// takes, until one comes through.
 func TestRotationKilled(t *testing.T) {
+	t.Parallel()
+	const kills = 15
+	began := time.Now()
+	unhurt := newRotated(t)
+	if err := unhurt.startProcess().Wait(); err != nil {
+		t.Fatal(err)
+	}
+	step := time.Since(began) / kills
+	unhurt.whole()
 	r := newRotated(t)
-	for delay := time.Duration(0); ; delay += 7 * time.Millisecond {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRotateUntilKilled$")
-		cmd.Env = append(os.Environ(), "BROKER_TEST_ROTATE="+r.dir, fmt.Sprintf("BROKER_TEST_KEYS=%x%x", r.new[:], r.old[:]))
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+	for delay := time.Duration(0); ; delay += step {
+		cmd := r.startProcess()
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		select {
@@ -253,6 +263,17 @@ func TestRotationKilled(t *testing.T) {
 			<-ended
 		}
 	}
+}
+
+// startProcess has another process start the broker with both keys, and end it.
+func (r *rotated) startProcess() *exec.Cmd {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), os.Args[0], "-test.run=^TestRotateUntilKilled$")
+	cmd.Env = append(os.Environ(), "BROKER_TEST_ROTATE="+r.dir, fmt.Sprintf("BROKER_TEST_KEYS=%x%x", r.new[:], r.old[:]))
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	return cmd
 }
 
 // TestRotateUntilKilled is the process that TestRotationKilled kills.

@@ -44,7 +44,7 @@ func until(t testing.TB, otherwise string, done func() bool) {
 func TestTailOfEmptyStream(t *testing.T) {
 	t.Parallel()
 	for _, from := range []string{stream.FromLastPerSubject, stream.FromAll, stream.FromNew} {
-		for name, anew := range map[string]bool{"empty": false, "made anew": true} {
+		for name, anew := range map[string]bool{"empty": false, "made again": true} {
 			t.Run(from+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := newTailed(t)

@@ -63,11 +63,7 @@ func TestReplicasKeepTheRate(t *testing.T) {
 // nothing, and a block is not used after its second.
 func TestBlocks(t *testing.T) {
 	t.Parallel()
-	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
-	bud, err := budget.Open(t.Context(), b.Bridge(), 240, 1)
-	must(t, err)
-	c := newClock()
-	bud.SetClock(c.Now)
+	bud, c := newBudget(t)
 	if n := burst(t, bud, "busy", budget.Callback); n != 60 {
 		t.Errorf("got %d requests at once, want the 60 of the burst", n)
 	}
@@ -119,10 +115,7 @@ func TestBlocks(t *testing.T) {
 // burst is kept free.
 func TestBlocksAreOfAClass(t *testing.T) {
 	t.Parallel()
-	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
-	bud, err := budget.Open(t.Context(), b.Bridge(), 240, 1)
-	must(t, err)
-	bud.SetClock(newClock().Now)
+	bud, _ := newBudget(t)
 	for n := 0; n < 31; n++ { // 1, 2, 4, 7, 7, 7 and 3 of 7
 		if wait, err := bud.Take(t.Context(), "t1", budget.Callback); err != nil || wait > 0 {
 			t.Fatalf("request %d: got to wait %v and error %v", n, wait, err)
@@ -136,11 +129,7 @@ func TestBlocksAreOfAClass(t *testing.T) {
 // A penalty takes from this process what it has not used yet.
 func TestPenaltyDropsTheBlock(t *testing.T) {
 	t.Parallel()
-	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
-	bud, err := budget.Open(t.Context(), b.Bridge(), 240, 1)
-	must(t, err)
-	c := newClock()
-	bud.SetClock(c.Now)
+	bud, c := newBudget(t)
 	for range 2 {
 		_, err := bud.Take(t.Context(), "t1", budget.Callback)
 		must(t, err)

@@ -106,12 +106,20 @@ func burst(t *testing.T, b *budget.Budget, token string, class budget.Class) int
 	}
 }
 
-func TestClassesLeaveRoom(t *testing.T) {
-	t.Parallel()
+// newBudget returns a budget of 240 requests a minute, and its clock.
+func newBudget(t *testing.T) (*budget.Budget, *clock) {
+	t.Helper()
 	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
 	bud, err := budget.Open(t.Context(), b.Bridge(), 240, 1)
 	must(t, err)
-	bud.SetClock(newClock().Now)
+	c := newClock()
+	bud.SetClock(c.Now)
+	return bud, c
+}
+
+func TestClassesLeaveRoom(t *testing.T) {
+	t.Parallel()
+	bud, _ := newBudget(t)
 	load, reconcile, callback := burst(t, bud, "t1", budget.Load), burst(t, bud, "t1", budget.Reconcile), burst(t, bud, "t1", budget.Callback)
 	if load != 30 || reconcile != 15 || callback != 15 {
 		t.Errorf("got %d loads, then %d reconciles, then %d callbacks at once, want 30, 15 and 15 of 60", load, reconcile, callback)
@@ -126,11 +134,7 @@ func TestClassesLeaveRoom(t *testing.T) {
 
 func TestPenaltyStopsAll(t *testing.T) {
 	t.Parallel()
-	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
-	bud, err := budget.Open(t.Context(), b.Bridge(), 240, 1)
-	must(t, err)
-	c := newClock()
-	bud.SetClock(c.Now)
+	bud, c := newBudget(t)
 	must(t, bud.Penalize(t.Context(), "t1", time.Minute))
 	must(t, bud.Penalize(t.Context(), "t1", time.Second)) // a shorter one shortens nothing
 	for _, d := range []time.Duration{0, 30 * time.Second, 29 * time.Second} {

@@ -2,7 +2,7 @@ package inbox
 
 import "context"
 
-// maxMessages is how many messages are held before what waits is stored anew.
+// maxMessages is how many messages are held before what waits is stored again.
 const maxMessages = 1024
 
 // backing is what the hint that waits for a key was in.
@@ -11,7 +11,7 @@ type backing struct {
 	from []*message
 }
 
-// compact stores what waits anew, merged, and removes the messages that it was
+// compact stores what waits again, merged, and removes the messages that it was
 // in. Else a few registrations that wait for long would hold on to every bundle
 // with a hint of theirs, until no more may be handed out. What waits keeps its
 // turn; the new bundle comes here like any other and is merged with it.
@@ -54,6 +54,6 @@ func (d *dispatcher) detach() []backing {
 	return list
 }
 
-// tooMany returns whether so many messages are held that they are to be stored
-// anew. d.mu is held.
+// tooMany returns whether so many messages are held that their hints are to be
+// stored again, merged. d.mu is held.
 func (d *dispatcher) tooMany() bool { return !d.compacting && len(d.held) >= d.compactAt }

@@ -51,7 +51,8 @@ func (in *Inbox) following(registration string, every, first time.Duration) *Not
 }
 
 // Defer has a hint handed out again at a time of this process's clock, as "whole
-// sheet": the registration, or each of the hint's shares by itself. It is merged
+// sheet": the registration, or each of the hint's shares by itself; one that is
+// about the webhook alone stays so. It is merged
 // with what is deferred for the same thing already, and the earlier time holds:
 // otherwise a sheet that changes all the time would defer its own hints for ever.
 func (in *Inbox) Defer(ctx context.Context, h *Hint, at time.Time) error {
@@ -165,10 +166,9 @@ func (in *Inbox) change(ctx context.Context, n *Note, again bool) error {
 	return err
 }
 
-// replace replaces the note of a registration by one that
-// holds more. It
-// returns false where that may be in vain, since the note is about to go off, and
-// where others write it all the time.
+// replace replaces the note of a registration by one that holds more. It returns
+// false where that may be in vain, since the note is about to go off, and where
+// others write it all the time.
 func (in *Inbox) replace(ctx context.Context, more *Note, again bool) (bool, error) {
 	if more.next().IsZero() {
 		return true, nil

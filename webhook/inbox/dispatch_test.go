@@ -171,7 +171,7 @@ func TestManyMessages(t *testing.T) {
 	}
 	eventually(t, func() error {
 		if n := q.stream(t).CachedInfo().State.Msgs; n > hints/2 {
-			return fmt.Errorf("%d messages lie in the queue, want those that wait stored anew", n)
+			return fmt.Errorf("%d messages lie in the queue, want those that wait stored again", n)
 		}
 		return nil
 	})

@@ -41,11 +41,15 @@ type Hint struct {
 	Attachments  []int64       `json:"attachments,omitempty"` // of unknown parents
 	Comments     []int64       `json:"comments,omitempty"`
 	Discussions  []int64       `json:"discussions,omitempty"`
-	Attempt      int           `json:"attempt,omitempty"`      // passes that failed for it so far
+	Attempt      int           `json:"attempt,omitempty"`      // how often in a row working on it has failed
 	ShareChanged bool          `json:"shareChanged,omitempty"` // one of the merged was of WhyShare
 	ReceivedAt   time.Time     `json:"receivedAt"`             // the oldest of the merged
 	ChangedAt    time.Time     `json:"changedAt,omitzero"`
 	Trace        string        `json:"trace,omitempty"` // W3C traceparent of what gave it
+
+	// Again is that it may have been handed out before, to a process that may still
+	// be at work on it.
+	Again bool `json:"-"`
 }
 
 // Row is what a hint knows of a row.
@@ -206,6 +210,7 @@ func (h *Hint) Merge(other *Hint) {
 	h.Whole = h.Whole || other.Whole
 	h.Full = h.Full || other.Full
 	h.Webhook = h.Webhook || other.Webhook
+	h.Again = h.Again || other.Again
 	for id, r := range other.Rows {
 		h.addRow(id, r)
 	}

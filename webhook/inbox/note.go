@@ -24,6 +24,7 @@ type Note struct {
 	Every        time.Duration        `json:"every,omitempty"`      // between two reconciles; 0: there are none
 	FollowedAt   time.Time            `json:"followedAt,omitzero"`  // when Every was set
 	ReconcileAt  time.Time            `json:"reconcileAt,omitzero"` // the next reconcile
+	Webhook      *Deferred            `json:"webhook,omitempty"`    // of the webhook alone
 	Whole        *Deferred            `json:"whole,omitempty"`      // of the registration as a whole
 	Shares       map[string]*Deferred `json:"shares,omitempty"`     // by "partner/sheet"
 }
@@ -47,11 +48,13 @@ func (n *Note) repair(registration string) {
 	for name, d := range n.Shares {
 		d.Hint.Registration, d.Hint.Shares = registration, []string{name}
 	}
-	if n.Whole != nil && n.Whole.Hint == nil {
-		n.Whole = nil
-	}
-	if n.Whole != nil {
-		n.Whole.Hint.Registration, n.Whole.Hint.Shares = registration, nil
+	for _, d := range []**Deferred{&n.Webhook, &n.Whole} {
+		if *d != nil && (*d).Hint == nil {
+			*d = nil
+		}
+		if *d != nil {
+			(*d).Hint.Registration, (*d).Hint.Shares = registration, nil
+		}
 	}
 }
 
@@ -68,8 +71,10 @@ func (n *Note) next() time.Time {
 
 func (n *Note) deferred() []*Deferred {
 	list := slices.Collect(maps.Values(n.Shares))
-	if n.Whole != nil {
-		list = append(list, n.Whole)
+	for _, d := range []*Deferred{n.Webhook, n.Whole} {
+		if d != nil {
+			list = append(list, d)
+		}
 	}
 	return list
 }
@@ -86,9 +91,11 @@ func (n *Note) due(now time.Time) (hints []*Hint, rest *Note) {
 		})
 		r.ReconcileAt = now.Add(n.Every)
 	}
-	if n.Whole != nil && !n.Whole.At.After(limit) {
-		hints = append(hints, n.Whole.Hint.clone())
-		r.Whole = nil
+	for _, d := range []**Deferred{&r.Webhook, &r.Whole} {
+		if *d != nil && !(*d).At.After(limit) {
+			hints = append(hints, (*d).Hint.clone())
+			*d = nil
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Shares)) {
 		if d := n.Shares[name]; !d.At.After(limit) {
@@ -105,6 +112,9 @@ func (n *Note) due(now time.Time) (hints []*Hint, rest *Note) {
 func (n *Note) add(other *Note, again bool) {
 	if other.Every > 0 && (n.Every == 0 || other.FollowedAt.After(n.FollowedAt)) {
 		n.Every, n.FollowedAt, n.ReconcileAt = other.Every, other.FollowedAt, other.ReconcileAt
+	}
+	if other.Webhook != nil {
+		n.Webhook = n.Webhook.merged(other.Webhook, again)
 	}
 	if other.Whole != nil {
 		n.Whole = n.Whole.merged(other.Whole, again)
@@ -161,11 +171,16 @@ func (n *Note) bound() {
 	}
 }
 
-// noteOf returns a note of one hint that is deferred until a time.
+// noteOf returns a note of one hint that is deferred until a time, as one for the
+// whole sheet, or for the webhook alone.
 func noteOf(h *Hint, at time.Time) *Note {
 	late := h.clone()
-	late.Whole = true
 	n := &Note{Registration: h.Registration}
+	if h.Webhook && h.empty() {
+		n.Webhook = &Deferred{At: at, Hint: late}
+		return n
+	}
+	late.Whole = true
 	if len(h.Shares) == 0 {
 		n.Whole = &Deferred{At: at, Hint: late}
 		return n

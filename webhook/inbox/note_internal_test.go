@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,33 @@ func TestNoteAdd(t *testing.T) {
 	n.add(&Note{Every: time.Second, FollowedAt: noon.Add(-time.Second), ReconcileAt: noon}, false)
 	if n.Every != time.Hour {
 		t.Error("an earlier interval replaces a later")
+	}
+}
+
+// TestNoteWebhook: a look at the webhook that is put off reads no sheet, and what
+// is put off for the sheet is not counted as having failed with it.
+func TestNoteWebhook(t *testing.T) {
+	t.Parallel()
+	look := &Hint{Registration: "r1", Why: WhyReconcile, Webhook: true, Attempt: 3}
+	n := noteOf(look, noon.Add(time.Minute))
+	n.add(noteOf(&Hint{Registration: "r1", Why: WhyCallback, Whole: true}, noon.Add(time.Hour)), false)
+	n.add(noteOf(look, noon.Add(time.Second)), false)
+	data, err := json.Marshal(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err = parseNote("r1", data); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.next().Sub(noon); got != time.Second {
+		t.Errorf("got the next in %v, want the look in a second", got)
+	}
+	hints, rest := n.due(noon)
+	if diff := cmp.Diff([]*Hint{look}, hints); diff != "" {
+		t.Errorf("hints (-want +got):\n%s", diff)
+	}
+	if rest.Webhook != nil || rest.Whole == nil || rest.Whole.Hint.Attempt != 0 {
+		t.Errorf("got %+v left, want the whole sheet, which has not failed", rest)
 	}
 }
 

@@ -26,7 +26,7 @@ type incarnation struct {
 }
 
 // Epoch names the incarnation of a partner's stream and remembers what was seen
-// of it. A stream that was made anew, whose last sequence has fallen, or whose
+// of it. A stream that was made again, whose last sequence has fallen, or whose
 // store on disk is a copy of the one before gets a new epoch: its consumers have
 // positions that mean nothing any more. Look is called after what is remembered
 // was read, so that what others saw meanwhile is never more than what it sees.

@@ -29,7 +29,7 @@ func TestEpoch(t *testing.T) {
 		{"nothing happened", registry.Sighting{Created: made, Sequence: 10, Store: "a"}, true},
 		{"published", registry.Sighting{Created: made, Sequence: 11, Store: "a"}, true},
 		{"the sequence fell", registry.Sighting{Created: made, Sequence: 9, Store: "a"}, false},
-		{"the stream was made anew", registry.Sighting{Created: made.Add(time.Second), Sequence: 20, Store: "a"}, false},
+		{"the stream was made again", registry.Sighting{Created: made.Add(time.Second), Sequence: 20, Store: "a"}, false},
 		{"the store is a copy", registry.Sighting{Created: made.Add(time.Second), Sequence: 20, Store: "b"}, false},
 	} {
 		if got := epoch(tt.seen); (got == first) != tt.same {

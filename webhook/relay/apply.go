@@ -25,7 +25,7 @@ func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 		for i := range rows {
 			readings[i] = s.rowReading(&rows[i], pg, types)
 		}
-		if err := s.apply(ctx, readings); err != nil {
+		if err := s.apply(ctx, pg, readings); err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 				Reason: events.ReasonDeleted, Origin: s.origin, ChangeAgent: s.agents(id),
 			}
 		}
-		if err := s.apply(ctx, readings); err != nil {
+		if err := s.apply(ctx, pg, readings); err != nil {
 			return err
 		}
 	}
@@ -67,13 +67,30 @@ func (s *shareSync) agents(id int64) []string {
 	})
 }
 
-// apply publishes what differs between readings and what the partner last saw.
-func (s *shareSync) apply(ctx context.Context, readings []events.Reading) error {
+// apply publishes what differs between readings of a page and what the partner last
+// saw.
+func (s *shareSync) apply(ctx context.Context, pg *page, readings []events.Reading) error {
 	if err := s.target.enter(ctx); err != nil {
 		return err
 	}
 	defer s.target.leave()
-	return s.publishDifference(ctx, func() (comparison, error) { return s.compare(ctx, readings) })
+	compare := func() (comparison, error) { return s.compare(ctx, readings) }
+	if !pg.named {
+		return s.publishDifference(ctx, compare)
+	}
+	rows := make([]int64, len(readings))
+	for i, now := range readings {
+		rows[i] = now.ID
+	}
+	s.target.compared.add(pg.version, rows)
+	if !pg.contested {
+		return s.publishDifference(ctx, compare)
+	}
+	compared, err := s.sealCompared(pg.version, rows)
+	if err != nil {
+		return err
+	}
+	return s.publishComparison(ctx, compared, compare)
 }
 
 // publishDifference publishes what a comparison finds. It compares under the lock,
@@ -93,12 +110,30 @@ func (s *shareSync) publishDifference(ctx context.Context, compare func() (compa
 	return s.underLock(ctx, func() error {
 		c, err := compare()
 		if err == nil && len(c.events) > 0 {
-			err = s.flush(ctx, c.events, s.keptStatus())
+			err = s.flush(ctx, c.events, s.keptStatus(), "")
 		}
 		if err == nil {
 			s.take(c)
 		}
 		return err
+	})
+}
+
+// publishComparison publishes what a comparison finds, and what was compared even
+// if nothing is found. Another process that has an older reading of the same rows
+// loses the lock by it, and learns that its reading is older. It must be the
+// share's turn.
+func (s *shareSync) publishComparison(ctx context.Context, compared string, compare func() (comparison, error)) error {
+	return s.underLock(ctx, func() error {
+		c, err := compare()
+		if err != nil {
+			return err
+		}
+		if err := s.flush(ctx, c.events, s.keptStatus(), compared); err != nil {
+			return err
+		}
+		s.take(c)
+		return nil
 	})
 }
 
@@ -162,7 +197,9 @@ func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (com
 // before the row does.
 func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, last map[string]*events.Seen) (comparison, error) {
 	var c comparison
-	s.touch(readings)
+	if s.target.compared.missedSince(s.reading) {
+		return c, errMissed
+	}
 	leaving := map[int64]events.Reading{}
 	differing := make([]events.Reading, 0, len(readings))
 	for _, now := range readings {
@@ -199,18 +236,6 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 		c.events = append(append(c.events, children[now.ID]...), evs...)
 	}
 	return c, nil
-}
-
-// touch notes rows for passes that read the whole sheet at the moment.
-func (s *shareSync) touch(readings []events.Reading) {
-	if s.plan.whole() {
-		return
-	}
-	for _, now := range readings {
-		if now.Kind == events.KindRow {
-			s.target.compared.add(now.ID, now.Version)
-		}
-	}
 }
 
 // overtaken tells whether something newer than a reading was published: of the

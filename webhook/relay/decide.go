@@ -32,7 +32,7 @@ type verdict int
 const (
 	done         verdict = iota
 	stopped              // in the middle, with the process
-	changed              // the share or its columns are defined otherwise now
+	changed              // what was read or defined before does not count any more
 	raced                // somebody else was faster, again and again
 	slow                 // the partner took too long for the others
 	full                 // the partner's stream takes no more
@@ -52,7 +52,7 @@ func verdictOf(ctx context.Context, err error) verdict {
 		return done
 	case ctx.Err() != nil:
 		return stopped
-	case errors.Is(err, errDefinition), errors.As(err, new(*goneColumnsError)):
+	case errors.Is(err, errDefinition), errors.Is(err, errMissed), errors.As(err, new(*goneColumnsError)):
 		return changed
 	case errors.Is(err, errSlow):
 		return slow
@@ -188,7 +188,7 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 		}
 		v = failed
 	}
-	d := decide(v, p.hint.Attempt, waitOf(read.err), r.Every)
+	d := decide(v, p.hint.Attempt, webhook.WaitOf(read.err), r.Every)
 	if d.state != "" {
 		r.publishStatus(ctx, shares, d.state, d.reason)
 	}
@@ -208,22 +208,6 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 		return d.result, r.Inbox.Defer(ctx, &late, time.Now().Add(d.later))
 	}
 	return d.result, nil
-}
-
-// waitOf is how long an error asks us to wait, 0 where it does not say.
-func waitOf(err error) time.Duration {
-	var tight *webhook.BudgetError
-	if errors.As(err, &tight) {
-		return tight.Wait
-	}
-	var e *smartsheet.Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
-		return e.RetryAfter
-	}
-	if smartsheet.Classify(err) == smartsheet.Wait {
-		return time.Minute
-	}
-	return 0
 }
 
 // settleRefused tells the partners of all sheets of an owner who is refused.

@@ -24,6 +24,11 @@
 // each subject in the partner's stream. So hints may be lost, repeated and merged,
 // and every failure is made up for by the next pass.
 //
+// A row that was changed and changed back is not published by who reads it last. So
+// who may still publish an older reading has to hear of that one: a pass notes which
+// rows it compares, in memory for the passes of its process and, where another
+// process is at work, in the status that it publishes (compared.go).
+//
 // Shares do not depend on each other. Each has a lock of its own (the sequence of
 // its last status), its own error and its own next try. One whose partner is slow
 // or fails leaves the passes of its registration and has passes of its own until

@@ -68,6 +68,7 @@ type shareSync struct {
 	completeTo int64     // version that the share was complete to then
 	definedAt  time.Time // when the schema that the stream has now was published
 	resetBelow uint64    // what stands below shows an older definition; 0: nothing does
+	reading    moment    // when the pass began to read
 
 	err    error // why it takes part no longer
 	ended  bool  // there is no such share any more
@@ -83,6 +84,7 @@ type shareResult struct {
 	oldReading bool           // something differs from what was published of a newer version
 	appeared   map[int64]bool // rows that came into view
 	candidates []int64        // rows that the partner sees and the sheet may not have
+	older      []int64        // rows that others compared as they were before they were read
 	missing    []int64        // columns of the share that the last answer did not have
 	children   map[events.Kind]map[int64][]int64
 }
@@ -225,7 +227,7 @@ func (s *shareSync) open(ctx context.Context) error {
 		return err
 	}
 	asked := time.Now()
-	if err := t.use(ctx, st, &s.share.Share); err != nil {
+	if err := s.use(ctx, st); err != nil {
 		return err
 	}
 	s.answerTime = time.Since(asked)

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
 const (
@@ -79,6 +77,9 @@ type page struct {
 	rows    []smartsheet.Row
 	gone    []int64 // rows that are no longer in the sheet
 	total   int     // rows of the whole sheet
+
+	named     bool // the rows were asked for by their ids
+	contested bool // another process may publish an older reading of them
 }
 
 func (rd *reader) result(err error) reading {
@@ -194,205 +195,6 @@ func unique(rows []smartsheet.Row) []smartsheet.Row {
 		seen[row.ID] = true
 		return again
 	})
-}
-
-// rows reads the rows that a hint names. A row that a bulk read does not bring is
-// gone only if a callback said so or Smartsheet says so of that very row.
-func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq2[*page, error] {
-	return ahead(together(func(yield func(*page, error) bool) {
-		for pg, err := range rd.byID(ctx, slices.Sorted(maps.Keys(hinted))) {
-			if err == nil {
-				err = rd.findMissing(ctx, pg, hinted)
-			}
-			if !yield(pg, err) || err != nil {
-				return
-			}
-		}
-	}))
-}
-
-// together makes one page of those that follow each other and are of one version,
-// up to what is compared and published together: each publishing of a few hundred
-// events costs the server as much as some ten of them.
-func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
-	return func(yield func(*page, error) bool) {
-		var all *page
-		for pg, err := range pages {
-			if all != nil && (err != nil || pg.version != all.version || len(all.rows)+len(pg.rows) > rowsAtOnce) {
-				if !yield(all, nil) {
-					return
-				}
-				all = nil
-			}
-			switch {
-			case err != nil:
-				yield(nil, err)
-				return
-			case all == nil:
-				all = pg
-			default:
-				all.rows, all.gone = append(all.rows, pg.rows...), append(all.gone, pg.gone...)
-			}
-		}
-		if all != nil {
-			yield(all, nil)
-		}
-	}
-}
-
-// idPage is a page of rows that were asked for by their ids.
-type idPage = page
-
-// byID reads rows in bulk. Rows that do not come are in the page's gone, which is
-// not yet the evidence that they are.
-func (rd *reader) byID(ctx context.Context, ids []int64) iter.Seq2[*idPage, error] {
-	return func(yield func(*idPage, error) bool) {
-		if len(ids) == 0 {
-			return
-		}
-		columns, err := rd.named(ctx)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for size := smartsheet.RowsPerQuery(min(len(columns), columnsAtOnce)); len(ids) > 0; {
-			chunk := ids[:min(size, len(ids))]
-			pg, err := rd.chunk(ctx, chunk, columns)
-			if len(chunk) > 1 && errors.Is(err, smartsheet.ErrTooLarge) {
-				size = len(chunk) / 2
-				continue
-			}
-			if !yield(pg, err) || err != nil {
-				return
-			}
-			ids = ids[len(chunk):]
-		}
-	}
-}
-
-// chunk reads some rows. Where there are more columns than one URL names beside
-// the rows, they come in several answers, which count only if all are of one
-// version of the sheet.
-func (rd *reader) chunk(ctx context.Context, ids, columns []int64) (*idPage, error) {
-	for range unequalReadings {
-		at := time.Now()
-		var parts []*smartsheet.Sheet
-		for some := range slices.Chunk(columns, columnsAtOnce) {
-			part, err := rd.ask(ctx, smartsheet.SheetQuery{RowIDs: ids, ColumnIDs: some, PageSize: len(ids)})
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, part)
-		}
-		if slices.ContainsFunc(parts, func(s *smartsheet.Sheet) bool { return s.Version != parts[0].Version }) {
-			continue
-		}
-		sheet := joined(parts)
-		pg := pageOf(sheet, at, slices.DeleteFunc(sheet.Rows, func(row smartsheet.Row) bool { return !slices.Contains(ids, row.ID) }))
-		found := make(map[int64]bool, len(pg.rows))
-		for _, row := range pg.rows {
-			found[row.ID] = true
-		}
-		pg.gone = slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return found[id] })
-		return pg, nil
-	}
-	return nil, errMoving
-}
-
-// joined is one sheet with the columns and cells of several answers for the same
-// rows and the same version.
-func joined(parts []*smartsheet.Sheet) *smartsheet.Sheet {
-	sheet := parts[0]
-	index := make(map[int64]int, len(sheet.Rows))
-	for i, row := range sheet.Rows {
-		index[row.ID] = i
-	}
-	for _, part := range parts[1:] {
-		sheet.Columns = append(sheet.Columns, part.Columns...)
-		for _, row := range part.Rows {
-			if i, ok := index[row.ID]; ok {
-				sheet.Rows[i].Cells = append(sheet.Rows[i].Cells, row.Cells...)
-			}
-		}
-	}
-	return sheet
-}
-
-// findMissing leaves in the page's gone only rows of which that is known. More
-// than a few that did not come are asked for once more: what two answers of one
-// version do not have is gone.
-func (rd *reader) findMissing(ctx context.Context, pg *idPage, hinted map[int64]inbox.Row) error {
-	var gone, unsure []int64
-	for _, id := range pg.gone {
-		if hinted[id].Deleted {
-			gone = append(gone, id)
-		} else {
-			unsure = append(unsure, id)
-		}
-	}
-	pg.gone = gone
-	if len(unsure) > maxSingle {
-		return rd.askAgain(ctx, pg, unsure)
-	}
-	for _, id := range unsure { // it is only asked whether there is one
-		columns, err := rd.named(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = rd.client.Row(ctx, rd.sheetID, id, columns[0])
-		switch {
-		case smartsheet.Classify(err) == smartsheet.NotFound:
-			pg.gone = append(pg.gone, id)
-		case err != nil:
-			return err
-		default: // it is there, even if the second answer is without it too
-			if err := rd.askAgain(ctx, pg, []int64{id}); err != nil {
-				return err
-			}
-			pg.gone = slices.DeleteFunc(pg.gone, func(gone int64) bool { return gone == id })
-		}
-	}
-	return nil
-}
-
-// askAgain asks a second time for rows that did not come, and adds them to the
-// page, or to its gone where the sheet has not moved since.
-func (rd *reader) askAgain(ctx context.Context, pg *idPage, ids []int64) error {
-	for again, err := range rd.byID(ctx, ids) {
-		if err != nil {
-			return err
-		}
-		if again.version != pg.version {
-			return errMoving
-		}
-		pg.rows = append(pg.rows, again.rows...)
-		pg.gone = append(pg.gone, again.gone...)
-	}
-	return nil
-}
-
-// confirm tells of rows that partners see and that a reading of the whole sheet
-// did not bring. Where the sheet was calm while it was read they are gone. Else
-// they are asked for.
-func (rd *reader) confirm(ctx context.Context, candidates map[int64]bool, calm *page) iter.Seq2[*page, error] {
-	ids := slices.Sorted(maps.Keys(candidates))
-	return func(yield func(*page, error) bool) {
-		if len(ids) == 0 {
-			return
-		}
-		if calm != nil {
-			yield(&page{version: calm.version, at: calm.at, columns: calm.columns, gone: ids}, nil)
-			return
-		}
-		for pg, err := range rd.byID(ctx, ids) {
-			if err == nil {
-				err = rd.findMissing(ctx, pg, nil)
-			}
-			if !yield(pg, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // ahead reads one item further than the caller has come.

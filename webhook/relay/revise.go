@@ -23,7 +23,7 @@ func (s *shareSync) define(ctx context.Context) (err error) {
 			return err
 		}
 		pause(ctx, racePause)
-		if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
+		if err := s.use(ctx, t.stream); err != nil {
 			return err
 		}
 	}
@@ -267,7 +267,7 @@ func (s *shareSync) purgeAll(ctx context.Context) error {
 		return err
 	}
 	t.purged = last + 1
-	return t.use(ctx, t.stream, &s.share.Share)
+	return s.use(ctx, t.stream)
 }
 
 // end says that the share has ended, removes what was published of it, and then

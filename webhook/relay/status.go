@@ -43,6 +43,9 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 			}
 			readAt = *t.state.Status.ReadAt
 		}
+		if columns != nil && (t.compared.missedSince(s.reading) || len(t.compared.older(to.Version, s.reading)) > 0) {
+			return errMissed
+		}
 		if s.resetBelow > 0 {
 			if err := s.narrowTo(ctx, nothing); err != nil {
 				return err
@@ -53,7 +56,7 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 		}
 		status := s.status(s.condition(columns))
 		status.CompleteTo, status.ReadAt = &to, &readAt
-		return s.flush(ctx, nil, status)
+		return s.flush(ctx, nil, status, "")
 	})
 }
 
@@ -190,7 +193,7 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 		return err
 	}
 	defer t.leave()
-	if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
+	if err := s.use(ctx, t.stream); err != nil {
 		return err
 	}
 	if s.current() != nil {
@@ -200,13 +203,14 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 		time.Until(*was.NextBefore) > s.relay.Every*3/2 {
 		return nil
 	}
-	return s.underLock(ctx, func() error { return s.flush(ctx, nil, s.status(state, reason)) })
+	return s.underLock(ctx, func() error { return s.flush(ctx, nil, s.status(state, reason), "") })
 }
 
-// flush publishes events and then the status. Events that are too large for the
+// flush publishes events and then the status, with what was compared where that is
+// to be told ([shareSync.sealCompared]). Events that are too large for the
 // partner's NATS are left out and counted: they must keep no other row waiting.
 // The lock must be held, in the share's turn.
-func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) error {
+func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData, compared string) error {
 	t := s.target
 	if err := s.current(); err != nil {
 		return err
@@ -222,6 +226,7 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 			return err
 		}
 	}
+	t.writer.AddCompared(compared)
 	began := time.Now()
 	published, err := t.writer.Flush(ctx, began, status)
 	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
@@ -269,7 +274,7 @@ func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) 
 			return err
 		}
 		pause(ctx, racePause)
-		if err := t.use(ctx, t.stream, &s.share.Share); err != nil {
+		if err := s.use(ctx, t.stream); err != nil {
 			return err
 		}
 		if err := s.unchanged(); err != nil {

@@ -47,48 +47,6 @@ func (t *target) enter(ctx context.Context) error {
 
 func (t *target) leave() { <-t.turn }
 
-// comparedRows are the rows that passes compare while others read the whole sheet:
-// what those read of the same rows may be older though nothing newer was
-// published.
-type comparedRows struct {
-	mu       sync.Mutex
-	wholes   int             // passes that read the whole sheet at the moment
-	versions map[int64]int64 // of the sheet, by row; nil: no such pass
-}
-
-// begin has other passes note what they compare, until end.
-func (c *comparedRows) begin() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.wholes++; c.versions == nil {
-		c.versions = map[int64]int64{}
-	}
-}
-
-func (c *comparedRows) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.wholes--; c.wholes == 0 {
-		c.versions = nil
-	}
-}
-
-// add notes that a row was compared as it was at a version.
-func (c *comparedRows) add(row, version int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.versions != nil {
-		c.versions[row] = max(c.versions[row], version)
-	}
-}
-
-// version is the highest at which a row was compared, 0 where that is not known.
-func (c *comparedRows) version(row int64) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.versions[row]
-}
-
 // keeping is whether a share takes part in the passes of its registration.
 type keeping struct {
 	lock     sync.Mutex

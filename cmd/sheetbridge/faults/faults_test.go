@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -70,11 +71,16 @@ func TestFaultsSmartsheet(t *testing.T) {
 	stop()
 	w.settled(90 * time.Second)
 	w.stands("live", 30*time.Second)
-	for _, hook := range w.sim.Webhooks() {
-		if hook.Status != "ENABLED" {
-			t.Errorf("webhook %d is %s, want ENABLED", hook.ID, hook.Status)
+	// The last look may have failed with a fault: the next one comes with the next
+	// reconcile at the latest.
+	eventually(t, 15*time.Second, "waiting for the webhooks to be enabled", func() error {
+		for _, hook := range w.sim.Webhooks() {
+			if hook.Status != "ENABLED" {
+				return fmt.Errorf("webhook %d is %s, want ENABLED", hook.ID, hook.Status)
+			}
 		}
-	}
+		return nil
+	})
 	p.stop()
 	p.raced()
 }

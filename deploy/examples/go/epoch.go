@@ -9,13 +9,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-var errRestored = errors.New("the stream was made anew or restored")
+var errRestored = errors.New("the stream was made again or restored")
 
 // epochs are the last ones of each sheet, by the subject of its status. Keep
 // them with what you store.
 type epochs map[string]string
 
-// changed tells whether the stream was made anew or restored since an earlier
+// changed tells whether the stream was made again or restored since an earlier
 // status: what was read of it may never have been.
 func (e epochs) changed(m jetstream.Msg) bool {
 	if !strings.HasSuffix(m.Subject(), ".status") {

@@ -16,7 +16,7 @@ import (
 func main() {
 	nc := must(nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1)))
 	js, e, ctx := must(jetstream.New(nc)), epochs{}, context.Background()
-	for ; ; time.Sleep(time.Second) { // also where the consumer is gone: the stream was made anew or restored
+	for ; ; time.Sleep(time.Second) { // also where the consumer is gone: the stream was made again or restored
 		consumer, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{
 			Durable: "erp-go", FilterSubject: ">", DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 			MaxAckPending: 1, AckWait: 5e9}) // one at a time: in order, whenever we are killed

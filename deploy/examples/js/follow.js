@@ -12,13 +12,13 @@ const config = {
 };
 const epochs = {}; // of each sheet, by the subject of its status: keep them with what you store
 for (;;) {
-  try { // also where the consumer is gone: the stream was made anew or restored
+  try { // also where the consumer is gone: the stream was made again or restored
     await manager.consumers.add("EVENTS", config);
     const consumer = await jetstream(nc).consumers.get("EVENTS", "erp-js");
     for (let m; ; m && (await m.ackAck())) { // once it is stored with you
       if (!(m = await consumer.next({ expires: 5000 })) && (await consumer.info())) continue; // nothing new
       const epoch = m.subject.endsWith(".status") && m.json().data.epoch;
-      if (epoch && epoch !== (epochs[m.subject] ??= epoch)) break; // the stream was made anew or restored
+      if (epoch && epoch !== (epochs[m.subject] ??= epoch)) break; // the stream was made again or restored
       console.log(m.subject, m.string()); // one subject is one object: `after` is its state, null is gone
     }
     for (const subject in epochs) delete epochs[subject]; // start over: forget what you have

@@ -16,7 +16,7 @@ async def follow(js, epochs):
     while True:
         [m] = await consumer.fetch(1, timeout=30)
         epoch = m.subject.endswith(".status") and json.loads(m.data)["data"].get("epoch")
-        if epoch and epoch != epochs.setdefault(m.subject, epoch):  # the stream was made anew or restored
+        if epoch and epoch != epochs.setdefault(m.subject, epoch):  # the stream was made again or restored
             epochs.clear()  # start over: forget what you have
             return await js.delete_consumer("EVENTS", "erp-python")
         print(m.subject, m.data.decode(), flush=True)  # one subject is one object: `after` is its state, null is gone
@@ -27,7 +27,7 @@ async def main():
     nc = await nats.connect(os.environ["NATS_URL"], user_credentials=os.environ["NATS_CREDS"], max_reconnect_attempts=-1)
     epochs = {}  # of each sheet, by the subject of its status: keep them with what you store
     while True:
-        try:  # also where the consumer is gone: the stream was made anew or restored
+        try:  # also where the consumer is gone: the stream was made again or restored
             await follow(nc.jetstream(), epochs)
         except nats.errors.Error:
             await asyncio.sleep(1)  # nothing new, or the server is away for a moment
