@@ -98,6 +98,11 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 		if err := b.request(ctx, "$SYS.REQ.CLAIMS.UPDATE", text); err != nil {
 			return err
 		}
+		// The server applies claims to accounts that it has loaded. One that is being
+		// loaded, for a client that connects, may be with those from before.
+		if _, err := b.srv.LookupAccount(c.Subject); err != nil {
+			return err
+		}
 	}
 	if err := b.checkRoom(a, claims[0]); err != nil {
 		return err
