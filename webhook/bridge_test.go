@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
@@ -85,7 +87,9 @@ func newBridge(t testing.TB, sim *smartsheettest.Server, o options) *bridge {
 	if o.log == nil {
 		o.log = slog.NewTextHandler(t.Output(), nil)
 	}
-	o.dir, o.master, o.listen = t.TempDir(), seal.NewMasterKey(), "127.0.0.1:0"
+	port, err := freeport.Take() // it listens there again after a restart
+	must(t, err)
+	o.dir, o.master, o.listen = t.TempDir(), seal.NewMasterKey(), fmt.Sprintf("127.0.0.1:%d", port)
 	b := &bridge{t: t, sim: sim, opts: o}
 	t.Cleanup(b.stop)
 	b.start()
@@ -147,11 +151,12 @@ func (b *bridge) run(ctx context.Context) {
 
 // serve lets the receiver listen, where it listened before a restart.
 func (b *bridge) serve(log *slog.Logger) {
-	socket, err := net.Listen("tcp", b.opts.listen)
-	must(b.t, err)
-	if !b.opts.moves {
-		b.opts.listen = socket.Addr().String()
+	listen := b.opts.listen
+	if b.opts.moves {
+		listen = "127.0.0.1:0"
 	}
+	socket, err := net.Listen("tcp", listen)
+	must(b.t, err)
 	b.url = "http://" + socket.Addr().String()
 	if !b.opts.polling {
 		b.registrar.PublicURL = b.url

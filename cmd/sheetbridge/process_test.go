@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sheetbridge/sheetbridge/events/freeport"
 )
 
 // patience bounds each wait for what takes a moment.
@@ -125,10 +127,9 @@ func (p *process) end(signal syscall.Signal) int {
 // freeAddress returns an address of this machine at which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
-	return socket.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }

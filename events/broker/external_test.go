@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
@@ -163,14 +165,11 @@ func TestDialRefuses(t *testing.T) {
 	}
 	_, seedOfOther, _ := strings.Cut(revoked, "------END NATS USER JWT------")
 	mixed, _, _ := strings.Cut(good, "------END NATS USER JWT------")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := "nats://" + free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	nobody := fmt.Sprintf("nats://127.0.0.1:%d", free)
 	for name, test := range map[string]struct {
 		url, creds, want string
 	}{

@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
@@ -75,8 +75,7 @@ func newClusterStore(t *testing.T) *store {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take()
 	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/sheetbridge/sheetbridge/events/freeport"
 )
 
 var long = flag.Bool("long", false, "the long form of the fault runs")
@@ -188,10 +189,9 @@ func must(t testing.TB, err error) {
 // freePort returns a port of the loopback interface that nobody listens at.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take()
 	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // eventually waits until the condition holds; its last error is the test's.
