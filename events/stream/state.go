@@ -17,6 +17,7 @@ type State struct {
 	Lock      uint64
 	Status    *events.StatusData // nil: none
 	StatusAt  time.Time          // when the status was stored; zero: it was just published, see [Writer]
+	Carried   string             // by the status, see [Writer.Carry]
 	Schema    *events.SchemaData // nil: none
 	SchemaSeq uint64
 	SchemaAt  time.Time // when the schema was published
@@ -143,6 +144,7 @@ func stateOf(sh *events.Share, msgs map[string]message) (*State, error) {
 	}
 	if m, ok := msgs[sh.SubjectStatus()]; ok {
 		st.Status, st.Lock, st.StatusAt = &events.StatusData{}, m.sequence, m.stored
+		st.Carried = m.carried
 		if err := decodeData(m, st.Status); err != nil {
 			return nil, err
 		}
