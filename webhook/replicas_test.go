@@ -136,16 +136,22 @@ func (m *replicas) refusedOr(err error) {
 	}
 }
 
+// settleDeferred returns when nothing is put off any more.
+func (w *world) settleDeferred() {
+	w.t.Helper()
+	w.waitFor("nothing is put off", func() bool {
+		w.settleAll()
+		note, err := w.inbox.Deferred(w.t.Context(), w.reg.ID)
+		must(w.t, err)
+		return note == nil || note.Whole == nil && len(note.Shares) == 0
+	})
+}
+
 // settleReplicas returns when no hint waits in the queue or for its time.
 func (m *replicas) settleReplicas() {
 	m.t.Helper()
 	m.hint(false)
-	m.waitFor("nothing is put off", func() bool {
-		m.settleAll()
-		note, err := m.inbox.Deferred(m.t.Context(), m.reg.ID)
-		must(m.t, err)
-		return note == nil || note.Whole == nil && len(note.Shares) == 0
-	})
+	m.settleDeferred()
 	m.waitFor("the process has heard of the last change", func() bool {
 		fresh, err := m.registry.FreshShare(m.t.Context(), "acme", "orders")
 		must(m.t, err)

@@ -35,7 +35,7 @@ type message struct {
 	subject  string
 	sequence uint64
 	stored   time.Time
-	compared string // see [Writer.AddCompared]
+	carried  string // see [Writer.Carry]
 	data     []byte
 	mac      string // that it carries
 	replayed bool   // its headers are those of a server's answer: somebody had an old message sent again
@@ -219,7 +219,7 @@ func parseMessage(m *nats.Msg) message {
 	stored, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero where it is absent
 	return message{
 		subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), stored: stored,
-		compared: m.Header.Get(comparedHeader), data: m.Data,
+		carried: m.Header.Get(carriedHeader), data: m.Data,
 		mac: m.Header.Get(macHeader), replayed: len(m.Header.Values("Nats-Sequence")) > 1,
 	}
 }

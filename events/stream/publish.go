@@ -69,9 +69,10 @@ type Writer struct {
 	last        uint64    // sequence of the last message that it stored
 	confirmedAt time.Time // when the lock was known to be held; zero: it is not
 
-	batch    []*nats.Msg
-	types    map[string]int // of the batch
-	compared string         // for the status of the batch; empty: nothing
+	batch []*nats.Msg
+	types map[string]int // of the batch
+
+	carried string // by every status, in a header; empty: nothing
 
 	TraceParent string // W3C trace context that its events carry; empty: none
 }
@@ -140,6 +141,9 @@ func (w *Writer) statusMessage(at time.Time, status events.StatusData) (*nats.Ms
 		return nil, err
 	}
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(w.lock, 10))
+	if w.carried != "" {
+		m.Header.Set(carriedHeader, w.carried)
+	}
 	return m, nil
 }
 
@@ -167,13 +171,18 @@ func (w *Writer) Add(e events.Event) error {
 	return nil
 }
 
-// AddCompared has the status of the next Flush carry a text for the other writers
-// of the share, which read it with [Stream.Compared]: what was compared under the
-// lock, whether it differed or not.
-func (w *Writer) AddCompared(text string) { w.compared = text }
+// Carry has every status from now on carry a text for the other writers of the
+// share, which find it in the share's [State].
+func (w *Writer) Carry(text string) { w.carried = text }
+
+// Carried is the text that statuses carry.
+func (w *Writer) Carried() string { return w.carried }
+
+// carriedHeader is the header of a status with that text.
+const carriedHeader = "Sheetbridge-Compared"
 
 // Discard forgets what was added.
-func (w *Writer) Discard() { w.batch, w.types, w.compared = nil, nil, "" }
+func (w *Writer) Discard() { w.batch, w.types = nil, nil }
 
 // message encodes an event; where it is too large, without what was before.
 func (w *Writer) message(e events.Event) (*nats.Msg, error) {
@@ -209,7 +218,7 @@ type Published map[string]int
 // little later: acquire the lock again, which comes after all of it, then read
 // what stands there and compare.
 func (w *Writer) Flush(ctx context.Context, at time.Time, status events.StatusData) (Published, error) {
-	msgs, types, compared := w.batch, w.types, w.compared
+	msgs, types := w.batch, w.types
 	w.Discard()
 	if err := w.confirm(ctx); err != nil {
 		return nil, err
@@ -217,9 +226,6 @@ func (w *Writer) Flush(ctx context.Context, at time.Time, status events.StatusDa
 	last, err := w.statusMessage(at, status)
 	if err != nil {
 		return nil, err
-	}
-	if compared != "" {
-		last.Header.Set(comparedHeader, compared)
 	}
 	store := w.storeBatches
 	if w.canStoreEach(msgs) {

@@ -17,6 +17,7 @@ type State struct {
 	Lock      uint64
 	Status    *events.StatusData // nil: none
 	StatusAt  time.Time          // when the status was stored; zero: it was just published, see [Writer]
+	Carried   string             // by the status, see [Writer.Carry]
 	Schema    *events.SchemaData // nil: none
 	SchemaSeq uint64
 	SchemaAt  time.Time // when the schema was published
@@ -160,7 +161,7 @@ func stateOf(sh *events.Share, msgs map[string]message) (st *State, unreadable [
 		if err := decodeData(m, &status); err != nil {
 			unreadable = append(unreadable, m)
 		} else {
-			st.Status, st.Lock, st.StatusAt = &status, m.sequence, m.stored
+			st.Status, st.Lock, st.StatusAt, st.Carried = &status, m.sequence, m.stored, m.carried
 		}
 	}
 	return st, unreadable

@@ -38,7 +38,6 @@ type dispatcher struct {
 	held                           map[uint64]*message // by sequence in the stream
 	gathering                      bool                // messages; workers are started soon
 	received                       received
-	consumerMade                   time.Time
 	finished                       []*message    // to be removed from the queue
 	wake                           chan struct{} // holds one while there are such
 	compacting                     bool
@@ -51,7 +50,6 @@ type dispatcher struct {
 type message struct {
 	sequence uint64
 	reply    string // of its last delivery
-	again    bool   // it may have been delivered to another process before
 	tasks    int    // that are not done
 }
 
@@ -134,18 +132,9 @@ func (d *dispatcher) hold(meta *jetstream.MsgMetadata, reply string) (m *message
 		m.reply = reply
 		return m, true
 	}
-	m = &message{
-		sequence: sequence, reply: reply, tasks: 1, // until its hints are added
-		again: meta.NumDelivered > 1 || meta.Timestamp.Before(d.consumerMade), // a consumer before this one had it
-	}
+	m = &message{sequence: sequence, reply: reply, tasks: 1} // until its hints are added
 	d.held[sequence] = m
 	return m, false
-}
-
-func (d *dispatcher) setConsumerMade(at time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.consumerMade = at
 }
 
 func (d *dispatcher) drop(m *message) {
@@ -183,7 +172,6 @@ func (d *dispatcher) add(m *message, hints []*Hint) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, h := range hints {
-		h.Again = h.Again || m.again
 		for _, t := range h.tasks() {
 			m.tasks++
 			d.addTask(t, m)

@@ -46,10 +46,6 @@ type Hint struct {
 	ReceivedAt   time.Time     `json:"receivedAt"`             // the oldest of the merged
 	ChangedAt    time.Time     `json:"changedAt,omitzero"`
 	Trace        string        `json:"trace,omitempty"` // W3C traceparent of what gave it
-
-	// Again is that it may have been handed out before, to a process that may still
-	// be at work on it.
-	Again bool `json:"-"`
 }
 
 // Row is what a hint knows of a row.
@@ -210,7 +206,6 @@ func (h *Hint) Merge(other *Hint) {
 	h.Whole = h.Whole || other.Whole
 	h.Full = h.Full || other.Full
 	h.Webhook = h.Webhook || other.Webhook
-	h.Again = h.Again || other.Again
 	for id, r := range other.Rows {
 		h.addRow(id, r)
 	}

@@ -125,6 +125,9 @@ func (in *Inbox) dropPartitions(ctx context.Context) error {
 	return nil
 }
 
+// Shared tells whether other processes may work on the queue too.
+func (in *Inbox) Shared() bool { return !in.options.SingleReplica }
+
 // info asks for the stream's state, from which the server's clock and the bytes
 // that lie in the queue are known.
 func (in *Inbox) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {

@@ -112,7 +112,6 @@ func (in *Inbox) receiveSome(ctx context.Context, d *dispatcher) error {
 	if err != nil {
 		return err
 	}
-	d.setConsumerMade(consumer.CachedInfo().Created)
 	msgs, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(fetched, fetchedBytes), jetstream.PullExpiry(30*time.Second))
 	if err != nil {
 		return err

@@ -129,7 +129,6 @@ func TestErrorBringsTheHintAgain(t *testing.T) {
 			h.Rows, h.Attempt = nil, 7 // what the worker does with it is its own
 			return errors.New("not now")
 		})
-		q.hasConsumer(t)
 		must(t, q.Put(t.Context(), rows(1, 2)))
 		<-handled
 		want := rows(1, 2, 3)

@@ -68,49 +68,80 @@ func (s *shareSync) agents(id int64) []string {
 }
 
 // apply publishes what differs between readings of a page and what the partner last
-// saw.
+// saw. Rows that were asked for by their ids were compared, whether they differ or
+// not, for all who have older readings of them; the hint for them is done with then.
 func (s *shareSync) apply(ctx context.Context, pg *page, readings []events.Reading) error {
-	if err := s.target.enter(ctx); err != nil {
+	t := s.target
+	if err := t.enter(ctx); err != nil {
 		return err
 	}
-	defer s.target.leave()
+	defer t.leave()
 	compare := func() (comparison, error) { return s.compare(ctx, readings) }
 	if !pg.named {
-		return s.publishDifference(ctx, compare)
+		if s.shared() && t.compared.wanted() {
+			if err := s.use(ctx, t.stream); err != nil {
+				return err
+			}
+		}
+		published, err := s.publishDifference(ctx, compare, pg.version, unnamedRows)
+		if published {
+			t.compared.add(pg.version, unnamedRows)
+		}
+		return err
 	}
 	rows := make([]int64, len(readings))
 	for i, now := range readings {
 		rows[i] = now.ID
 	}
-	s.target.compared.add(pg.version, rows)
-	if !pg.contested {
-		return s.publishDifference(ctx, compare)
+	var err error
+	if s.shared() {
+		err = s.publishComparison(ctx, compare, pg.version, rows...)
+	} else {
+		_, err = s.publishDifference(ctx, compare, pg.version, rows...)
 	}
-	compared, err := s.sealCompared(pg.version, rows)
-	if err != nil {
-		return err
+	if err == nil {
+		t.compared.add(pg.version, rows...)
 	}
-	return s.publishComparison(ctx, compared, compare)
+	return err
 }
 
-// publishDifference publishes what a comparison finds. It compares under the lock,
-// for which nobody is asked as long as nothing differs. It must be the share's
-// turn.
-func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error)) error {
+// publishDifference publishes what a comparison finds, and returns whether it found
+// anything. It compares under the lock, for which nobody is asked as long as nothing
+// differs. Other processes are told of the objects. It must be the share's turn.
+func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) (published bool, err error) {
 	if !s.target.writer.Held() && !s.target.unknown {
 		c, err := compare()
 		if err == nil && len(c.events) == 0 {
 			s.take(c)
-			return nil
+			return false, nil
 		}
 		if err != nil && !lostRace(err) {
-			return err
+			return false, err
 		}
 	}
-	return s.underLock(ctx, func() error {
+	err = s.underLock(ctx, func() error {
 		c, err := compare()
 		if err == nil && len(c.events) > 0 {
-			err = s.flush(ctx, c.events, s.keptStatus(), "")
+			published = true
+			err = s.publish(ctx, c, version, objects)
+		}
+		if err == nil {
+			s.take(c)
+		}
+		return err
+	})
+	return published, err
+}
+
+// publishComparison publishes what a comparison finds and, even if that is nothing,
+// that the objects were compared. Another process that has an older reading of them
+// loses the lock by it, and learns that its reading is older. It must be the share's
+// turn.
+func (s *shareSync) publishComparison(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) error {
+	return s.underLock(ctx, func() error {
+		c, err := compare()
+		if err == nil {
+			err = s.publish(ctx, c, version, objects)
 		}
 		if err == nil {
 			s.take(c)
@@ -119,22 +150,12 @@ func (s *shareSync) publishDifference(ctx context.Context, compare func() (compa
 	})
 }
 
-// publishComparison publishes what a comparison finds, and what was compared even
-// if nothing is found. Another process that has an older reading of the same rows
-// loses the lock by it, and learns that its reading is older. It must be the
-// share's turn.
-func (s *shareSync) publishComparison(ctx context.Context, compared string, compare func() (comparison, error)) error {
-	return s.underLock(ctx, func() error {
-		c, err := compare()
-		if err != nil {
-			return err
-		}
-		if err := s.flush(ctx, c.events, s.keptStatus(), compared); err != nil {
-			return err
-		}
-		s.take(c)
-		return nil
-	})
+// publish publishes what a comparison has found.
+func (s *shareSync) publish(ctx context.Context, c comparison, version int64, objects []int64) error {
+	if err := s.carryCompared(version, objects...); err != nil {
+		return err
+	}
+	return s.flush(ctx, c.events, s.keptStatus())
 }
 
 // comparison is what follows from some readings.
@@ -190,21 +211,21 @@ func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (com
 	if err != nil {
 		return comparison{}, err
 	}
-	return s.compareWith(ctx, readings, last)
+	return s.compareWith(ctx, readings, last, nil)
 }
 
 // compareWith compares readings with what was last seen. What hangs on a row goes
-// before the row does.
-func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, last map[string]*events.Seen) (comparison, error) {
+// before the row does. rowOf are the rows on which attachments and comments hang.
+func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, last map[string]*events.Seen, rowOf map[int64]int64) (comparison, error) {
 	var c comparison
 	if s.target.compared.missedSince(s.reading) {
-		return c, errMissed
+		return c, errOutdated
 	}
 	leaving := map[int64]events.Reading{}
 	differing := make([]events.Reading, 0, len(readings))
 	for _, now := range readings {
 		seen := last[s.share.SubjectOf(now.Kind, now.ID)]
-		if s.overtaken(seen, now) {
+		if s.overtaken(seen, now, rowOf[now.ID]) {
 			differs, err := s.differs(seen, now)
 			if err != nil {
 				return c, err
@@ -238,12 +259,16 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 	return c, nil
 }
 
-// overtaken tells whether something newer than a reading was published: of the
-// object, or of the whole sheet.
-func (s *shareSync) overtaken(seen *events.Seen, now events.Reading) bool {
+// overtaken tells whether something newer than a reading was published or compared:
+// of the object, or of the whole sheet. Row is the one on which the object hangs, 0
+// for a row.
+func (s *shareSync) overtaken(seen *events.Seen, now events.Reading, row int64) bool {
 	t := s.target
-	return seen != nil && seen.Version > now.Version || t.state.CompleteTo() > now.Version ||
-		now.Kind == events.KindRow && t.compared.version(now.ID) > now.Version
+	compared := t.compared.version(now.ID)
+	if now.Kind != events.KindRow {
+		compared = t.compared.version(now.ID, childrenOf(row), everyChild)
+	}
+	return seen != nil && seen.Version > now.Version || t.state.CompleteTo() > now.Version || compared > now.Version
 }
 
 // wasOld tells whether a reading that is overtaken was so before the pass began:

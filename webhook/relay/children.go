@@ -238,6 +238,12 @@ func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[in
 		return err
 	}
 	defer s.target.leave()
+	compared := c.compared()
+	if s.shared() { // before it is looked at what the partner sees
+		if err := s.fence(ctx, c.version, compared...); err != nil {
+			return err
+		}
+	}
 	ids := slices.Collect(maps.Keys(read))
 	err := s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
 		for subject, seen := range chunk {
@@ -256,12 +262,25 @@ func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[in
 	}
 	slices.Sort(ids)
 	for chunk := range slices.Chunk(ids, rowsAtOnce/2) {
-		err := s.publishDifference(ctx, func() (comparison, error) { return s.compareChildren(ctx, kind, chunk, read, c) })
-		if err != nil {
+		compare := func() (comparison, error) { return s.compareChildren(ctx, kind, chunk, read, c) }
+		if _, err := s.publishDifference(ctx, compare, c.version); err != nil {
 			return err
 		}
 	}
+	s.target.compared.add(c.version, compared...)
 	return nil
+}
+
+// compared is what is compared with what was read.
+func (c *children) compared() []int64 {
+	if c.whole {
+		return []int64{everyChild}
+	}
+	objects := slices.Collect(maps.Keys(c.gone))
+	for row := range c.rows {
+		objects = append(objects, childrenOf(row))
+	}
+	return objects
 }
 
 // compareChildren compares some children. They are seen only while their row is.
@@ -279,10 +298,14 @@ func (s *shareSync) compareChildren(ctx context.Context, kind events.Kind, ids [
 	if err != nil {
 		return comparison{}, err
 	}
-	readings := make([]events.Reading, 0, len(ids))
+	readings, rowOf := make([]events.Reading, 0, len(ids)), make(map[int64]int64, len(ids))
 	for _, id := range ids {
 		now := events.Reading{Kind: kind, ID: id, Version: c.version, Time: c.at, Reason: events.ReasonDeleted, Origin: s.origin}
+		if seen := last[sh.SubjectOf(kind, id)]; seen != nil {
+			rowOf[id] = parseID(seen.RowID)
+		}
 		if ch, ok := read[id]; ok {
+			rowOf[id] = ch.row
 			row := last[sh.SubjectOf(events.KindRow, ch.row)]
 			if row.Living() && row.Sequence >= s.resetBelow { // else it may be one that the share does not show any more
 				now.Now = s.childObject(ch)
@@ -292,7 +315,7 @@ func (s *shareSync) compareChildren(ctx context.Context, kind events.Kind, ids [
 		}
 		readings = append(readings, now)
 	}
-	return s.compareWith(ctx, readings, last)
+	return s.compareWith(ctx, readings, last, rowOf)
 }
 
 func (s *shareSync) childObject(ch child) events.Object {

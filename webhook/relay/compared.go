@@ -2,118 +2,135 @@ package relay
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
-	"fmt"
+	"math"
 	"sync"
 
 	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
-// errMissed says that it cannot be known what was compared by others since a
-// reading began, so that the reading may be older.
-var errMissed = errors.New("others have compared the share with newer readings, perhaps")
+// errOutdated says that others have compared what a pass has read, with newer
+// readings or with readings of which nothing is known.
+var errOutdated = errors.New("others compare the share at the same time")
 
-// comparedRows are rows of a share that were compared since passes of this process
-// began which are still at work: by which version of the sheet. What such a pass
-// read of the same rows may be older though nothing newer was published, because a
-// row was changed and changed back. Other processes tell of theirs in the statuses
-// that they publish.
-type comparedRows struct {
-	mu     sync.Mutex
-	passes int                   // that are at work
-	rows   map[int64]comparedRow // nil: no pass is
-	count  int                   // of comparisons
-	missed int                   // how often it could not be known what others compared
+// What is noted as compared, beside the ids of objects.
+const (
+	unnamedRows = int64(0)             // rows of a page of the whole sheet that were published
+	everyChild  = int64(math.MinInt64) // attachments and comments of all rows
+)
+
+// childrenOf is what is noted for the attachments and comments of a row.
+func childrenOf(row int64) int64 { return -row }
+
+// comparedObjects are the objects of a share that were compared since passes of
+// this process began which are still at work: by which version of the sheet. What
+// such a pass read of the same objects may be older though nothing newer was
+// published, because an object was changed and changed back. Other processes tell
+// of theirs in the statuses that they publish.
+type comparedObjects struct {
+	mu      sync.Mutex
+	passes  int                       // that are at work
+	objects map[int64]comparedVersion // nil: no pass is
+	unnamed map[int64]int             // count of the last comparison of rows that are not named, by version
+	count   int                       // of comparisons
+	missed  int                       // how often it could not be known what others compared
 }
 
-type comparedRow struct {
+type comparedVersion struct {
 	version int64 // highest of the sheet
 	at      int   // count of the last comparison
 }
 
-// moment is when a pass began to read, as comparedRows counts.
+// moment is when a pass began to read, as comparedObjects counts.
 type moment struct{ count, missed int }
 
 // begin has comparisons noted until end.
-func (c *comparedRows) begin() moment {
+func (c *comparedObjects) begin() moment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.passes++; c.rows == nil {
-		c.rows = map[int64]comparedRow{}
+	if c.passes++; c.objects == nil {
+		c.objects, c.unnamed = map[int64]comparedVersion{}, map[int64]int{}
 	}
 	return moment{c.count, c.missed}
 }
 
-func (c *comparedRows) end() {
+func (c *comparedObjects) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.passes--; c.passes == 0 {
-		c.rows = nil
+		c.objects, c.unnamed = nil, nil
 	}
 }
 
-// add notes that rows were compared as they were at a version.
-func (c *comparedRows) add(version int64, rows []int64) {
+// wanted tells whether a pass is at work.
+func (c *comparedObjects) wanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rows == nil {
+	return c.passes > 0
+}
+
+// add notes that objects were compared as they were at a version.
+func (c *comparedObjects) add(version int64, objects ...int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.objects == nil {
 		return
 	}
 	c.count++
-	for _, id := range rows {
-		c.rows[id] = comparedRow{max(c.rows[id].version, version), c.count}
+	for _, id := range objects {
+		if id == unnamedRows {
+			c.unnamed[version] = c.count
+			continue
+		}
+		c.objects[id] = comparedVersion{max(c.objects[id].version, version), c.count}
 	}
 }
 
-// miss notes that others compared rows of which nothing is known.
-func (c *comparedRows) miss() {
+// miss notes that others compared objects of which nothing is known.
+func (c *comparedObjects) miss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missed++
 }
 
-// version is the highest at which a row was compared, 0 where that is not known.
-func (c *comparedRows) version(row int64) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rows[row].version
-}
-
 // missedSince tells whether miss was called since a moment.
-func (c *comparedRows) missedSince(m moment) bool {
+func (c *comparedObjects) missedSince(m moment) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.missed != m.missed
 }
 
-// older are the rows that were compared since a moment as they were before a
-// version, and not at it or later.
-func (c *comparedRows) older(version int64, since moment) []int64 {
+// version is the highest at which any of the objects was compared, 0 where that is
+// not known.
+func (c *comparedObjects) version(objects ...int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var rows []int64
-	for id, row := range c.rows {
-		if row.at > since.count && row.version < version {
-			rows = append(rows, id)
-		}
+	version := int64(0)
+	for _, id := range objects {
+		version = max(version, c.objects[id].version)
 	}
-	return rows
+	return version
 }
 
-// olderThan are the rows that were compared since the pass began to read, as they
-// were before a version.
-func (s *shareSync) olderThan(ctx context.Context, version int64) ([]int64, error) {
-	t := s.target
-	if err := t.enter(ctx); err != nil {
-		return nil, err
+// older are the rows that were compared since a moment as they were before a
+// version, and not at it or later; and whether other objects were.
+func (c *comparedObjects) older(version int64, since moment) (rows []int64, others bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, was := range c.objects {
+		switch {
+		case was.at <= since.count || was.version >= version:
+		case id > 0:
+			rows = append(rows, id)
+		default:
+			others = true
+		}
 	}
-	defer t.leave()
-	if err := s.use(ctx, t.stream); err != nil {
-		return nil, err
+	for was, at := range c.unnamed {
+		others = others || at > since.count && was < version
 	}
-	return t.compared.older(version, s.reading), nil
+	return rows, others
 }
 
 // use has the target work on the stream, reads how the share stands there, and
@@ -131,81 +148,76 @@ func (s *shareSync) use(ctx context.Context, st *stream.Stream) error {
 	if t.state.Lock == before || !t.compared.wanted() {
 		return nil
 	}
-	err := s.takeCompared(ctx, before)
-	if errors.Is(err, stream.ErrDropped) {
+	log, err := s.openLog(t.state.Carried)
+	if err != nil || before == 0 || before < log.from || before > t.state.Lock {
 		t.compared.miss()
 		return nil
 	}
-	return err
-}
-
-// wanted tells whether a pass is at work.
-func (c *comparedRows) wanted() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rows != nil
-}
-
-// takeCompared reads what others compared since a lock was the share's.
-func (s *shareSync) takeCompared(ctx context.Context, since uint64) error {
-	t := s.target
-	if since == 0 || since > t.state.Lock {
-		return stream.ErrDropped
-	}
-	texts, err := t.stream.Compared(ctx, &s.share.Share, since, t.state.Lock)
-	if err != nil {
-		return err
-	}
-	for _, text := range texts {
-		version, rows, err := s.openCompared(text)
-		if err != nil {
-			t.compared.miss() // somebody else's, or damaged
-			continue
+	for _, g := range log.groups {
+		if g.lock >= before {
+			t.compared.add(g.version, g.objects...)
 		}
-		t.compared.add(version, rows)
 	}
 	return nil
 }
 
-// comparedPadding is to how many rows the list in a status is filled up: how many
-// were changed that a partner does not see is not the partner's business.
-const comparedPadding = 32
-
-// sealCompared is what a status says of rows that were compared, which only the
-// bridge can read: rows that the partner must not know of are among them.
-func (s *shareSync) sealCompared(version int64, rows []int64) (string, error) {
-	size := (len(rows) + comparedPadding - 1) / comparedPadding * comparedPadding
-	list := make([]byte, 8*(1+size))
-	binary.BigEndian.PutUint64(list, uint64(version))
-	for i, id := range rows {
-		binary.BigEndian.PutUint64(list[8*(i+1):], uint64(id))
+// olderThan are the rows that others compared since the pass began to read, as they
+// were before a version.
+func (s *shareSync) olderThan(ctx context.Context, version int64) ([]int64, error) {
+	t := s.target
+	if err := t.enter(ctx); err != nil {
+		return nil, err
 	}
-	sealed, err := s.relay.Registry.Sealer().Seal(list, s.comparedName())
-	if err != nil {
-		return "", fmt.Errorf("sealing what was compared of share %s: %w", s.share.Key(), err)
+	defer t.leave()
+	if err := s.use(ctx, t.stream); err != nil {
+		return nil, err
 	}
-	return base64.RawStdEncoding.EncodeToString(sealed), nil
+	rows, _ := t.compared.older(version, s.reading)
+	return rows, nil
 }
 
-func (s *shareSync) openCompared(text string) (version int64, rows []int64, err error) {
-	sealed, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil {
-		return 0, nil, err
+// checkOlder returns errOutdated where what others published since the pass began to
+// read is older than a version, or may be. Columns are nil where nothing was read.
+func (s *shareSync) checkOlder(columns []smartsheet.Column, version int64) error {
+	if columns == nil {
+		return nil
 	}
-	list, err := s.relay.Registry.Sealer().Open(sealed, s.comparedName())
-	if err != nil {
-		return 0, nil, err
+	rows, others := s.target.compared.older(version, s.reading)
+	if len(rows) > 0 || others || s.target.compared.missedSince(s.reading) {
+		return errOutdated
 	}
-	if len(list) == 0 || len(list)%8 != 0 {
-		return 0, nil, errMissed
+	return nil
+}
+
+// shared tells whether other processes may be at work on the share.
+func (s *shareSync) shared() bool { return s.relay.Inbox.Shared() }
+
+// carryCompared has the next status tell other processes that objects were compared
+// as they were at a version. It must be the share's turn.
+func (s *shareSync) carryCompared(version int64, objects ...int64) error {
+	if !s.shared() || len(objects) == 0 {
+		return nil
 	}
-	version = int64(binary.BigEndian.Uint64(list))
-	for list = list[8:]; len(list) > 0; list = list[8:] {
-		if id := int64(binary.BigEndian.Uint64(list)); id != 0 {
-			rows = append(rows, id)
+	t := s.target
+	log, err := s.openLog(t.state.Carried)
+	if err != nil { // there was none, or it is not ours
+		log = comparedLog{from: t.writer.Lock()}
+	}
+	text, err := s.sealLog(log.with(comparedGroup{t.writer.Lock(), version, objects}))
+	if err == nil {
+		t.writer.Carry(text)
+	}
+	return err
+}
+
+// fence publishes a status that tells other processes that objects are compared as
+// they are at a version. What those publish of older readings stands below it, or
+// is refused.
+func (s *shareSync) fence(ctx context.Context, version int64, objects ...int64) error {
+	return s.underLock(ctx, func() error {
+		if err := s.carryCompared(version, objects...); err != nil {
+			return err
 		}
-	}
-	return version, rows, nil
+		return s.flush(ctx, nil, s.keptStatus())
+	})
 }
-
-func (s *shareSync) comparedName() string { return "compared/" + s.share.Key() }

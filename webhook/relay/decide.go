@@ -32,7 +32,7 @@ type verdict int
 const (
 	done         verdict = iota
 	stopped              // in the middle, with the process
-	changed              // what was read or defined before does not count any more
+	changed              // the share or its columns are defined otherwise now
 	raced                // somebody else was faster, again and again
 	slow                 // the partner took too long for the others
 	full                 // the partner's stream takes no more
@@ -52,11 +52,11 @@ func verdictOf(ctx context.Context, err error) verdict {
 		return done
 	case ctx.Err() != nil:
 		return stopped
-	case errors.Is(err, errDefinition), errors.Is(err, errMissed), errors.As(err, new(*goneColumnsError)):
+	case errors.Is(err, errDefinition), errors.As(err, new(*goneColumnsError)):
 		return changed
 	case errors.Is(err, errSlow):
 		return slow
-	case lostRace(err):
+	case lostRace(err), errors.Is(err, errOutdated):
 		return raced
 	case errors.Is(err, stream.ErrFull):
 		return full
@@ -305,6 +305,7 @@ func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdi
 	}
 	late := *wholeOf(p.hint)
 	late.Shares, late.Rows = []string{s.share.Key()}, nil
+	late.Full = true // what was compared of the version that the sheet has may have been published by nobody
 	late.Attempt = 0 // those count how often reading has failed in a row, not publishing
 	if err := r.Inbox.Defer(ctx, &late, at); err != nil {
 		return "again", err

@@ -26,8 +26,8 @@
 //
 // A row that was changed and changed back is not published by who reads it last. So
 // who may still publish an older reading has to hear of that one: a pass notes which
-// rows it compares, in memory for the passes of its process and, where another
-// process is at work, in the status that it publishes (compared.go).
+// objects it compares, in memory for the passes of its process (compared.go) and,
+// where there may be other processes, in each status (comparedlog.go).
 //
 // Shares do not depend on each other. Each has a lock of its own (the sequence of
 // its last status), its own error and its own next try. One whose partner is slow

@@ -63,7 +63,7 @@ func (s *shareSync) narrowAll(ctx context.Context, below uint64, left narrowing)
 			if err != nil {
 				return err
 			}
-			return s.flush(ctx, evs, s.keptStatus(), "")
+			return s.flush(ctx, evs, s.keptStatus())
 		})
 		if err != nil {
 			return err

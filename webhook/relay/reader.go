@@ -77,9 +77,7 @@ type page struct {
 	rows    []smartsheet.Row
 	gone    []int64 // rows that are no longer in the sheet
 	total   int     // rows of the whole sheet
-
-	named     bool // the rows were asked for by their ids
-	contested bool // another process may publish an older reading of them
+	named   bool    // the rows were asked for by their ids
 }
 
 func (rd *reader) result(err error) reading {

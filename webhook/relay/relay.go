@@ -77,7 +77,7 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 		if err != nil {
 			return rd.result(err)
 		}
-		r.applyNamed(ctx, p, shares, page)
+		r.applyNamed(ctx, shares, page)
 	}
 	if err := r.readChildren(ctx, p, rd, shares, false); err != nil {
 		return rd.result(err)
@@ -110,7 +110,7 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 	if err := r.removeGone(ctx, rd, shares, sheet); err != nil {
 		return rd.result(err)
 	}
-	if err := r.readOlder(ctx, p, rd, shares, sheet.first.version); err != nil {
+	if err := r.readOlder(ctx, rd, shares, sheet.first.version); err != nil {
 		return rd.result(err)
 	}
 	if err := r.readChildren(ctx, p, rd, shares, true); err != nil {
@@ -152,7 +152,7 @@ func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync,
 // readOlder reads once more what was compared by others while the pass read the
 // sheet, by older readings than the pass has: they may have been published after
 // the pass compared the same rows.
-func (r *Relay) readOlder(ctx context.Context, p *plan, rd *reader, shares []*shareSync, version int64) error {
+func (r *Relay) readOlder(ctx context.Context, rd *reader, shares []*shareSync, version int64) error {
 	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (err error) {
 		s.result.older, err = s.olderThan(ctx, version)
 		return err
@@ -167,25 +167,15 @@ func (r *Relay) readOlder(ctx context.Context, p *plan, rd *reader, shares []*sh
 		if err != nil {
 			return err
 		}
-		r.applyNamed(ctx, p, shares, page)
+		r.applyNamed(ctx, shares, page)
 	}
 	return nil
 }
 
 // applyNamed applies rows that were asked for by their ids to every share.
-func (r *Relay) applyNamed(ctx context.Context, p *plan, shares []*shareSync, pg *page) {
+func (r *Relay) applyNamed(ctx context.Context, shares []*shareSync, pg *page) {
 	named := *pg
-	named.named, named.contested = true, r.contested(ctx, p)
+	named.named = true
 	patience := rowsPatience + time.Duration(len(pg.rows))*rowPatience
 	r.each(ctx, shares, patience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, &named) })
-}
-
-// contested tells whether another process may publish what it has read of the
-// sheet before now.
-func (r *Relay) contested(ctx context.Context, p *plan) bool {
-	if p.hint.Again {
-		return true
-	}
-	alone, err := r.Inbox.Alone(ctx)
-	return !alone || err != nil
 }

@@ -43,8 +43,8 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 			}
 			readAt = *t.state.Status.ReadAt
 		}
-		if columns != nil && (t.compared.missedSince(s.reading) || len(t.compared.older(to.Version, s.reading)) > 0) {
-			return errMissed
+		if err := s.checkOlder(columns, to.Version); err != nil {
+			return err
 		}
 		if s.resetBelow > 0 {
 			if err := s.narrowTo(ctx, nothing); err != nil {
@@ -56,7 +56,7 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 		}
 		status := s.status(s.condition(columns))
 		status.CompleteTo, status.ReadAt = &to, &readAt
-		return s.flush(ctx, nil, status, "")
+		return s.flush(ctx, nil, status)
 	})
 }
 
@@ -203,16 +203,16 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 		time.Until(*was.NextBefore) > s.relay.Every*3/2 {
 		return nil
 	}
-	return s.underLock(ctx, func() error { return s.flush(ctx, nil, s.status(state, reason), "") })
+	return s.underLock(ctx, func() error { return s.flush(ctx, nil, s.status(state, reason)) })
 }
 
-// flush publishes events and then the status, with what was compared where that is
-// to be told ([shareSync.sealCompared]). Events that are too large for the
+// flush publishes events and then the status. Events that are too large for the
 // partner's NATS are left out and counted: they must keep no other row waiting.
 // The lock must be held, in the share's turn.
-func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData, compared string) error {
+func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) error {
 	t := s.target
 	if err := s.current(); err != nil {
+		t.writer.Carry(t.state.Carried)
 		return err
 	}
 	for _, e := range evs {
@@ -223,15 +223,16 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 		}
 		if err != nil {
 			t.writer.Discard()
+			t.writer.Carry(t.state.Carried)
 			return err
 		}
 	}
-	t.writer.AddCompared(compared)
 	began := time.Now()
 	published, err := t.writer.Flush(ctx, began, status)
 	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
 	if err != nil {
 		t.unknown = true
+		t.writer.Carry(t.state.Carried)
 		return err
 	}
 	t.published(status)

@@ -29,7 +29,7 @@ type target struct {
 	// be told from what stands there until the lock is acquired again.
 	unknown bool
 
-	compared comparedRows
+	compared comparedObjects
 
 	keeping // how it keeps up
 }
@@ -177,6 +177,7 @@ func (t *target) use(ctx context.Context, st *stream.Stream, sh *events.Share) e
 	}
 	if known == nil || t.writer == nil || state.Lock != known.Lock || !known.StatusAt.IsZero() && state != known {
 		t.writer = st.NewWriter(sh, state.Lock)
+		t.writer.Carry(state.Carried)
 	}
 	t.stream, t.state = st, state
 	t.setLoaded(state.Loaded())
@@ -204,7 +205,7 @@ func (t *target) viewAs(sh *events.Share, maskKey func() ([]byte, error)) (*even
 // published takes over a status that was stored.
 func (t *target) published(status events.StatusData) {
 	t.state = &stream.State{
-		Lock: t.writer.Lock(), Status: &status,
+		Lock: t.writer.Lock(), Status: &status, Carried: t.writer.Carried(),
 		Schema: t.state.Schema, SchemaSeq: t.state.SchemaSeq, SchemaAt: t.state.SchemaAt,
 	}
 	t.setLoaded(t.state.Loaded())
@@ -213,7 +214,9 @@ func (t *target) published(status events.StatusData) {
 // began takes over a schema and a status that were stored together.
 func (t *target) began(schema events.SchemaData, status events.StatusData, at time.Time) {
 	lock := t.writer.Lock()
-	t.state = &stream.State{Lock: lock, Status: &status, Schema: &schema, SchemaSeq: lock - 1, SchemaAt: at}
+	t.state = &stream.State{
+		Lock: lock, Status: &status, Carried: t.writer.Carried(), Schema: &schema, SchemaSeq: lock - 1, SchemaAt: at,
+	}
 	t.setLoaded(false)
 }
 
