@@ -33,24 +33,17 @@ func TestIncarnation(t *testing.T) {
 	if got := incarnation(t, dir); got != first {
 		t.Errorf("after a change of mode: got %s, want %s", got, first)
 	}
-	for _, archive := range []bool{false, true} {
-		backup := dir + "-backup"
-		flags := "-r"
-		if archive {
-			flags = "-a"
-		}
-		if out, err := exec.Command("cp", flags, dir, backup).CombinedOutput(); err != nil {
-			t.Fatalf("cp: %v: %s", err, out)
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(backup, dir); err != nil {
-			t.Fatal(err)
+	for _, restore := range []string{
+		"cp -r $0 $0-backup && rm -r $0 && mv $0-backup $0",
+		"cp -a $0 $0-backup && rm -r $0 && mv $0-backup $0",
+		"cp -a $0 $0-backup && rm -r $0/incarnation && cp -a $0-backup/incarnation $0 && rm -r $0-backup", // with the same inode, on ext4
+	} {
+		if out, err := exec.Command("sh", "-c", restore, dir).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", restore, err, out)
 		}
 		restored := incarnation(t, dir)
 		if restored == first {
-			t.Errorf("restored with cp %s: got the same name", flags)
+			t.Errorf("restored with %s: got the same name", restore)
 		}
 		if got := incarnation(t, dir); got != restored {
 			t.Errorf("restarted after a restore: got %s, want %s", got, restored)

@@ -39,9 +39,9 @@ func TestFaultsCallbacks(t *testing.T) {
 		stop := w.editing(10 * time.Millisecond)
 		pause(t, 2*time.Second)
 		stop()
+		must(t, w.sim.Wait(t.Context())) // the last callbacks may be held too
 		w.sim.ReleaseHeld()
 		w.settled(30 * time.Second)
-		must(t, w.sim.Wait(t.Context()))
 		w.killsAtWork(w.serves[1], c)
 		w.settled(90 * time.Second) // longer than the queue waits for a worker that is gone
 	}

@@ -100,6 +100,16 @@ func (r *recorder) status(sheet string) (message, bool) {
 	return list[len(list)-1], true
 }
 
+// told are the last messages of a subject, for people.
+func (r *recorder) told(subject string) string {
+	var b strings.Builder
+	list := r.subjects[subject]
+	for _, m := range list[max(0, len(list)-5):] {
+		fmt.Fprintf(&b, " %d: %s of version %d: %s;", m.seq, m.typ, m.version, m.after)
+	}
+	return b.String()
+}
+
 // living is how many rows the partner sees.
 func (r *recorder) living(sheet string) int {
 	n := 0
@@ -174,7 +184,7 @@ func (w *world) equals(r *recorder, name string, sheet int64) error {
 	}
 	for subject, object := range want {
 		if got[subject] != object {
-			return fmt.Errorf("%s sees %s as %q, want %s", r.partner, subject, got[subject], object)
+			return fmt.Errorf("%s sees %s as %q, want %s; it was told%s", r.partner, subject, got[subject], object, r.told(subject))
 		}
 	}
 	for subject, object := range got {
