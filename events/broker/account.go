@@ -150,6 +150,9 @@ func (a *Account) Revoke(userPublicKey string) {
 func (b *Broker) DeleteAccount(ctx context.Context, a Account) error {
 	b.closeGate(a.StorageKey)
 	for _, public := range []string{a.PublicKey, a.StorageKey} { // who reads first: their account refers to the other
+		if public == "" { // made before there were two
+			continue
+		}
 		if err := b.deleteAccount(ctx, public); err != nil {
 			return fmt.Errorf("delete account %s: %w", public, err)
 		}

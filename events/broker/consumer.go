@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +17,14 @@ const (
 	maxText     = 4 << 10 // of description and metadata together, bytes
 	maxGroups   = 16
 	maxDuration = 366 * 24 * time.Hour
+	// No subject of the stream is as long as these, nor has as many tokens.
+	maxFilter       = 512 // bytes
+	maxFilterTokens = 16
+	// minAckWait bounds how often the server walks through what was delivered and
+	// not acknowledged, with nobody connected too.
+	minAckWait = time.Second
+	// maxCopyIdle is how long a copy's consumer stays that nobody reads.
+	maxCopyIdle = 5 * time.Minute
 )
 
 // checkConsumer returns why a reader's consumer must not be made under the limits.
@@ -33,13 +42,43 @@ func checkConsumer(c *server.ConsumerConfig, l Limits) error {
 		return fmt.Errorf("description, metadata and names have more than %d bytes", maxText)
 	case c.InactiveThreshold > maxDuration:
 		return fmt.Errorf("inactive_threshold is longer than a year")
+	case c.AckWait > 0 && c.AckWait < minAckWait:
+		return fmt.Errorf("ack_wait is %s, want at least %s", c.AckWait, minAckWait)
+	}
+	for _, step := range c.BackOff {
+		if step < minAckWait {
+			return fmt.Errorf("backoff has a step of %s, want at least %s", step, minAckWait)
+		}
+	}
+	for _, filter := range append([]string{c.FilterSubject}, c.FilterSubjects...) {
+		if len(filter) > maxFilter || strings.Count(filter, ".") >= maxFilterTokens {
+			return fmt.Errorf("a filter has %d bytes and %d tokens, want at most %d and %d", len(filter), strings.Count(filter, ".")+1, maxFilter, maxFilterTokens)
+		}
 	}
 	return checkDelivery(c.DeliverSubject)
 }
 
+// checkCopying returns why a consumer must not be made that the server does not
+// count among those of the stream, since it feeds a copy: those are for servers of
+// the partner's own, and go when nobody reads them.
+func checkCopying(c *server.ConsumerConfig, byLeaf bool) error {
+	switch {
+	case !c.Direct && !c.Sourcing:
+		return nil
+	case !byLeaf:
+		return errors.New("direct and sourcing are for servers that copy the stream over a leaf node connection")
+	case c.Durable != "":
+		return errors.New("a consumer for a copy must not be durable")
+	}
+	if c.InactiveThreshold <= 0 || c.InactiveThreshold > maxCopyIdle {
+		c.InactiveThreshold = maxCopyIdle
+	}
+	return nil
+}
+
 // textOf is how many bytes of text the consumer has beside its filters.
 func textOf(c *server.ConsumerConfig) int {
-	n := len(c.Description) + len(c.DeliverGroup) + len(c.DeliverSubject)
+	n := len(c.Description) + len(c.DeliverGroup) + len(c.DeliverSubject) + len(c.SampleFrequency)
 	for key, value := range c.Metadata {
 		n += len(key) + len(value)
 	}

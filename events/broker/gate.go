@@ -3,14 +3,17 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/time/rate"
 )
 
 // gate takes the requests that one partner's users send to JetStream's API and
@@ -25,14 +28,17 @@ type gate struct {
 	account string // public key of the partner's account
 	storage string // public key of the account of its stream
 	nc      *nats.Conn
-	inbox   string         // begins the subjects of answers to what it handed on, ends with a dot
-	gets    chan *nats.Msg // direct gets that wait for their turn
+	inbox   string // begins the subjects of answers to what it handed on, ends with a dot
 	stop    context.CancelFunc
+
+	gets     chan *nats.Msg // direct gets that wait for their turn
+	getBytes atomic.Int64   // of those
 
 	mu     sync.Mutex
 	limits Limits // effective
 	tokens float64
 	at     time.Time      // when tokens was right
+	copies *rate.Limiter  // of consumers for copies
 	denied map[uint64]int // requests refused in this second, by connection
 	since  time.Time      // begin of this second
 }
@@ -41,10 +47,19 @@ const (
 	// gatePending bounds the requests that wait at a gate; more are dropped.
 	gatePending      = 2000
 	gatePendingBytes = 2 * maxPayload
+	// maxRequest bounds a request's body: one that names as many subjects as the
+	// server takes has less.
+	maxRequest = 128 << 10
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 4
 	// requestHeader is where the server says who asks; a client's own is replaced.
 	requestHeader = "Nats-Request-Info"
+	// kindLeaf is what that calls a leaf node connection.
+	kindLeaf = "Leafnode"
+	// copiesAtOnce and copiesEvery bound the consumers that a partner's servers have
+	// made for copies: a copy that lost its connection asks again after ten seconds.
+	copiesAtOnce = 64
+	copiesEvery  = 10 * time.Second
 	// importReply begins the replies of requests that come from another account.
 	importReply = "_R_."
 )
@@ -64,15 +79,18 @@ func (g *gate) listen(ctx context.Context) error {
 			return err
 		}
 	}
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the gate is closed
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	if err := g.nc.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(g.broker.watching) // until the gate is closed, or the broker
 	if err := g.serveGets(serving); err != nil {
 		stop()
 		return err
 	}
 	g.stop = stop
-	ctx, cancel := context.WithTimeout(ctx, connectWait)
-	defer cancel()
-	return g.nc.FlushWithContext(ctx)
+	return nil
 }
 
 func (g *gate) setLimits(l Limits) {
@@ -87,6 +105,11 @@ func (g *gate) take(m *nats.Msg) {
 		return // a consumer that was aimed here, not a request
 	}
 	call := strings.TrimPrefix(m.Subject, gateAPI)
+	if len(m.Data) > maxRequest {
+		g.refuse(m, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request to JetStream has more than %d bytes", maxRequest))
+		g.countDenied(requester(m))
+		return
+	}
 	if strings.HasPrefix(call, getCall) {
 		g.queueGet(m)
 		return
@@ -99,7 +122,7 @@ func (g *gate) take(m *nats.Msg) {
 	body := m.Data
 	if strings.HasPrefix(call, "CONSUMER.CREATE.") || strings.HasPrefix(call, "CONSUMER.DURABLE.CREATE.") {
 		var err error
-		if body, err = g.judge(m.Data); err != nil {
+		if body, err = g.judge(m.Data, requester(m)); err != nil {
 			g.broker.offends(g.partner, OffenceConsumer, requester(m))
 			g.refuse(m, http.StatusBadRequest, "consumer refused: "+err.Error())
 			return
@@ -117,7 +140,12 @@ func (g *gate) take(m *nats.Msg) {
 // giveBack gives an answer to who asked.
 func (g *gate) giveBack(m *nats.Msg) {
 	m.Subject, m.Reply = importReply+strings.TrimPrefix(m.Subject, g.inbox), ""
-	if err := g.nc.PublishMsg(m); err != nil {
+	err := g.nc.PublishMsg(m)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		g.refuse(&nats.Msg{Sub: m.Sub, Reply: m.Subject}, http.StatusRequestEntityTooLarge, "the answer is larger than a message may be: ask for less of it")
+		return
+	}
+	if err != nil {
 		g.broker.log.Debug("request of a partner not answered", "partner", g.partner, "error", err)
 	}
 }
@@ -179,7 +207,7 @@ func requester(m *nats.Msg) client {
 	if err := json.Unmarshal([]byte(m.Header.Get(requestHeader)), &info); err != nil {
 		return client{}
 	}
-	return client{id: info.ID, user: info.User, host: info.Host}
+	return client{id: info.ID, user: info.User, host: info.Host, leaf: info.Kind == kindLeaf}
 }
 
 // refuse answers a request as JetStream's API does.
@@ -196,7 +224,7 @@ func (g *gate) refuse(m *nats.Msg, code int, why string) {
 }
 
 // judge returns the request for a consumer as it may be made, or why it must not.
-func (g *gate) judge(body []byte) ([]byte, error) {
+func (g *gate) judge(body []byte, by client) ([]byte, error) {
 	var request server.CreateConsumerRequest
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, fmt.Errorf("the request cannot be read: %w", err)
@@ -208,8 +236,18 @@ func (g *gate) judge(body []byte) ([]byte, error) {
 	if err := checkConsumer(c, limits); err != nil {
 		return nil, err
 	}
-	if limits.AckPending >= 0 && (c.MaxAckPending < 0 || c.MaxAckPending > limits.AckPending) {
+	if err := checkCopying(c, by.leaf); err != nil {
+		return nil, err
+	}
+	copies := c.Direct || c.Sourcing
+	if copies && !g.copies.Allow() {
+		return nil, errors.New("too many consumers for copies: wait a little")
+	}
+	if limits.AckPending >= 0 && c.AckPolicy != server.AckNone && (c.MaxAckPending < 0 || c.MaxAckPending > limits.AckPending) {
 		c.MaxAckPending = limits.AckPending // older clients ask for 65,536 unasked
+		return json.Marshal(request)
+	}
+	if copies {
 		return json.Marshal(request)
 	}
 	return body, nil

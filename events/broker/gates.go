@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -76,11 +77,12 @@ func (b *Broker) openGates(ctx context.Context) error {
 			continue
 		}
 		var r gateRecord
-		if err := json.Unmarshal([]byte(claims.Description), &r); err != nil {
-			return fmt.Errorf("read account of partner %s: %w", partner, err)
+		err = json.Unmarshal([]byte(claims.Description), &r)
+		if err == nil {
+			err = b.openGate(ctx, partner, claims.Subject, r)
 		}
-		if err := b.openGate(ctx, partner, claims.Subject, r); err != nil {
-			return err
+		if err != nil { // the others must not wait for it
+			b.log.Error("a partner cannot read: its account is not open", "partner", partner, "err", err)
 		}
 	}
 	return nil
@@ -104,7 +106,7 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	if err != nil {
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
-	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}}
+	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}, copies: rate.NewLimiter(rate.Every(copiesEvery), copiesAtOnce)}
 	g.setLimits(r.Limits)
 	g.tokens = g.burst()
 	if err := g.listen(ctx); err != nil {
@@ -113,6 +115,10 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		g.close()
+		return errors.New("the server is being closed")
+	}
 	if other := b.gates[storage]; other != nil && !other.nc.IsClosed() {
 		g.close()
 		return errors.New("account is put twice at once")

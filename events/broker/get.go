@@ -25,12 +25,16 @@ const (
 
 // queueGet has a direct get wait for its turn.
 func (g *gate) queueGet(m *nats.Msg) {
-	select {
-	case g.gets <- m:
-	default:
-		g.refuseGet(m, "429", "Too Many Requests")
-		g.countDenied(requester(m))
+	if g.getBytes.Add(int64(m.Size())) <= gatePendingBytes {
+		select {
+		case g.gets <- m:
+			return
+		default:
+		}
 	}
+	g.getBytes.Add(-int64(m.Size()))
+	g.refuseGet(m, "429", "Too Many Requests")
+	g.countDenied(requester(m))
 }
 
 // refuseGet answers a direct get as a stream does.
@@ -57,6 +61,7 @@ func (g *gate) serveGets(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			case m := <-g.gets:
+				g.getBytes.Add(-int64(m.Size()))
 				g.get(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
 			}
 		}

@@ -14,6 +14,13 @@ import (
 // domainAPI begins JetStream's requests from a partner's own server.
 const domainAPI = "$JS." + Domain + ".API."
 
+// A server that copies the stream subscribes to a handful of subjects, and asks for
+// consumers.
+const (
+	leafSubscriptions = 64
+	leafPayload       = 64 << 10 // bytes
+)
+
 // MintLeaf makes a user of the partner's account for a server of the partner's
 // own, and returns its credentials and its public key as MintUser does. Over a
 // leaf node connection, and no other, that server may copy the stream EVENTS
@@ -60,6 +67,8 @@ func leafScope(account seed) (*jwt.UserScope, error) {
 	s := jwt.NewUserScope()
 	s.Key = public
 	s.Role = "leaf"
+	s.Template.Subs = leafSubscriptions
+	s.Template.Payload = leafPayload
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeLeafnode, jwt.ConnectionTypeLeafnodeWS)
 	s.Template.Pub.Allow.Add(
 		domainAPI+"CONSUMER.CREATE."+stream,

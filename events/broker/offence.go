@@ -28,6 +28,7 @@ type Offender struct {
 type client struct {
 	id         uint64 // of the connection at the server
 	user, host string // its user's public key, and from where it comes
+	leaf       bool   // it is a server of the partner's own
 }
 
 // maxOffenders bounds how many offenders are remembered, the latest ones.

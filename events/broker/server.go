@@ -44,7 +44,8 @@ type Broker struct {
 	closed    bool
 	offenders map[offenderKey]*Offender
 
-	limited   *limitedLog // of lines about offenders
+	limited   *limitedLog     // of lines about offenders
+	watching  context.Context // ends with Close
 	watched   sync.WaitGroup
 	stopWatch context.CancelFunc
 
@@ -106,12 +107,11 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if err := b.connectOwn(ctx, k); err != nil {
 		return nil, err
 	}
+	b.watching, b.stopWatch = context.WithCancel(context.WithoutCancel(ctx))
 	if err := b.openGates(ctx); err != nil {
 		return nil, err
 	}
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // until Close
-	b.stopWatch = stop
-	b.watched.Go(func() { b.watch(watching) })
+	b.watched.Go(func() { b.watch(b.watching) })
 	return b, nil
 }
 
