@@ -287,6 +287,9 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 
 // Account returns the partner's account with its keys open.
 func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
+	if partner.Account.StorageKey == "" {
+		return broker.Account{}, fmt.Errorf("partner %s has an account of an older version, in which readers could write: delete the partner and add it again", partner.Name)
+	}
 	account := broker.Account{
 		PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey,
 		Limits: partner.Limits, Revocations: map[string]bool{},
