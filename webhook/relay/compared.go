@@ -145,8 +145,8 @@ func (s *shareSync) use(ctx context.Context, st *stream.Stream) error {
 	if err := t.use(ctx, st, &s.share.Share); err != nil {
 		return err
 	}
-	if t.state.Lock == before || !t.compared.wanted() {
-		return nil
+	if !s.shared() || t.state.Lock == before || !t.compared.wanted() {
+		return nil // what was published late by this process moves the lock too
 	}
 	log, err := s.openLog(t.state.Carried)
 	if err != nil || before == 0 || before < log.from || before > t.state.Lock {
