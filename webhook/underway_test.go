@@ -3,7 +3,9 @@ package webhook_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -240,19 +242,24 @@ func TestRestoredWhileWeRun(t *testing.T) {
 	must(t, err)
 	before, err := js.Stream(t.Context(), events.StreamName)
 	must(t, err)
-	latest := map[string]published{}
-	all := w.stream("acme")
-	for _, m := range all {
-		latest[m.Subject] = m
+	latest := map[string]uint64{}
+	var all []*nats.Msg
+	for _, m := range w.stream("acme") {
+		latest[m.Subject] = m.Sequence
+	}
+	for _, sequence := range slices.Sorted(maps.Values(latest)) {
+		m, err := before.GetMsg(t.Context(), sequence)
+		must(t, err)
+		copied := &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}
+		maps.DeleteFunc(copied.Header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Nats-") })
+		all = append(all, copied)
 	}
 	must(t, js.DeleteStream(t.Context(), events.StreamName))
 	_, err = js.CreateStream(t.Context(), before.CachedInfo().Config)
 	must(t, err)
 	for _, m := range all {
-		if latest[m.Subject].Sequence == m.Sequence {
-			_, err := js.Publish(t.Context(), m.Subject, m.Raw)
-			must(t, err)
-		}
+		_, err := js.PublishMsg(t.Context(), m)
+		must(t, err)
 	}
 	restored := last(w.stream("acme"))
 	w.drop(func() { w.edit(0, cells{"No": "SO-1b"}) })
