@@ -59,22 +59,32 @@ func DelegatedAccount(creds, signingKey seal.Secret, account string) (Account, e
 // checkWait bounds how long the server may take to refuse what it must refuse.
 const checkWait = 3 * time.Second
 
+// A message that was answered is stored a moment later.
+const (
+	forgeryLooks = 10
+	forgeryPause = 30 * time.Millisecond
+)
+
 // CheckReader tries the partner's credentials at another NATS: they must read
 // the stream and the partner's subjects, and must neither publish events, purge
 // or change the stream, nor publish or listen beyond that. Otherwise whoever
 // gets them could forge events. What they try would change nothing if it were
 // allowed; what they may do besides is not found out.
-func CheckReader(ctx context.Context, partner string, o ExternalOptions) error {
-	if err := checkReader(ctx, partner, o); err != nil {
-		return fmt.Errorf("try credentials of partner %s: %w", partner, err)
+//
+// Where they read in the account of the stream itself, they can have an answer of
+// JetStream stored in it, which no permission prevents. That is tried too. A subject
+// is returned then: that of the message, which is to be purged.
+func CheckReader(ctx context.Context, partner string, o ExternalOptions) (forged string, err error) {
+	if forged, err = checkReader(ctx, partner, o); err != nil {
+		return "", fmt.Errorf("try credentials of partner %s: %w", partner, err)
 	}
-	return nil
+	return forged, nil
 }
 
-func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
+func checkReader(ctx context.Context, partner string, o ExternalOptions) (forged string, err error) {
 	urls, err := parseURLs(o.URL)
 	if err != nil {
-		return err
+		return "", err
 	}
 	refused := make(chan error, 16)
 	opts := append(connOptions(o.Name, slog.New(slog.DiscardHandler)),
@@ -91,41 +101,66 @@ func checkReader(ctx context.Context, partner string, o ExternalOptions) error {
 		}))
 	nc, err := connectUntil(ctx, strings.Join(urls, ","), opts)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkWait)
 	defer cancel()
-	if _, err := js.Stream(ctx, stream); err != nil {
-		return fmt.Errorf("they cannot read stream %s: %w", stream, err)
+	events, err := js.Stream(ctx, stream)
+	if err != nil {
+		return "", fmt.Errorf("they cannot read stream %s: %w", stream, err)
 	}
 	subjects := "smartsheet." + partner + ".>"
 	if _, err := nc.SubscribeSync(subjects); err != nil {
-		return err
+		return "", err
 	}
 	forbidden, err := tryForbidden(nc, partner)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for len(forbidden) > 0 {
 		select {
 		case err := <-refused:
 			switch {
 			case !errors.Is(err, nats.ErrPermissionViolation):
-				return err
+				return "", err
 			case strings.Contains(err.Error(), `"`+subjects+`"`):
-				return fmt.Errorf("they may not subscribe %s", subjects)
+				return "", fmt.Errorf("they may not subscribe %s", subjects)
 			}
 			forbidden = slices.DeleteFunc(forbidden, func(what string) bool { return names(err, what) })
 		case <-ctx.Done():
-			return fmt.Errorf("they may do more than read (%s): the signing key must be scoped to what a partner may do", strings.Join(forbidden, ", "))
+			return "", fmt.Errorf("they may do more than read (%s): the signing key must be scoped to what a partner may do", strings.Join(forbidden, ", "))
 		}
 	}
-	return nil
+	return tryForgery(ctx, nc, events, partner)
+}
+
+// tryForgery has JetStream answer to a subject of the stream, and returns it where
+// the answer is stored there.
+func tryForgery(ctx context.Context, nc *nats.Conn, events jetstream.Stream, partner string) (forged string, err error) {
+	subject := "smartsheet." + partner + ".check." + rand.Text() // no share has that name
+	if err := nc.PublishRequest(stockAPI+"STREAM.INFO."+stream, subject, nil); err != nil {
+		return "", err
+	}
+	if _, err := events.Info(ctx); err != nil { // is answered after that
+		return "", err
+	}
+	for range forgeryLooks {
+		_, err = events.GetLastMsgForSubject(ctx, subject)
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return subject, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(forgeryPause):
+		}
+	}
+	return "", nil
 }
 
 // names tells whether a refusal is of what was tried. The server names a subject as

@@ -25,7 +25,11 @@ func TestDelegatedAccount(t *testing.T) {
 	}
 	login(t, b, creds)
 	check := func(creds string) error {
-		return broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+		forged, err := broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+		if forged != "" {
+			t.Errorf("%s was stored", forged)
+		}
+		return err
 	}
 	if err := check(creds); err != nil {
 		t.Errorf("a partner's credentials: %v", err)
@@ -33,7 +37,7 @@ func TestDelegatedAccount(t *testing.T) {
 	if err := check(string(allCreds(t, p))); err == nil || !strings.Contains(err.Error(), "more than read") {
 		t.Errorf("got %v for credentials that may do everything, want them refused", err)
 	}
-	err = broker.CheckReader(t.Context(), "bolt", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+	_, err = broker.CheckReader(t.Context(), "bolt", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
 	if err == nil || !strings.Contains(err.Error(), "may not subscribe smartsheet.bolt.>") {
 		t.Errorf("got %v for another partner's credentials, want them refused", err)
 	}
@@ -56,11 +60,24 @@ func TestCheckReaderOfWriters(t *testing.T) {
 		t.Run(subject, func(t *testing.T) {
 			t.Parallel()
 			creds := userCreds(t, p, "$JS.API.STREAM.INFO.EVENTS", subject)
-			err := broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+			_, err := broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
 			if err == nil || !strings.Contains(err.Error(), "more than read (publish to ") {
 				t.Errorf("got %v for credentials that may publish there, want them refused", err)
 			}
 		})
+	}
+}
+
+// TestCheckReaderForges: readers in the account of the stream can have an answer of
+// JetStream stored there.
+func TestCheckReaderForges(t *testing.T) {
+	t.Parallel()
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	creds := userCreds(t, p, "$JS.API.STREAM.INFO.EVENTS", "$JS.API.DIRECT.GET.EVENTS.>", "$JS.API.DIRECT.GET.EVENTS")
+	forged, err := broker.CheckReader(t.Context(), "acme", broker.ExternalOptions{URL: b.URL(), Creds: seal.Secret(creds)})
+	if err != nil || !strings.HasPrefix(forged, "smartsheet.acme.check.") {
+		t.Errorf("got %q and error %v, want the subject that was forged", forged, err)
 	}
 }
 

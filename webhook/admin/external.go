@@ -99,11 +99,25 @@ func (a *API) mintLent(ctx context.Context, p *registry.Partner, c *registry.Cre
 	if creds, c.PublicKey, err = account.MintUser(c.Name, *c.ExpiresAt); err != nil {
 		return "", err
 	}
-	err = broker.CheckReader(ctx, p.Name, broker.ExternalOptions{URL: p.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge check", TLS: a.Partners.TLS})
+	forged, err := broker.CheckReader(ctx, p.Name, broker.ExternalOptions{URL: p.External.URL, Creds: seal.Secret(creds), Name: "sheetbridge check", TLS: a.Partners.TLS})
 	if err != nil {
 		return "", invalid("nats.signingKey", "credentials minted with it are no partner's: %v", err)
 	}
-	return creds, nil
+	p.External.ReadersForge = forged != ""
+	if forged == "" {
+		return creds, nil
+	}
+	a.Log.Warn("readers of a partner can write to its stream: deploy/nats/accounts.md says how readers live apart", "partner", p.Name)
+	st, closing, err := a.Partners.Dial(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	defer closing()
+	last, err := st.LastSequence(ctx)
+	if err == nil {
+		err = st.PurgeBelow(ctx, forged, last+1)
+	}
+	return creds, err
 }
 
 // lendCredentials makes credentials at another NATS. A name is used once while
@@ -111,11 +125,17 @@ func (a *API) mintLent(ctx context.Context, p *registry.Partner, c *registry.Cre
 func (a *API) lendCredentials(ctx context.Context, p *registry.Partner, c registry.Credential) (*out[MadeCredentials], error) {
 	trying, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
+	own := *p.External // what is in memory is not changed
+	tried := *p
+	tried.External = &own
+	p = &tried
 	creds, err := a.mintLent(trying, p, &c)
 	if err != nil {
 		return nil, err
 	}
+	forge := p.External.ReadersForge
 	err = a.Registry.UpdatePartner(ctx, p.Name, func(p *registry.Partner) error {
+		p.External.ReadersForge = forge
 		p.Credentials = slices.DeleteFunc(p.Credentials, func(old registry.Credential) bool { return expired(old) })
 		if slices.ContainsFunc(p.Credentials, func(old registry.Credential) bool { return old.Name == c.Name }) {
 			return problem(http.StatusConflict, "partner %q has credentials %q, which cannot be revoked here: choose another name", p.Name, c.Name)

@@ -116,6 +116,9 @@ type External struct {
 	// SigningAccount is the public key of the account that SigningSeed is of; empty:
 	// that of the credentials.
 	SigningAccount string `json:"signingAccount,omitempty"`
+	// ReadersForge is that readers are in the account of the stream, and can have
+	// answers of JetStream stored in it.
+	ReadersForge bool `json:"readersForge,omitempty"`
 }
 
 // Phase is how far a registration has come.
