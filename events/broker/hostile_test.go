@@ -178,6 +178,52 @@ func TestHoarderOfWaitingPulls(t *testing.T) {
 	})...)
 }
 
+// TestPullsOneByOne: a client that pulls one message after the other to the same
+// subject, as that for Python does, is no hoarder.
+func TestPullsOneByOne(t *testing.T) {
+	t.Parallel()
+	const pulls = 6000
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	for i := range pulls {
+		if _, err := p.js.PublishAsync(fmt.Sprintf("smartsheet.acme.orders.row.%d", i), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if i%1000 == 999 {
+			<-p.js.PublishAsyncComplete()
+		}
+	}
+	creds, _ := p.mint(t, "default")
+	nc := login(t, b, creds)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{Durable: "erp", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	inbox := nc.NewInbox()
+	messages, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pulls {
+		if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", inbox, []byte(`{"batch":1,"expires":30000000000}`)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := messages.NextMsg(wait)
+		if err != nil {
+			t.Fatalf("pull %d: %v", i, err)
+		}
+		if err := m.Ack(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list := b.Offenders(); len(list) > 0 {
+		t.Errorf("got offenders %+v", list)
+	}
+}
+
 // TestHoarderThatDoesNotRead has connections that ask for all of the stream and
 // read nothing.
 func TestHoarderThatDoesNotRead(t *testing.T) {

@@ -19,8 +19,10 @@ const (
 	watchShare       = 10
 	watchMost        = time.Second
 	// maxAnswers bounds the requests of one partner that wait for an answer: the
-	// server keeps their replies, of up to maxControlLine bytes.
-	maxAnswers = 5000
+	// server keeps their replies, of up to maxControlLine bytes. A pull counts for
+	// pullThreshold after its last message, where its reply is used for others too:
+	// some clients pull one message after the other so.
+	maxAnswers = 20_000
 	// busy is how many messages a connection sends between two looks for it to be
 	// taken for one that asks for so many answers.
 	busy = 100
