@@ -21,6 +21,9 @@ const (
 	// maxGet bounds the bytes of one answer. The server queues all of an answer,
 	// whether it is read or not.
 	maxGet = maxPayload
+	// unreadLook is after how many bytes of answers it is looked at what is not
+	// read: those who ask and do not read are faster than the watch.
+	unreadLook = 1 << 20
 )
 
 // queueGet has a direct get wait for its turn.
@@ -56,29 +59,37 @@ func (g *gate) serveGets(ctx context.Context) error {
 		return err
 	}
 	g.broker.watched.Go(func() {
+		given := 0 // bytes, since it was looked at what is not read
 		for turn := uint64(0); ; turn++ {
 			select {
 			case <-ctx.Done():
 				return
 			case m := <-g.gets:
 				g.getBytes.Add(-int64(m.Size()))
-				g.get(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
+				given += g.get(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
+			}
+			if given > unreadLook {
+				given = 0
+				if conns, err := g.broker.connectionsOf(g); err == nil {
+					g.broker.closeUnread(g, conns)
+				}
 			}
 		}
 	})
 	return nil
 }
 
-// get makes one direct get and gives back what comes to the reply.
-func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats.Subscription) {
+// get makes one direct get and gives back what comes to the reply. It returns how
+// many bytes that were.
+func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats.Subscription) (given int) {
 	body, many, err := boundGet(m)
 	if err != nil {
 		g.refuseGet(m, "408", "Bad Request")
-		return
+		return given
 	}
 	if err := g.nc.PublishRequest(stockAPI+strings.TrimPrefix(m.Subject, gateAPI), reply, body); err != nil {
 		g.refuseGet(m, "503", "")
-		return
+		return given
 	}
 	for {
 		waiting, cancel := context.WithTimeout(ctx, getTime)
@@ -88,17 +99,18 @@ func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats
 			g.refuseGet(m, "503", "")
 		}
 		if err != nil {
-			return
+			return given
 		}
 		if answer.Subject != reply {
 			continue // of an earlier turn, which did not wait for it
 		}
 		answer.Subject, answer.Reply = m.Reply, ""
 		if err := g.nc.PublishMsg(answer); err != nil {
-			return
+			return given
 		}
+		given += answer.Size()
 		if !many || answer.Header.Get("Status") != "" {
-			return
+			return given
 		}
 	}
 }

@@ -78,33 +78,48 @@ func (b *Broker) openedGates() []*gate {
 // answers. Seen and now are how many messages each had sent at the last look at
 // all of them and has sent now.
 func (b *Broker) watchPartner(g *gate, answers int, seen, now map[uint64]int64) {
-	account, err := b.srv.LookupAccount(g.account)
-	if err != nil || account.NumLocalConnections() == 0 {
-		return
-	}
-	list, err := b.srv.Connz(&server.ConnzOptions{Account: g.account, Username: true, Limit: maxWatched})
+	conns, err := b.connectionsOf(g)
 	if err != nil {
 		return // the server stops
 	}
-	for _, c := range list.Conns {
+	for _, c := range conns {
 		now[c.Cid] = c.InMsgs
 	}
-	g.mu.Lock()
-	unread := g.limits.Unread
-	g.mu.Unlock()
-	for _, c := range unreadBeyond(list.Conns, unread) {
-		b.disconnect(g.partner, OffenceUnread, clientOf(c))
-	}
+	b.closeUnread(g, conns)
 	if answers <= maxAnswers {
 		return
 	}
 	// The server forgets a reply at once when nobody is left who would get it. So
 	// where closing who asks did not help, all of the partner's connections go.
 	all := answers > 2*maxAnswers
-	for _, c := range list.Conns {
+	for _, c := range conns {
 		if all || c.InMsgs-seen[c.Cid] >= busy {
 			b.disconnect(g.partner, OffenceAnswers, clientOf(c))
 		}
+	}
+}
+
+// connectionsOf are the open connections of a partner's users.
+func (b *Broker) connectionsOf(g *gate) ([]*server.ConnInfo, error) {
+	account, err := b.srv.LookupAccount(g.account)
+	if err != nil || account.NumLocalConnections() == 0 {
+		return nil, err
+	}
+	list, err := b.srv.Connz(&server.ConnzOptions{Account: g.account, Username: true, Limit: maxWatched})
+	if err != nil {
+		return nil, err
+	}
+	return list.Conns, nil
+}
+
+// closeUnread closes the connections of a partner that leave more unread together
+// than its limit allows.
+func (b *Broker) closeUnread(g *gate, conns []*server.ConnInfo) {
+	g.mu.Lock()
+	unread := g.limits.Unread
+	g.mu.Unlock()
+	for _, c := range unreadBeyond(conns, unread) {
+		b.disconnect(g.partner, OffenceUnread, clientOf(c))
 	}
 }
 
