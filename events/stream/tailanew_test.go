@@ -44,13 +44,13 @@ func until(t testing.TB, otherwise string, done func() bool) {
 func TestTailOfEmptyStream(t *testing.T) {
 	t.Parallel()
 	for _, from := range []string{stream.FromLastPerSubject, stream.FromAll, stream.FromNew} {
-		for name, anew := range map[string]bool{"empty": false, "made again": true} {
+		for name, remade := range map[string]bool{"empty": false, "made again": true} {
 			t.Run(from+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := newTailed(t)
 				r := s.read(stream.TailOptions{From: from, Subject: "orders.>"})
 				s.reading()
-				if anew {
+				if remade {
 					s.publish("orders.row.1", "before")
 					r.want("orders.row.1 before")
 					if err := s.js.DeleteStream(t.Context(), stream.Name); err != nil {

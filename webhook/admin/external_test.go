@@ -76,9 +76,30 @@ func TestLentSigningKey(t *testing.T) {
 	w.ok(204, "DELETE", path+"/erp", "")
 	w.silent(seedOf(creds), seedOf(first), string(account.SigningSeed), string(account.Seed), "planted")
 	stored := w.registry.Partner("acme")
+	if stored.External.ReadersForge {
+		t.Error("readers that live apart are said to write to the stream")
+	}
+	nc, err := nats.Connect(url, nats.UserCredentialBytes([]byte(creds)))
+	must(t, err)
+	defer nc.Close()
+	if left := storedUnder(t, nc, "smartsheet.acme.check.>"); len(left) > 0 {
+		t.Errorf("what was tried with the credentials is stored: %v", left)
+	}
 	if strings.Contains(string(stored.External.SigningSeed), string(account.SigningSeed)) {
 		t.Error("the signing key is stored in the clear")
 	}
+}
+
+// storedUnder are the subjects below one that have messages in the stream.
+func storedUnder(t *testing.T, nc *nats.Conn, subjects string) map[string]uint64 {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	must(t, err)
+	st, err := js.Stream(t.Context(), events.StreamName)
+	must(t, err)
+	info, err := st.Info(t.Context(), jetstream.WithSubjectFilter(subjects))
+	must(t, err)
+	return info.State.Subjects
 }
 
 // noStream sees that a refused partner has left nothing in its account.
