@@ -17,8 +17,8 @@ import (
 // inside the store can tell. A marker file is remembered with the time when it was
 // made, which no copy of it has and nothing else changes (statx(2), stx_btime). Where
 // the file system does not keep that, its inode and the time of its last change have
-// to do, of which one may change without a copy: some file systems number anew at
-// each mount, and adjusting the owners of files touches the time; and a copy may be
+// to do, of which one may change without a copy: some file systems give other numbers
+// at each mount, and adjusting the owners of files touches the time; and a copy may be
 // given the number of the file that was removed for it. A snapshot of the whole
 // volume keeps all of them: that one was restored is not noticed.
 func Incarnation(dir string) (string, error) {

@@ -84,7 +84,7 @@ func (s *Stream) lastMessages(ctx context.Context, subjects []string, since uint
 	return s.withoutForeign(ctx, msgs)
 }
 
-// readLast is lastMessages, whoever made them.
+// readLast returns the last messages, those that others made too.
 func (s *Stream) readLast(ctx context.Context, subjects []string, since uint64) (map[string]message, error) {
 	if len(subjects) <= maxSingle && (!s.replicated() || since == 0) {
 		return s.lastOfEach(ctx, subjects)
