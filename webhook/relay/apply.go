@@ -319,3 +319,83 @@ func (s *shareSync) untoldChange(now events.Reading) time.Time {
 	}
 	return at
 }
+
+// childrenOf returns the events that take away what hangs on rows that leave.
+func (s *shareSync) childrenOf(ctx context.Context, leaving map[int64]events.Reading) (map[int64][]events.Event, error) {
+	gone := map[int64][]events.Event{}
+	if len(leaving) == 0 {
+		return gone, nil
+	}
+	for _, kind := range []events.Kind{events.KindComment, events.KindAttachment} {
+		if !s.share.Has(kind) {
+			continue
+		}
+		byRow, err := s.childrenByRow(ctx, kind)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.removeChildren(ctx, kind, byRow, leaving, gone); err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+func (s *shareSync) removeChildren(ctx context.Context, kind events.Kind, byRow map[int64][]int64, leaving map[int64]events.Reading, gone map[int64][]events.Event) error {
+	var subjects []string
+	for row := range leaving {
+		for _, id := range byRow[row] {
+			subjects = append(subjects, s.share.SubjectOf(kind, id))
+		}
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	last, err := s.last(ctx, subjects)
+	if err != nil {
+		return err
+	}
+	for row, left := range leaving {
+		for _, id := range byRow[row] {
+			seen := last[s.share.SubjectOf(kind, id)]
+			if !seen.Living() {
+				continue
+			}
+			evs, err := s.difference(seen, events.Reading{
+				Kind: kind, ID: id, Version: max(left.Version, seen.Version), Time: left.Time, Reason: left.Reason, Origin: left.Origin,
+			})
+			if err != nil {
+				return err
+			}
+			gone[row] = append(gone[row], evs...)
+		}
+	}
+	return nil
+}
+
+// childrenByRow returns the ids of what the partner sees on each row. They are
+// looked for once in a pass, when the first row leaves: all rows are published
+// before anything comes to hang on one.
+func (s *shareSync) childrenByRow(ctx context.Context, kind events.Kind) (map[int64][]int64, error) {
+	if known, ok := s.result.children[kind]; ok {
+		return known, nil
+	}
+	byRow := map[int64][]int64{}
+	err := s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
+		for _, subject := range slices.Sorted(maps.Keys(chunk)) {
+			if _, id, ok := events.ParseSubject(subject); ok {
+				row := parseID(chunk[subject].RowID)
+				byRow[row] = append(byRow[row], id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.result.children == nil {
+		s.result.children = map[events.Kind]map[int64][]int64{}
+	}
+	s.result.children[kind] = byRow
+	return byRow, nil
+}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -214,4 +215,118 @@ func (rd *reader) collect(c *children, row int64, discussions iter.Seq2[smartshe
 		}
 	}
 	return nil
+}
+
+// applyChildren publishes what differs of what was read.
+func (s *shareSync) applyChildren(ctx context.Context, c *children) error {
+	for _, k := range []struct {
+		kind events.Kind
+		read map[int64]child
+	}{{events.KindAttachment, c.attachments}, {events.KindComment, c.comments}} {
+		if !s.share.Has(k.kind) {
+			continue
+		}
+		if err := s.applyKind(ctx, k.kind, k.read, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[int64]child, c *children) error {
+	if err := s.target.enter(ctx); err != nil {
+		return err
+	}
+	defer s.target.leave()
+	compared := c.compared()
+	if s.shared() { // before it is looked at what the partner sees
+		if err := s.fence(ctx, c.version, compared...); err != nil {
+			return err
+		}
+	}
+	ids := slices.Collect(maps.Keys(read))
+	err := s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
+		for subject, seen := range chunk {
+			_, id, ok := events.ParseSubject(subject)
+			if _, found := read[id]; !ok || found {
+				continue
+			}
+			if c.whole || c.gone[id] || c.rows[parseID(seen.RowID)] {
+				ids = append(ids, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(ids)
+	for chunk := range slices.Chunk(ids, rowsAtOnce/2) {
+		compare := func() (comparison, error) { return s.compareChildren(ctx, kind, chunk, read, c) }
+		if _, err := s.publishDifference(ctx, compare, c.version); err != nil {
+			return err
+		}
+	}
+	s.target.compared.add(c.version, compared...)
+	return nil
+}
+
+// compared is what is compared with what was read.
+func (c *children) compared() []int64 {
+	if c.whole {
+		return []int64{everyChild}
+	}
+	objects := slices.Collect(maps.Keys(c.gone))
+	for row := range c.rows {
+		objects = append(objects, childrenOf(row))
+	}
+	return objects
+}
+
+// compareChildren compares some children. They are seen only while their row is.
+func (s *shareSync) compareChildren(ctx context.Context, kind events.Kind, ids []int64, read map[int64]child, c *children) (comparison, error) {
+	sh := &s.share.Share
+	var subjects []string
+	for _, id := range ids {
+		subjects = append(subjects, sh.SubjectOf(kind, id))
+		if ch, ok := read[id]; ok {
+			subjects = append(subjects, sh.SubjectOf(events.KindRow, ch.row))
+		}
+	}
+	slices.Sort(subjects)
+	last, err := s.last(ctx, slices.Compact(subjects))
+	if err != nil {
+		return comparison{}, err
+	}
+	readings, rowOf := make([]events.Reading, 0, len(ids)), make(map[int64]int64, len(ids))
+	for _, id := range ids {
+		now := events.Reading{Kind: kind, ID: id, Version: c.version, Time: c.at, Reason: events.ReasonDeleted, Origin: s.origin}
+		if seen := last[sh.SubjectOf(kind, id)]; seen != nil {
+			rowOf[id] = parseID(seen.RowID)
+		}
+		if ch, ok := read[id]; ok {
+			rowOf[id] = ch.row
+			row := last[sh.SubjectOf(events.KindRow, ch.row)]
+			if row.Living() && row.Sequence >= s.resetBelow { // else it may be one that the share does not show any more
+				now.Now = s.childObject(ch)
+			} else {
+				now.Reason = events.ReasonLeftView
+			}
+		}
+		readings = append(readings, now)
+	}
+	return s.compareWith(ctx, readings, last, rowOf)
+}
+
+func (s *shareSync) childObject(ch child) events.Object {
+	if ch.attachment != nil {
+		return s.view.Attachment(ch.attachment, ch.row)
+	}
+	return s.view.Comment(ch.comment, ch.row)
+}
+
+// parseID is an id as a number, 0 for what is none.
+func parseID(id string) int64 {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	return n
 }
