@@ -9,8 +9,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 )
 
 // A 429 that any client gets, that of an admin's call with its own context among
@@ -31,7 +31,7 @@ func TestA429SlowsTheTokenForAll(t *testing.T) {
 			token := sim.AddToken(sim.AddUser(smartsheettest.User{Email: "jane@a.example"}))
 			b := newBridge(t, sim, options{})
 			b.addOwner("ops", token)
-			owner, err := b.registry.FreshOwner(t.Context(), "ops")
+			ops, err := b.registry.FreshOwner(t.Context(), "ops")
 			must(t, err)
 			sim.SetFault(func(*http.Request) *smartsheettest.Fault { return tt.fault })
 			ctx, cancel := context.WithCancel(t.Context())
@@ -40,10 +40,10 @@ func TestA429SlowsTheTokenForAll(t *testing.T) {
 			}
 			cancel()
 			sim.SetFault(nil)
-			client, err := b.access.Client(owner, budget.Callback)
+			client, err := b.access.Client(ops, budget.Callback)
 			must(t, err)
 			_, err = client.Me(t.Context())
-			var slowed *webhook.BudgetError
+			var slowed *owner.BudgetError
 			if errors.As(err, &slowed) != (tt.slow > 0) || slowed != nil && slowed.Wait < tt.slow {
 				t.Errorf("got %v, want a budget used up for at least %v", err, tt.slow)
 			}

@@ -9,7 +9,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -80,7 +81,7 @@ func TestTheSameSharesAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{idle: true, polling: true})
 	w.addPartner("acme")
-	replicas := []*webhook.Registrar{w.registrar, w.another()}
+	replicas := []*registrar.Registrar{w.registrar, w.another()}
 	sheet := w.oneColumn()
 	_, _, err := w.registrar.Register(t.Context(), "ops", sheet, []events.Request{{Partner: "acme", Sheet: "first", Columns: columns("No")}})
 	must(t, err)
@@ -94,8 +95,8 @@ func TestTheSameSharesAtOnce(t *testing.T) {
 		for i, requests := range [][]events.Request{{a, b}, {b, a}, {a, b}, {b}} {
 			all.Go(func() {
 				_, _, err := replicas[i%2].Register(t.Context(), "ops", sheet, requests)
-				var p *webhook.Problem
-				if err != nil && (!errors.As(err, &p) || p.Fault != webhook.FaultConflict) {
+				var p *problem.Problem
+				if err != nil && (!errors.As(err, &p) || p.Fault != problem.Conflict) {
 					t.Errorf("got error %v, want none or a conflict", err)
 				}
 				for _, r := range requests {
@@ -118,8 +119,8 @@ func TestAddedWhileItIsDeleted(t *testing.T) {
 	stop()
 	w.delete()
 	_, _, err := behind.Register(t.Context(), "ops", w.sheet.ID, []events.Request{{Partner: "acme", Sheet: "late", Columns: columns("No")}})
-	var p *webhook.Problem
-	if !errors.As(err, &p) || p.Fault != webhook.FaultConflict || p.Field != "sheetId" {
+	var p *problem.Problem
+	if !errors.As(err, &p) || p.Fault != problem.Conflict || p.Field != "sheetId" {
 		t.Errorf("got error %v, want that the registration was deleted", err)
 	}
 	w.settle()
@@ -139,7 +140,7 @@ func TestPutShareAtOnce(t *testing.T) {
 		reading.Wait()
 	}
 	errs := make(chan error, 2)
-	replicas := map[string]*webhook.Registrar{"No": w.registrar, "Qty": w.another()}
+	replicas := map[string]*registrar.Registrar{"No": w.registrar, "Qty": w.another()}
 	for title, g := range replicas {
 		go func() {
 			errs <- g.PutShare(t.Context(), w.reg.ID, "acme", "orders", events.Request{Columns: columns(title)}, true)
@@ -149,8 +150,8 @@ func TestPutShareAtOnce(t *testing.T) {
 	if one == nil {
 		one, other = other, one
 	}
-	var p *webhook.Problem
-	if other != nil || !errors.As(one, &p) || p.Fault != webhook.FaultConflict {
+	var p *problem.Problem
+	if other != nil || !errors.As(one, &p) || p.Fault != problem.Conflict {
 		t.Errorf("got errors %v and %v, want one that somebody else was faster", one, other)
 	}
 	if s := w.registry.Share("acme", "orders"); s.Revision != 2 || len(s.Fields) != 1 {

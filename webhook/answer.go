@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
 
 // Answer is what a callback was answered, for metrics.
@@ -111,7 +112,7 @@ func (rc *Receiver) logCallback(ctx context.Context, out outcome, took time.Dura
 		}
 	}
 	var room [8]slog.Attr
-	attrs := append(append(room[:0], TraceAttr(ctx)...), left...)
+	attrs := append(append(room[:0], tracing.LogAttrs(ctx)...), left...)
 	attrs = append(attrs, slog.Int("status", status), slog.String("registration", out.registration),
 		slog.String("kind", out.kind), slog.Int("events", out.events), slog.Int("bytes", out.bytes), slog.Duration("took", took))
 	if err != nil {

@@ -19,6 +19,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
@@ -35,9 +38,9 @@ type bridge struct {
 	broker    *broker.Broker
 	registry  *registry.Registry
 	inbox     *inbox.Inbox
-	partners  *webhook.Partners
-	access    *webhook.Access
-	registrar *webhook.Registrar
+	partners  *partner.Partners
+	access    *owner.Access
+	registrar *registrar.Registrar
 	receiver  *webhook.Receiver
 	relay     *relay.Relay
 	url       string // of the receiver
@@ -129,9 +132,9 @@ func (b *bridge) open(ctx context.Context, log *slog.Logger) {
 	must(t, err)
 	budgets, err := budget.Open(ctx, b.broker.Bridge(), o.rate, 1)
 	must(t, err)
-	b.partners = &webhook.Partners{Registry: b.registry, Broker: b.broker, Replicas: 1, Log: log}
-	b.access = &webhook.Access{Registry: b.registry, Budget: budgets, Master: o.master, BaseURL: b.sim.URL()}
-	b.registrar = &webhook.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: !o.several, Log: log}
+	b.partners = &partner.Partners{Registry: b.registry, Broker: b.broker, Replicas: 1, Log: log}
+	b.access = &owner.Access{Registry: b.registry, Budget: budgets, Master: o.master, BaseURL: b.sim.URL()}
+	b.registrar = &registrar.Registrar{Registry: b.registry, Inbox: b.inbox, Access: b.access, Every: o.every, Alone: !o.several, Log: log}
 	b.receiver = &webhook.Receiver{Registry: b.registry, Inbox: b.inbox, Limit: o.limit, Log: log, BadSignature: b.registrar.CheckSecret}
 	b.relay = &relay.Relay{
 		Registry: b.registry, Inbox: b.inbox, Access: b.access, Partners: b.partners, Every: o.every, MaxPage: o.maxPage, Log: log,

@@ -14,6 +14,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
 
 // body reads the body. All bodies in flight share one bound; release gives the
@@ -141,9 +142,9 @@ func signed(reg *registry.Registration, body []byte, signature string) bool {
 func (rc *Receiver) store(ctx context.Context, h *inbox.Hint) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	ctx, span := TracerOr(rc.Tracer).Start(ctx, "store hint", trace.WithSpanKind(trace.SpanKindProducer))
+	ctx, span := tracing.OrNoop(rc.Tracer).Start(ctx, "store hint", trace.WithSpanKind(trace.SpanKindProducer))
 	err := rc.Inbox.Put(ctx, h)
-	EndSpan(span, err)
+	tracing.EndSpan(span, err)
 	if err != nil {
 		return &refusal{http.StatusServiceUnavailable, "cannot be stored now", err}
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 )
 
 // TestCallerHungUp: that somebody gave up while a partner's stream was opened is
@@ -33,7 +33,7 @@ func TestRemovedAtAnotherReplica(t *testing.T) {
 	w := newWorld(t, options{idle: true})
 	w.addPartner("acme")
 	w.addPartner("bolt")
-	here := &webhook.Partners{Registry: w.another().Registry, Broker: w.broker, Replicas: 1, Log: slog.New(w.opts.log)}
+	here := &partner.Partners{Registry: w.another().Registry, Broker: w.broker, Replicas: 1, Log: slog.New(w.opts.log)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var run sync.WaitGroup
 	run.Go(func() { _ = here.Run(ctx) })

@@ -9,7 +9,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -120,8 +120,8 @@ func TestEndingSharesAreDetached(t *testing.T) {
 		t.Errorf("got registration %+v, want it removed", reg)
 	}
 	_, _, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything()})
-	var p *webhook.Problem
-	if !errors.As(err, &p) || p.Fault != webhook.FaultConflict || !strings.Contains(p.Detail, "still being ended: try again") {
+	var p *problem.Problem
+	if !errors.As(err, &p) || p.Fault != problem.Conflict || !strings.Contains(p.Detail, "still being ended: try again") {
 		t.Errorf("the same name: got error %v, want that an earlier share is being ended", err)
 	}
 	other := everything()
@@ -176,13 +176,13 @@ func TestEndsNoOtherShare(t *testing.T) {
 	must(t, w.registrar.EndShare(t.Context(), w.reg.ID, "acme", "orders"))
 	w.settle()
 	w.register("ops", w.sheet.ID, everything())
-	var p *webhook.Problem
+	var p *problem.Problem
 	for doing, err := range map[string]error{
 		"ending":     behind.EndShare(t.Context(), w.reg.ID, "acme", "orders"),
 		"sending":    behind.Resend(t.Context(), w.reg.ID, "acme", "orders"),
 		"redefining": behind.PutShare(t.Context(), w.reg.ID, "acme", "orders", events.Request{Columns: columns("No")}, true),
 	} {
-		if !errors.As(err, &p) || p.Fault != webhook.FaultNotFound {
+		if !errors.As(err, &p) || p.Fault != problem.NotFound {
 			t.Errorf("%s: got error %v, want that the share is not there any more", doing, err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -57,7 +56,7 @@ func (d *desk) request(body string) *http.Request {
 	return r
 }
 
-func (d *desk) path() string { return webhook.CallbackPath + string(d.reg.CallbackKey()) }
+func (d *desk) path() string { return registry.CallbackPath + string(d.reg.CallbackKey()) }
 
 func (d *desk) answer(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()

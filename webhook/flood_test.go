@@ -19,7 +19,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -178,7 +177,7 @@ func (d *desk) calls(b *testing.B, n int) []call {
 		reg.Phase, reg.WebhookID = registry.PhaseActive, int64(webhookID+i)
 		reg.Secret = d.sealed(secret, reg.SealName("secret"))
 		must(b, d.registry.CreateRegistration(b.Context(), reg))
-		calls = append(calls, signedCall(url+webhook.CallbackPath+string(reg.CallbackKey()), reg.WebhookID))
+		calls = append(calls, signedCall(url+registry.CallbackPath+string(reg.CallbackKey()), reg.WebhookID))
 	}
 	return calls
 }

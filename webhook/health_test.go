@@ -10,8 +10,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -110,7 +110,7 @@ func TestPartnerThatStaysAway(t *testing.T) {
 		t.Errorf("got %d hints given up", len(dead))
 	}
 	_, err = w.partners.Stream(t.Context(), w.registry.Partner("bolt"))
-	if !errors.Is(err, webhook.ErrResting) || len(err.Error()) <= len(webhook.ErrResting.Error()) {
+	if !errors.Is(err, partner.ErrResting) || len(err.Error()) <= len(partner.ErrResting.Error()) {
 		t.Errorf("got %v, want why it rests", err)
 	}
 }

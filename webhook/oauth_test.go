@@ -17,8 +17,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -29,7 +30,7 @@ type consents struct {
 	jane  *smartsheettest.User
 	sheet *smartsheettest.Sheet
 	app   *smartsheettest.App
-	oauth *webhook.OAuth
+	oauth *owner.OAuth
 	page  *httptest.Server // where browsers come back to
 	late  *atomic.Int64
 	logs  *syncLog
@@ -67,17 +68,17 @@ func newConsents(t *testing.T) *consents {
 		c.oauth.Beside(http.NotFoundHandler()).ServeHTTP(w, r)
 	}))
 	t.Cleanup(c.page.Close)
-	c.app = sim.AddApp(smartsheettest.App{Name: "Sheetbridge", RedirectURL: c.page.URL + webhook.ConsentPath})
+	c.app = sim.AddApp(smartsheettest.App{Name: "Sheetbridge", RedirectURL: c.page.URL + owner.ConsentPath})
 	c.oauth = c.authorizing(c.access, clock)
 	must(t, c.registry.CreateOwner(t.Context(), &registry.Owner{
-		Name: "jane", Region: "us", Kind: webhook.KindOAuth, State: registry.OwnerAuthorize, OAuth: &registry.OAuth{},
+		Name: "jane", Region: "us", Kind: owner.KindOAuth, State: registry.OwnerAuthorize, OAuth: &registry.OAuth{},
 	}))
 	return c
 }
 
-func (c *consents) authorizing(access *webhook.Access, clock func() time.Time) *webhook.OAuth {
-	owners := &webhook.Owners{Registry: access.Registry, Access: access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
-	access.OAuth = &webhook.OAuth{
+func (c *consents) authorizing(access *owner.Access, clock func() time.Time) *owner.OAuth {
+	owners := &owner.Owners{Registry: access.Registry, Access: access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
+	access.OAuth = &owner.OAuth{
 		Access: access, ClientID: c.app.ClientID, Secret: seal.Secret(c.app.Secret), Now: clock, Log: slog.New(c.opts.log), Wake: owners.Wake,
 	}
 	return access.OAuth
@@ -201,7 +202,7 @@ func TestABrowserThatComesBackWrong(t *testing.T) {
 		title  string
 	}{
 		"denied":     {func(c *consents) string { return c.decide(c.ask(), c.jane.Email, "deny") }, 200, "You did not consent"},
-		"no state":   {func(c *consents) string { return c.page.URL + webhook.ConsentPath + "?code=x" }, 400, "does not work"},
+		"no state":   {func(c *consents) string { return c.page.URL + owner.ConsentPath + "?code=x" }, 400, "does not work"},
 		"no code":    {func(c *consents) string { return stripped(c.decide(c.ask(), c.jane.Email, "allow"), "code") }, 400, "no code"},
 		"forged":     {func(c *consents) string { return forged(c.decide(c.ask(), c.jane.Email, "allow")) }, 400, "does not work"},
 		"superseded": {func(c *consents) string { back := c.decide(c.ask(), c.jane.Email, "allow"); c.ask(); return back }, 400, "does not work"},
@@ -326,7 +327,7 @@ func TestFloodOfUnknownStates(t *testing.T) {
 	left := 0
 	c.oauth.Strangers = &limits.Lines{LeftOut: func() { left++ }}
 	for range 400 {
-		status, _ := c.open(c.page.URL + webhook.ConsentPath + "?code=x&state=nobody." + strings.Repeat("A", 43))
+		status, _ := c.open(c.page.URL + owner.ConsentPath + "?code=x&state=nobody." + strings.Repeat("A", 43))
 		if status != 400 {
 			t.Fatalf("got %d, want 400", status)
 		}
@@ -339,11 +340,11 @@ func TestFloodOfUnknownStates(t *testing.T) {
 func TestOAuthIsForOwnersOfThatKind(t *testing.T) {
 	c := newConsents(t)
 	c.addOwner("ops", "a-token-of-ops")
-	var p *webhook.Problem
-	if _, err := c.oauth.Ask(t.Context(), "ops"); !errors.As(err, &p) || p.Fault != webhook.FaultConflict {
+	var p *problem.Problem
+	if _, err := c.oauth.Ask(t.Context(), "ops"); !errors.As(err, &p) || p.Fault != problem.Conflict {
 		t.Errorf("got %v, want a conflict", err)
 	}
-	if _, err := c.oauth.Ask(t.Context(), "nobody"); !errors.As(err, &p) || p.Fault != webhook.FaultNotFound {
+	if _, err := c.oauth.Ask(t.Context(), "nobody"); !errors.As(err, &p) || p.Fault != problem.NotFound {
 		t.Errorf("got %v, want not found", err)
 	}
 	if got := fmt.Sprint(c.oauth.Secret); got != "[redacted]" {

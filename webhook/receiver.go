@@ -19,10 +19,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
-
-// CallbackPath is where callbacks come to, followed by the registration's key.
-const CallbackPath = "/callbacks/"
 
 const (
 	storeTimeout  = 5 * time.Second  // for a hint to be stored
@@ -67,7 +65,7 @@ func (rc *Receiver) Handler() http.Handler {
 			return &refusal{http.StatusServiceUnavailable, "panic", err}
 		},
 	}))
-	e.Any(CallbackPath+"*", rc.callback)
+	e.Any(registry.CallbackPath+"*", rc.callback)
 	e.Any("/callbacks", rc.callback)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	return e
@@ -76,7 +74,7 @@ func (rc *Receiver) Handler() http.Handler {
 func (rc *Receiver) callback(c echo.Context) (err error) {
 	start := time.Now()
 	// A trace of its own: what a stranger's headers say is not believed.
-	ctx, span := TracerOr(rc.Tracer).Start(c.Request().Context(), "callback",
+	ctx, span := tracing.OrNoop(rc.Tracer).Start(c.Request().Context(), "callback",
 		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
 	var out outcome
 	defer func() {
@@ -88,7 +86,7 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 		if span.IsRecording() {
 			span.SetAttributes(out.attributes(err)...)
 		}
-		EndSpan(span, err)
+		tracing.EndSpan(span, err)
 		if broken != nil {
 			panic(broken) // the one who answers it is further out
 		}
@@ -120,7 +118,7 @@ func (rc *Receiver) callback(c echo.Context) (err error) {
 	}
 	out.kind, out.events = kindOf(cb), len(cb.Events)
 	if hint := hintOf(reg.ID, cb, start); hint != nil {
-		hint.Trace = TraceParent(ctx)
+		hint.Trace = tracing.Parent(ctx)
 		if err := rc.store(ctx, hint); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func TestReplicaThatLags(t *testing.T) {
 	made.WebhookID = 5
 	must(t, d.registry.CreateRegistration(t.Context(), made))
 	r := challenge("c", `{"challenge":"c","webhookId":5}`)(d)
-	r.URL.Path = webhook.CallbackPath + string(made.CallbackKey())
+	r.URL.Path = registry.CallbackPath + string(made.CallbackKey())
 	if got := d.answer(r).Code; got != 200 {
 		t.Errorf("got %d for a key made a moment ago, want 200", got)
 	}

@@ -15,12 +15,13 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // another is a registrar of another replica of the bridge.
-func (w *world) another() *webhook.Registrar {
+func (w *world) another() *registrar.Registrar {
 	w.t.Helper()
 	g, _ := w.replica()
 	return g
@@ -28,7 +29,7 @@ func (w *world) another() *webhook.Registrar {
 
 // replica is another replica of the bridge, which knows what there is until stop
 // is called.
-func (w *world) replica() (g *webhook.Registrar, stop func()) {
+func (w *world) replica() (g *registrar.Registrar, stop func()) {
 	w.t.Helper()
 	log := slog.New(w.opts.log)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
@@ -41,7 +42,7 @@ func (w *world) replica() (g *webhook.Registrar, stop func()) {
 	<-other.Loaded()
 	access := *w.access
 	access.Registry = other
-	return &webhook.Registrar{Registry: other, Inbox: w.inbox, Access: &access, Every: time.Hour, Log: log}, stop
+	return &registrar.Registrar{Registry: other, Inbox: w.inbox, Access: &access, Every: time.Hour, Log: log}, stop
 }
 
 // oneColumn is another sheet of the same owner.
@@ -58,7 +59,7 @@ func TestOneNameAtTwoReplicas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{idle: true, polling: true})
 	w.addPartner("acme")
-	replicas := []*webhook.Registrar{w.registrar, w.another()}
+	replicas := []*registrar.Registrar{w.registrar, w.another()}
 	first := []int64{w.oneColumn(), w.oneColumn()}
 	both := func(doing string, request events.Request, sheets []int64) {
 		t.Helper()
@@ -72,7 +73,7 @@ func TestOneNameAtTwoReplicas(t *testing.T) {
 			t.Errorf("%s: two sheets have one name for one partner", doing)
 		}
 		for _, err := range errs {
-			if p := (*webhook.Problem)(nil); err != nil && (!errors.As(err, &p) || p.Fault != webhook.FaultConflict || p.Field != "shares[0].sheet") {
+			if p := (*problem.Problem)(nil); err != nil && (!errors.As(err, &p) || p.Fault != problem.Conflict || p.Field != "shares[0].sheet") {
 				t.Errorf("%s: got error %v, want that the name is taken", doing, err)
 			}
 		}
@@ -157,7 +158,7 @@ func (w *world) stored(phase registry.Phase) error {
 	share, err := everything().Resolve(sheet)
 	must(w.t, err)
 	share.Region, share.Revision = "us", 1
-	reg.Phase, reg.Status = phase, webhook.StatusPolling
+	reg.Phase, reg.Status = phase, registry.StatusPolling
 	reg.CreatedAt, reg.Until = time.Now().UTC(), time.Now().UTC()
 	if err := w.registry.CreateRegistration(w.t.Context(), reg); err != nil {
 		return err
@@ -204,8 +205,8 @@ func TestPartnerRemovedMeanwhile(t *testing.T) {
 				once.Do(func() { must(t, w.registry.DeletePartner(t.Context(), w.registry.Partner("acme"))) })
 			}
 			_, _, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything()})
-			var p *webhook.Problem
-			if !errors.As(err, &p) || p.Fault != webhook.FaultConflict || p.Field != "shares[0].partner" {
+			var p *problem.Problem
+			if !errors.As(err, &p) || p.Fault != problem.Conflict || p.Field != "shares[0].partner" {
 				t.Errorf("got error %v, want that the partner was removed", err)
 			}
 			w.settle()

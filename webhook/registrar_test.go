@@ -15,8 +15,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -66,8 +66,8 @@ func TestWebhookThatIsNotEnabled(t *testing.T) {
 	w.addPartner("acme")
 	w.registrar.PublicURL = "http://127.0.0.1:1" // nobody listens there
 	_, _, err := w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{everything()})
-	var p *webhook.Problem
-	if !errors.As(err, &p) || p.Fault != webhook.FaultUpstream || !strings.Contains(p.Detail, "DISABLED_VERIFICATION_FAILED") {
+	var p *problem.Problem
+	if !errors.As(err, &p) || p.Fault != problem.Upstream || !strings.Contains(p.Detail, "DISABLED_VERIFICATION_FAILED") {
 		t.Errorf("got error %v, want a problem that says why the webhook was not enabled", err)
 	}
 	w.left("not enabled")
@@ -132,7 +132,7 @@ func TestRegisterTwice(t *testing.T) {
 	}
 	w.check("acme")
 	_, _, err = w.registrar.Register(t.Context(), "ops", w.sheet.ID, []events.Request{undrafted()})
-	if p := (*webhook.Problem)(nil); !errors.As(err, &p) || p.Fault != webhook.FaultConflict {
+	if p := (*problem.Problem)(nil); !errors.As(err, &p) || p.Fault != problem.Conflict {
 		t.Errorf("the same share defined otherwise: got error %v, want a conflict", err)
 	}
 }
@@ -156,7 +156,7 @@ func TestRegisterRefuses(t *testing.T) {
 		"one name twice":  {"ops", w.sheet.ID, []events.Request{everything(), everything()}, "shares[1].sheet"},
 	} {
 		_, _, err := w.registrar.Register(t.Context(), tt.owner, tt.sheet, tt.requests)
-		var p *webhook.Problem
+		var p *problem.Problem
 		if !errors.As(err, &p) || p.Field != tt.field {
 			t.Errorf("%s: got error %v, want a problem of %s", name, err, tt.field)
 		}
@@ -306,7 +306,7 @@ func TestDeleteRegistration(t *testing.T) {
 func TestPolling(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{polling: true}, everything())
-	if len(w.sim.Webhooks()) != 0 || w.reg.Status != webhook.StatusPolling {
+	if len(w.sim.Webhooks()) != 0 || w.reg.Status != registry.StatusPolling {
 		t.Errorf("got %d webhooks and status %s, want none and POLLING", len(w.sim.Webhooks()), w.reg.Status)
 	}
 	w.edit(0, cells{"Qty": 4})

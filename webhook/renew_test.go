@@ -12,8 +12,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -54,7 +54,7 @@ func TestThreeReplicasRenewOnce(t *testing.T) {
 }
 
 // replica is the access of another process on the same store.
-func (c *consents) replica() *webhook.Access {
+func (c *consents) replica() *owner.Access {
 	c.t.Helper()
 	r, err := registry.Open(c.t.Context(), c.broker.Bridge(), c.opts.master, 1, slog.New(slog.DiscardHandler))
 	must(c.t, err)
@@ -62,12 +62,12 @@ func (c *consents) replica() *webhook.Access {
 	go func() { defer close(done); _ = r.Run(c.t.Context()) }()
 	c.t.Cleanup(func() { <-done })
 	<-r.Loaded()
-	access := &webhook.Access{Registry: r, Budget: c.access.Budget, Master: c.opts.master, BaseURL: c.sim.URL()}
+	access := &owner.Access{Registry: r, Budget: c.access.Budget, Master: c.opts.master, BaseURL: c.sim.URL()}
 	c.authorizing(access, c.oauth.Now)
 	return access
 }
 
-func (c *consents) client(access *webhook.Access) *smartsheet.Client {
+func (c *consents) client(access *owner.Access) *smartsheet.Client {
 	c.t.Helper()
 	client, err := access.Client(access.Registry.Owner("jane"), budget.Callback)
 	must(c.t, err)
@@ -77,7 +77,7 @@ func (c *consents) client(access *webhook.Access) *smartsheet.Client {
 func TestTokensAreRenewedBeforeTheyExpire(t *testing.T) {
 	c := newConsents(t)
 	c.consent()
-	owners := &webhook.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
+	owners := &owner.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
 	owners.Renew(t.Context())
 	if got := c.sim.Refreshes(); got != 0 {
 		t.Errorf("got %d refreshes at once, want none", got)
@@ -186,7 +186,7 @@ func TestWrongSecretOfTheAppSuspendsAndHeals(t *testing.T) {
 		t.Errorf("got %s (%s), want suspended and what to set", o.State, o.Reason)
 	}
 	c.oauth.Secret = good
-	owners := &webhook.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
+	owners := &owner.Owners{Registry: c.registry, Access: c.access, Inbox: c.inbox, Log: slog.New(c.opts.log)}
 	owners.Renew(t.Context())
 	c.settle()
 	if c.state() != registry.OwnerOK {

@@ -14,8 +14,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // join runs all parts but the receiver a second time on the store of a bridge, as
@@ -131,7 +131,7 @@ func (m *replicas) resendAnywhere(rt *rapid.T) {
 
 func (m *replicas) refusedOr(err error) {
 	m.t.Helper()
-	if p := (*webhook.Problem)(nil); err != nil && !errors.As(err, &p) {
+	if p := (*problem.Problem)(nil); err != nil && !errors.As(err, &p) {
 		m.t.Fatal(err)
 	}
 }

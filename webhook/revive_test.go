@@ -9,7 +9,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -18,7 +18,7 @@ import (
 func TestReviveRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{}, everything())
-	owners := &webhook.Owners{Registry: w.registry, Access: w.access, Inbox: w.inbox, Log: slog.New(slog.DiscardHandler)}
+	owners := &owner.Owners{Registry: w.registry, Access: w.access, Inbox: w.inbox, Log: slog.New(slog.DiscardHandler)}
 	w.sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &smartsheettest.Fault{Status: 401, ErrorCode: 1002} })
 	w.edit(0, cells{"Qty": 4})
 	w.settle()

@@ -96,6 +96,45 @@ func TestHouses(t *testing.T) {
 	}
 }
 
+// TestRooms keeps the arrows within the house webhook: handlers import the
+// packages that act, which import the records and queues, never back.
+func TestRooms(t *testing.T) {
+	records := []string{"inbox", "registry", "budget", "audit", "limits", "tracing", "problem"}
+	below := map[string][]string{ // package → what it may import of the house
+		"inbox": {}, "registry": {}, "budget": {}, "audit": {}, "limits": {}, "tracing": {},
+		"problem":   {"registry"},
+		"owner":     records,
+		"partner":   records,
+		"registrar": append([]string{"owner"}, records...),
+		"relay":     append([]string{"owner", "partner"}, records...),
+		"diagnose":  append([]string{"owner", "partner", "registrar"}, records...),
+		"admin":     append([]string{"owner", "partner", "registrar", "diagnose"}, records...),
+		"":          records, // the receiver
+	}
+	for _, s := range sources(t) {
+		room, within := strings.CutPrefix(s.dir, "webhook/")
+		if !within && s.dir != "webhook" {
+			continue
+		}
+		if !within {
+			room = ""
+		}
+		allowed, known := below[room]
+		if !known {
+			t.Errorf("%s: there is no room %q in the house webhook", s.name, room)
+		}
+		for _, imported := range s.imports {
+			of, ours := strings.CutPrefix(imported, module+"/webhook/")
+			if imported == module+"/webhook" {
+				of, ours = "", true
+			}
+			if ours && of != room && !slices.Contains(allowed, of) {
+				t.Errorf("%s imports %s: want only %v", s.name, imported, allowed)
+			}
+		}
+	}
+}
+
 // TestForeignImports keeps other people's packages to where they belong.
 func TestForeignImports(t *testing.T) {
 	for _, rule := range []struct {

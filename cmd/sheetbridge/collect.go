@@ -9,7 +9,6 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -194,7 +193,7 @@ func statusLabel(status string) string {
 	switch smartsheet.WebhookStatus(status) {
 	case smartsheet.WebhookEnabled, smartsheet.WebhookNew, smartsheet.WebhookDisabledByOwner, smartsheet.WebhookCallbackFailed,
 		smartsheet.WebhookVerificationFailed, smartsheet.WebhookGridLimits, smartsheet.WebhookScopeInaccessible,
-		smartsheet.WebhookAppRevoked, smartsheet.WebhookAdministrative, webhook.StatusPolling:
+		smartsheet.WebhookAppRevoked, smartsheet.WebhookAdministrative, registry.StatusPolling:
 		return status
 	case "":
 		return "UNKNOWN"

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 )
 
 const (
@@ -52,7 +52,7 @@ func newConsenting(t *testing.T) *consenting {
 	c := &consenting{p: plant(t), seen: &bearers{seen: map[string]bool{}}}
 	c.p.sim.SetFault(c.seen.look)
 	c.running = startService(t, c.p.sim.URL())
-	c.p.sim.AddApp(smartsheettest.App{ClientID: appID, Secret: appSecret, Name: "Sheetbridge of Company A", RedirectURL: c.public + webhook.ConsentPath})
+	c.p.sim.AddApp(smartsheettest.App{ClientID: appID, Secret: appSecret, Name: "Sheetbridge of Company A", RedirectURL: c.public + owner.ConsentPath})
 	c.browser = newBrowser(t)
 	t.Setenv(prefix+"_ADMIN_URL", c.admin.url)
 	return c
@@ -128,9 +128,9 @@ func TestConsentInABrowser(t *testing.T) {
 	c.browser.decide(c.p.jane.Email, "allow")
 	c.shows("You are connected", "Orders", "acme", "No, Status", "status == 'Open'")
 
-	c.browser.open(c.public + webhook.ConsentPath + "?code=abc&state=jane." + strings.Repeat("A", 43))
+	c.browser.open(c.public + owner.ConsentPath + "?code=abc&state=jane." + strings.Repeat("A", 43))
 	c.shows("This address does not work")
-	c.browser.open(c.public + webhook.ConsentPath + "?error=access_denied&state=%3Cscript%3Ealert(1)%3C/script%3E")
+	c.browser.open(c.public + owner.ConsentPath + "?error=access_denied&state=%3Cscript%3Ealert(1)%3C/script%3E")
 	c.shows("This address does not work")
 
 	mallory := c.p.sim.AddUser(smartsheettest.User{Email: "mallory@a.example", Name: "Mallory"})

@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -27,17 +27,17 @@ func (s *settings) oauth(w *wrong) oauthConfig {
 	case c.Secret == "":
 		w.add("OAUTH_CLIENT_SECRET", errors.New("is missing beside OAUTH_CLIENT_ID: set both, or neither"))
 	case s.PublicURL == "":
-		w.add("PUBLIC_URL", errors.New("is required for OAuth: Smartsheet sends browsers back to it, followed by "+webhook.ConsentPath))
+		w.add("PUBLIC_URL", errors.New("is required for OAuth: Smartsheet sends browsers back to it, followed by "+owner.ConsentPath))
 	}
 	return c
 }
 
 // oauth is nil where no app is configured.
-func (s *service) oauth() *webhook.OAuth {
+func (s *service) oauth() *owner.OAuth {
 	if s.cfg.OAuth.ClientID == "" {
 		return nil
 	}
-	return &webhook.OAuth{
+	return &owner.OAuth{
 		Access: s.access, ClientID: s.cfg.OAuth.ClientID, Secret: s.cfg.OAuth.Secret, Log: s.log, Wake: s.owners.Wake,
 	}
 }

@@ -22,6 +22,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
@@ -48,10 +51,10 @@ type service struct {
 	inbox     *inbox.Inbox
 	budget    *budget.Budget
 	audit     *audit.Log
-	owners    *webhook.Owners
-	partners  *webhook.Partners
-	access    *webhook.Access
-	registrar *webhook.Registrar
+	owners    *owner.Owners
+	partners  *partner.Partners
+	access    *owner.Access
+	registrar *registrar.Registrar
 	relay     *relay.Relay
 	metrics   *metrics
 	standing  *standing
@@ -119,7 +122,7 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			if s.tokenKey, err = s.registry.Secret(ctx, "token-id", webhook.TokenKeyPurpose); err != nil {
+			if s.tokenKey, err = s.registry.Secret(ctx, "token-id", owner.TokenKeyPurpose); err != nil {
 				return err
 			}
 			key, err := s.registry.Secret(ctx, "audit", audit.KeyPurpose)
@@ -204,14 +207,14 @@ func (s *service) wire(master seal.MasterKey) {
 	changed := make(chan struct{}, 1)
 	s.standing = &standing{service: s, changed: changed}
 	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
-	s.partners = &webhook.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
-	s.access = &webhook.Access{
+	s.partners = &partner.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
+	s.access = &owner.Access{
 		Registry: s.registry, Budget: s.budget, Master: master, TokenKey: s.tokenKey, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
 	}
-	s.owners = &webhook.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}
+	s.owners = &owner.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}
 	s.access.OAuth = s.oauth()
-	s.registrar = &webhook.Registrar{
+	s.registrar = &registrar.Registrar{
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL,
 		Every: s.cfg.ReconcileEvery, Alone: s.broker != nil, Log: s.log,
 	}

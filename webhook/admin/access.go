@@ -12,8 +12,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -67,7 +68,7 @@ func (a *API) getAccess(ctx context.Context, in *named) (*out[Access], error) {
 		return nil, err
 	}
 	if o.State != registry.OwnerOK {
-		return nil, problem(http.StatusConflict, "%s", webhook.Useless(o))
+		return nil, httpProblem(http.StatusConflict, "%s", owner.Useless(o))
 	}
 	report, err := a.access(ctx, o, budget.Reconcile)
 	if err != nil {
@@ -84,12 +85,12 @@ func (a *API) access(ctx context.Context, o *registry.Owner, class budget.Class)
 	}
 	me, err := client.Me(ctx)
 	if err != nil {
-		return nil, webhook.FromSmartsheet("asking who the user is", err)
+		return nil, problem.FromSmartsheet("asking who the user is", err)
 	}
 	seen := map[int64]string{}
 	for s, err := range client.Sheets(ctx) {
 		if err != nil {
-			return nil, webhook.FromSmartsheet("listing the sheets", err)
+			return nil, problem.FromSmartsheet("listing the sheets", err)
 		}
 		seen[s.ID] = s.AccessLevel
 	}

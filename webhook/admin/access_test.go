@@ -11,9 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -169,7 +169,7 @@ func fault(status, code int) func(*world) (string, string) {
 
 func TestOwnersByConsent(t *testing.T) {
 	w := newWorld(t, setup{api: func(a *admin.API) {
-		a.Access.OAuth = &webhook.OAuth{Access: a.Access, ClientID: "app", Secret: "planted-app-secret", Log: a.Log}
+		a.Access.OAuth = &owner.OAuth{Access: a.Access, ClientID: "app", Secret: "planted-app-secret", Log: a.Log}
 	}})
 	r := w.ok(201, "POST", "/v1/owners", `{"name":"jane","kind":"oauth","region":"us"}`)
 	first := r.text1("authorizeUrl")

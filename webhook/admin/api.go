@@ -21,10 +21,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -35,9 +37,9 @@ const readyTime = 5 * time.Second
 // required; they are not changed once there is a Handler.
 type API struct {
 	Registry  *registry.Registry
-	Registrar *webhook.Registrar
-	Partners  *webhook.Partners
-	Access    *webhook.Access
+	Registrar *registrar.Registrar
+	Partners  *partner.Partners
+	Access    *owner.Access
 	Inbox     *inbox.Inbox
 	Audit     *audit.Log     // who did what; nil: nothing is kept
 	Broker    *broker.Broker // nil: NATS is external, and partners' accounts cannot be made
@@ -72,7 +74,7 @@ func (a *API) holdAccounts(ctx context.Context) (done func(), err error) {
 	case a.accounts <- struct{}{}:
 		return func() { <-a.accounts }, nil
 	case <-ctx.Done():
-		return nil, problem(http.StatusServiceUnavailable, "another change of partners' accounts has not come to its end: try again")
+		return nil, httpProblem(http.StatusServiceUnavailable, "another change of partners' accounts has not come to its end: try again")
 	}
 }
 
@@ -146,7 +148,7 @@ func (a *API) routeProbes(e *echo.Echo) {
 			return c.String(http.StatusOK, "ready\n")
 		}
 		if err := a.Ready(ctx); err != nil {
-			return problem(http.StatusServiceUnavailable, "not ready: %v", err)
+			return httpProblem(http.StatusServiceUnavailable, "not ready: %v", err)
 		}
 		return c.String(http.StatusOK, "ready\n")
 	})

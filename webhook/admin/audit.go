@@ -145,7 +145,7 @@ func (a *API) keep(ctx context.Context, what, on, outcome string, details any) e
 
 // notKept refuses what the audit log cannot take.
 func notKept() *answer {
-	return problem(http.StatusServiceUnavailable, "the audit log cannot be written, and nothing is done that it does not say: look at NATS, and try again")
+	return httpProblem(http.StatusServiceUnavailable, "the audit log cannot be written, and nothing is done that it does not say: look at NATS, and try again")
 }
 
 // isNotKept tells whether an error is about the audit log.

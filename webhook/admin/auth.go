@@ -91,7 +91,7 @@ func (g *guard) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		recordOf(req.Context()).who = v.token.Name
 		if v.token.ReadOnly && req.Method != http.MethodGet && req.Method != http.MethodHead {
-			return problem(http.StatusForbidden, "this token may only read: use one without :ro: in SHEETBRIDGE_ADMIN_TOKEN")
+			return httpProblem(http.StatusForbidden, "this token may only read: use one without :ro: in SHEETBRIDGE_ADMIN_TOKEN")
 		}
 		return next(c)
 	}
@@ -99,7 +99,7 @@ func (g *guard) admit(next echo.HandlerFunc) echo.HandlerFunc {
 
 func unauthorized(c echo.Context) error {
 	c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="sheetbridge"`)
-	return problem(http.StatusUnauthorized, "send the header Authorization: Bearer <token>, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN")
+	return httpProblem(http.StatusUnauthorized, "send the header Authorization: Bearer <token>, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN")
 }
 
 // wrong answers a request with a wrong token, and says in the audit log that
@@ -119,5 +119,5 @@ func (g *guard) wrong(c echo.Context, v verdict) error {
 	g.api.refused("throttled")
 	seconds := strconv.Itoa(int(v.retry / time.Second))
 	c.Response().Header().Set(echo.HeaderRetryAfter, seconds)
-	return problem(http.StatusTooManyRequests, "too many wrong tokens came from this address: try again in %s s, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN", seconds)
+	return httpProblem(http.StatusTooManyRequests, "too many wrong tokens came from this address: try again in %s s, with one of the tokens in SHEETBRIDGE_ADMIN_TOKEN", seconds)
 }

@@ -73,7 +73,7 @@ func (a *API) minted(name string) (*registry.Partner, error) {
 		return nil, err
 	}
 	if p.Account == nil || a.Broker == nil {
-		return nil, problem(http.StatusConflict, "the account of partner %q is at another NATS: make and revoke its credentials there", p.Name)
+		return nil, httpProblem(http.StatusConflict, "the account of partner %q is at another NATS: make and revoke its credentials there", p.Name)
 	}
 	return p, nil
 }
@@ -143,7 +143,7 @@ func expiry(c registry.Credential) time.Time {
 // add notes credentials of a partner.
 func add(p *registry.Partner, c registry.Credential) error {
 	if len(p.Credentials) >= maxCredentials {
-		return problem(http.StatusConflict, "partner %q has %d credentials: delete some that nobody uses", p.Name, maxCredentials)
+		return httpProblem(http.StatusConflict, "partner %q has %d credentials: delete some that nobody uses", p.Name, maxCredentials)
 	}
 	p.Credentials = append(p.Credentials, c)
 	return nil
@@ -223,7 +223,7 @@ func (a *API) revokeCredentials(ctx context.Context, in *credentialsRequest) (*n
 		if err := a.putAccount(ctx, p.Name); err != nil {
 			return nil, err
 		}
-		return nil, problem(http.StatusNotFound, "partner %q has no credentials %q: GET /v1/partners/%s/credentials lists them", p.Name, clip(in.Credentials), p.Name)
+		return nil, httpProblem(http.StatusNotFound, "partner %q has no credentials %q: GET /v1/partners/%s/credentials lists them", p.Name, clip(in.Credentials), p.Name)
 	}
 	return nil, a.changeCredentials(ctx, p.Name, in.Credentials, func(*registry.Partner) error { return nil })
 }

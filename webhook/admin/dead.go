@@ -78,7 +78,7 @@ func (a *API) listDead(ctx context.Context, in *deadListRequest) (*out[list[Dead
 func (a *API) retryDead(ctx context.Context, in *deadRequest) (*out[accepted], error) {
 	err := a.Inbox.Retry(ctx, in.ID)
 	if errors.Is(err, inbox.ErrNotFound) {
-		return nil, problem(http.StatusNotFound, "no hint with the id %q was given up: GET /v1/dead lists them", clip(in.ID))
+		return nil, httpProblem(http.StatusNotFound, "no hint with the id %q was given up: GET /v1/dead lists them", clip(in.ID))
 	}
 	if err != nil {
 		return nil, upstream("sending the hint again", err)

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -86,7 +87,7 @@ func (a *API) examineOwners(ctx context.Context, f *findings) map[string]*seen {
 func (a *API) examineOwner(ctx context.Context, f *findings, o *registry.Owner) (*seen, *time.Duration) {
 	known := &seen{webhooks: map[int64]smartsheet.Webhook{}}
 	if o.State != registry.OwnerOK {
-		f.wrong("owner", o.Name, webhook.Useless(o), "%s: %s", o.State, o.Reason)
+		f.wrong("owner", o.Name, owner.Useless(o), "%s: %s", o.State, o.Reason)
 		return known, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ownerTime)
@@ -112,13 +113,13 @@ func (a *API) examineOwner(ctx context.Context, f *findings, o *registry.Owner) 
 		err = known.list(ctx, client)
 	}
 	known.asked = err == nil
-	switch tight := (*webhook.BudgetError)(nil); {
+	switch tight := (*owner.BudgetError)(nil); {
 	case err == nil:
 		f.ok("owner", o.Name, "Smartsheet accepts it (%s, region %s)", o.Email, o.Region)
 	case errors.As(err, &tight):
 		f.warn("owner", o.Name, "ask again in "+strconv.Itoa(int(tight.Wait/time.Second)+1)+" s", "not asked: its budget (SHEETBRIDGE_API_RATE) has no room now")
 	default:
-		f.wrong("owner", o.Name, adviceOr(err, o), "%s", webhook.FromSmartsheet("asking who the user is", err).Error())
+		f.wrong("owner", o.Name, adviceOr(err, o), "%s", problem.FromSmartsheet("asking who the user is", err).Error())
 	}
 	return known, watch.skew
 }
@@ -138,7 +139,7 @@ func (s *seen) list(ctx context.Context, client *smartsheet.Client) error {
 
 // adviceOr says what to do about a refusal of Smartsheet.
 func adviceOr(err error, o *registry.Owner) string {
-	if todo := webhook.Advice(err); todo != "" {
+	if todo := owner.Advice(err); todo != "" {
 		return todo
 	}
 	switch smartsheet.Classify(err) {

@@ -15,7 +15,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -27,14 +28,14 @@ const (
 // answer is a problem in our words. The framework's own are plain ErrorModels.
 type answer struct{ huma.ErrorModel }
 
-// problem is an answer that refuses, with what to do about it.
-func problem(status int, format string, args ...any) *answer {
+// httpProblem is an answer that refuses, with what to do about it.
+func httpProblem(status int, format string, args ...any) *answer {
 	return &answer{huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: fmt.Sprintf(format, args...)}}
 }
 
 // fieldProblem is a problem with one field of the body.
 func fieldProblem(status int, field, detail string) *answer {
-	p := problem(status, "%s: %s", field, detail)
+	p := httpProblem(status, "%s: %s", field, detail)
 	p.Errors = []*huma.ErrorDetail{{Location: "body." + field, Message: detail}}
 	return p
 }
@@ -46,15 +47,15 @@ func invalid(field, format string, args ...any) *answer {
 
 // upstream is a refusal of NATS, with its words.
 func upstream(doing string, err error) error {
-	return &webhook.Problem{Fault: webhook.FaultUpstream, Detail: fmt.Sprintf("%s: NATS refused: %v", doing, err), Err: err}
+	return &problem.Problem{Fault: problem.Upstream, Detail: fmt.Sprintf("%s: NATS refused: %v", doing, err), Err: err}
 }
 
 // refusal turns an error into the answer to the client. What the client has no
 // use for goes into the request's log line.
 func refusal(ctx context.Context, err error) error {
 	var ready *answer
-	var tight *webhook.BudgetError
-	var p *webhook.Problem
+	var tight *owner.BudgetError
+	var p *problem.Problem
 	var request *events.RequestError
 	var refused *smartsheet.Error
 	switch {
@@ -66,38 +67,38 @@ func refusal(ctx context.Context, err error) error {
 	case errors.As(err, &tight):
 		seconds := strconv.Itoa(int(tight.Wait/time.Second) + 1)
 		return huma.ErrorWithHeaders(
-			problem(http.StatusServiceUnavailable, "SHEETBRIDGE_API_RATE leaves the owner's token no request now: try again in %s s", seconds),
+			httpProblem(http.StatusServiceUnavailable, "SHEETBRIDGE_API_RATE leaves the owner's token no request now: try again in %s s", seconds),
 			http.Header{echo.HeaderRetryAfter: {seconds}})
 	case errors.As(err, &p):
 		return problemOf(ctx, p)
 	case errors.As(err, &request):
 		return invalid(request.Field, "%s", request.Detail)
 	case errors.Is(err, registry.ErrNotFound): // it was there a moment ago
-		return problem(http.StatusNotFound, "it was removed by somebody else at the same moment")
+		return httpProblem(http.StatusNotFound, "it was removed by somebody else at the same moment")
 	case errors.Is(err, registry.ErrExists):
-		return problem(http.StatusConflict, "there is one already")
+		return httpProblem(http.StatusConflict, "there is one already")
 	case errors.Is(err, registry.ErrConflict):
-		return problem(http.StatusConflict, "somebody else changed it at the same moment: look at it and try again")
+		return httpProblem(http.StatusConflict, "somebody else changed it at the same moment: look at it and try again")
 	case errors.As(err, &refused):
-		return problemOf(ctx, webhook.FromSmartsheet("asking Smartsheet", err))
+		return problemOf(ctx, problem.FromSmartsheet("asking Smartsheet", err))
 	}
 	recordOf(ctx).err = err
-	return problem(http.StatusInternalServerError, "the bridge failed, not your request: its log has the cause. Try again, and report it if it stays")
+	return httpProblem(http.StatusInternalServerError, "the bridge failed, not your request: its log has the cause. Try again, and report it if it stays")
 }
 
-func problemOf(ctx context.Context, p *webhook.Problem) *answer {
+func problemOf(ctx context.Context, p *problem.Problem) *answer {
 	status := http.StatusUnprocessableEntity
 	switch p.Fault {
-	case webhook.FaultNotFound:
+	case problem.NotFound:
 		status = http.StatusNotFound
-	case webhook.FaultConflict:
+	case problem.Conflict:
 		status = http.StatusConflict
-	case webhook.FaultUpstream:
+	case problem.Upstream:
 		status = http.StatusBadGateway
 		recordOf(ctx).err = p
 	}
 	if p.Field == "" {
-		return problem(status, "%s", p.Detail)
+		return httpProblem(status, "%s", p.Detail)
 	}
 	return fieldProblem(status, p.Field, p.Detail)
 }
@@ -112,14 +113,14 @@ func answerError(err error, c echo.Context) {
 	if errors.As(err, &h) {
 		switch h.Code {
 		case http.StatusNotFound:
-			err = problem(h.Code, "there is nothing here: GET /openapi.json tells what there is")
+			err = httpProblem(h.Code, "there is nothing here: GET /openapi.json tells what there is")
 		case http.StatusMethodNotAllowed:
-			err = problem(h.Code, "there is no such method here: GET /openapi.json tells which there are")
+			err = httpProblem(h.Code, "there is no such method here: GET /openapi.json tells which there are")
 		}
 	}
 	var p *answer
 	if !errors.As(refusal(c.Request().Context(), err), &p) {
-		p = problem(http.StatusInternalServerError, "the bridge failed")
+		p = httpProblem(http.StatusInternalServerError, "the bridge failed")
 	}
 	c.Response().Header().Set(echo.HeaderContentType, contentProblem)
 	_ = c.JSON(p.Status, p) // nobody is left to tell

@@ -12,8 +12,9 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -105,7 +106,7 @@ func (a *API) routeExplain(api huma.API) {
 func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation], error) {
 	row, err := strconv.ParseInt(in.Row, 10, 64)
 	if err != nil || row <= 0 {
-		return nil, problem(http.StatusNotFound, "%q is no row's id: it is digits, as in the subject and in data.row.id of events", clip(in.Row))
+		return nil, httpProblem(http.StatusNotFound, "%q is no row's id: it is digits, as in the subject and in data.row.id of events", clip(in.Row))
 	}
 	reg, err := a.Registrar.Registration(in.ID)
 	if err != nil {
@@ -113,7 +114,7 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 	}
 	share := a.Registry.Share(in.Partner, in.Sheet)
 	if share == nil || share.Ending || share.Registration != reg.ID {
-		return nil, problem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID)
+		return nil, httpProblem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID)
 	}
 	x := &explanation{api: a, reg: reg, share: share, id: row, shown: Explanation{
 		Partner: share.Partner, Sheet: share.Sheet, SheetID: strconv.FormatInt(reg.SheetID, 10), Row: in.Row,
@@ -194,7 +195,7 @@ func (x *explanation) read(ctx context.Context) error {
 	if o == nil || o.State != registry.OwnerOK {
 		x.unread("nothing can be read in the name of owner "+x.reg.Owner, "")
 		if o != nil {
-			x.shown.Steps = append(x.shown.Steps, webhook.Useless(o))
+			x.shown.Steps = append(x.shown.Steps, owner.Useless(o))
 		}
 		return nil
 	}
@@ -225,10 +226,10 @@ func (x *explanation) read(ctx context.Context) error {
 // unanswered enters why Smartsheet did not tell. Where that is for want of budget
 // it is no part of the explanation: it can be had in a moment.
 func (x *explanation) unanswered(doing string, err error, o *registry.Owner) error {
-	if tight := (*webhook.BudgetError)(nil); errors.As(err, &tight) {
+	if tight := (*owner.BudgetError)(nil); errors.As(err, &tight) {
 		return err
 	}
-	x.unread(webhook.FromSmartsheet(doing, err).Error(), adviceOr(err, o))
+	x.unread(problem.FromSmartsheet(doing, err).Error(), adviceOr(err, o))
 	return nil
 }
 

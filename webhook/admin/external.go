@@ -10,7 +10,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -90,8 +90,8 @@ func (a *API) mintLent(ctx context.Context, p *registry.Partner, c *registry.Cre
 		return "", invalid("expiresAt", "is more than 90 days away: the bridge cannot revoke credentials at another NATS")
 	}
 	account, err := a.Partners.Minter(p)
-	if errors.Is(err, webhook.ErrNoBroker) {
-		return "", problem(http.StatusConflict, "the account of partner %q is at another NATS: make and revoke its credentials there", p.Name)
+	if errors.Is(err, partner.ErrNoBroker) {
+		return "", httpProblem(http.StatusConflict, "the account of partner %q is at another NATS: make and revoke its credentials there", p.Name)
 	}
 	if err != nil {
 		return "", invalid("nats.signingKey", "%v", err)
@@ -138,7 +138,7 @@ func (a *API) lendCredentials(ctx context.Context, p *registry.Partner, c regist
 		p.External.ReadersForge = forge
 		p.Credentials = slices.DeleteFunc(p.Credentials, func(old registry.Credential) bool { return expired(old) })
 		if slices.ContainsFunc(p.Credentials, func(old registry.Credential) bool { return old.Name == c.Name }) {
-			return problem(http.StatusConflict, "partner %q has credentials %q, which cannot be revoked here: choose another name", p.Name, c.Name)
+			return httpProblem(http.StatusConflict, "partner %q has credentials %q, which cannot be revoked here: choose another name", p.Name, c.Name)
 		}
 		return add(p, c)
 	})
@@ -152,10 +152,10 @@ func (a *API) lendCredentials(ctx context.Context, p *registry.Partner, c regist
 func (a *API) forgetLent(ctx context.Context, p *registry.Partner, name string) error {
 	i := slices.IndexFunc(p.Credentials, func(c registry.Credential) bool { return c.Name == name })
 	if i < 0 {
-		return problem(http.StatusNotFound, "partner %q has no credentials %q: GET /v1/partners/%s/credentials lists them", p.Name, clip(name), p.Name)
+		return httpProblem(http.StatusNotFound, "partner %q has no credentials %q: GET /v1/partners/%s/credentials lists them", p.Name, clip(name), p.Name)
 	}
 	if c := p.Credentials[i]; !expired(c) {
-		return problem(http.StatusConflict, "credentials %q are of an account at another NATS: revoke user %s there; they expire on %s",
+		return httpProblem(http.StatusConflict, "credentials %q are of an account at another NATS: revoke user %s there; they expire on %s",
 			name, c.PublicKey, c.ExpiresAt.Format(time.RFC3339))
 	}
 	return a.Registry.UpdatePartner(ctx, p.Name, func(p *registry.Partner) error {

@@ -94,13 +94,13 @@ func (a *API) reached(next echo.HandlerFunc) echo.HandlerFunc {
 		switch {
 		case !a.Hosts.Contain(req.Host):
 			a.refused("host")
-			return problem(http.StatusMisdirectedRequest, "nothing answers here under that name: if it is one of this bridge's, add it to SHEETBRIDGE_ADMIN_HOSTS")
+			return httpProblem(http.StatusMisdirectedRequest, "nothing answers here under that name: if it is one of this bridge's, add it to SHEETBRIDGE_ADMIN_HOSTS")
 		case foreign.Check(req) != nil:
 			a.refused("origin")
-			return problem(http.StatusForbidden, "the request comes from a page of another site, and nothing is changed for those")
+			return httpProblem(http.StatusForbidden, "the request comes from a page of another site, and nothing is changed for those")
 		case a.ClientCertificates && !probe(c.Path()) && (req.TLS == nil || len(req.TLS.VerifiedChains) == 0):
 			a.refused("certificate")
-			return problem(http.StatusForbidden, "show a client certificate of the authority in SHEETBRIDGE_ADMIN_CLIENT_CA")
+			return httpProblem(http.StatusForbidden, "show a client certificate of the authority in SHEETBRIDGE_ADMIN_CLIENT_CA")
 		}
 		return next(c)
 	}

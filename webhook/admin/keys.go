@@ -60,7 +60,7 @@ func (a *API) rotateMaster(ctx context.Context, _ *none) (*out[MasterKey], error
 	n, err := a.Registry.RotateMaster(ctx)
 	switch {
 	case errors.Is(err, registry.ErrOneMaster):
-		return nil, problem(http.StatusConflict, "the bridge was started with one master key, and everything is under that: to change it, start every replica with the new one as SHEETBRIDGE_MASTER_KEY and the old one as SHEETBRIDGE_MASTER_KEY_OLD, and ask again")
+		return nil, httpProblem(http.StatusConflict, "the bridge was started with one master key, and everything is under that: to change it, start every replica with the new one as SHEETBRIDGE_MASTER_KEY and the old one as SHEETBRIDGE_MASTER_KEY_OLD, and ask again")
 	case err != nil:
 		return nil, upstream("changing the master key", err)
 	}

@@ -12,16 +12,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // Kinds of owner.
 const (
-	kindToken  = webhook.KindToken
-	kindAssume = webhook.KindAssume
-	kindOAuth  = webhook.KindOAuth
+	kindToken  = owner.KindToken
+	kindAssume = owner.KindAssume
+	kindOAuth  = owner.KindOAuth
 )
 
 // Owner is an owner as the API shows it.
@@ -164,7 +165,7 @@ func (a *API) owner(name string) (*registry.Owner, error) {
 	if o := a.Registry.Owner(name); o != nil {
 		return o, nil
 	}
-	return nil, problem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name))
+	return nil, httpProblem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name))
 }
 
 func (a *API) getOwner(ctx context.Context, in *named) (*out[Owner], error) {
@@ -181,7 +182,7 @@ func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], err
 		return nil, err
 	}
 	if o.State != registry.OwnerOK {
-		return nil, problem(http.StatusConflict, "%s", webhook.Useless(o))
+		return nil, httpProblem(http.StatusConflict, "%s", owner.Useless(o))
 	}
 	client, err := a.Access.Client(o, budget.Callback)
 	if err != nil {
@@ -190,7 +191,7 @@ func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], err
 	var items []Sheet
 	for s, err := range client.Sheets(ctx) {
 		if err != nil {
-			return nil, webhook.FromSmartsheet("listing the sheets", err)
+			return nil, problem.FromSmartsheet("listing the sheets", err)
 		}
 		items = append(items, Sheet{ID: strconv.FormatInt(s.ID, 10), Name: s.Name, Permission: s.AccessLevel})
 	}
@@ -237,7 +238,7 @@ func (a *API) unused(owner string) error {
 	if len(used) == 0 {
 		return nil
 	}
-	return problem(http.StatusConflict, "webhooks use owner %q: delete them first: %s", owner, strings.Join(used[:min(len(used), maxNamed)], ", "))
+	return httpProblem(http.StatusConflict, "webhooks use owner %q: delete them first: %s", owner, strings.Join(used[:min(len(used), maxNamed)], ", "))
 }
 
 func nameTaken(what, name string) error {

@@ -5,7 +5,8 @@ import (
 	"net/http"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -31,16 +32,16 @@ func (a *API) try(ctx context.Context, region smartsheet.Region, token, assumeUs
 	case smartsheet.OK:
 		return me, nil
 	case smartsheet.Refused, smartsheet.Expired, smartsheet.Forbidden, smartsheet.NotFound, smartsheet.Invalid:
-		p := webhook.FromSmartsheet("trying the token in region "+string(region), err)
-		p.Fault, p.Field = webhook.FaultInvalid, "token"
-		if words := webhook.Advice(err); words != "" {
+		p := problem.FromSmartsheet("trying the token in region "+string(region), err)
+		p.Fault, p.Field = problem.Invalid, "token"
+		if words := owner.Advice(err); words != "" {
 			p.Detail += ". " + words
 		} else {
 			p.Detail += ". Is it a token of that region, neither revoked nor run out?"
 		}
 		return nil, p
 	}
-	return nil, webhook.FromSmartsheet("trying the token", err)
+	return nil, problem.FromSmartsheet("trying the token", err)
 }
 
 func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner], error) {
@@ -49,7 +50,7 @@ func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner
 		return nil, err
 	}
 	if o.Kind == kindOAuth {
-		return nil, problem(http.StatusConflict, "owner %q stands on a consent, not on a token: POST /v1/owners/%s/authorize asks for it again", o.Name, o.Name)
+		return nil, httpProblem(http.StatusConflict, "owner %q stands on a consent, not on a token: POST /v1/owners/%s/authorize asks for it again", o.Name, o.Name)
 	}
 	me, err := a.try(ctx, o.Region, in.Body.Token, o.AssumeUser)
 	if err != nil {
@@ -72,6 +73,6 @@ func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner
 	if err != nil {
 		return nil, err
 	}
-	owners := webhook.Owners{Registry: a.Registry, Inbox: a.Inbox}
+	owners := owner.Owners{Registry: a.Registry, Inbox: a.Inbox}
 	return &out[Owner]{ownerOf(&now)}, owners.Wake(ctx, o.Name)
 }

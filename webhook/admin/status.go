@@ -8,7 +8,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -127,7 +127,7 @@ func (s standing) enter(w *Webhook) {
 	share := &w.Shares[s.share]
 	if s.err != nil {
 		share.Reason = "the partner's stream cannot be read: " + s.err.Error()
-		if errors.Is(s.err, webhook.ErrResting) {
+		if errors.Is(s.err, partner.ErrResting) {
 			share.Reason = s.err.Error() // short enough for a table
 		}
 		return

@@ -14,8 +14,8 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -187,7 +187,7 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 // moment ago under the old ones it is tried, and not left to rest.
 func (a *API) changeStream(ctx context.Context, p *registry.Partner) error {
 	_, err := a.Partners.Stream(ctx, p)
-	if errors.Is(err, webhook.ErrResting) {
+	if errors.Is(err, partner.ErrResting) {
 		a.Partners.Forget(p.Name)
 		_, err = a.Partners.Stream(ctx, p)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sheetbridge/sheetbridge/events"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -167,7 +167,7 @@ type rawPreview struct {
 }
 
 // previewDetails say what was shown, without it: columns and numbers of rows.
-func previewDetails(previews []webhook.Preview) any {
+func previewDetails(previews []registrar.Preview) any {
 	shown := make([]map[string]any, len(previews))
 	for i, p := range previews {
 		columns := make([]string, len(p.Share.Fields))
@@ -179,7 +179,7 @@ func previewDetails(previews []webhook.Preview) any {
 	return shown
 }
 
-func previewsOf(previews []webhook.Preview) any {
+func previewsOf(previews []registrar.Preview) any {
 	shares := make([]rawPreview, len(previews))
 	for i, p := range previews {
 		shares[i] = rawPreview{p.Share.Partner, p.Share.Sheet, p.Share.Schema(), p.Sample}
@@ -229,6 +229,6 @@ func (a *API) deleteWebhook(ctx context.Context, in *webhookRequest) (*deletedAn
 
 // hideKey replaces the secret at the end of a callback URL.
 func hideKey(url string) string {
-	at := strings.LastIndex(url, webhook.CallbackPath)
-	return url[:at+len(webhook.CallbackPath)] + "…"
+	at := strings.LastIndex(url, registry.CallbackPath)
+	return url[:at+len(registry.CallbackPath)] + "…"
 }

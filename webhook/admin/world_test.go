@@ -25,6 +25,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
+	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
@@ -107,9 +110,9 @@ func newWorld(t testing.TB, o setup) *world {
 	must(t, err)
 	budgets, err := budget.Open(ctx, w.broker.Bridge(), o.rate, 1)
 	must(t, err)
-	partners := &webhook.Partners{Registry: w.registry, Broker: w.broker, Replicas: 1, Log: log}
-	access := &webhook.Access{Registry: w.registry, Budget: budgets, Master: master, BaseURL: w.sim.URL()}
-	registrar := &webhook.Registrar{Registry: w.registry, Inbox: w.inbox, Access: access, Every: time.Hour, Alone: true, Log: log}
+	partners := &partner.Partners{Registry: w.registry, Broker: w.broker, Replicas: 1, Log: log}
+	access := &owner.Access{Registry: w.registry, Budget: budgets, Master: master, BaseURL: w.sim.URL()}
+	registrar := &registrar.Registrar{Registry: w.registry, Inbox: w.inbox, Access: access, Every: time.Hour, Alone: true, Log: log}
 	w.api = &admin.API{
 		Registry: w.registry, Registrar: registrar, Partners: partners, Access: access, Inbox: w.inbox, Broker: w.broker, Log: log,
 		Tokens: []admin.Token{{Name: "alice", Secret: writer}, {Name: "bob", Secret: reader, ReadOnly: true}},

@@ -11,8 +11,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -60,7 +61,7 @@ func verdictOf(ctx context.Context, err error) verdict {
 		return raced
 	case errors.Is(err, stream.ErrFull):
 		return full
-	case errors.As(err, new(*webhook.BudgetError)):
+	case errors.As(err, new(*owner.BudgetError)):
 		return noBudget
 	case errors.Is(err, errMoving):
 		return moving
@@ -175,7 +176,7 @@ func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read r
 // settleReading does what follows from reading the sheet.
 func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync, v verdict, read reading) (string, error) {
 	if !p.readable() && p.reg.Phase == registry.PhaseActive {
-		r.publishStatus(ctx, shares, events.StateSuspended, webhook.Suspension(p.owner))
+		r.publishStatus(ctx, shares, events.StateSuspended, owner.Suspension(p.owner))
 		return "done", r.narrowWithout(ctx, shares)
 	}
 	if v == refused {
@@ -188,7 +189,7 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 		}
 		v = failed
 	}
-	d := decide(v, p.hint.Attempt, webhook.WaitOf(read.err), r.Every)
+	d := decide(v, p.hint.Attempt, owner.WaitOf(read.err), r.Every)
 	if d.state != "" {
 		r.publishStatus(ctx, shares, d.state, d.reason)
 	}
@@ -221,7 +222,7 @@ func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync)
 			return "", err
 		}
 	}
-	r.publishStatus(ctx, shares, events.StateSuspended, webhook.Suspension(r.Registry.Owner(p.owner.Name)))
+	r.publishStatus(ctx, shares, events.StateSuspended, owner.Suspension(r.Registry.Owner(p.owner.Name)))
 	return "refused", r.narrowWithout(ctx, shares)
 }
 
@@ -291,7 +292,7 @@ func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
 // settleFailed puts a share off, longer each time.
 func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdict, err error) (string, error) {
 	r.Partners.RecordResult(s.share, err)
-	if v == failed && s.stream != nil && !errors.Is(err, webhook.ErrResting) && !errors.Is(err, errOldReading) {
+	if v == failed && s.stream != nil && !errors.Is(err, partner.ErrResting) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)
 	}
 	if v == full {

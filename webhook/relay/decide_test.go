@@ -10,7 +10,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 )
 
 // TestVerdicts classifies each error that a pass may end with.
@@ -37,7 +38,7 @@ func TestVerdicts(t *testing.T) {
 		"a copy that lags":                   {err: fmt.Errorf("reading: %w", stream.ErrLag), want: raced},
 		"a full stream":                      {err: fmt.Errorf("publishing: %w", stream.ErrFull), want: full},
 		"a full stream that does not answer": {err: fmt.Errorf("%w: %w", stream.ErrFull, context.DeadlineExceeded), want: full},
-		"no budget":                          {err: fmt.Errorf("reading sheet 1: %w", &webhook.BudgetError{Wait: time.Second}), want: noBudget},
+		"no budget":                          {err: fmt.Errorf("reading sheet 1: %w", &owner.BudgetError{Wait: time.Second}), want: noBudget},
 		"a sheet that moves":                 {err: fmt.Errorf("reading sheet 1: %w", errMoving), want: moving},
 		"throttled":                          {err: answer(429, 4003), want: throttled},
 		"throttled by a gateway":             {err: answer(429, 0), want: throttled},
@@ -53,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 		"no answer":                          {err: context.DeadlineExceeded, want: failed},
 		"an older answer":                    {err: errOldReading, want: failed},
 		"no columns":                         {err: errNoColumns, want: failed},
-		"a partner that rests":               {err: webhook.ErrResting, want: failed},
+		"a partner that rests":               {err: partner.ErrResting, want: failed},
 		"whatever else":                      {err: errors.New("no route to host"), want: failed},
 	} {
 		t.Run(name, func(t *testing.T) {

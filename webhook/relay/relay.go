@@ -7,9 +7,11 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
 
 // Relay takes hints and brings the partners' streams up to what the sheets are.
@@ -18,8 +20,8 @@ import (
 type Relay struct {
 	Registry *registry.Registry
 	Inbox    *inbox.Inbox
-	Access   *webhook.Access
-	Partners *webhook.Partners
+	Access   *owner.Access
+	Partners *partner.Partners
 	Every    time.Duration // between two reconciles
 	MaxPage  int64         // bytes of an answer with rows, beyond which fewer are asked for; 0: 32 MiB
 
@@ -41,7 +43,7 @@ func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
 	ctx, span := r.startSpan(ctx, h)
 	p, err := r.plan(ctx, h, time.Now())
 	if p == nil {
-		webhook.EndSpan(span, err)
+		tracing.EndSpan(span, err)
 		return err
 	}
 	shares := r.open(ctx, p)

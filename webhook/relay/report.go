@@ -12,9 +12,9 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
 
 // Pass is what one pass did, for metrics.
@@ -43,9 +43,9 @@ type summary struct {
 // report writes the one line of a pass, ends its span and counts it.
 func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
 	p, cause := sum.plan, sum.cause()
-	webhook.EndSpan(span, cause, attribute.String("sheetbridge.result", sum.result),
+	tracing.EndSpan(span, cause, attribute.String("sheetbridge.result", sum.result),
 		attribute.Int("sheetbridge.rows", sum.reading.rows), attribute.Int("sheetbridge.requests", sum.reading.requests))
-	attrs := append(webhook.TraceAttr(ctx),
+	attrs := append(tracing.LogAttrs(ctx),
 		slog.String("registration", p.hint.Registration), slog.String("why", string(p.hint.Why)),
 		slog.String("result", sum.result), slog.Bool("whole", p.hint.Whole), slog.Int("hinted", len(p.hint.Rows)),
 		slog.Int64("version", sum.reading.version), slog.Int("rows", sum.reading.rows), slog.Int("requests", sum.reading.requests),
@@ -144,34 +144,34 @@ func (s *shareSync) changeTime() time.Time {
 
 // startSpan begins a pass's span, in the trace of what gave the hint.
 func (r *Relay) startSpan(ctx context.Context, h *inbox.Hint) (context.Context, trace.Span) {
-	return webhook.TracerOr(r.Tracer).Start(webhook.WithParent(ctx, h.Trace), "pass", trace.WithSpanKind(trace.SpanKindConsumer),
+	return tracing.OrNoop(r.Tracer).Start(tracing.WithParent(ctx, h.Trace), "pass", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.String("sheetbridge.registration", h.Registration),
 			attribute.String("sheetbridge.why", string(h.Why)), attribute.Int("sheetbridge.attempt", h.Attempt)))
 }
 
 // traceParent is the trace context that the events of a pass carry.
 func (r *Relay) traceParent(ctx context.Context, h *inbox.Hint) string {
-	if own := webhook.TraceParent(ctx); own != "" {
+	if own := tracing.Parent(ctx); own != "" {
 		return own
 	}
 	return h.Trace
 }
 
 func (r *Relay) publishSpan(ctx context.Context, s *registry.Share, n int, took time.Duration, err error) {
-	_, span := webhook.TracerOr(r.Tracer).Start(ctx, "publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(time.Now().Add(-took)))
-	webhook.EndSpan(span, err, attribute.String("messaging.system", "nats"), attribute.Int("messaging.batch.message_count", n),
+	_, span := tracing.OrNoop(r.Tracer).Start(ctx, "publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(time.Now().Add(-took)))
+	tracing.EndSpan(span, err, attribute.String("messaging.system", "nats"), attribute.Int("messaging.batch.message_count", n),
 		attribute.String("sheetbridge.partner", s.Partner), attribute.String("sheetbridge.sheet", s.Sheet))
 }
 
 // requestSpan notes a request to Smartsheet: its route, never an id or a query.
 func (r *Relay) requestSpan(ctx context.Context, call smartsheet.Call) {
-	_, span := webhook.TracerOr(r.Tracer).Start(ctx, "smartsheet "+call.Method+" "+call.Route,
+	_, span := tracing.OrNoop(r.Tracer).Start(ctx, "smartsheet "+call.Method+" "+call.Route,
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(time.Now().Add(-call.Duration)))
 	var err error
 	if call.Class != smartsheet.OK {
 		err = errors.New(call.Class.String())
 	}
-	webhook.EndSpan(span, err,
+	tracing.EndSpan(span, err,
 		attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route),
 		attribute.Int("http.response.status_code", call.Status), attribute.String("sheetbridge.class", call.Class.String()))
 }

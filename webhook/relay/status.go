@@ -12,7 +12,6 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -114,7 +113,7 @@ func (s *shareSync) columnCondition(columns []smartsheet.Column) (events.State, 
 // without it changes come late, and the partner should know.
 func webhookCondition(reg *registry.Registration) string {
 	switch reg.Status {
-	case string(smartsheet.WebhookEnabled), webhook.StatusPolling, string(smartsheet.WebhookGridLimits), "":
+	case string(smartsheet.WebhookEnabled), registry.StatusPolling, string(smartsheet.WebhookGridLimits), "":
 		return ""
 	}
 	return reasonWebhook + " (" + reg.Status + "): changes come with each reconcile only"

@@ -1,4 +1,5 @@
-package webhook
+// Package tracing carries W3C trace context through hints and into log lines.
+package tracing
 
 import (
 	"context"
@@ -14,16 +15,16 @@ import (
 // traceHeader is where W3C trace context stands.
 const traceHeader = "traceparent"
 
-// TracerOr returns the tracer, or where it is nil one that does nothing.
-func TracerOr(t trace.Tracer) trace.Tracer {
+// OrNoop returns the tracer, or where it is nil one that does nothing.
+func OrNoop(t trace.Tracer) trace.Tracer {
 	if t == nil {
 		return noop.Tracer{}
 	}
 	return t
 }
 
-// TraceParent returns the W3C trace context of the context's span, "" for none.
-func TraceParent(ctx context.Context) string {
+// Parent returns the W3C trace context of the context's span, "" for none.
+func Parent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier[traceHeader]
@@ -34,9 +35,9 @@ func WithParent(ctx context.Context, parent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceHeader: parent})
 }
 
-// TraceAttr is the id by which a line of the log is found from a trace and back;
+// LogAttrs is the id by which a line of the log is found from a trace and back;
 // none where there is no trace.
-func TraceAttr(ctx context.Context) []slog.Attr {
+func LogAttrs(ctx context.Context) []slog.Attr {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		return []slog.Attr{slog.String("trace", sc.TraceID().String())}
 	}

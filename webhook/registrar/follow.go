@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -29,7 +31,7 @@ const (
 type Registrar struct {
 	Registry  *registry.Registry
 	Inbox     *inbox.Inbox
-	Access    *Access
+	Access    *owner.Access
 	PublicURL string        // where Smartsheet reaches us; empty: sheets are polled
 	Every     time.Duration // between two reconciles
 	Alone     bool          // no other process works on the same registry
@@ -104,7 +106,7 @@ func (g *Registrar) create(ctx context.Context, client *smartsheet.Client, owner
 	reg.SheetName, reg.CreatedAt, reg.Until = sheet.Name, now, now.Add(creatingTime)
 	active, err := g.make(ctx, client, reg, shares)
 	if errors.Is(err, registry.ErrExists) {
-		return nil, NewProblem(FaultConflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
+		return nil, problem.New(problem.Conflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
 	}
 	if err != nil {
 		g.undo(ctx, client, reg)
@@ -124,7 +126,7 @@ func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *re
 		return nil, err
 	}
 	if g.Registry.Owner(reg.Owner) == nil {
-		return nil, NewProblem(FaultConflict, "owner", "owner %q was removed meanwhile", reg.Owner)
+		return nil, problem.New(problem.Conflict, "owner", "owner %q was removed meanwhile", reg.Owner)
 	}
 	if err := g.partnersThere(shares); err != nil {
 		return nil, err
@@ -137,7 +139,7 @@ func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *re
 func (g *Registrar) activate(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (*registry.Registration, error) {
 	if g.PublicURL == "" {
 		return g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
-			r.Phase, r.Status, r.Until = registry.PhaseActive, StatusPolling, time.Time{}
+			r.Phase, r.Status, r.Until = registry.PhaseActive, registry.StatusPolling, time.Time{}
 			return nil
 		})
 	}
@@ -158,7 +160,7 @@ func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, 
 		Name: "Sheetbridge", CallbackURL: g.CallbackURL(reg), ScopeObjectID: reg.SheetID,
 	})
 	if err != nil {
-		return "", FromSmartsheet("making the webhook", err)
+		return "", problem.FromSmartsheet("making the webhook", err)
 	}
 	secret, err := g.Registry.Sealer().SealString(made.SharedSecret, reg.SealName("secret"))
 	if err != nil {
@@ -174,12 +176,12 @@ func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, 
 	enable := true
 	enabled, err := client.UpdateWebhook(ctx, made.ID, smartsheet.WebhookUpdate{Enabled: &enable})
 	if err != nil {
-		return "", FromSmartsheet("enabling the webhook", err)
+		return "", problem.FromSmartsheet("enabling the webhook", err)
 	}
 	switch enabled.Status {
 	case smartsheet.WebhookEnabled, smartsheet.WebhookGridLimits: // too large a sheet lives on reconciles
 	default:
-		return "", NewProblem(FaultUpstream, "", "Smartsheet did not enable the webhook: its status is %s (%s). "+
+		return "", problem.New(problem.Upstream, "", "Smartsheet did not enable the webhook: its status is %s (%s). "+
 			"Check that SHEETBRIDGE_PUBLIC_URL is reachable from the internet over https with a valid certificate, on port 443, 8000, 8008, 8080 or 8443",
 			enabled.Status, enabled.DisabledDetails)
 	}
@@ -188,17 +190,17 @@ func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, 
 
 // CallbackURL is where Smartsheet is told to call. Its last part is a secret.
 func (g *Registrar) CallbackURL(reg *registry.Registration) string {
-	return strings.TrimSuffix(g.PublicURL, "/") + CallbackPath + string(reg.CallbackKey())
+	return strings.TrimSuffix(g.PublicURL, "/") + registry.CallbackPath + string(reg.CallbackKey())
 }
 
 // owner returns an owner whose access works, and a client for it.
 func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, error) {
 	o := g.Registry.Owner(name)
 	if o == nil {
-		return nil, nil, NewProblem(FaultInvalid, "owner", "there is no owner %q: add it with POST /v1/owners", name)
+		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name)
 	}
 	if o.State != registry.OwnerOK {
-		return nil, nil, NewProblem(FaultConflict, "owner", "%s", Useless(o))
+		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.Useless(o))
 	}
 	client, err := g.Access.Client(o, budget.Callback)
 	return o, client, err
@@ -207,11 +209,11 @@ func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, err
 // resolve reads the sheet's columns and binds the requests to them.
 func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smartsheet.Client, sheetID int64, requests []events.Request) (*smartsheet.Sheet, []*registry.Share, error) {
 	if len(requests) == 0 {
-		return nil, nil, NewProblem(FaultInvalid, "shares", "nothing would be shared: name at least one share with a partner and columns")
+		return nil, nil, problem.New(problem.Invalid, "shares", "nothing would be shared: name at least one share with a partner and columns")
 	}
 	for i, req := range requests {
 		if g.Registry.Partner(req.Partner) == nil {
-			return nil, nil, NewProblem(FaultInvalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner)
+			return nil, nil, problem.New(problem.Invalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner)
 		}
 	}
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
@@ -223,7 +225,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	for i, req := range requests {
 		sh, err := req.Resolve(*sheet)
 		if err != nil {
-			return nil, nil, fromRequest(place(i, ""), err)
+			return nil, nil, problem.FromRequest(place(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
 		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now}
@@ -240,10 +242,10 @@ func (g *Registrar) readColumns(ctx context.Context, owner string, client *smart
 	case smartsheet.OK:
 		return sheet, nil
 	case smartsheet.NotFound, smartsheet.Forbidden:
-		p := FromSmartsheet("reading the sheet", err)
-		p.Fault, p.Field = FaultInvalid, "sheetId"
+		p := problem.FromSmartsheet("reading the sheet", err)
+		p.Fault, p.Field = problem.Invalid, "sheetId"
 		p.Detail += ". Is the sheet shared with the owner?"
 		return nil, p
 	}
-	return nil, FromSmartsheet("reading the sheet", err)
+	return nil, problem.FromSmartsheet("reading the sheet", err)
 }

@@ -1,4 +1,4 @@
-package webhook
+package owner
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -33,8 +34,12 @@ const (
 	ConsentTime = 10 * time.Minute
 	// completeTime bounds what follows when the browser has come back.
 	completeTime = 50 * time.Second
-	stateRandom  = 32 // bytes
-	maxParameter = 1024
+	// consentsAtOnce bounds the consents that are looked up in the bucket
+	// together, and consentWait how long another one waits for them.
+	consentsAtOnce = 16
+	consentWait    = 2 * time.Second
+	stateRandom    = 32 // bytes
+	maxParameter   = 1024
 )
 
 // OAuth has owners consent to an app that is registered at Smartsheet, and keeps
@@ -89,14 +94,14 @@ func (o *OAuth) Ask(ctx context.Context, name string) (string, error) {
 	var region smartsheet.Region
 	err := o.Access.Registry.UpdateOwner(ctx, name, func(owner *registry.Owner) error {
 		if owner.Kind != KindOAuth || owner.OAuth == nil {
-			return NewProblem(FaultConflict, "", "owner %q stands on a token, not on a consent: replace that with PUT /v1/owners/%s/token", name, name)
+			return problem.New(problem.Conflict, "", "owner %q stands on a token, not on a consent: replace that with PUT /v1/owners/%s/token", name, name)
 		}
 		owner.OAuth.Asking = &registry.Asking{State: hash[:], Until: o.now().Add(ConsentTime).UTC()}
 		region = owner.Region
 		return nil
 	})
 	if err != nil {
-		return "", fromRegistry("owner "+name, err)
+		return "", problem.FromRegistry("owner "+name, err)
 	}
 	app, err := o.app(region)
 	if err != nil {
@@ -130,7 +135,7 @@ func (o *OAuth) take(ctx context.Context, state string) (*registry.Owner, error)
 	if o.Access.Registry.Owner(name) == nil {
 		return nil, errUnknownState // without a question to the bucket
 	}
-	waiting, cancel := context.WithTimeout(ctx, roomTimeout)
+	waiting, cancel := context.WithTimeout(ctx, consentWait)
 	defer cancel()
 	if err := o.lookups.Acquire(waiting, 1); err != nil {
 		return nil, fmt.Errorf("too many consents at once: %w", err)

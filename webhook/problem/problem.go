@@ -1,4 +1,5 @@
-package webhook
+// Package problem says what an administrator can do about an error.
+package problem
 
 import (
 	"errors"
@@ -14,10 +15,10 @@ type Fault int
 
 // Faults.
 const (
-	FaultInvalid  Fault = iota // the request cannot be: 422
-	FaultNotFound              // no such thing: 404
-	FaultConflict              // taken, in use, or against what is there: 409
-	FaultUpstream              // Smartsheet or NATS refused: 502
+	Invalid  Fault = iota // the request cannot be: 422
+	NotFound              // no such thing: 404
+	Conflict              // taken, in use, or against what is there: 409
+	Upstream              // Smartsheet or NATS refused: 502
 )
 
 // Problem is an error that an admin can do something about.
@@ -37,17 +38,17 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// NewProblem returns a problem with a detail as fmt.Sprintf makes it.
-func NewProblem(fault Fault, field, format string, args ...any) *Problem {
+// New returns a problem with a detail as fmt.Sprintf makes it.
+func New(fault Fault, field, format string, args ...any) *Problem {
 	return &Problem{Fault: fault, Field: field, Detail: fmt.Sprintf(format, args...)}
 }
 
-// fromRequest turns what is wrong with the request of a share, which stands at a
+// FromRequest turns what is wrong with the request of a share, which stands at a
 // place in the body, into a problem.
-func fromRequest(at string, err error) error {
+func FromRequest(at string, err error) error {
 	var re *events.RequestError
 	if errors.As(err, &re) {
-		return &Problem{Fault: FaultInvalid, Field: at + re.Field, Detail: re.Detail}
+		return &Problem{Fault: Invalid, Field: at + re.Field, Detail: re.Detail}
 	}
 	return err
 }
@@ -60,16 +61,16 @@ func FromSmartsheet(doing string, err error) *Problem {
 	if errors.As(err, &e) {
 		words = fmt.Sprintf("Smartsheet answered: %s (errorCode %d, HTTP %d)", e.Message, e.Code, e.Status)
 	}
-	return &Problem{Fault: FaultUpstream, Detail: doing + ": " + words, Err: err}
+	return &Problem{Fault: Upstream, Detail: doing + ": " + words, Err: err}
 }
 
-// fromRegistry turns the registry's sentinels into problems.
-func fromRegistry(what string, err error) error {
+// FromRegistry turns the registry's sentinels into problems.
+func FromRegistry(what string, err error) error {
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		return &Problem{Fault: FaultNotFound, Detail: "there is no " + what, Err: err}
+		return &Problem{Fault: NotFound, Detail: "there is no " + what, Err: err}
 	case errors.Is(err, registry.ErrConflict):
-		return &Problem{Fault: FaultConflict, Detail: "the " + what + " was changed by somebody else meanwhile: look at it and try again", Err: err}
+		return &Problem{Fault: Conflict, Detail: "the " + what + " was changed by somebody else meanwhile: look at it and try again", Err: err}
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -11,11 +11,10 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
-
-// StatusPolling is the status of a registration without a webhook.
-const StatusPolling = "POLLING"
 
 const (
 	// firstLookAgain is how long after the first failure a webhook is looked at again.
@@ -41,13 +40,13 @@ func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
 	switch class := smartsheet.Classify(err); {
 	case err != nil && ctx.Err() != nil:
 		return err
-	case errors.Is(err, ErrBudget):
-		return g.Inbox.Defer(ctx, h, time.Now().Add(max(WaitOf(err), time.Second)))
+	case errors.Is(err, owner.ErrBudget):
+		return g.Inbox.Defer(ctx, h, time.Now().Add(max(owner.WaitOf(err), time.Second)))
 	case class == smartsheet.Refused || class == smartsheet.Expired:
 		return g.suspend(ctx, reg, err)
 	case class == smartsheet.Retry || class == smartsheet.Wait:
 		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
-		if err := g.lookAgain(ctx, h, WaitOf(err)); err != nil {
+		if err := g.lookAgain(ctx, h, owner.WaitOf(err)); err != nil {
 			return err
 		}
 	case err != nil: // the next reconcile looks again
@@ -206,7 +205,7 @@ func (g *Registrar) adopt(ctx context.Context, client *smartsheet.Client, reg *r
 		switch {
 		case err != nil:
 			return nil, err
-		case !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) || w.Status == smartsheet.WebhookAppRevoked:
+		case !strings.HasSuffix(w.CallbackURL, registry.CallbackPath+string(reg.CallbackKey())) || w.Status == smartsheet.WebhookAppRevoked:
 		case ours == nil:
 			ours = &w
 		default:
@@ -245,7 +244,7 @@ func (g *Registrar) remake(ctx context.Context, client *smartsheet.Client, reg *
 		return g.enable(ctx, client, reg, w)
 	}
 	status, err := g.makeWebhook(ctx, client, reg)
-	if p := (*Problem)(nil); errors.As(err, &p) && p.Err == nil { // not enabled; the next look tries again
+	if p := (*problem.Problem)(nil); errors.As(err, &p) && p.Err == nil { // not enabled; the next look tries again
 		g.Log.Warn("a webhook made again was not enabled", "registration", reg.ID, "err", err)
 		return nil
 	}
@@ -282,7 +281,7 @@ func (g *Registrar) stopWebhook(ctx context.Context, client *smartsheet.Client, 
 	}
 	_, err := g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {
 		r.WebhookID, r.Secret, r.OldSecret = 0, nil, nil
-		r.Status, r.Reason = StatusPolling, ""
+		r.Status, r.Reason = registry.StatusPolling, ""
 		return nil
 	})
 	return err

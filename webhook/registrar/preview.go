@@ -1,10 +1,11 @@
-package webhook
+package registrar
 
 import (
 	"context"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -47,7 +48,7 @@ func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, re
 func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *events.Share) ([]events.Object, error) {
 	partner := g.Registry.Partner(s.Partner)
 	if partner == nil {
-		return nil, NewProblem(FaultConflict, "partner", "partner %q was removed meanwhile", s.Partner)
+		return nil, problem.New(problem.Conflict, "partner", "partner %q was removed meanwhile", s.Partner)
 	}
 	key, err := g.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
 	if err != nil {
@@ -62,7 +63,7 @@ func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *ev
 	for page := 1; page <= samplePages && len(sample) < sampleRows; page++ {
 		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: samplePage})
 		if err != nil {
-			return nil, FromSmartsheet("reading the sheet", err)
+			return nil, problem.FromSmartsheet("reading the sheet", err)
 		}
 		types := smartsheet.TypesOf(sheet.Columns)
 		for i := range sheet.Rows {

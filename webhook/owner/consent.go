@@ -1,4 +1,4 @@
-package webhook
+package owner
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func (o *OAuth) Beside(next http.Handler) http.Handler {
 	if o == nil {
 		return next
 	}
-	o.ready.Do(func() { o.lookups = semaphore.NewWeighted(lookupsAtOnce) })
+	o.ready.Do(func() { o.lookups = semaphore.NewWeighted(consentsAtOnce) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == ConsentPath {
 			o.serve(w, r)

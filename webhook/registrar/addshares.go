@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -17,7 +18,7 @@ func (g *Registrar) collisions(id string, shares []*registry.Share) error {
 	seen := map[string]bool{}
 	for i, s := range shares {
 		if seen[s.Key()] {
-			return NewProblem(FaultInvalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
+			return problem.New(problem.Invalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
 		}
 		seen[s.Key()] = true
 		if by := g.Registry.Share(s.Partner, s.Sheet); by != nil && (by.Registration != id || by.Ending) {
@@ -36,9 +37,9 @@ func nameTaken(shares []*registry.Share, err error) error {
 	}
 	i := slices.IndexFunc(shares, func(s *registry.Share) bool { return s.Partner == taken.Partner && s.Sheet == taken.Sheet })
 	if taken.By.Ending || taken.By.Registration == shares[i].Registration { // of an earlier registration of the sheet
-		return &Problem{Fault: FaultConflict, Field: place(i, "sheet"), Detail: "an earlier share of that name is still being ended: try again", Err: err}
+		return &problem.Problem{Fault: problem.Conflict, Field: place(i, "sheet"), Detail: "an earlier share of that name is still being ended: try again", Err: err}
 	}
-	return &Problem{Fault: FaultConflict, Field: place(i, "sheet"), Err: err,
+	return &problem.Problem{Fault: problem.Conflict, Field: place(i, "sheet"), Err: err,
 		Detail: fmt.Sprintf("partner %q gets another sheet under the name %q already: choose another name", taken.Partner, taken.Sheet)}
 }
 
@@ -47,7 +48,7 @@ func nameTaken(shares []*registry.Share, err error) error {
 func (g *Registrar) partnersThere(shares []*registry.Share) error {
 	for i, s := range shares {
 		if g.Registry.Partner(s.Partner) == nil {
-			return NewProblem(FaultConflict, place(i, "partner"), "partner %q was removed meanwhile", s.Partner)
+			return problem.New(problem.Conflict, place(i, "partner"), "partner %q was removed meanwhile", s.Partner)
 		}
 	}
 	return nil
@@ -57,7 +58,7 @@ func (g *Registrar) partnersThere(shares []*registry.Share) error {
 // it is if it is the same.
 func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
 	if reg.Phase != registry.PhaseActive {
-		return nil, NewProblem(FaultConflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
+		return nil, problem.New(problem.Conflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
 	}
 	// One at a time in this process: who fails takes back what another one counts on.
 	done, err := g.adding.take(ctx, reg.ID)
@@ -73,7 +74,7 @@ func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, s
 	now, err := g.Registry.FreshRegistration(ctx, reg.ID)
 	switch {
 	case errors.Is(err, registry.ErrNotFound) || err == nil && now.Phase != registry.PhaseActive:
-		err = NewProblem(FaultConflict, "sheetId", "the sheet's registration was deleted meanwhile: try again")
+		err = problem.New(problem.Conflict, "sheetId", "the sheet's registration was deleted meanwhile: try again")
 	case err == nil:
 		err = g.partnersThere(shares)
 	}
@@ -105,7 +106,7 @@ func (g *Registrar) createMissing(ctx context.Context, shares []*registry.Share)
 			return made, err
 		}
 	}
-	return made, NewProblem(FaultConflict, "shares", "somebody else makes the same shares at this moment: try again")
+	return made, problem.New(problem.Conflict, "shares", "somebody else makes the same shares at this moment: try again")
 }
 
 // maxAddTries bounds how often createMissing begins again.
@@ -122,7 +123,7 @@ func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registr
 		case have.Registration != s.Registration, have.Ending:
 			return nil, nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
 		case !events.DiffShares(have.Share, s.Share).Same:
-			return nil, nil, NewProblem(FaultConflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
+			return nil, nil, problem.New(problem.Conflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
 		default:
 			there = append(there, have)
 		}

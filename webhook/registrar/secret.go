@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -18,7 +19,7 @@ func (g *Registrar) RotateSecret(ctx context.Context, id string) error {
 		return err
 	}
 	if reg.WebhookID == 0 {
-		return NewProblem(FaultConflict, "", "the sheet is polled: it has no webhook and no secret")
+		return problem.New(problem.Conflict, "", "the sheet is polled: it has no webhook and no secret")
 	}
 	_, client, err := g.owner(reg.Owner)
 	if err != nil {
@@ -26,7 +27,7 @@ func (g *Registrar) RotateSecret(ctx context.Context, id string) error {
 	}
 	secret, err := client.ResetSharedSecret(ctx, reg.WebhookID)
 	if err != nil {
-		return FromSmartsheet("resetting the shared secret", err)
+		return problem.FromSmartsheet("resetting the shared secret", err)
 	}
 	return g.takeSecret(context.WithoutCancel(ctx), id, secret)
 }
@@ -44,7 +45,7 @@ func (g *Registrar) takeSecret(ctx context.Context, id, secret string) error {
 		reg.OldSecret, reg.OldUntil, reg.Secret = reg.Secret, time.Now().Add(oldSecretTime).UTC(), sealed
 		return nil
 	})
-	return fromRegistry("such registration", err)
+	return problem.FromRegistry("such registration", err)
 }
 
 func hasSecret(reg *registry.Registration, secret string) bool {
@@ -55,6 +56,9 @@ func hasSecret(reg *registry.Registration, secret string) bool {
 	}
 	return false
 }
+
+// secretTimeout bounds storing the hint that asks for it.
+const secretTimeout = 5 * time.Second
 
 // secretEvery is how often wrong signatures make us ask for the secret.
 const secretEvery = time.Minute
@@ -74,7 +78,7 @@ func (g *Registrar) CheckSecret(ctx context.Context, id string) {
 	if recent {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), secretTimeout)
 	defer cancel()
 	if err := g.hint(ctx, id, inbox.Hint{Why: inbox.WhyCallback, Whole: true, Webhook: true}); err != nil {
 		g.Log.Warn("the shared secret could not be checked", "registration", id, "err", err)

@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -38,7 +40,7 @@ func (g *Registrar) Delete(ctx context.Context, id string) (gone bool, err error
 		return nil
 	})
 	if err != nil {
-		return false, fromRegistry("such registration", err)
+		return false, problem.FromRegistry("such registration", err)
 	}
 	// What is begun is ended also for a caller who has hung up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
@@ -142,7 +144,7 @@ func (g *Registrar) deleteWebhook(ctx context.Context, reg *registry.Registratio
 		return fmt.Errorf("finding owner %s: %w", reg.Owner, err)
 	}
 	if o.State != registry.OwnerOK {
-		return fmt.Errorf("%w: %s", errAccess, Useless(o))
+		return fmt.Errorf("%w: %s", errAccess, owner.Useless(o))
 	}
 	client, err := g.Access.Client(o, class)
 	if err != nil {
@@ -158,7 +160,7 @@ func (g *Registrar) deleteWebhook(ctx context.Context, reg *registry.Registratio
 		if err != nil {
 			return err
 		}
-		if !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) {
+		if !strings.HasSuffix(w.CallbackURL, registry.CallbackPath+string(reg.CallbackKey())) {
 			continue
 		}
 		if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {

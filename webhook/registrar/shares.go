@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -32,7 +33,7 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 	}
 	now, err := request.Resolve(*sheet)
 	if err != nil {
-		return fromRequest("", err)
+		return problem.FromRequest("", err)
 	}
 	now.Region = o.Region
 	change := events.DiffShares(share.Share, now)
@@ -40,7 +41,7 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 		return nil
 	}
 	if len(change.Breaking) > 0 && !breaking {
-		return NewProblem(FaultConflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; "))
+		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; "))
 	}
 	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		if s.Revision != share.Revision {
@@ -88,7 +89,7 @@ func (g *Registrar) changeShare(ctx context.Context, found *registry.Share, chan
 		return change(s)
 	})
 	if err != nil {
-		return fromRegistry("share "+found.Key(), err)
+		return problem.FromRegistry("share "+found.Key(), err)
 	}
 	// The hint is for this share alone once hints can name shares: Shares: [found.Key()].
 	return g.tell(ctx, found.Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
@@ -102,7 +103,7 @@ func (g *Registrar) share(id, partner, name string) (*registry.Registration, *re
 	}
 	s := g.Registry.Share(partner, name)
 	if s == nil || s.Ending || s.Registration != id {
-		return nil, nil, NewProblem(FaultNotFound, "", "partner %q has no share %q of this sheet", partner, name)
+		return nil, nil, problem.New(problem.NotFound, "", "partner %q has no share %q of this sheet", partner, name)
 	}
 	return reg, s, nil
 }
@@ -111,7 +112,7 @@ func (g *Registrar) share(id, partner, name string) (*registry.Registration, *re
 func (g *Registrar) Registration(id string) (*registry.Registration, error) {
 	reg := g.Registry.Registration(id)
 	if reg == nil || reg.Phase != registry.PhaseActive {
-		return nil, NewProblem(FaultNotFound, "", "there is no webhook with the id %q", id)
+		return nil, problem.New(problem.NotFound, "", "there is no webhook with the id %q", id)
 	}
 	return reg, nil
 }

@@ -1,4 +1,4 @@
-package webhook
+package registrar
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was 
 			if err != nil {
 				return err
 			}
-			if w.ID != reg.WebhookID && !strings.HasSuffix(w.CallbackURL, CallbackPath+string(reg.CallbackKey())) {
+			if w.ID != reg.WebhookID && !strings.HasSuffix(w.CallbackURL, registry.CallbackPath+string(reg.CallbackKey())) {
 				continue
 			}
 			if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {

@@ -1,0 +1,4 @@
+// Package partner holds the bridge's connections to the partners' streams, knows
+// which partner cannot be published to and why, and removes from the streams what
+// the bridge did not publish and what has been deleted for long enough.
+package partner
