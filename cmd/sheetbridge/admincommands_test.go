@@ -180,7 +180,7 @@ func TestCredentialCommands(t *testing.T) {
 			t.Errorf("%s: got %v, error %v, want credentials for the owner of the file alone", path, info, err)
 		}
 	}
-	c.golden("\nNAME  USER  ADDED  EXPIRES  LEAF\ndefault  #  #  -  -\nerp  #  #  #  -\n", "partners", "credentials", "acme")
+	c.golden("\nNAME  USER  ADDED  EXPIRES  REFUSED FROM  LEAF\ndefault  #  #  #  -  -\nerp  #  #  #  -  -\n", "partners", "credentials", "acme")
 	c.refuses(exitUsage, "exists", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds")
 	c.refuses(exitFailed, "there is no partner", "partners", "credentials", "add", "nobody", "erp")
 	if _, err := os.Stat("nobody-erp.creds"); !os.IsNotExist(err) {

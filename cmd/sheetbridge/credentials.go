@@ -23,9 +23,9 @@ func credentialsCommand() *cobra.Command {
 func credentialList(use string) *cobra.Command {
 	return partnerCommand(use, "List a partner's credentials, or see to them", func(q *asking, name string) error {
 		return ask(q, http.MethodGet, partnersPath+"/"+name+"/credentials", nil, func(w io.Writer, list *itemsOf[admin.Credentials]) error {
-			t := tableOf("NAME", "USER", "ADDED", "EXPIRES", "LEAF")
+			t := tableOf("NAME", "USER", "ADDED", "EXPIRES", "REFUSED FROM", "LEAF")
 			for _, c := range list.Items {
-				t.add(c.Name, c.PublicKey, moment(&c.CreatedAt), moment(c.ExpiresAt), yes(c.Leaf))
+				t.add(c.Name, c.PublicKey, moment(&c.CreatedAt), moment(c.ExpiresAt), moment(c.OverlapUntil), yes(c.Leaf))
 			}
 			return t.write(w, "It has none: sheetbridge partners credentials add "+name+" NAME")
 		})
@@ -45,16 +45,21 @@ func credentialCommand(use, short string, do func(q *asking, partner, name strin
 
 func credentialAdd() *cobra.Command {
 	var creds string
-	var expires time.Duration
-	var leaf bool
+	var expires, overlap time.Duration
+	var leaf, never bool
 	cmd := credentialCommand("add", "Make credentials for a partner, and write them to a file", func(q *asking, partner, name string) error {
 		n := admin.NewCredentials{Name: name, Leaf: leaf}
-		if expires < 0 {
-			return &usageError{errors.New("--expires: want a time to come")}
+		switch {
+		case expires < 0 || overlap < 0:
+			return &usageError{errors.New("--expires and --overlap: want a time to come")}
+		case never && expires > 0:
+			return &usageError{errors.New("--never and --expires: give one of them")}
+		case expires > 0:
+			n.ExpiresAt.At = time.Now().Add(expires).UTC().Truncate(time.Second)
 		}
-		if expires > 0 {
-			at := time.Now().Add(expires).UTC().Truncate(time.Second)
-			n.ExpiresAt = &at
+		n.ExpiresAt.Null = never
+		if overlap > 0 {
+			n.Overlap = overlap.String()
 		}
 		if creds == "" {
 			creds = partner + "-" + name + ".creds"
@@ -69,10 +74,12 @@ func credentialAdd() *cobra.Command {
 		})
 	})
 	cmd.Long = "Make credentials for a partner. They are shown this once, and written to a file that only you can read. Credentials of\n" +
-		"that name are replaced: the old ones are refused from then on, and their connections are closed."
+		"that name are replaced: the old ones are refused from then on and their connections closed, or after --overlap."
 	cmd.Example = "  sheetbridge partners credentials add acme erp --creds erp.creds --expires 2160h"
 	cmd.Flags().StringVar(&creds, "creds", "", "`file` to write them to, which must not exist; PARTNER-NAME.creds unless told")
-	cmd.Flags().DurationVar(&expires, "expires", 0, "how `long` they are good, such as 2160h; for ever unless told")
+	cmd.Flags().DurationVar(&expires, "expires", 0, "how `long` they are good, such as 2160h; a year unless told")
+	cmd.Flags().BoolVar(&never, "never", false, "they never expire")
+	cmd.Flags().DurationVar(&overlap, "overlap", 0, "how `long` those that have the name go on beside them, such as 24h; they are refused at once unless told")
 	cmd.Flags().BoolVar(&leaf, "leaf", false, "for a server of the partner's own that copies the stream")
 	return cmd
 }

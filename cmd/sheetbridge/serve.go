@@ -52,6 +52,7 @@ type service struct {
 	budget    *budget.Budget
 	audit     *audit.Log
 	owners    *owner.Owners
+	accounts  *partner.Accounts
 	partners  *partner.Partners
 	access    *owner.Access
 	registrar *registrar.Registrar
@@ -208,6 +209,7 @@ func (s *service) wire(master seal.MasterKey) {
 	s.standing = &standing{service: s, changed: changed}
 	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
 	s.partners = &partner.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
+	s.accounts = &partner.Accounts{Registry: s.registry, Partners: s.partners, Broker: s.broker, Log: s.log}
 	s.access = &owner.Access{
 		Registry: s.registry, Budget: s.budget, Master: master, TokenKey: s.tokenKey, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
@@ -232,7 +234,7 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
-		Broker: s.broker, NATS: s.nc, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Broker: s.broker, Accounts: s.accounts, NATS: s.nc, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 		Hosts: s.cfg.Admin.Hosts, ClientCertificates: s.cfg.Admin.TLS.ClientCA != "", Refused: s.metrics.adminRefused, Strangers: strangers,
 	}
 	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler()))), s.log)
@@ -329,6 +331,7 @@ func (s *service) work(ctx context.Context) error {
 		})
 	})
 	g.Go(func() error { return s.partners.Run(ctx) })
+	g.Go(func() error { return s.accounts.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
 	g.Go(func() error { return s.owners.Run(ctx) })
 	return g.Wait()

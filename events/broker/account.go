@@ -32,6 +32,7 @@ type Account struct {
 	StorageKey  string // public key of the account with the stream, where only the bridge has users
 	StorageSeed seed   // of the account with the stream
 	Limits      Limits
+	Sources     []string        // networks, as CIDR, from which the partner's users may connect; none: all
 	Revocations map[string]bool // public keys of users that were revoked
 }
 

@@ -164,8 +164,8 @@ func (a Account) readerClaims(partner string, gated bool) (*jwt.AccountClaims, e
 	c.Limits.AccountLimits = jwt.AccountLimits{
 		Imports: jwt.NoLimit, Conn: int64(limits.Connections), LeafNodeConn: int64(limits.LeafNodes), DisallowBearer: true,
 	}
-	c.SigningKeys.AddScopedSigner(readerScope(partner, signing, a.Limits))
-	leaf, err := leafScope(a.Seed)
+	c.SigningKeys.AddScopedSigner(readerScope(partner, signing, a.Limits, a.Sources))
+	leaf, err := leafScope(a.Seed, a.Sources)
 	if err != nil {
 		return nil, err
 	}
@@ -209,13 +209,15 @@ func readerPermissions(partner, api string) (p jwt.Permissions) {
 	return p
 }
 
-// readerScope is what users signed with the key may do. Nobody else lives in the
+// readerScope is what users signed with the key may do, and from which networks;
+// none are all. Nobody else lives in the
 // account, so their consumers bother only themselves.
-func readerScope(partner, key string, l Limits) *jwt.UserScope {
+func readerScope(partner, key string, l Limits, sources []string) *jwt.UserScope {
 	s := jwt.NewUserScope()
 	s.Key = key
 	s.Role = "partner"
 	l = l.Effective()
+	s.Template.Src.Add(sources...)
 	s.Template.Subs = int64(l.Subscriptions)
 	s.Template.Payload = l.Payload
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)

@@ -14,27 +14,49 @@ import (
 // which it can be revoked. What the user may do is the account's to say, also
 // later on. A zero expires is never. The server need not be told.
 func (a Account) MintUser(name string, expires time.Time) (creds string, userPublicKey string, err error) {
-	creds, userPublicKey, err = a.mintUser(name, expires)
+	return mint(name, expires, a.SignUser)
+}
+
+// ErrUserKey says that a public key is none of a NATS user.
+var ErrUserKey = errors.New("that is not the public key of a NATS user, which begins with U")
+
+// SignUser makes the owner of a user key a user of the partner's account, as
+// MintUser does, and returns the user's JWT. The secret half of the key stays with
+// whoever made it.
+func (a Account) SignUser(name, userPublicKey string, expires time.Time) (token string, err error) {
+	signer, err := nkeys.FromSeed([]byte(a.SigningSeed))
+	if err != nil {
+		return "", fmt.Errorf("sign credentials %q: the account has no signing key", name)
+	}
+	defer signer.Wipe()
+	if token, err = a.sign(signer, name, userPublicKey, expires); err != nil {
+		return "", fmt.Errorf("sign credentials %q: %w", name, err)
+	}
+	return token, nil
+}
+
+// mint makes a user key and has it signed.
+func mint(name string, expires time.Time, sign func(name, public string, expires time.Time) (string, error)) (creds, userPublicKey string, err error) {
+	public, seed, err := newSeed(nkeys.PrefixByteUser)
 	if err != nil {
 		return "", "", fmt.Errorf("mint credentials %q: %w", name, err)
 	}
-	return creds, userPublicKey, nil
-}
-
-func (a Account) mintUser(name string, expires time.Time) (string, string, error) {
-	signer, err := nkeys.FromSeed([]byte(a.SigningSeed))
-	if err != nil {
-		return "", "", errors.New("account has no signing key")
-	}
-	defer signer.Wipe()
-	return a.mint(signer, name, expires)
-}
-
-// mint makes a user that may do what the scope of the key that signs it says.
-func (a Account) mint(signer nkeys.KeyPair, name string, expires time.Time) (string, string, error) {
-	public, seed, err := newSeed(nkeys.PrefixByteUser)
+	token, err := sign(name, public, expires)
 	if err != nil {
 		return "", "", err
+	}
+	text, err := jwt.FormatUserConfig(token, []byte(seed))
+	if err != nil {
+		return "", "", fmt.Errorf("mint credentials %q: %w", name, err)
+	}
+	return string(text), public, nil
+}
+
+// sign makes the JWT of a user that may do what the scope of the key that signs it
+// says.
+func (a Account) sign(signer nkeys.KeyPair, name, public string, expires time.Time) (string, error) {
+	if !nkeys.IsValidPublicUserKey(public) {
+		return "", ErrUserKey
 	}
 	claims := jwt.NewUserClaims(public)
 	claims.Name = name
@@ -43,15 +65,7 @@ func (a Account) mint(signer nkeys.KeyPair, name string, expires time.Time) (str
 	if !expires.IsZero() {
 		claims.Expires = expires.Unix()
 	}
-	text, err := claims.Encode(signer)
-	if err != nil {
-		return "", "", err
-	}
-	creds, err := jwt.FormatUserConfig(text, []byte(seed))
-	if err != nil {
-		return "", "", err
-	}
-	return string(creds), public, nil
+	return claims.Encode(signer)
 }
 
 // stream is the one stream that a partner may read.

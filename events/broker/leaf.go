@@ -26,16 +26,21 @@ const (
 // leaf node connection, and no other, that server may copy the stream EVENTS
 // into one of its own, by mirror or source, and nothing else.
 func (a Account) MintLeaf(name string, expires time.Time) (creds string, userPublicKey string, err error) {
+	return mint(name, expires, a.SignLeaf)
+}
+
+// SignLeaf makes the owner of a user key a user as MintLeaf does, and returns the
+// user's JWT.
+func (a Account) SignLeaf(name, userPublicKey string, expires time.Time) (token string, err error) {
 	signer, err := leafSigner(a.Seed)
 	if err != nil {
-		return "", "", fmt.Errorf("mint leaf credentials %q: %w", name, err)
+		return "", fmt.Errorf("sign leaf credentials %q: %w", name, err)
 	}
 	defer signer.Wipe()
-	creds, userPublicKey, err = a.mint(signer, name, expires)
-	if err != nil {
-		return "", "", fmt.Errorf("mint leaf credentials %q: %w", name, err)
+	if token, err = a.sign(signer, name, userPublicKey, expires); err != nil {
+		return "", fmt.Errorf("sign leaf credentials %q: %w", name, err)
 	}
-	return creds, userPublicKey, nil
+	return token, nil
 }
 
 // leafSigner is the key that signs an account's leaf users. It follows from the
@@ -54,7 +59,7 @@ func leafSigner(account seed) (nkeys.KeyPair, error) {
 // leafScope is what a partner's own server may do through its leaf node
 // connection: have a consumer of EVENTS made and removed for its copy, and take
 // what that delivers.
-func leafScope(account seed) (*jwt.UserScope, error) {
+func leafScope(account seed, sources []string) (*jwt.UserScope, error) {
 	signer, err := leafSigner(account)
 	if err != nil {
 		return nil, err
@@ -67,6 +72,7 @@ func leafScope(account seed) (*jwt.UserScope, error) {
 	s := jwt.NewUserScope()
 	s.Key = public
 	s.Role = "leaf"
+	s.Template.Src.Add(sources...)
 	s.Template.Subs = leafSubscriptions
 	s.Template.Payload = leafPayload
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeLeafnode, jwt.ConnectionTypeLeafnodeWS)

@@ -41,11 +41,12 @@ type API struct {
 	Partners  *partner.Partners
 	Access    *owner.Access
 	Inbox     *inbox.Inbox
-	Audit     *audit.Log     // who did what; nil: nothing is kept
-	Broker    *broker.Broker // nil: NATS is external, and partners' accounts cannot be made
-	NATS      *broker.Conn   // the bridge's own connection; nil: the doctor says nothing of NATS
-	Tokens    []Token        // who may come in; none: nobody
-	Version   string         // ours, for the OpenAPI document; empty: dev
+	Audit     *audit.Log        // who did what; nil: nothing is kept
+	Broker    *broker.Broker    // nil: NATS is external, and partners' accounts cannot be made
+	Accounts  *partner.Accounts // who may read as a partner; nil: made of those above
+	NATS      *broker.Conn      // the bridge's own connection; nil: the doctor says nothing of NATS
+	Tokens    []Token           // who may come in; none: nobody
+	Version   string            // ours, for the OpenAPI document; empty: dev
 
 	// Hosts are the names under which the listener answers; nil: those of loopback.
 	Hosts Hosts
@@ -60,29 +61,15 @@ type API struct {
 	Ready   func(ctx context.Context) error // what /readyz asks; nil: always ready
 	Metrics http.Handler                    // at /metrics; nil: none
 	Log     *slog.Logger
-
-	// accounts has one place: one request at a time changes partners' accounts
-	// at our own NATS. Two that told the server of one account in the wrong order
-	// would give a revoked user its access back.
-	accounts chan struct{}
-}
-
-// holdAccounts waits until no other request changes partners' accounts, and
-// returns what lets the next one.
-func (a *API) holdAccounts(ctx context.Context) (done func(), err error) {
-	select {
-	case a.accounts <- struct{}{}:
-		return func() { <-a.accounts }, nil
-	case <-ctx.Done():
-		return nil, httpProblem(http.StatusServiceUnavailable, "another change of partners' accounts has not come to its end: try again")
-	}
 }
 
 // Handler returns the handler of the admin listener: /v1 with a bearer token,
 // and without one /openapi.json, /healthz, /readyz and /metrics. It reads the
 // tokens once.
 func (a *API) Handler() http.Handler {
-	a.accounts = make(chan struct{}, 1)
+	if a.Accounts == nil {
+		a.Accounts = &partner.Accounts{Registry: a.Registry, Partners: a.Partners, Broker: a.Broker, Log: a.Log}
+	}
 	if a.Hosts == nil {
 		a.Hosts = DefaultHosts("")
 	}

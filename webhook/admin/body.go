@@ -58,7 +58,7 @@ func readStrictly(d *json.Decoder, at string, depth int) error {
 	}
 	switch token {
 	case nil:
-		if at != "" { // the whole body is told of as the wrong type
+		if at != "" && !nullable(at) { // the whole body is told of as the wrong type
 			return errors.New(at + msgNull)
 		}
 	case json.Delim('['):
@@ -73,6 +73,10 @@ func readStrictly(d *json.Decoder, at string, depth int) error {
 	}
 	return err
 }
+
+// nullable tells whether null means something at a place: that there is to be none,
+// and not what holds when it is left out.
+func nullable(at string) bool { return at == "expiresAt" || at == "contact" }
 
 // readMembers reads the rest of an object.
 func readMembers(d *json.Decoder, at string, depth int) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -73,6 +74,8 @@ func refusal(ctx context.Context, err error) error {
 		return problemOf(ctx, p)
 	case errors.As(err, &request):
 		return invalid(request.Field, "%s", request.Detail)
+	case errors.Is(err, partner.ErrBusy):
+		return httpProblem(http.StatusServiceUnavailable, "%v", err)
 	case errors.Is(err, registry.ErrNotFound): // it was there a moment ago
 		return httpProblem(http.StatusNotFound, "it was removed by somebody else at the same moment")
 	case errors.Is(err, registry.ErrExists):

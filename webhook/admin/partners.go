@@ -11,6 +11,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -105,6 +106,9 @@ func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadeP
 	if b.NATS != nil && b.Limits != nil {
 		return nil, invalid("limits", "the account is at another NATS: limit it there")
 	}
+	if b.NATS != nil && b.Sources != nil {
+		return nil, invalid("sources", "the account is at another NATS: say there from where it is used")
+	}
 	p := &registry.Partner{Name: b.Name, Credentials: []registry.Credential{}, CreatedAt: now()}
 	err := b.apply(&p.Terms)
 	if err != nil {
@@ -138,7 +142,7 @@ func (a *API) newMaskKey(p *registry.Partner) ([]byte, error) {
 // addEmbedded makes the partner's account at our own NATS. The record comes
 // first: what is made after it can be found and removed.
 func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds string, err error) {
-	done, err := a.holdAccounts(ctx)
+	done, err := a.Accounts.Hold(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -148,13 +152,15 @@ func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds strin
 		return "", err
 	}
 	account.Limits = p.Limits
-	creds, user, err := account.MintUser(firstCredentials, time.Time{})
+	account.Sources = p.Sources
+	expires := p.CreatedAt.Add(partner.DefaultLife).Truncate(time.Second)
+	creds, user, err := account.MintUser(firstCredentials, expires)
 	if err != nil {
 		return "", err
 	}
 	sealer := a.Registry.Sealer()
 	p.Account = &registry.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}
-	p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt})
+	p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt, ExpiresAt: &expires})
 	if p.Account.Seed, err = sealer.SealString(string(account.Seed), p.SealName("seed")); err != nil {
 		return "", err
 	}
@@ -212,7 +218,7 @@ func (a *API) getPartner(_ context.Context, in *named) (*out[Partner], error) {
 
 // deletePartner may be repeated until it succeeds: the record goes last.
 func (a *API) deletePartner(ctx context.Context, in *named) (*none, error) {
-	done, err := a.holdAccounts(ctx)
+	done, err := a.Accounts.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}

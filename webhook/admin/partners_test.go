@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 func TestPartners(t *testing.T) {
@@ -92,6 +94,134 @@ func TestCredentials(t *testing.T) {
 	w.refused(422, "body.expiresAt", "in the past", "POST", path, `{"name":"erp","expiresAt":"2001-01-01T00:00:00Z"}`)
 	w.refused(422, "body.expiresAt", "RFC 3339", "POST", path, `{"name":"erp","expiresAt":"tomorrow"}`)
 	w.silent(seedOf(first), seedOf(erp), seedOf(erp2))
+}
+
+// TestCredentialsEndInAYear: credentials do not last for ever unless somebody says
+// so.
+func TestCredentialsEndInAYear(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.partner("acme")
+	const path = "/v1/partners/acme/credentials"
+	year := func(text string) {
+		t.Helper()
+		at, err := time.Parse(time.RFC3339, text)
+		if left := time.Until(at); err != nil || left < 364*24*time.Hour || left > 366*24*time.Hour {
+			t.Errorf("got %q, want in a year", text)
+		}
+	}
+	year(w.ok(201, "POST", path, `{"name":"erp"}`).text1("expiresAt"))
+	year(w.ok(200, "GET", path, "").text1("items", 0, "expiresAt")) // those that came with the partner
+	made := w.ok(201, "POST", path, `{"name":"box","expiresAt":null}`)
+	if made.at("expiresAt") != nil {
+		t.Errorf("got %s, want credentials that never expire", made.text)
+	}
+	claims, err := jwt.ParseDecoratedJWT([]byte(made.text1("credentials")))
+	must(t, err)
+	user, err := jwt.DecodeUserClaims(claims)
+	must(t, err)
+	if user.Expires != 0 {
+		t.Errorf("got a user that expires at %d, want never", user.Expires)
+	}
+	w.refused(422, "body.name", "null", "POST", path, `{"name":null}`)
+}
+
+// TestOverlap: who rotates credentials can have the old ones go on for a while.
+func TestOverlap(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.partner("acme")
+	const path = "/v1/partners/acme/credentials"
+	first := w.ok(201, "POST", path, `{"name":"erp"}`).text1("credentials")
+	old := w.connected(first)
+	second := w.ok(201, "POST", path, `{"name":"erp","overlap":"1h"}`).text1("credentials")
+	w.connected(second)
+	w.connected(first)
+	if old.IsClosed() {
+		t.Error("a connection with replaced credentials was closed before their overlap was over")
+	}
+	listed := w.ok(200, "GET", path, "")
+	if listed.text1("items", 1, "overlapUntil") == "" || listed.at("items", 2, "overlapUntil") != nil {
+		t.Errorf("got %s, want that the second ends soon", listed.text)
+	}
+	must(t, w.registry.UpdatePartner(t.Context(), "acme", func(p *registry.Partner) error {
+		over := time.Now().Add(-time.Second)
+		p.Credentials[1].OverlapUntil = &over
+		return nil
+	}))
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = w.api.Accounts.Run(ctx) })
+	w.closes(old)
+	stop()
+	running.Wait()
+	w.wantRefused(first)
+	w.connected(second)
+	third := w.ok(201, "POST", path, `{"name":"erp","overlap":"1h"}`).text1("credentials")
+	w.ok(204, "DELETE", path+"/erp", "") // takes those in an overlap along
+	w.wantRefused(second)
+	w.wantRefused(third)
+	for _, overlap := range []string{"-1h", "tomorrow", "2161h"} {
+		w.refused(422, "body.overlap", "2160h", "POST", path, `{"name":"erp","overlap":"`+overlap+`"}`)
+	}
+}
+
+// TestPublicKey: a partner that makes its key is let in without a secret from us.
+func TestPublicKey(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.partner("acme")
+	const path = "/v1/partners/acme/credentials"
+	kp, err := nkeys.CreateUser()
+	must(t, err)
+	public, err := kp.PublicKey()
+	must(t, err)
+	seed, err := kp.Seed()
+	must(t, err)
+	made := w.ok(201, "POST", path, `{"name":"erp","publicKey":"`+public+`"}`)
+	if strings.Contains(made.text, "SU") && made.at("credentials") != nil || made.text1("publicKey") != public {
+		t.Errorf("got %s, want no secret", made.text)
+	}
+	creds, err := jwt.FormatUserConfig(made.text1("jwt"), seed)
+	must(t, err)
+	nc := w.connected(string(creds))
+	js, err := jetstream.New(nc)
+	must(t, err)
+	if _, err := js.Stream(t.Context(), "EVENTS"); err != nil {
+		t.Errorf("got %v, want the stream read with a key of the partner's own", err)
+	}
+	w.refused(422, "body.publicKey", "new key", "POST", path, `{"name":"other","publicKey":"`+public+`"}`)
+	w.ok(204, "DELETE", path+"/erp", "")
+	w.closes(nc)
+	w.refused(422, "body.publicKey", "new key", "POST", path, `{"name":"erp","publicKey":"`+public+`"}`)
+	for _, key := range []string{w.registry.Partner("acme").Account.PublicKey, "UABC", string(seed)} {
+		r := w.send(writer, "POST", path, `{"name":"bad","publicKey":"`+key+`"}`)
+		r.refused(422, "body.publicKey", "begins with U")
+		if strings.Contains(r.text, key) {
+			t.Errorf("the answer repeats what was sent: %s", r.text)
+		}
+	}
+}
+
+// TestSources: credentials work from the networks that a partner has named.
+func TestSources(t *testing.T) {
+	w := newWorld(t, setup{})
+	creds := w.partner("acme")
+	nc := w.connected(creds)
+	const path = "/v1/partners/acme"
+	changed := w.ok(200, "PATCH", path, `{"sources":["203.0.113.77/24","2001:db8::1"]}`)
+	if changed.text1("sources", 0) != "203.0.113.0/24" || changed.text1("sources", 1) != "2001:db8::1/128" {
+		t.Errorf("got %s, want the networks", changed.text)
+	}
+	w.closes(nc)
+	w.wantRefused(creds)
+	w.ok(200, "PATCH", path, `{"sources":["203.0.113.0/24","127.0.0.0/8"]}`)
+	nc = w.connected(creds)
+	w.ok(200, "PATCH", path, `{"history":8}`) // leaves sources, and the connection, as they are
+	must(t, nc.Flush())
+	if got := w.ok(200, "PATCH", path, `{"sources":[]}`).at("sources"); got != nil {
+		t.Errorf("got sources %v, want none", got)
+	}
+	w.connected(creds)
+	w.refused(422, "body.sources[1]", "203.0.113.0/24", "PATCH", path, `{"sources":["10.0.0.0/8","everywhere"]}`)
+	w.refused(422, "body.sources", "null", "PATCH", path, `{"sources":null}`)
 }
 
 func (w *world) connected(creds string) *nats.Conn {

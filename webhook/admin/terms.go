@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ type Terms struct {
 	Limits     *Limits `json:"limits,omitempty" doc:"Of its NATS account; absent where that is not ours"`
 	History    int     `json:"history" doc:"How many messages of each subject its stream keeps" example:"32"`
 	Tombstones string  `json:"tombstones" doc:"How long its stream keeps that an object was deleted" example:"720h0m0s"`
+
+	Sources []string `json:"sources,omitempty" doc:"Networks from which its credentials work; absent: from everywhere" example:"[\"203.0.113.0/24\"]"`
 }
 
 // Limits bound what a partner can take.
@@ -54,6 +57,8 @@ type NewTerms struct {
 	Limits     *NewLimits `json:"limits,omitempty" doc:"Only where the account is ours"`
 	History    *int       `json:"history,omitempty" minimum:"1" maximum:"1000" doc:"How many messages of each subject its stream keeps; 32 unless told" example:"32"`
 	Tombstones *string    `json:"tombstones,omitempty" doc:"How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told" example:"720h"`
+
+	Sources *[]string `json:"sources,omitempty" maxItems:"100" nullable:"false" doc:"Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. Connections are made anew, and those from elsewhere are refused" example:"[\"203.0.113.0/24\"]"`
 }
 
 // NewLimits change a partner's limits; what is left out stays as it is.
@@ -85,7 +90,7 @@ func (a *API) routeTerms(api huma.API) {
 }
 
 func termsOf(p *registry.Partner) Terms {
-	t := Terms{History: p.History, Tombstones: p.TombstonesKept().String()}
+	t := Terms{History: p.History, Tombstones: p.TombstonesKept().String(), Sources: p.Sources}
 	if t.History == 0 {
 		t.History = stream.History
 	}
@@ -112,10 +117,37 @@ func (n *NewTerms) apply(t *registry.Terms) error {
 		}
 		t.Tombstones = d
 	}
+	if n.Sources != nil {
+		sources, err := parseSources(*n.Sources)
+		if err != nil {
+			return err
+		}
+		t.Sources = sources
+	}
 	if n.Limits == nil {
 		return nil
 	}
 	return n.Limits.apply(&t.Limits)
+}
+
+// parseSources reads networks and addresses, and returns them as networks, each
+// once.
+func parseSources(texts []string) ([]string, error) {
+	var sources []string
+	for i, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, err := netip.ParseAddr(text)
+			if err != nil || address.Zone() != "" {
+				return nil, invalid(fmt.Sprintf("sources[%d]", i), "%q is no network: want one such as 203.0.113.0/24 or 2001:db8::/32, or an address", clip(text))
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		if text = network.Masked().String(); !slices.Contains(sources, text) {
+			sources = append(sources, text)
+		}
+	}
+	return sources, nil
 }
 
 func (n *NewLimits) apply(l *broker.Limits) (err error) {
@@ -153,7 +185,7 @@ func (n *NewLimits) apply(l *broker.Limits) (err error) {
 // changeTerms may be repeated until it succeeds: the record comes first, then
 // the server and the stream.
 func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Partner], error) {
-	done, err := a.holdAccounts(ctx)
+	done, err := a.Accounts.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +197,9 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 	if in.Body.Limits != nil && p.Account == nil {
 		return nil, invalid("limits", "the account of partner %q is at another NATS: limit it there", p.Name)
 	}
+	if in.Body.Sources != nil && p.Account == nil {
+		return nil, invalid("sources", "the account of partner %q is at another NATS: say there from where it is used", p.Name)
+	}
 	err = a.Registry.UpdatePartner(ctx, p.Name, func(p *registry.Partner) error { return in.Body.apply(&p.Terms) })
 	if err != nil {
 		return nil, err
@@ -173,7 +208,7 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 		return nil, err
 	}
 	if p.Account != nil && a.Broker != nil {
-		if err := a.putAccount(ctx, p.Name); err != nil {
+		if err := a.Accounts.Put(ctx, p.Name); err != nil {
 			return nil, err
 		}
 	}

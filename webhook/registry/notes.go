@@ -93,6 +93,10 @@ func partnerNotes(name string, before, after *Partner) []Note {
 	if after != nil {
 		has = after.Credentials
 	}
+	list = append(list, invitationNotes(name, before, after)...)
+	if before != nil && after != nil && !slices.Equal(before.Sources, after.Sources) {
+		list = append(list, Note{"partner's sources", name, map[string]any{"before": before.Sources, "after": after.Sources}})
+	}
 	for _, c := range had {
 		if !slices.ContainsFunc(has, func(other Credential) bool { return other.PublicKey == c.PublicKey }) {
 			list = append(list, Note{"credentials revoked", name + "/" + c.Name, map[string]any{"publicKey": c.PublicKey}})
@@ -101,6 +105,44 @@ func partnerNotes(name string, before, after *Partner) []Note {
 	for _, c := range has {
 		if !slices.ContainsFunc(had, func(other Credential) bool { return other.PublicKey == c.PublicKey }) {
 			list = append(list, Note{"credentials made", name + "/" + c.Name, map[string]any{"publicKey": c.PublicKey, "expiresAt": c.ExpiresAt}})
+			continue
+		}
+		i := slices.IndexFunc(had, func(other Credential) bool { return other.PublicKey == c.PublicKey })
+		if had[i].OverlapUntil == nil && c.OverlapUntil != nil {
+			list = append(list, Note{"credentials replaced", name + "/" + c.Name, map[string]any{"publicKey": c.PublicKey, "refusedFrom": c.OverlapUntil}})
+		}
+	}
+	return list
+}
+
+// invitationNotes say which invitations of a partner were made, used or withdrawn.
+func invitationNotes(name string, before, after *Partner) []Note {
+	if after == nil {
+		return nil
+	}
+	var had []Invitation
+	if before != nil {
+		had = before.Invitations
+	}
+	var list []Note
+	find := func(all []Invitation, id string) *Invitation {
+		if i := slices.IndexFunc(all, func(v Invitation) bool { return v.ID == id }); i >= 0 {
+			return &all[i]
+		}
+		return nil
+	}
+	for _, v := range after.Invitations {
+		details := map[string]any{"id": v.ID, "expiresAt": v.ExpiresAt}
+		switch was := find(had, v.ID); {
+		case was == nil:
+			list = append(list, Note{"invitation made", name + "/" + v.Credentials, details})
+		case was.UsedAt == nil && v.UsedAt != nil:
+			list = append(list, Note{"invitation used", name + "/" + v.Credentials, details})
+		}
+	}
+	for _, v := range had {
+		if find(after.Invitations, v.ID) == nil && v.UsedAt == nil {
+			list = append(list, Note{"invitation removed", name + "/" + v.Credentials, map[string]any{"id": v.ID}})
 		}
 	}
 	return list

@@ -66,6 +66,20 @@ type Credential struct {
 	CreatedAt time.Time  `json:"createdAt"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	Leaf      bool       `json:"leaf,omitempty"` // of a server of the partner's own
+	// OverlapUntil is when they are refused, since others took their name; nil: they
+	// have it still.
+	OverlapUntil *time.Time `json:"overlapUntil,omitempty"`
+}
+
+// Invitation is a link that a partner uses once to get credentials. Its token is
+// kept as a hash alone.
+type Invitation struct {
+	ID          string     `json:"id"`
+	Credentials string     `json:"credentials"` // name of those that it gives
+	TokenHash   []byte     `json:"tokenHash"`   // SHA-256
+	CreatedAt   time.Time  `json:"createdAt"`
+	ExpiresAt   time.Time  `json:"expiresAt"`
+	UsedAt      *time.Time `json:"usedAt,omitempty"`
 }
 
 // Partner is a company that receives events.
@@ -75,6 +89,7 @@ type Partner struct {
 	External    *External        `json:"external,omitempty"` // where the account is somewhere else
 	MaskKey     seal.Sealed      `json:"maskKey"`
 	Credentials []Credential     `json:"credentials"`
+	Invitations []Invitation     `json:"invitations,omitempty"`
 	Revoked     map[string]int64 `json:"revoked,omitempty"` // user public key → Unix second
 	CreatedAt   time.Time        `json:"createdAt"`
 	Terms

@@ -12,6 +12,7 @@ type Terms struct {
 	Limits     broker.Limits `json:"limits,omitzero"`      // of its account, where that is ours
 	History    int           `json:"history,omitempty"`    // messages kept of each subject; 0: stream.History
 	Tombstones time.Duration `json:"tombstones,omitempty"` // how long deletions are kept; 0: DefaultTombstones
+	Sources    []string      `json:"sources,omitempty"`    // networks, as CIDR, from which its credentials work; none: all
 }
 
 // DefaultTombstones is how long the deletion of an object is kept.
