@@ -88,9 +88,11 @@ func classOfCode(code int) Class {
 		return Forbidden
 	case code == 1030, code == 1044, code == 1188, code >= 1269 && code <= 1275: // Assume-User
 		return Refused
+	case code == CodeColumnLocked, code == CodeRowLocked, code == CodeRowKept, code == CodeNotAdmin:
+		return Forbidden // whatever the status: one row's refusal has none
 	case code >= 1067 && code <= 1073, code == 1132, code >= 1236 && code <= 1238: // OAuth
 		return Refused
-	case code == 4000, code == 4001, code == 4002, code == 4004:
+	case code == codeUnexpected, code == 4001, code == codeTimeout, code == CodeSheetBusy:
 		return Retry
 	case code >= 5000 && code <= 5999: // the account's plan or limits
 		return Forbidden

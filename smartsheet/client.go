@@ -91,6 +91,7 @@ type request struct {
 	body    any
 	form    url.Values // instead of a body; such a request bears no token
 	verify  bool       // the answer waits for a verification
+	agent   string     // the change agent of a write
 	secrets []string   // what no error may repeat
 }
 
@@ -178,7 +179,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	if r.body != nil {
 		data, err := json.Marshal(r.body)
 		if err != nil {
-			return nil, fmt.Errorf("%w: encode body: %w", errInvalid, err)
+			return nil, fmt.Errorf("%w: its body cannot be written as JSON", errInvalid) // the cause quotes a value
 		}
 		body = bytes.NewReader(data)
 	}
@@ -190,6 +191,12 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 		return nil, fmt.Errorf("%w: build request", errInvalid) // its cause quotes the URL
 	}
 	c.setHeader(req.Header, r.body != nil)
+	if r.agent != "" {
+		if !validAgent(r.agent) {
+			return nil, fmt.Errorf("%w: change agent, want 1 to %d printable ASCII characters", errInvalid, MaxChangeAgent)
+		}
+		req.Header.Set("Smartsheet-Change-Agent", r.agent)
+	}
 	if r.form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

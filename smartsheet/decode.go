@@ -69,7 +69,9 @@ func (d *decoder) sheet(s *Sheet) bool {
 }
 
 func (d *decoder) column(c *Column) bool {
-	names := [...]string{"id", "index", "title", "type", "primary", "systemColumnType"}
+	names := [...]string{
+		"id", "index", "title", "type", "primary", "systemColumnType", "formula", "options", "validation", "locked", "lockedForUser", "symbol",
+	}
 	return d.object(names[:], func(field int) bool {
 		switch field {
 		case 0:
@@ -82,14 +84,26 @@ func (d *decoder) column(c *Column) bool {
 			return d.columnType(&c.Type)
 		case 4:
 			return d.bool(&c.Primary)
-		default:
+		case 5:
 			return d.string(&c.SystemColumnType)
+		case 6:
+			return d.string(&c.Formula)
+		case 7:
+			return list(d, &c.Options, 0, d.string)
+		case 8:
+			return d.bool(&c.Validation)
+		case 9:
+			return d.bool(&c.Locked)
+		case 10:
+			return d.bool(&c.LockedForUser)
+		default:
+			return d.string(&c.Symbol)
 		}
 	})
 }
 
 func (d *decoder) row(r *Row) bool {
-	names := [...]string{"id", "rowNumber", "parentId", "createdAt", "modifiedAt", "modifiedBy", "cells"}
+	names := [...]string{"id", "rowNumber", "parentId", "createdAt", "modifiedAt", "modifiedBy", "locked", "cells"}
 	return d.object(names[:], func(field int) bool {
 		switch field {
 		case 0:
@@ -104,6 +118,8 @@ func (d *decoder) row(r *Row) bool {
 			return d.time(&r.ModifiedAt)
 		case 5:
 			return d.modifiedBy(&r.ModifiedBy)
+		case 6:
+			return d.bool(&r.Locked)
 		default:
 			ok := list(d, &r.Cells, d.cells, d.cell)
 			d.cells = len(r.Cells)

@@ -30,9 +30,20 @@ const (
 	CodeCodeExpired    = 1069 // of an OAuth consent, not used in its ten minutes
 	CodeGrantInvalid   = 1071 // an OAuth code or refresh token that is not known, or used up
 	CodeGrantRevoked   = 1132 // an OAuth token whose user withdrew the consent
+	CodeColumnLocked   = 1039 // for those who are no admins of the sheet
+	CodeValueRefused   = 1042 // not what the column's type, or its restriction, wants
+	CodeReadOnlyCell   = 1046 // of a system column
+	CodeRowLocked      = 1050 // for those who are no admins of the sheet
+	CodeRowKept        = 1092 // it, or a row under it, is locked: not deleted
+	CodeNumberRange    = 1148 // beyond 2^53
+	CodeNotAdmin       = 1212 // who is none may not override a restriction
 	CodeAppRevoked     = 1153 // the webhook is dead, a new one is wanted
 	CodeAdministrative = 1154 // only Smartsheet's support can enable the webhook
 	CodeRateLimit      = 4003
+	CodeSheetBusy      = 4004 // another request writes the sheet: this one changed nothing
+
+	codeUnexpected = 4000
+	codeTimeout    = 4002
 )
 
 const (
@@ -48,6 +59,8 @@ type Error struct {
 	Code       int           // Smartsheet's errorCode; 0: the answer was not Smartsheet's
 	Message    string        // Smartsheet's words, or what came in their place
 	RefID      string        // Smartsheet's support asks for it
+	Index      *int          // of the row of the request that is to blame; nil: not said
+	RowID      int64         // its id; 0: not said
 	RetryAfter time.Duration // 0: not said, or not to be believed
 	Method     string
 	Route      string // path with {id} for each id
@@ -79,24 +92,34 @@ func RetryAfter(err error) time.Duration {
 
 // answerError reads the refusal in resp, whose body may be anything.
 func answerError(r request, resp *http.Response, body []byte) *Error {
-	e := &Error{
-		Status:     resp.StatusCode,
-		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
-		Method:     r.method,
-		Route:      r.route,
+	var wire errorWire
+	if json.Unmarshal(body, &wire) != nil || wire.Code == 0 {
+		wire = errorWire{Message: contentHint(resp.Header)}
 	}
-	var wire struct {
-		Code    int    `json:"errorCode"`
-		Message string `json:"message"`
-		RefID   string `json:"refId"`
+	e := wire.refusal(r, resp.StatusCode)
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	return e
+}
+
+// errorWire is an error as Smartsheet writes it: an answer, or the reason why one
+// row of a request failed.
+type errorWire struct {
+	Code    int             `json:"errorCode"`
+	Message string          `json:"message"`
+	RefID   string          `json:"refId"`
+	Detail  json.RawMessage `json:"detail"` // of many shapes
+}
+
+// refusal is the error of the request, which was answered with the status.
+func (w errorWire) refusal(r request, status int) *Error {
+	e := &Error{Status: status, Code: w.Code, Message: r.clean(w.Message), RefID: r.clean(w.RefID), Method: r.method, Route: r.route}
+	var row struct {
+		Index *int  `json:"index"`
+		RowID int64 `json:"rowId"`
 	}
-	if json.Unmarshal(body, &wire) == nil && wire.Code != 0 {
-		e.Code = wire.Code
-		e.Message = r.clean(wire.Message)
-		e.RefID = r.clean(wire.RefID)
-		return e
+	if len(w.Detail) > 0 && json.Unmarshal(w.Detail, &row) == nil {
+		e.Index, e.RowID = row.Index, row.RowID
 	}
-	e.Message = contentHint(resp.Header)
 	return e
 }
 
@@ -175,10 +198,16 @@ func decodeError(err error, h http.Header) error {
 	return fmt.Errorf("unreadable answer: %w", err)
 }
 
+// canceledError is a request whose caller gave up after it was sent.
+type canceledError struct{ cause error }
+
+func (e *canceledError) Unwrap() error { return e.cause }
+func (e *canceledError) Error() string { return e.cause.Error() }
+
 // canceled is the error of a request whose caller gave up.
 func canceled(ctx context.Context, r request) error {
 	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return fmt.Errorf("smartsheet: %s %s: %w: %w", r.method, r.route, ctx.Err(), cause)
+		return &canceledError{fmt.Errorf("smartsheet: %s %s: %w: %w", r.method, r.route, ctx.Err(), cause)}
 	}
-	return fmt.Errorf("smartsheet: %s %s: %w", r.method, r.route, ctx.Err())
+	return &canceledError{fmt.Errorf("smartsheet: %s %s: %w", r.method, r.route, ctx.Err())}
 }

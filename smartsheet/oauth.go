@@ -18,6 +18,7 @@ import (
 // Scopes that an app asks its users for.
 const (
 	ScopeReadSheets    = "READ_SHEETS"    // read what the user can read
+	ScopeWriteSheets   = "WRITE_SHEETS"   // add, change and delete rows where the user can
 	ScopeAdminWebhooks = "ADMIN_WEBHOOKS" // make and change the user's webhooks
 )
 

@@ -30,8 +30,18 @@ type Column struct {
 	Title            string     `json:"title"`
 	Type             ColumnType `json:"type"`
 	Primary          bool       `json:"primary,omitempty"`
-	SystemColumnType string     `json:"systemColumnType,omitempty"`
+	SystemColumnType string     `json:"systemColumnType,omitempty"` // its values are Smartsheet's own
+	Formula          string     `json:"formula,omitempty"`          // of all its cells, which nobody can set then
+	Options          []string   `json:"options,omitempty"`          // of a picklist
+	Validation       bool       `json:"validation,omitempty"`       // nothing but the options, or the type's values, may be set
+	Locked           bool       `json:"locked,omitempty"`           // for all but the sheet's owner and admins
+	LockedForUser    bool       `json:"lockedForUser,omitempty"`    // for the user who reads it
+	Symbol           string     `json:"symbol,omitempty"`
 }
+
+// Settable reports whether a request can set cells of the column at all, for
+// whoever may edit the sheet: not those of system columns and column formulas.
+func (c Column) Settable() bool { return c.SystemColumnType == "" && c.Formula == "" }
 
 // TypesOf are the types of columns, by id.
 func TypesOf(columns []Column) map[int64]ColumnType {
@@ -76,6 +86,7 @@ type Row struct {
 	CreatedAt  Time   `json:"createdAt"`
 	ModifiedAt Time   `json:"modifiedAt"`
 	ModifiedBy *Actor `json:"modifiedBy,omitempty"`
+	Locked     bool   `json:"locked,omitempty"` // for all but the sheet's owner and admins
 	Cells      []Cell `json:"cells"`
 }
 

@@ -27,7 +27,7 @@ func (col Column) body() map[string]any {
 	if col.Options != nil {
 		out["options"] = col.Options
 	}
-	for name, text := range map[string]string{"symbol": col.Symbol, "systemColumnType": col.SystemType, "description": col.Description} {
+	for name, text := range map[string]string{"symbol": col.Symbol, "systemColumnType": col.SystemType, "description": col.Description, "formula": col.Formula} {
 		if text != "" {
 			out[name] = text
 		}

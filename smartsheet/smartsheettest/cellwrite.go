@@ -25,8 +25,7 @@ func (s *Server) planCell(c *call, sh *sheet, in *cellIn) (int64, cell, error) {
 }
 
 func (s *Server) planContent(c *call, sh *sheet, col *Column, in *cellIn) (cell, error) {
-	level := sh.accessOf(c.user.ID)
-	manager := level == AccessOwner || level == AccessAdmin
+	manager := administers(sh.accessOf(c.user.ID))
 	override := in.Override != nil && *in.Override || c.flag("overrideValidation")
 	strict := in.Strict == nil || *in.Strict
 	switch {
@@ -34,6 +33,8 @@ func (s *Server) planContent(c *call, sh *sheet, col *Column, in *cellIn) (cell,
 		return cell{}, errNotAllowed("cell.columnType, cell.displayValue")
 	case col.SystemType != "":
 		return cell{}, failf(400, 1046, "Cells containing system values cannot be inserted or updated through the API, columnId : %d.", col.ID)
+	case col.Formula != "":
+		return cell{}, failf(400, 1046, "Cells containing formulas, links to other cells, system values, or Gantt values cannot be inserted or updated through the API, columnId : %d.", col.ID)
 	case col.Locked && !manager:
 		return cell{}, failf(403, 1039, "Cannot edit a locked column %d.", col.ID)
 	case override && !manager:

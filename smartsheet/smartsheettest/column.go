@@ -19,6 +19,7 @@ type Column struct {
 	Options     []string // of PICKLIST and MULTI_PICKLIST
 	Validation  bool     // strict writes must hold to Options
 	Symbol      string
+	Formula     string // of all cells: nobody can set them, see Server.SetCellSilently for what they hold
 	SystemType  string // AUTO_NUMBER, CREATED_BY, CREATED_DATE, MODIFIED_BY or MODIFIED_DATE
 	AutoPrefix  string // of an AUTO_NUMBER
 	Currency    string // shows numbers as this sign, grouped and with two decimals
@@ -59,17 +60,18 @@ func (col *Column) shown(level int) string {
 	return col.Type
 }
 
-func (col *Column) json(index, level int) map[string]any {
+// json is the column as answers to a user of this access show it.
+func (col *Column) json(index, level int, access string) map[string]any {
 	out := map[string]any{
 		"id": col.ID, "version": col.version(), "index": index, "title": col.Title, "type": col.shown(level),
 		"validation": col.Validation, "width": col.Width,
 	}
-	for name, yes := range map[string]bool{"primary": col.Primary, "hidden": col.Hidden, "locked": col.Locked} {
+	for name, yes := range map[string]bool{"primary": col.Primary, "hidden": col.Hidden, "locked": col.Locked, "lockedForUser": col.Locked && !administers(access)} {
 		if yes {
 			out[name] = true
 		}
 	}
-	for name, text := range map[string]string{"symbol": col.Symbol, "systemColumnType": col.SystemType, "description": col.Description} {
+	for name, text := range map[string]string{"symbol": col.Symbol, "systemColumnType": col.SystemType, "description": col.Description, "formula": col.Formula} {
 		if text != "" {
 			out[name] = text
 		}
@@ -96,6 +98,8 @@ func (sh *sheet) check(col *Column) error {
 		return failf(400, 1057, "Primary columns must be of type TEXT_NUMBER.")
 	case len(col.Options) > 0 && col.Type != "PICKLIST" && col.Type != "MULTI_PICKLIST":
 		return failf(400, 1060, "Column options are not allowed for column type %s.", col.Type)
+	case col.Formula != "" && (col.SystemType != "" || !strings.HasPrefix(col.Formula, "=")):
+		return errAttribute(col.Formula, "column.formula")
 	case col.SystemType == "" && col.Type == "DATETIME":
 		return failf(400, 1089, "The type specified is only used with System Columns.")
 	case col.SystemType != "" && systemTypes[col.SystemType] != col.Type:

@@ -19,6 +19,7 @@ type columnIn struct {
 	Hidden      *bool           `json:"hidden"`
 	Locked      *bool           `json:"locked"`
 	Description *string         `json:"description"`
+	Formula     *string         `json:"formula"`
 	Format      *string         `json:"format"`
 	AutoNumber  json.RawMessage `json:"autoNumberFormat"`
 	Contacts    json.RawMessage `json:"contactOptions"`
@@ -40,6 +41,7 @@ func (in *columnIn) apply(col *Column) error {
 	set(&col.Hidden, in.Hidden)
 	set(&col.Locked, in.Locked)
 	set(&col.Description, in.Description)
+	set(&col.Formula, in.Formula)
 	if in.Type != nil && *in.Type != col.Type {
 		col.Type = *in.Type
 		if in.Options == nil {
@@ -72,7 +74,7 @@ func (s *Server) listColumns(c *call) (any, error) {
 	}
 	list := make([]map[string]any, 0, len(sh.columns))
 	for i, col := range sh.columns {
-		list = append(list, col.json(i, c.level()))
+		list = append(list, col.json(i, c.level(), sh.accessOf(c.user.ID)))
 	}
 	return paged(c, list)
 }
@@ -102,7 +104,7 @@ func (s *Server) getColumn(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return col.json(i, c.level()), nil
+	return col.json(i, c.level(), sh.accessOf(c.user.ID)), nil
 }
 
 func (s *Server) addColumns(c *call) (any, error) {
@@ -131,7 +133,7 @@ func (s *Server) addColumns(c *call) (any, error) {
 	var results []any
 	for _, col := range added {
 		events = append(events, event{kind: "column", what: "created", id: col.ID})
-		results = append(results, col.json(slices.Index(sh.columns, col), 2))
+		results = append(results, col.json(slices.Index(sh.columns, col), 2, sh.accessOf(c.user.ID)))
 	}
 	s.changed(c, sh, events...)
 	if single {
@@ -196,7 +198,7 @@ func (s *Server) updateColumn(c *call) (any, error) {
 		s.retype(sh, old)
 	}
 	s.changed(c, sh, event{kind: "column", what: "updated", id: old.ID})
-	return success(old.json(index, 2), sh.version), nil
+	return success(old.json(index, 2, sh.accessOf(c.user.ID)), sh.version), nil
 }
 
 func (s *Server) deleteColumn(c *call) (any, error) {

@@ -90,7 +90,7 @@ func (s *Server) sheetJSON(c *call, sh *sheet, rows []*row) map[string]any {
 	columns := make([]map[string]any, 0, len(sh.columns))
 	for i, col := range sh.columns {
 		if v.shows(col.ID) {
-			columns = append(columns, col.json(i, v.level))
+			columns = append(columns, col.json(i, v.level, sh.accessOf(c.user.ID)))
 		}
 	}
 	list := make([]rowJSON, 0, len(rows))
@@ -152,7 +152,7 @@ func (s *Server) getRow(c *call) (any, error) {
 	out.SheetID, out.Version, out.AccessLevel = sh.id, sh.version, sh.accessOf(c.user.ID)
 	if c.includes("columns") {
 		for i, col := range sh.columns {
-			out.Columns = append(out.Columns, col.json(i, c.level()))
+			out.Columns = append(out.Columns, col.json(i, c.level(), sh.accessOf(c.user.ID)))
 		}
 	}
 	return out, nil
@@ -246,7 +246,7 @@ func (s *Server) createSheet(c *call) (any, error) {
 	out := s.sheetHead(sh, c.user.ID)
 	columns := make([]map[string]any, 0, len(sh.columns))
 	for i, col := range sh.columns {
-		columns = append(columns, col.json(i, 2))
+		columns = append(columns, col.json(i, 2, AccessOwner))
 	}
 	out["columns"] = columns
 	return success(out, 0), nil

@@ -53,6 +53,9 @@ func (s *Server) cell(sh *sheet, r *row, col *Column, v view) (cellJSON, bool) {
 	if held != nil {
 		out.Formula, out.Hyperlink, out.LinkInFrom = held.formula, held.hyperlink, held.link
 	}
+	if col.Formula != "" {
+		out.Formula = col.Formula
+	}
 	s.show(sh, col, v, value, &out)
 	return out, value != nil || out.Formula != ""
 }

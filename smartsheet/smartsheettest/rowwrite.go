@@ -84,8 +84,7 @@ func (s *Server) updateRows(c *call) (any, error) {
 		if r == nil {
 			return nil, errNotFound()
 		}
-		level := sh.accessOf(c.user.ID)
-		if r.locked && level != AccessOwner && level != AccessAdmin {
+		if r.locked && !administers(sh.accessOf(c.user.ID)) {
 			return nil, failf(403, 1050, "You cannot edit a locked row.")
 		}
 		return r, nil
@@ -255,7 +254,7 @@ func (s *Server) deleteRows(c *call) (any, error) {
 		return nil, errParameter(strconv.Itoa(len(ids))+" ids", "ids")
 	}
 	var gone []int64
-	level := sh.accessOf(c.user.ID)
+	manager := administers(sh.accessOf(c.user.ID))
 	for _, id := range ids {
 		r := sh.byID[id]
 		if r == nil {
@@ -265,7 +264,7 @@ func (s *Server) deleteRows(c *call) (any, error) {
 			return nil, errNotFound().with(map[string]any{"rowId": id})
 		}
 		for _, under := range sh.rows[r.index:sh.end(r)] {
-			if under.locked && level != AccessOwner && level != AccessAdmin {
+			if under.locked && !manager {
 				return nil, failf(403, 1092, "You cannot delete this row. Either it or one or more of its children are locked.")
 			}
 			if !slices.Contains(gone, under.id) {

@@ -150,6 +150,9 @@ func (sh *sheet) accessOf(user int64) string {
 	return ""
 }
 
+// administers reports whether the level may edit what is locked.
+func administers(level string) bool { return level == AccessOwner || level == AccessAdmin }
+
 // sheet finds the call's sheet, which the caller must reach with at least the
 // level given.
 func (s *Server) sheet(c *call, atLeast string) (*sheet, error) {
