@@ -9,6 +9,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -204,30 +205,30 @@ func statusLabel(status string) string {
 	return "OTHER"
 }
 
-func (c *collector) collectPartner(out sink, p partnerStanding) {
-	out.gauge(c.up, number(p.usage != nil), p.name)
-	if p.usage != nil {
+func (c *collector) collectPartner(out sink, p diagnose.PartnerState) {
+	out.gauge(c.up, number(p.Usage != nil), p.Partner.Name)
+	if p.Usage != nil {
 		c.collectUsage(out, p)
 	}
-	for _, sh := range p.shares {
-		for _, state := range []events.State{events.StateLoading, events.StateLive, events.StateStale, events.StateSuspended, events.StateEnded, stateUnknown} {
-			out.gauge(c.share, number(sh.state == state), p.name, sh.sheet, string(state))
+	for _, sh := range p.Shares {
+		for _, state := range []events.State{events.StateLoading, events.StateLive, events.StateStale, events.StateSuspended, events.StateEnded, diagnose.StateUnknown} {
+			out.gauge(c.share, number(sh.State == state), p.Partner.Name, sh.Share.Sheet, string(state))
 		}
-		if !sh.complete.IsZero() {
-			out.gauge(c.complete, max(0, time.Since(sh.complete).Seconds()), p.name, sh.sheet)
+		if to := sh.CompleteTo; to != nil && !to.Time.IsZero() {
+			out.gauge(c.complete, max(0, time.Since(to.Time).Seconds()), p.Partner.Name, sh.Share.Sheet)
 		}
 	}
 }
 
-func (c *collector) collectUsage(out sink, p partnerStanding) {
-	out.gauge(c.streamMessages, float64(p.usage.Messages), p.name)
-	out.gauge(c.streamBytes, float64(p.usage.Bytes), p.name)
-	out.gauge(c.readers, float64(p.usage.Readers), p.name)
-	out.gauge(c.lag, float64(p.usage.Lag), p.name)
-	if p.usage.Stored > 0 {
-		out.gauge(c.stored, float64(p.usage.Stored), p.name)
+func (c *collector) collectUsage(out sink, p diagnose.PartnerState) {
+	out.gauge(c.streamMessages, float64(p.Usage.Messages), p.Partner.Name)
+	out.gauge(c.streamBytes, float64(p.Usage.Bytes), p.Partner.Name)
+	out.gauge(c.readers, float64(p.Usage.Readers), p.Partner.Name)
+	out.gauge(c.lag, float64(p.Usage.Lag), p.Partner.Name)
+	if p.Usage.Stored > 0 {
+		out.gauge(c.stored, float64(p.Usage.Stored), p.Partner.Name)
 	}
-	if p.usage.Limit > 0 {
-		out.gauge(c.limit, float64(p.usage.Limit), p.name)
+	if p.Usage.Limit > 0 {
+		out.gauge(c.limit, float64(p.Usage.Limit), p.Partner.Name)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 )
 
 // maxCallback is the most that CALLBACK_LIMIT may be.
@@ -117,7 +117,7 @@ func loadConfig() (*config, error) {
 	w.add("PUBLIC_URL", checkPublicURL(s.PublicURL))
 	w.add("LISTEN", checkAddress(s.Listen))
 	c.Admin = s.admin(&w)
-	c.CallbackLimit, err = admin.ParseSize(s.CallbackLimit, 1, maxCallback)
+	c.CallbackLimit, err = limits.ParseSize(s.CallbackLimit, 1, maxCallback)
 	w.add("CALLBACK_LIMIT", err)
 	c.OAuth = s.oauth(&w)
 	if s.SmartsheetURL != "" {

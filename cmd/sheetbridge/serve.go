@@ -20,6 +20,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
@@ -59,6 +60,7 @@ type service struct {
 	relay     *relay.Relay
 	metrics   *metrics
 	standing  *standing
+	survey    diagnose.Survey
 	tracer    trace.Tracer // nil: no traces
 	phase     phase
 	tokenKey  []byte
@@ -224,6 +226,10 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
 		Log: s.log, Observe: s.metrics.pass, Tracer: s.tracer,
 	}
+	s.survey = diagnose.Survey{Registry: s.registry, Partners: s.partners, Inbox: s.inbox}
+	doctor := &diagnose.Doctor{
+		Survey: s.survey, Registrar: s.registrar, Access: s.access, Broker: s.broker, NATS: s.nc, Version: version(), Ready: s.ready,
+	}
 	strangers := &limits.Lines{LeftOut: s.metrics.linesLeftOut.Inc}
 	if s.access.OAuth != nil {
 		s.access.OAuth.Strangers = strangers
@@ -234,7 +240,7 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
-		Broker: s.broker, Accounts: s.accounts, NATS: s.nc, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Broker: s.broker, Accounts: s.accounts, Doctor: doctor, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 		Hosts: s.cfg.Admin.Hosts, ClientCertificates: s.cfg.Admin.TLS.ClientCA != "", Refused: s.metrics.adminRefused, Strangers: strangers,
 	}
 	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler()))), s.log)

@@ -6,13 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
-	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
-	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 const (
@@ -21,7 +17,6 @@ const (
 	standingEvery = 10 * time.Second
 	standingTime  = 8 * time.Second
 	standingRest  = time.Second // between two looks, however much changes
-	partnersAside = 8           // partners that are asked at once
 )
 
 // standing looks at how things stand and shows it to Prometheus. Every replica
@@ -42,23 +37,7 @@ type snapshot struct {
 	queue    *inbox.Stats
 	store    uint64 // bytes in the bridge's account
 	budgets  map[string]float64
-	partners []partnerStanding
-}
-
-// partnerStanding is how one partner's stream stands.
-type partnerStanding struct {
-	name   string
-	usage  *stream.Usage // nil: it does not answer
-	shares []shareStanding
-}
-
-// stateUnknown is the state of a share whose stream does not answer.
-const stateUnknown events.State = "unknown"
-
-type shareStanding struct {
-	sheet    string
-	state    events.State
-	complete time.Time // zero: never
+	partners []diagnose.PartnerState
 }
 
 // lookAgain has run look soon.
@@ -101,7 +80,7 @@ func (st *standing) refresh(ctx context.Context) {
 		st.askNATS(ctx, &now)
 	}
 	if s.phase.value.Load() != phaseStarting { // before, their accounts are not set up
-		now.partners = st.askPartners(ctx)
+		now.partners = s.survey.AllPartners(ctx, standingTime/4)
 	}
 	now.at = time.Now()
 	st.mu.Lock()
@@ -127,64 +106,4 @@ func (st *standing) askNATS(ctx context.Context, now *snapshot) {
 			now.budgets[o.Name] = max(0, float64(of-used)/float64(of))
 		}
 	}
-}
-
-// askPartners asks all partners, some at a time; one that does not answer keeps
-// only itself unknown.
-func (st *standing) askPartners(ctx context.Context) []partnerStanding {
-	shares := map[string][]*registry.Share{}
-	for _, sh := range st.service.registry.AllShares() {
-		if !sh.Ending {
-			shares[sh.Partner] = append(shares[sh.Partner], sh)
-		}
-	}
-	partners := st.service.registry.Partners()
-	found := make([]partnerStanding, len(partners))
-	var g errgroup.Group
-	g.SetLimit(partnersAside)
-	for i, p := range partners {
-		g.Go(func() error {
-			found[i] = st.askPartner(ctx, p, shares[p.Name])
-			return nil
-		})
-	}
-	_ = g.Wait() // they return none
-	return found
-}
-
-func (st *standing) askPartner(ctx context.Context, p *registry.Partner, shares []*registry.Share) partnerStanding {
-	now := partnerStanding{name: p.Name}
-	for _, sh := range shares {
-		now.shares = append(now.shares, shareStanding{sheet: sh.Sheet, state: stateUnknown})
-	}
-	ctx, cancel := context.WithTimeout(ctx, standingTime/4)
-	defer cancel()
-	partner, err := st.service.partners.Stream(ctx, p)
-	if err != nil {
-		return now
-	}
-	usage, err := partner.Usage(ctx)
-	if err != nil {
-		return now
-	}
-	list := make([]*events.Share, len(shares))
-	for i, sh := range shares {
-		list[i] = &sh.Share
-	}
-	states, err := partner.States(ctx, list)
-	if err != nil {
-		return now
-	}
-	now.usage = &usage
-	for i, sh := range list {
-		state, _, to := states[sh].At(sh.Revision, time.Now())
-		if state == events.StateLive && st.service.partners.Trouble(sh.Partner, sh.Sheet, to) != "" {
-			state = events.StateStale // what the stream itself cannot say
-		}
-		now.shares[i].state = state
-		if to != nil {
-			now.shares[i].complete = to.Time
-		}
-	}
-	return now
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
@@ -44,9 +45,9 @@ type API struct {
 	Audit     *audit.Log        // who did what; nil: nothing is kept
 	Broker    *broker.Broker    // nil: NATS is external, and partners' accounts cannot be made
 	Accounts  *partner.Accounts // who may read as a partner; nil: made of those above
-	NATS      *broker.Conn      // the bridge's own connection; nil: the doctor says nothing of NATS
-	Tokens    []Token           // who may come in; none: nobody
-	Version   string            // ours, for the OpenAPI document; empty: dev
+	Doctor    *diagnose.Doctor
+	Tokens    []Token // who may come in; none: nobody
+	Version   string  // ours, for the OpenAPI document; empty: dev
 
 	// Hosts are the names under which the listener answers; nil: those of loopback.
 	Hosts Hosts
@@ -92,7 +93,6 @@ func (a *API) Handler() http.Handler {
 	a.routeShares(api)
 	a.routeDead(api)
 	a.routeDoctor(api)
-	a.routeExplain(api)
 	a.routeProbes(e)
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
 	e.GET(pathOpenAPI, func(c echo.Context) error {

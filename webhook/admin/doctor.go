@@ -2,64 +2,36 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 )
 
-// What a check found.
-const (
-	checkOK      = "ok"
-	checkWarning = "warning" // nothing is broken, or it cannot be told
-	checkWrong   = "wrong"
+// Bodies of answers that package diagnose makes.
+type (
+	Diagnosis       = diagnose.Diagnosis
+	Check           = diagnose.Check
+	ExplainedRow    = diagnose.ExplainedRow
+	ExplainedFilter = diagnose.ExplainedFilter
+	ExplainedCell   = diagnose.ExplainedCell
+	ExplainedEvent  = diagnose.ExplainedEvent
 )
 
-const (
-	// examTime bounds an examination; what has not answered by then is unknown.
-	examTime = 40 * time.Second
-	// A clock that is off by this much is worth a word, or breaks what depends on it.
-	skewWarning, skewWrong = 5 * time.Second, time.Minute
-	longWait               = 15 * time.Minute // of a hint in the queue
-	nearlyFull             = 0.9              // of a partner's storage
-	partnersAside          = 8                // partners that are asked at once
-)
-
-// Check is one thing that was looked at.
-type Check struct {
-	Area   string `json:"area" enum:"bridge,clock,nats,public,queue,owner,partner,webhook,share"`
-	Name   string `json:"name" doc:"What of it was looked at" example:"ops"`
-	Level  string `json:"level" enum:"ok,warning,wrong" doc:"warning: nothing is broken, or it cannot be told"`
-	Detail string `json:"detail" doc:"What was found"`
-	Todo   string `json:"todo,omitempty" doc:"What to do about it"`
+// Explanation says why a partner has got a row or not.
+type Explanation struct {
+	diagnose.Explanation
+	CompleteTo *CompleteTo `json:"completeTo"`
+	Dead       []Dead      `json:"dead" nullable:"false" doc:"Hints for this row, or for its whole sheet, that were given up"`
 }
 
-// Diagnosis is what an examination found.
-type Diagnosis struct {
-	OK    bool      `json:"ok" doc:"Nothing is wrong"`
-	At    time.Time `json:"at"`
-	Items []Check   `json:"items" nullable:"false"`
-}
-
-// findings collects checks of one area after another.
-type findings []Check
-
-func (f *findings) ok(area, name, format string, args ...any) {
-	*f = append(*f, Check{Area: area, Name: name, Level: checkOK, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (f *findings) warn(area, name, todo, format string, args ...any) {
-	*f = append(*f, Check{Area: area, Name: name, Level: checkWarning, Detail: fmt.Sprintf(format, args...), Todo: todo})
-}
-
-func (f *findings) wrong(area, name, todo, format string, args ...any) {
-	*f = append(*f, Check{Area: area, Name: name, Level: checkWrong, Detail: fmt.Sprintf(format, args...), Todo: todo})
+type explainRequest struct {
+	ID      string `path:"id" doc:"The webhook's id, as POST /v1/webhooks answered"`
+	Partner string `path:"partner" doc:"Who may see it"`
+	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
+	Row     string `path:"row" doc:"The row's id" example:"7129509179746180"`
 }
 
 func (a *API) routeDoctor(api huma.API) {
@@ -68,157 +40,42 @@ func (a *API) routeDoctor(api huma.API) {
 		summary: "Examine the bridge",
 		description: "Looks at the bridge, its clock, NATS, whether it is reached from outside, the queue, and every owner, partner, webhook and share, and says what to do. " +
 			"It asks Smartsheet one or two requests for each owner, within the owner's budget, and changes nothing.",
-	}, a.examine)
+	}, func(ctx context.Context, _ *none) (*out[Diagnosis], error) {
+		return &out[Diagnosis]{a.Doctor.Examine(ctx)}, nil
+	})
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain", id: "explainRow", tag: "shares",
+		summary: "Explain why a row was sent or not",
+		description: "Reads the row as the share does, asks the share's filter, and compares with the last event in the partner's stream. " +
+			"It shows what the partner may see and nothing else, publishes nothing, and costs one to three requests of the owner's budget.",
+		errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+	}, a.explain)
 }
 
-// examine looks at everything. What depends on the owners' answers comes after
-// them; the rest is looked at meanwhile.
-func (a *API) examine(ctx context.Context, _ *none) (*out[Diagnosis], error) {
-	ctx, cancel := context.WithTimeout(ctx, examTime)
-	defer cancel()
-	rest := make(chan findings, 1)
-	go func() {
-		var f findings
-		a.examineNATS(ctx, &f)
-		a.examineQueue(ctx, &f)
-		a.examinePartners(ctx, &f)
-		rest <- f
-	}()
-	var all findings
-	a.examineBridge(ctx, &all)
-	seen := a.examineOwners(ctx, &all)
-	a.examinePublic(ctx, &all, seen)
-	a.examineWebhooks(ctx, &all, seen)
-	all = append(all, <-rest...)
-	slices.SortStableFunc(all, func(x, y Check) int { return areaOrder(x.Area) - areaOrder(y.Area) })
-	d := Diagnosis{At: now(), Items: all}
-	d.OK = !slices.ContainsFunc(all, func(c Check) bool { return c.Level == checkWrong })
-	return &out[Diagnosis]{d}, nil
-}
-
-func areaOrder(area string) int {
-	return slices.Index([]string{"bridge", "clock", "nats", "public", "queue", "owner", "partner", "webhook", "share"}, area)
-}
-
-func (a *API) examineBridge(ctx context.Context, f *findings) {
-	version := a.Version
-	if version == "" {
-		version = "dev"
+func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation], error) {
+	row, err := strconv.ParseInt(in.Row, 10, 64)
+	if err != nil || row <= 0 {
+		return nil, httpProblem(http.StatusNotFound, "%q is no row's id: it is digits, as in the subject and in data.row.id of events", clip(in.Row))
 	}
-	if a.Ready != nil {
-		ctx, cancel := context.WithTimeout(ctx, readyTime)
-		defer cancel()
-		if err := a.Ready(ctx); err != nil {
-			f.wrong("bridge", version, "look at the log of serve, and at NATS below", "not ready: %v", err)
-			return
-		}
-	}
-	f.ok("bridge", version, "ready; a sheet is checked every %s at least", a.Registrar.Every)
-}
-
-func (a *API) examineNATS(ctx context.Context, f *findings) {
-	if a.NATS == nil {
-		return
-	}
-	look, err := broker.LookAt(ctx, a.NATS)
+	reg, err := a.Registrar.Registration(in.ID)
 	if err != nil {
-		f.wrong("nats", "server", "see that NATS runs and that SHEETBRIDGE_NATS_URL and SHEETBRIDGE_NATS_CREDS are right", "%v", err)
-		return
+		return nil, err
 	}
-	if look.NewEnough {
-		f.ok("nats", "version", "%s, answers in %s", look.Version, look.RTT.Round(10*time.Microsecond))
-	} else {
-		f.wrong("nats", "version", "upgrade NATS to 2.14 or newer", "%s lacks what the bridge uses", look.Version)
+	share := a.Registry.Share(in.Partner, in.Sheet)
+	if share == nil || share.Ending || share.Registration != reg.ID {
+		return nil, httpProblem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID)
 	}
-	if a.Broker != nil {
-		f.ok("nats", "sync", "embedded: every write is synced to disk before it is acknowledged")
-	} else {
-		f.warn("nats", "sync", "see that jetstream { sync_interval: always } stands in the configuration of every server", "external: whether writes are synced cannot be seen from here")
-	}
-	examineStreams(f, look)
-	if !look.Time.IsZero() {
-		examineClock(f, "NATS", look.Skew)
-	}
-}
-
-func examineStreams(f *findings, look *broker.Look) {
-	var memory, behind, single []string
-	for _, s := range look.Streams {
-		if s.Memory {
-			memory = append(memory, s.Name)
-		}
-		if s.Replicas == 1 {
-			single = append(single, s.Name)
-		}
-		if len(s.Behind) > 0 {
-			behind = append(behind, s.Name+" on "+strings.Join(s.Behind, ", "))
-		}
-	}
-	if len(memory) > 0 {
-		f.wrong("nats", "storage", "make these streams anew with file storage: a memory stream is lost with its server", "kept in memory: %s", strings.Join(memory, ", "))
-	} else {
-		f.ok("nats", "storage", "%d streams and buckets, all on disk", len(look.Streams))
-	}
-	switch {
-	case len(behind) > 0:
-		f.wrong("nats", "replicas", "look at these servers: another one that fails may stop the bridge", "copies that lag or are away: %s", strings.Join(behind, "; "))
-	case look.Cluster == "":
-		f.ok("nats", "replicas", "one server, one copy of everything: back up its directory")
-	case len(single) > 0:
-		f.warn("nats", "replicas", "set SHEETBRIDGE_NATS_REPLICAS=3 and start the bridge again", "cluster %s keeps only one copy of %s", look.Cluster, strings.Join(single, ", "))
-	default:
-		f.ok("nats", "replicas", "cluster %s, all copies up to date", look.Cluster)
-	}
-}
-
-// examineClock judges how far another clock is ahead of ours.
-func examineClock(f *findings, of string, skew time.Duration) {
-	off, way := skew.Abs().Round(time.Second), "ahead of"
-	if skew > 0 {
-		way = "behind"
-	}
-	const todo = "have the clock set by NTP (chrony, systemd-timesyncd): credentials, tokens and certificates go by it"
-	switch {
-	case skew.Abs() > skewWrong:
-		f.wrong("clock", of, todo, "ours is %s %s that of %s", off, way, of)
-	case skew.Abs() > skewWarning:
-		f.warn("clock", of, todo, "ours is %s %s that of %s", off, way, of)
-	default:
-		f.ok("clock", of, "within %s of ours", skewWarning)
-	}
-}
-
-func (a *API) examineQueue(ctx context.Context, f *findings) {
-	s, err := a.Inbox.Stats(ctx)
+	x, err := a.Doctor.Explain(ctx, reg, share, row)
 	if err != nil {
-		f.wrong("queue", "hints", "see that NATS runs", "%v", err)
-		return
+		return nil, err
 	}
-	switch waited := time.Since(s.Oldest); {
-	case s.Waiting > 0 && waited > longWait:
-		f.wrong("queue", "hints", "look for failing passes in the log of serve: an owner's token, the budget (SHEETBRIDGE_API_RATE) or a partner may be the cause",
-			"%d wait, the oldest for %s", s.Waiting, waited.Round(time.Second))
-	default:
-		f.ok("queue", "hints", "%d wait, %d are put off", s.Waiting, s.Deferred)
+	shown := Explanation{Explanation: *x, CompleteTo: (*CompleteTo)(x.CompleteTo), Dead: []Dead{}}
+	for _, d := range x.Dead {
+		shown.Dead = append(shown.Dead, deadOf(d))
 	}
-	if s.Dead > 0 {
-		f.warn("queue", "given up", "GET /v1/dead says why; POST /v1/dead/{id}/retry tries again once the cause is gone", "%d hints were given up", s.Dead)
+	shown.Row = in.Row
+	if err := a.previewed(ctx, "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain", share.Key()+"/"+in.Row, nil); err != nil {
+		return nil, err
 	}
-}
-
-func (a *API) examinePartners(ctx context.Context, f *findings) {
-	partners := a.Registry.Partners()
-	found := make([]findings, len(partners))
-	var g errgroup.Group
-	g.SetLimit(partnersAside)
-	for i, p := range partners {
-		g.Go(func() error {
-			a.examinePartner(ctx, &found[i], p)
-			return nil
-		})
-	}
-	_ = g.Wait() // they return none
-	for _, one := range found {
-		*f = append(*f, one...)
-	}
+	return &out[Explanation]{shown}, nil
 }

@@ -34,7 +34,7 @@ func (w *world) examined() (reply, map[string]string) {
 	return r, levels
 }
 
-func withNATS(a *admin.API) { a.NATS = a.Broker.Bridge() }
+func withNATS(a *admin.API) { a.Doctor.NATS = a.Broker.Bridge() }
 
 func TestDoctor(t *testing.T) {
 	w := newWorld(t, setup{api: withNATS})

@@ -12,6 +12,10 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
+// usageTime bounds how long an answer waits for the usage of a token; what has not
+// come by then is left out.
+const usageTime = 2 * time.Second
+
 func (a *API) routeOAuth(api huma.API) {
 	register(api, operation{
 		method: http.MethodPost, path: "/v1/owners/{name}/authorize", id: "authorizeOwner", tag: "owners",
@@ -81,7 +85,7 @@ func (a *API) ask(ctx context.Context, name string) (*out[Owner], error) {
 // used shows an owner with how its token is used.
 func (a *API) used(ctx context.Context, o *registry.Owner) Owner {
 	shown := ownerOf(o)
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, usageTime)
 	defer cancel()
 	last, minute, err := a.Access.Budget.Usage(ctx, o.TokenID)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -91,10 +92,12 @@ func (s NewShare) request() events.Request {
 	return r
 }
 
-func shareOf(s *registry.Share) Share {
+func shareOf(state diagnose.ShareState) Share {
+	s := state.Share
 	shown := Share{
 		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision,
-		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)), State: stateUnknown, Reason: "NATS did not answer in time",
+		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)),
+		State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo),
 	}
 	for i, f := range s.Fields {
 		shown.Columns[i] = Column{

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,6 +14,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -97,9 +96,9 @@ func termsOf(p *registry.Partner) Terms {
 	if p.Account != nil {
 		l := p.Limits.Effective()
 		t.Limits = &Limits{
-			Storage: formatSize(l.Storage), Consumers: l.Consumers, Connections: l.Connections, Payload: formatSize(l.Payload),
+			Storage: limits.FormatSize(l.Storage), Consumers: l.Consumers, Connections: l.Connections, Payload: limits.FormatSize(l.Payload),
 			Subscriptions: l.Subscriptions, LeafNodes: l.LeafNodes, Waiting: l.Waiting, AckPending: l.AckPending,
-			Requests: l.Requests, Unread: formatSize(l.Unread),
+			Requests: l.Requests, Unread: limits.FormatSize(l.Unread),
 		}
 	}
 	return t
@@ -175,7 +174,7 @@ func (n *NewLimits) apply(l *broker.Limits) (err error) {
 		if f.from == nil {
 			continue
 		}
-		if *f.to, err = ParseSize(*f.from, f.least, f.most); err != nil {
+		if *f.to, err = limits.ParseSize(*f.from, f.least, f.most); err != nil {
 			return invalid("limits."+f.name, "%v", err)
 		}
 	}
@@ -243,45 +242,4 @@ func (a *API) catchUp(ctx context.Context, partner string) error {
 		}
 	}
 	return nil
-}
-
-// sizeUnit is one that a size may be given in.
-type sizeUnit struct {
-	name  string
-	bytes int64
-}
-
-// sizeUnits are those of sizes: binary ones, the largest first, then the others.
-func sizeUnits() (binary, others []sizeUnit) {
-	return []sizeUnit{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}},
-		[]sizeUnit{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}, {"", 1}}
-}
-
-// ParseSize reads a number of bytes such as 512KiB, 16MiB, 16MB or 1048576, which
-// must be in the bounds. Its error names them.
-func ParseSize(s string, least, most int64) (int64, error) {
-	binary, others := sizeUnits()
-	for _, unit := range append(binary, others...) {
-		number, ok := strings.CutSuffix(s, unit.name)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-		if err != nil || n <= 0 || n > most/unit.bytes || n*unit.bytes < least {
-			break
-		}
-		return n * unit.bytes, nil
-	}
-	return 0, errors.New("want a size from " + formatSize(least) + " to " + formatSize(most) + ", such as 512KiB or 1GiB")
-}
-
-// formatSize writes a number of bytes as ParseSize reads it.
-func formatSize(n int64) string {
-	binary, _ := sizeUnits()
-	for _, unit := range binary {
-		if n >= unit.bytes && n%unit.bytes == 0 {
-			return fmt.Sprintf("%d%s", n/unit.bytes, unit.name)
-		}
-	}
-	return strconv.FormatInt(n, 10)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
 // terms are those in an answer, as JSON.
@@ -209,17 +208,5 @@ func TestTermsOfAPartnerThatFailed(t *testing.T) {
 	got := w.ok(200, "PATCH", "/v1/partners/acme", `{"limits":{"storage":"2GiB"},"history":3}`)
 	if got.at("limits", "storage") != "2GiB" || got.at("history") != 3.0 {
 		t.Errorf("got %s, want 2GiB and 3", got.text)
-	}
-}
-
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{
-		"1": 1, "512B": 512, "4KB": 4000, "4KiB": 4096, "16MiB": 16 << 20, "2 MB": 2e6, "1GiB": 1 << 30,
-		"": 0, "0": 0, "-1": 0, "2GiB": 0, "much": 0, "1.5MiB": 0, "16mib": 0, "99999999999999999999": 0,
-	} {
-		got, err := admin.ParseSize(text, 1, 1<<30)
-		if got != want || (err == nil) != (want > 0) {
-			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
-		}
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
@@ -115,10 +116,14 @@ func newWorld(t testing.TB, o setup) *world {
 	registrar := &registrar.Registrar{Registry: w.registry, Inbox: w.inbox, Access: access, Every: time.Hour, Alone: true, Log: log}
 	w.api = &admin.API{
 		Registry: w.registry, Registrar: registrar, Partners: partners, Access: access, Inbox: w.inbox, Broker: w.broker, Log: log,
+		Doctor: &diagnose.Doctor{
+			Survey:    diagnose.Survey{Registry: w.registry, Partners: partners, Inbox: w.inbox},
+			Registrar: registrar, Access: access, Broker: w.broker,
+		},
 		Tokens: []admin.Token{{Name: "alice", Secret: writer}, {Name: "bob", Secret: reader, ReadOnly: true}},
 	}
 	if o.external {
-		partners.Broker, w.api.Broker = nil, nil
+		partners.Broker, w.api.Broker, w.api.Doctor.Broker = nil, nil, nil
 	}
 	if o.api != nil {
 		o.api(w.api)

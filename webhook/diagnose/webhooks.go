@@ -1,4 +1,4 @@
-package admin
+package diagnose
 
 import (
 	"context"
@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -27,14 +29,14 @@ const (
 // examinePublic calls ourselves at the address that Smartsheet is told. Whether
 // the internet gets there only Smartsheet knows: a webhook of ours that it has
 // enabled was verified over that address.
-func (a *API) examinePublic(ctx context.Context, f *findings, known map[string]*seen) {
-	base := strings.TrimSuffix(a.Registrar.PublicURL, "/")
+func (d *Doctor) examinePublic(ctx context.Context, f *findings, known map[string]*seen) {
+	base := strings.TrimSuffix(d.Registrar.PublicURL, "/")
 	if base == "" {
-		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", a.Registrar.Every)
+		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", d.Registrar.Every)
 		return
 	}
 	verified := 0
-	for _, reg := range a.Registry.Registrations() {
+	for _, reg := range d.Registry.Registrations() {
 		if s := known[reg.Owner]; s != nil && s.webhooks[reg.WebhookID].Status == smartsheet.WebhookEnabled {
 			verified++
 		}
@@ -98,28 +100,28 @@ func unwrapURL(err error) error {
 
 // examineWebhooks compares our records with what Smartsheet says, and says how
 // each share stands.
-func (a *API) examineWebhooks(ctx context.Context, f *findings, known map[string]*seen) {
+func (d *Doctor) examineWebhooks(ctx context.Context, f *findings, known map[string]*seen) {
 	var regs []*registry.Registration
-	for _, reg := range a.Registry.Registrations() {
+	for _, reg := range d.Registry.Registrations() {
 		switch reg.Phase {
 		case registry.PhaseActive:
 			regs = append(regs, reg)
 		case registry.PhaseDeleting:
-			a.examineDeleting(f, reg)
+			d.examineDeleting(f, reg)
 		}
 	}
-	for i, shown := range a.webhooksOf(ctx, regs) {
-		a.examineWebhook(f, regs[i], shown, known[regs[i].Owner])
-		for _, s := range shown.Shares {
-			examineShare(f, shown, s)
+	for _, state := range d.Webhooks(ctx, regs) {
+		d.examineWebhook(f, state.Registration, known[state.Registration.Owner])
+		for _, s := range state.Shares {
+			examineShare(f, state.Registration, s)
 		}
 	}
 }
 
 // examineDeleting says of a registration that was deleted what keeps its webhook
 // at Smartsheet.
-func (a *API) examineDeleting(f *findings, reg *registry.Registration) {
-	if o := a.Registry.Owner(reg.Owner); o == nil || o.State != registry.OwnerOK {
+func (d *Doctor) examineDeleting(f *findings, reg *registry.Registration) {
+	if o := d.Registry.Owner(reg.Owner); o == nil || o.State != registry.OwnerOK {
 		f.wrong("webhook", reg.SheetName, "see to owner "+reg.Owner+": the webhook can only be deleted in its name",
 			"was deleted here, but Smartsheet has webhook %d still, and the access of owner %s does not work", reg.WebhookID, reg.Owner)
 		return
@@ -128,32 +130,32 @@ func (a *API) examineDeleting(f *findings, reg *registry.Registration) {
 		"was deleted here; webhook %d at Smartsheet is being deleted, and that is tried again until it is gone", reg.WebhookID)
 }
 
-func (a *API) examineWebhook(f *findings, reg *registry.Registration, shown Webhook, known *seen) {
+func (d *Doctor) examineWebhook(f *findings, reg *registry.Registration, known *seen) {
 	enable := "POST /v1/webhooks/" + reg.ID + "/enable"
 	if reg.WebhookID == 0 {
-		f.ok("webhook", shown.SheetName, "polled every %s", a.Registrar.Every)
+		f.ok("webhook", reg.SheetName, "polled every %s", d.Registrar.Every)
 		return
 	}
 	if known == nil || !known.asked {
-		f.warn("webhook", shown.SheetName, "see to owner "+reg.Owner+" first", "Smartsheet could not be asked; it was %s", reg.Status)
+		f.warn("webhook", reg.SheetName, "see to owner "+reg.Owner+" first", "Smartsheet could not be asked; it was %s", reg.Status)
 		return
 	}
 	w, there := known.webhooks[reg.WebhookID]
 	switch {
 	case !there:
-		f.wrong("webhook", shown.SheetName, "have it made again now: "+enable, "Smartsheet has no webhook %d any more: somebody deleted it", reg.WebhookID)
+		f.wrong("webhook", reg.SheetName, "have it made again now: "+enable, "Smartsheet has no webhook %d any more: somebody deleted it", reg.WebhookID)
 	case w.Status != smartsheet.WebhookEnabled && w.Status.CanEnable():
-		f.wrong("webhook", shown.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNone(w.DisabledDetails))
+		f.wrong("webhook", reg.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNone(w.DisabledDetails))
 	case w.Status != smartsheet.WebhookEnabled:
-		f.wrong("webhook", shown.SheetName, whoHelps(w.Status), "%s: %s", w.Status, orNone(w.DisabledDetails))
-	case w.CallbackURL != a.Registrar.CallbackURL(reg):
-		f.wrong("webhook", shown.SheetName, "have it told where we are: "+enable, "Smartsheet calls another address than SHEETBRIDGE_PUBLIC_URL")
+		f.wrong("webhook", reg.SheetName, whoHelps(w.Status), "%s: %s", w.Status, orNone(w.DisabledDetails))
+	case w.CallbackURL != d.Registrar.CallbackURL(reg):
+		f.wrong("webhook", reg.SheetName, "have it told where we are: "+enable, "Smartsheet calls another address than SHEETBRIDGE_PUBLIC_URL")
 	default:
 		last := "none yet"
 		if w.Stats != nil && !w.Stats.LastSuccessfulCallback.IsZero() {
 			last = w.Stats.LastSuccessfulCallback.UTC().Format(time.RFC3339)
 		}
-		f.ok("webhook", shown.SheetName, "%s, last callback %s", w.Status, last)
+		f.ok("webhook", reg.SheetName, "%s, last callback %s", w.Status, last)
 	}
 }
 
@@ -175,36 +177,36 @@ func orNone(words string) string {
 	return words
 }
 
-func examineShare(f *findings, w Webhook, s Share) {
-	name := s.Partner + "/" + s.Sheet
+func examineShare(f *findings, reg *registry.Registration, s ShareState) {
+	name := s.Share.Key()
 	to := "nothing yet"
 	if s.CompleteTo != nil {
 		to = "version " + strconv.FormatInt(s.CompleteTo.Version, 10) + " of " + s.CompleteTo.Time.UTC().Format(time.RFC3339)
 	}
 	switch s.State {
-	case "live":
+	case events.StateLive:
 		f.ok("share", name, "live, complete to %s", to)
-	case "loading":
-		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+w.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason)
+	case events.StateLoading:
+		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+reg.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason)
 	default:
-		f.wrong("share", name, "see to owner "+w.Owner+", the webhook and partner "+s.Partner+" above, then POST /v1/webhooks/"+w.ID+"/reconcile",
+		f.wrong("share", name, "see to owner "+reg.Owner+", the webhook and partner "+s.Share.Partner+" above, then POST /v1/webhooks/"+reg.ID+"/reconcile",
 			"%s: %s; complete to %s", s.State, s.Reason, to)
 	}
 }
 
 // examinePartner asks for the partner's stream.
-func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partner) {
+func (d *Doctor) examinePartner(ctx context.Context, f *findings, p *registry.Partner) {
 	ctx, cancel := context.WithTimeout(ctx, partnerTime)
 	defer cancel()
-	a.examineHostility(f, p)
-	st, err := a.Partners.Stream(ctx, p)
+	d.examineHostility(f, p)
+	st, err := d.Partners.Stream(ctx, p)
 	if err != nil {
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream cannot be reached: %v", err)
 		return
 	}
 	asked := time.Now()
 	_, err = st.LastSequence(ctx)
-	if took := time.Since(asked); err == nil && took > slowAnswer && !a.Partners.Full(p.Name) {
+	if took := time.Since(asked); err == nil && took > slowAnswer && !d.Partners.Full(p.Name) {
 		f.warn("partner", p.Name, "nothing for the others: its shares are worked on by themselves. For this one look at its NATS and at the way there",
 			"answers slowly, in %s: its events come later than they could", took.Round(100*time.Millisecond))
 		return
@@ -216,8 +218,8 @@ func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partn
 	switch full := float64(u.Stored) / float64(max(u.Limit, 1)); {
 	case err != nil:
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream does not answer: %v", err)
-	case a.Partners.Full(p.Name):
-		f.wrong("partner", p.Name, moreRoom(p), "its stream is full, nothing more is published to it: %s of %s are used", formatSize(int64(u.Stored)), formatSize(u.Limit))
+	case d.Partners.Full(p.Name):
+		f.wrong("partner", p.Name, moreRoom(p), "its stream is full, nothing more is published to it: %s of %s are used", limits.FormatSize(int64(u.Stored)), limits.FormatSize(u.Limit))
 	case u.Limit > 0 && full > nearlyFull:
 		f.wrong("partner", p.Name, moreRoom(p), "%.0f%% of its storage is used", 100*full)
 	default:
@@ -227,8 +229,8 @@ func (a *API) examinePartner(ctx context.Context, f *findings, p *registry.Partn
 
 // examineHostility says which of a partner's credentials exceeded its limits, and
 // whether others write to its stream.
-func (a *API) examineHostility(f *findings, p *registry.Partner) {
-	if n := a.Partners.ForeignMessages()[p.Name]; n > 0 {
+func (d *Doctor) examineHostility(f *findings, p *registry.Partner) {
+	if n := d.Partners.ForeignMessages()[p.Name]; n > 0 {
 		f.wrong("partner", p.Name, "find out who may publish, or ask JetStream, in the account of its stream: deploy/nats/accounts.md says how readers live apart",
 			"%d messages that the bridge did not make were removed from its stream since the start", n)
 	}
@@ -236,10 +238,10 @@ func (a *API) examineHostility(f *findings, p *registry.Partner) {
 		f.warn("partner", p.Name, "have its NATS keep readers in an account of their own: deploy/nats/accounts.md says how",
 			"its readers are in the account of its stream, and can have messages stored there that the bridge has to find and remove")
 	}
-	if a.Broker == nil {
+	if d.Broker == nil {
 		return
 	}
-	for _, o := range a.Broker.Offenders() {
+	for _, o := range d.Broker.Offenders() {
 		if o.Partner != p.Name || time.Since(o.Last) > hostileTime {
 			continue
 		}

@@ -1,18 +1,16 @@
-package admin
+package diagnose
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -46,11 +44,11 @@ type Explanation struct {
 	Last    *ExplainedEvent `json:"last,omitempty" doc:"The last event of the row in the partner's stream; absent: there is none"`
 	Differs []string        `json:"differs" nullable:"false" doc:"Fields in which that event differs from what the share shows now"`
 
-	State      string      `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"Of the share, as the partner was told"`
-	Reason     string      `json:"reason,omitempty" doc:"Why the share is not live"`
-	CompleteTo *CompleteTo `json:"completeTo"`
-	Backlog    *int        `json:"backlog" doc:"Hints that wait for the sheet; null: unknown"`
-	Dead       []Dead      `json:"dead" nullable:"false" doc:"Hints for this row, or for its whole sheet, that were given up"`
+	State      string             `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"Of the share, as the partner was told"`
+	Reason     string             `json:"reason,omitempty" doc:"Why the share is not live"`
+	CompleteTo *events.CompleteTo `json:"-"` // as a nullable object in the API
+	Backlog    *int               `json:"backlog" doc:"Hints that wait for the sheet; null: unknown"`
+	Dead       []inbox.Dead       `json:"-"` // hints for this row, or for its whole sheet, that were given up
 }
 
 // ExplainedRow is a row as it was read.
@@ -86,42 +84,15 @@ type ExplainedEvent struct {
 	Visible  bool   `json:"visible" doc:"The partner has the row since"`
 }
 
-type explainRequest struct {
-	ID      string `path:"id" doc:"The webhook's id, as POST /v1/webhooks answered"`
-	Partner string `path:"partner" doc:"Who may see it"`
-	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
-	Row     string `path:"row" doc:"The row's id" example:"7129509179746180"`
-}
-
-func (a *API) routeExplain(api huma.API) {
-	register(api, operation{
-		method: http.MethodGet, path: "/v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain", id: "explainRow", tag: "shares",
-		summary: "Explain why a row was sent or not",
-		description: "Reads the row as the share does, asks the share's filter, and compares with the last event in the partner's stream. " +
-			"It shows what the partner may see and nothing else, publishes nothing, and costs one to three requests of the owner's budget.",
-		errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
-	}, a.explain)
-}
-
-func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation], error) {
-	row, err := strconv.ParseInt(in.Row, 10, 64)
-	if err != nil || row <= 0 {
-		return nil, httpProblem(http.StatusNotFound, "%q is no row's id: it is digits, as in the subject and in data.row.id of events", clip(in.Row))
-	}
-	reg, err := a.Registrar.Registration(in.ID)
-	if err != nil {
-		return nil, err
-	}
-	share := a.Registry.Share(in.Partner, in.Sheet)
-	if share == nil || share.Ending || share.Registration != reg.ID {
-		return nil, httpProblem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID)
-	}
-	x := &explanation{api: a, reg: reg, share: share, id: row, shown: Explanation{
-		Partner: share.Partner, Sheet: share.Sheet, SheetID: strconv.FormatInt(reg.SheetID, 10), Row: in.Row,
-		Steps: []string{}, Differs: []string{}, Dead: []Dead{},
+// Explain says why the partner of a share has got a row or not. What Smartsheet
+// refuses is part of the explanation; an error is what kept us from asking.
+func (d *Doctor) Explain(ctx context.Context, reg *registry.Registration, share *registry.Share, row int64) (*Explanation, error) {
+	x := &explanation{doctor: d, reg: reg, share: share, id: row, shown: Explanation{
+		Partner: share.Partner, Sheet: share.Sheet, SheetID: strconv.FormatInt(reg.SheetID, 10), Row: strconv.FormatInt(row, 10),
+		Steps: []string{}, Differs: []string{},
 		Source: ExplainedRow{State: "unread"}, Filter: ExplainedFilter{Where: share.Where, Result: filterUnread},
 	}}
-	x.stand(ctx)
+	x.shareState(ctx)
 	if err := x.last(ctx); err != nil {
 		x.shown.Steps = append(x.shown.Steps, "the partner's stream could not be read for this row: "+err.Error())
 	}
@@ -130,18 +101,15 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 	}
 	x.hints(ctx)
 	x.judge()
-	if err := a.previewed(ctx, "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain", share.Key()+"/"+in.Row, nil); err != nil {
-		return nil, err
-	}
-	return &out[Explanation]{x.shown}, nil
+	return &x.shown, nil
 }
 
 // explanation is being made.
 type explanation struct {
-	api   *API
-	reg   *registry.Registration
-	share *registry.Share
-	id    int64
+	doctor *Doctor
+	reg    *registry.Registration
+	share  *registry.Share
+	id     int64
 
 	seen   *events.Seen  // by the partner; nil: never
 	now    events.Object // what the share shows; nil: nothing
@@ -149,22 +117,22 @@ type explanation struct {
 	shown  Explanation
 }
 
-// stand enters how the share stands.
-func (x *explanation) stand(ctx context.Context) {
-	w := x.api.webhooksOf(ctx, []*registry.Registration{x.reg})[0]
-	x.shown.Backlog, x.shown.State = w.Backlog, stateUnknown
-	for _, s := range w.Shares {
-		if s.Partner == x.share.Partner && s.Sheet == x.share.Sheet {
-			x.shown.State, x.shown.Reason, x.shown.CompleteTo = s.State, s.Reason, s.CompleteTo
+// shareState enters the state of the share.
+func (x *explanation) shareState(ctx context.Context) {
+	state := x.doctor.Webhooks(ctx, []*registry.Registration{x.reg})[0]
+	x.shown.Backlog, x.shown.State = state.Backlog, string(StateUnknown)
+	for _, s := range state.Shares {
+		if s.Share.Key() == x.share.Key() {
+			x.shown.State, x.shown.Reason, x.shown.CompleteTo = string(s.State), s.Reason, s.CompleteTo
 		}
 	}
 }
 
 // last finds the last event of the row.
 func (x *explanation) last(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, surveyTime)
 	defer cancel()
-	stream, err := x.api.streamOf(ctx, x.share.Partner)
+	stream, err := x.doctor.stream(ctx, x.share.Partner)
 	if err != nil {
 		return err
 	}
@@ -191,7 +159,7 @@ func (x *explanation) last(ctx context.Context) error {
 // read reads the row as a pass does. What Smartsheet refuses is part of the
 // explanation.
 func (x *explanation) read(ctx context.Context) error {
-	o := x.api.Registry.Owner(x.reg.Owner)
+	o := x.doctor.Registry.Owner(x.reg.Owner)
 	if o == nil || o.State != registry.OwnerOK {
 		x.unread("nothing can be read in the name of owner "+x.reg.Owner, "")
 		if o != nil {
@@ -199,7 +167,7 @@ func (x *explanation) read(ctx context.Context) error {
 		}
 		return nil
 	}
-	client, err := x.api.Access.Client(o, budget.Callback)
+	client, err := x.doctor.Access.Client(o, budget.Callback)
 	if err != nil {
 		return err
 	}
@@ -268,11 +236,11 @@ func (x *explanation) readRow(ctx context.Context, client *smartsheet.Client, co
 
 // show enters what the share shows of the row, and what its filter says.
 func (x *explanation) show(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) error {
-	p := x.api.Registry.Partner(x.share.Partner)
+	p := x.doctor.Registry.Partner(x.share.Partner)
 	if p == nil {
 		return registry.ErrNotFound
 	}
-	key, err := x.api.Registry.Sealer().Open(p.MaskKey, p.SealName("maskKey"))
+	key, err := x.doctor.Registry.Sealer().Open(p.MaskKey, p.SealName("maskKey"))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package admin
+package diagnose
 
 import (
 	"context"
@@ -55,8 +55,8 @@ func (d *dated) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // examineOwners asks Smartsheet in the name of every owner.
-func (a *API) examineOwners(ctx context.Context, f *findings) map[string]*seen {
-	owners := a.Registry.Owners()
+func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*seen {
+	owners := d.Registry.Owners()
 	if len(owners) == 0 {
 		f.warn("owner", "none", "add one with POST /v1/owners", "nobody's sheets can be read yet")
 	}
@@ -67,7 +67,7 @@ func (a *API) examineOwners(ctx context.Context, f *findings) map[string]*seen {
 	g.SetLimit(ownersAside)
 	for i, o := range owners {
 		g.Go(func() error {
-			known[i], skews[i] = a.examineOwner(ctx, &found[i], o)
+			known[i], skews[i] = d.examineOwner(ctx, &found[i], o)
 			return nil
 		})
 	}
@@ -84,7 +84,7 @@ func (a *API) examineOwners(ctx context.Context, f *findings) map[string]*seen {
 	return all
 }
 
-func (a *API) examineOwner(ctx context.Context, f *findings, o *registry.Owner) (*seen, *time.Duration) {
+func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owner) (*seen, *time.Duration) {
 	known := &seen{webhooks: map[int64]smartsheet.Webhook{}}
 	if o.State != registry.OwnerOK {
 		f.wrong("owner", o.Name, owner.Useless(o), "%s: %s", o.State, o.Reason)
@@ -92,7 +92,7 @@ func (a *API) examineOwner(ctx context.Context, f *findings, o *registry.Owner) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, ownerTime)
 	defer cancel()
-	client, err := a.Access.Client(o, budget.Reconcile)
+	client, err := d.Access.Client(o, budget.Reconcile)
 	if err != nil {
 		f.wrong("owner", o.Name, "give its token again with PUT /v1/owners/"+o.Name+"/token", "its token cannot be opened")
 		return known, nil
@@ -109,7 +109,7 @@ func (a *API) examineOwner(ctx context.Context, f *findings, o *registry.Owner) 
 	}
 	client.HTTP.Transport = watch
 	_, err = client.Me(ctx)
-	if err == nil && a.hasWebhook(o.Name) {
+	if err == nil && d.hasWebhook(o.Name) {
 		err = known.list(ctx, client)
 	}
 	known.asked = err == nil
@@ -154,8 +154,8 @@ func adviceOr(err error, o *registry.Owner) string {
 }
 
 // hasWebhook tells whether something is registered with Smartsheet in the owner's name.
-func (a *API) hasWebhook(owner string) bool {
-	for _, reg := range a.Registry.Registrations() {
+func (d *Doctor) hasWebhook(owner string) bool {
+	for _, reg := range d.Registry.Registrations() {
 		if reg.Owner == owner && reg.WebhookID != 0 {
 			return true
 		}

@@ -1,4 +1,4 @@
-package admin
+package diagnose
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // hints enters the hints that were given up and would have brought the row.
 func (x *explanation) hints(ctx context.Context) {
-	dead, err := x.api.Inbox.Dead(ctx, maxDeadLooked)
+	dead, err := x.doctor.Inbox.Dead(ctx, maxDeadLooked)
 	if err != nil {
 		x.shown.Steps = append(x.shown.Steps, "hints that were given up could not be looked through: "+err.Error())
 		return
@@ -21,7 +21,7 @@ func (x *explanation) hints(ctx context.Context) {
 			continue
 		}
 		if _, named := d.Hint.Rows[x.id]; named || d.Hint.Whole {
-			x.shown.Dead = append(x.shown.Dead, deadOf(d))
+			x.shown.Dead = append(x.shown.Dead, d)
 		}
 	}
 }
