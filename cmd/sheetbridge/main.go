@@ -66,7 +66,7 @@ func commands() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), tailCommand(),
+	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), tailCommand(), joinCommand(),
 		contractCommand(), accessCommand(), keysCommand(), auditCommand(), healthcheckCommand(), natsAccountsCommand(),
 		ownersCommand(), partnersCommand(), webhooksCommand(), sharesCommand(), deadCommand(), doctorCommand(), explainCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })

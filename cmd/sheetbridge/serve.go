@@ -243,7 +243,10 @@ func (s *service) wire(master seal.MasterKey) {
 		Broker: s.broker, Accounts: s.accounts, Doctor: doctor, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 		Hosts: s.cfg.Admin.Hosts, ClientCertificates: s.cfg.Admin.TLS.ClientCA != "", Refused: s.metrics.adminRefused, Strangers: strangers,
 	}
-	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, s.access.OAuth.Beside(receiver.Handler()))), s.log)
+	join := &partner.Join{
+		Invitations: &partner.Invitations{Accounts: s.accounts, PublicURL: s.cfg.PublicURL}, Audit: s.audit, Log: s.log, Strangers: strangers,
+	}
+	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, join.Beside(s.access.OAuth.Beside(receiver.Handler())))), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
 	for _, server := range []*http.Server{s.public, s.admin} {
 		server.Handler, server.ConnContext = limits.Handler(server.Handler), limits.ConnContext

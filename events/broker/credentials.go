@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
 // MintUser makes a user of the partner's account and returns its credentials,
@@ -78,4 +80,35 @@ func publicKey(s seed) (string, error) {
 	}
 	defer kp.Wipe()
 	return kp.PublicKey()
+}
+
+// NewUserKey makes the key of a NATS user: the public half goes to whoever signs
+// it, the seed stays.
+func NewUserKey() (public string, secret seal.Secret, err error) {
+	public, text, err := newSeed(nkeys.PrefixByteUser)
+	if err != nil {
+		return "", "", fmt.Errorf("make a user key: %w", err)
+	}
+	return public, seal.Secret(text), nil
+}
+
+// UserCreds is the text of a .creds file of a user key and the JWT that was made for
+// it. It fails where the JWT is of another key.
+func UserCreds(token string, secret seal.Secret) (seal.Secret, error) {
+	public, err := publicKey(secret)
+	if err != nil {
+		return "", err
+	}
+	claims, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return "", errors.New("the answer has no user's JWT")
+	}
+	if claims.Subject != public {
+		return "", errors.New("the JWT is for another key than the one that was sent")
+	}
+	creds, err := jwt.FormatUserConfig(token, []byte(secret))
+	if err != nil {
+		return "", errors.New("the answer has no user's JWT")
+	}
+	return seal.Secret(creds), nil
 }

@@ -89,6 +89,7 @@ func (a *API) Handler() http.Handler {
 	a.routeTerms(api)
 	a.routeContract(api)
 	a.routeCredentials(api)
+	a.routeInvitations(api)
 	a.routeWebhooks(api)
 	a.routeShares(api)
 	a.routeDead(api)

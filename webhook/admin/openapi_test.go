@@ -124,6 +124,7 @@ func TestOpenAPI(t *testing.T) {
 const contract = `DELETE /v1/owners/{name}
 DELETE /v1/partners/{name}
 DELETE /v1/partners/{name}/credentials/{credentials}
+DELETE /v1/partners/{name}/invitations/{id}
 DELETE /v1/webhooks/{id}
 DELETE /v1/webhooks/{id}/shares/{partner}/{sheet}
 GET /v1/dead
@@ -137,6 +138,7 @@ GET /v1/partners
 GET /v1/partners/{name}
 GET /v1/partners/{name}/contract
 GET /v1/partners/{name}/credentials
+GET /v1/partners/{name}/invitations
 GET /v1/webhooks
 GET /v1/webhooks/{id}
 GET /v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain
@@ -148,6 +150,7 @@ POST /v1/owners
 POST /v1/owners/{name}/authorize
 POST /v1/partners
 POST /v1/partners/{name}/credentials
+POST /v1/partners/{name}/invitations
 POST /v1/webhooks
 POST /v1/webhooks/{id}/enable
 POST /v1/webhooks/{id}/reconcile

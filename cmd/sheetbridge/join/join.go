@@ -1,0 +1,159 @@
+// Package join is the partner's side of an invitation: it makes a user key, sends
+// the public half, and keeps the credentials in a file for its owner alone. No
+// secret travels.
+package join
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+const (
+	askTime   = 45 * time.Second
+	maxAnswer = 64 << 10 // bytes
+)
+
+// Joined is what an invitation gave, without the secret.
+type Joined struct {
+	Partner   string     `json:"partner"`
+	Name      string     `json:"name"`
+	URL       string     `json:"url"`
+	Stream    string     `json:"stream"`
+	Subjects  string     `json:"subjects"`
+	ExpiresAt *time.Time `json:"expiresAt"`
+}
+
+// CheckURL tells why an address cannot be an invitation's. It repeats nothing of it:
+// an invitation's address is a secret.
+func CheckURL(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+		return errors.New("want the whole address of an invitation, https://…/join/…")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("an invitation is opened over https; plain http is for this machine alone")
+	}
+	return nil
+}
+
+// Join uses the invitation and writes the credentials to the file, which must be new
+// and is made readable for its owner alone before anything is asked. Where that
+// fails the file is removed again, and the invitation was not used unless the error
+// says so.
+func Join(ctx context.Context, address, path string) (_ *Joined, err error) {
+	if err := CheckURL(address); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	kept := false
+	defer func() {
+		if err = errors.Join(err, file.Close()); !kept {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	public, secret, err := broker.NewUserKey()
+	if err != nil {
+		return nil, err
+	}
+	joined, token, err := ask(ctx, address, public)
+	if err != nil {
+		return nil, err
+	}
+	creds, err := broker.UserCreds(token, secret)
+	if err != nil {
+		return nil, fmt.Errorf("the invitation is used up, and what it gave is of no use: %w. Ask for a new one", err)
+	}
+	kept = true
+	return joined, write(file, creds)
+}
+
+// write writes the credentials so that they outlast a crash.
+func write(file *os.File, creds seal.Secret) error {
+	if _, err := file.WriteString(string(creds)); err != nil {
+		return fmt.Errorf("writing the credentials: %w", err)
+	}
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("writing the credentials: %w", err)
+	}
+	return nil
+}
+
+// ask sends the public key to the invitation's address, and follows no redirect: the
+// address is a secret.
+func ask(ctx context.Context, address, public string) (*Joined, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	body, err := json.Marshal(map[string]string{"publicKey": public})
+	if err != nil {
+		return nil, "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, "", errors.New("the address of the invitation is none")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	client := &http.Client{
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the address
+		}
+		return nil, "", fmt.Errorf("asking %s: %w", req.URL.Host, err)
+	}
+	defer resp.Body.Close() // read to its end, or given up
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, "", refused(resp, text)
+	}
+	var answer struct {
+		Joined
+		JWT string `json:"jwt"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || answer.JWT == "" {
+		return nil, "", fmt.Errorf("%s answered, and not as an invitation does: is the address right?", req.URL.Host)
+	}
+	return &answer.Joined, answer.JWT, nil
+}
+
+// refused says what was answered.
+func refused(resp *http.Response, text []byte) error {
+	var problem struct{ Title, Detail string }
+	if json.Unmarshal(text, &problem) == nil && problem.Detail != "" {
+		return fmt.Errorf("%s (%s)", clean(problem.Title+": "+problem.Detail), resp.Status)
+	}
+	return fmt.Errorf("%s answered %s: is the address right?", resp.Request.URL.Host, resp.Status)
+}
+
+// clean takes from a stranger's text what a terminal would act on.
+func clean(s string) string {
+	const most = 500
+	b := []rune(s)
+	for i, r := range b {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			b[i] = ' '
+		}
+	}
+	return string(b[:min(len(b), most)])
+}
