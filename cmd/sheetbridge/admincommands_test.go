@@ -49,7 +49,7 @@ func newConsole(t *testing.T) *console {
 		t.Fatal(err)
 	}
 	c.s = startService(t, c.sim.URL())
-	t.Setenv(prefix+"_ADMIN_URL", c.s.admin.url)
+	t.Setenv(prefix+"_ADMIN_URL", c.s.admin.URL())
 	t.Chdir(c.dir)
 	return c
 }
@@ -89,13 +89,14 @@ func (c *console) refuses(code int, want string, args ...string) {
 }
 
 // changing is what no golden text can hold.
-var changing = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ|[0-9a-f]{8}-[0-9a-f-]{27}|127\.0\.0\.1:\d+|\d{12,}|U[A-Z2-7]{55}|/callbacks/…|\bhints waiting +\d+`)
+var changing = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ|\d+[smhd] ago\b|[0-9a-f]{8}-[0-9a-f-]{27}|127\.0\.0\.1:\d+|\d{12,}|U[A-Z2-7]{7,55}|/callbacks/…|\bhints waiting +\d+`)
 
 // golden compares what a command prints with a text, times and ids aside, and
 // without the widths that these give columns.
 func (c *console) golden(want string, args ...string) {
 	c.t.Helper()
 	out, _ := c.run(exitOK, args...)
+	out = regexp.MustCompile(`\n {4,}`).ReplaceAllString(out, " ") // long lines
 	got := regexp.MustCompile(` {2,}`).ReplaceAllString(changing.ReplaceAllString(out, "#"), "  ")
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got); diff != "" {
 		c.t.Errorf("%q (-want +got):\n%s", args, diff)
@@ -107,7 +108,7 @@ func (c *console) share() {
 	c.t.Helper()
 	c.says("state", "owners", "add", "ops", "--region", "us", "--token-file", "token")
 	c.says("acme.creds", "partners", "add", "acme")
-	c.says("acme/orders", c.adding()...)
+	c.says("acme     orders", c.adding()...)
 	creds, err := os.ReadFile("acme.creds")
 	if err != nil {
 		c.t.Fatal(err)
@@ -126,17 +127,18 @@ func (c *console) adding(more ...string) []string {
 
 func TestAdminCommands(t *testing.T) {
 	c := newConsole(t)
-	c.golden("There is no owner yet: sheetbridge owners add NAME --region us\n", "owners")
-	c.golden("There is no partner yet: sheetbridge partners add NAME\n", "partners", "list")
+	c.golden("There is no owner yet. Add one: sheetbridge owners add NAME --region us\n", "owners")
+	c.golden("There is no partner yet. Add one: sheetbridge partners add NAME\n", "partners", "list")
 	c.refuses(exitFailed, "sheetbridge owners add", c.adding()...)
 	c.share()
 
-	c.golden("\nNAME  USER  REGION  KIND  STATE  LAST USED  REASON\nops  jane@a.example  us  token  ok  -  -\n", "owners")
+	c.golden("\nNAME  USER  REGION  KIND  STATE  LAST USED\nops  jane@a.example  us  token  ok  -\n", "owners")
 	c.golden("\nID  NAME  PERMISSION\n#  Orders  owner\n", "owners", "sheets", "ops")
-	c.golden("\nNAME  NATS  SUBJECTS  EXTERNAL  STORAGE  HISTORY  ADDED\nacme  nats://#  smartsheet.acme.>  -  1GiB  32  #\n", "partners")
-	c.golden("\nSHARE  SHEET  OWNER  STATE  FIELDS  KINDS  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  1  v2 #  -\n", "shares")
-	c.golden("SHARE  SHEET  OWNER  STATE  FIELDS  KINDS  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  1  v2 #  -\n", "shares", "list", "--partner", "acme")
-	c.golden("\nshare  acme/orders\nsubjects  smartsheet.acme.orders.>\nstate  live\ncomplete to  version 2, #\nrevision  1\nkinds  row\nwhere  state != 'Draft'\n\n"+
+	c.golden("\nNAME  NATS  STORAGE  HISTORY  ADDED\nacme  nats://#  1GiB  32  #\n", "partners")
+	c.golden("\nNAME  NATS  SUBJECTS  EXTERNAL  STORAGE  HISTORY  ADDED\nacme  nats://#  smartsheet.acme.>  -  1GiB  32  #\n", "partners", "-o", "wide")
+	c.golden("\nSHARE  SHEET  STATE  FIELDS  COMPLETE TO\nacme/orders  Orders  live  3  v2 #\n", "shares")
+	c.golden("\nSHARE  SHEET  OWNER  STATE  FIELDS  KINDS  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  1  version 2, #  -\n", "shares", "list", "--partner", "acme", "-o", "wide")
+	c.golden("\nshare  acme/orders\nsheet  Orders\nsubjects  smartsheet.acme.orders.>\nstate  live\ncomplete to  version 2, #\nrevision  1\nkinds  row\nwhere  state != 'Draft'\n\n"+
 		"FIELD  COLUMN  TYPE  MASK  COLUMN ID\nno  No  TEXT_NUMBER  -  #\nstate  Status  TEXT_NUMBER  -  #\ndue_date  Due Date  DATE  redact  #\n", "shares", "show", "acme/orders")
 	c.golden("No hint was given up.\n", "dead")
 
@@ -148,23 +150,43 @@ func TestAdminCommands(t *testing.T) {
 		t.Fatalf("got %s, error %v, want one webhook", out, err)
 	}
 	id := list.Items[0].ID
-	c.says("ENABLED", "webhooks", "show", id[:8])
+	c.says("ENABLED", "webhooks", "show", id[:1])
 	c.says("is being compared", "webhooks", "reconcile", strconv.FormatInt(c.sheet.ID, 10))
-	c.says("being looked at", "webhooks", "enable", id)
+	c.says("being checked", "webhooks", "enable", id)
 	c.says("replaced", "webhooks", "rotate-secret", id)
-	c.refuses(exitFailed, "sheetbridge webhooks lists them", "webhooks", "show", "nothing")
+	c.refuses(exitFailed, "sheetbridge webhooks lists what there is", "webhooks", "show", "nothing")
 
 	c.says("SO-1", append(c.adding("--dry-run"), "--name", "preview")...)
-	c.says("nothing was made", append(c.adding("--dry-run"), "--name", "preview")...)
-	c.refuses(exitFailed, "breaking", "shares", "change", "acme/orders", "--column", "No")
-	c.says("revision", "shares", "change", "acme/orders", "--column", "No", "--column", "Status=state", "--breaking")
+	c.says("nothing was changed", append(c.adding("--dry-run"), "--name", "preview")...)
+	c.changeShare()
 	c.refuses(exitUsage, "--yes", "shares", "resend", "acme/orders")
+	c.says("POST /v1/webhooks/"+id+"/shares/acme/orders/resend", "shares", "resend", "acme/orders", "--dry-run")
 	c.says("published again", "shares", "resend", "acme/orders", "--yes")
-	c.refuses(exitFailed, "sheetbridge dead", "dead", "retry", "17")
+	c.refuses(exitFailed, "sheetbridge dead lists what there is", "dead", "retry", "17")
 	c.refuses(exitFailed, "delete them first", "owners", "remove", "ops", "--yes")
+	c.says("This would be lost: the shares, the stream and all credentials of partner acme", "partners", "remove", "acme", "--dry-run")
+	c.refuses(exitFailed, "there is no partner", "partners", "remove", "nobody", "--dry-run")
 	c.says("ended", "shares", "remove", "acme/orders", "--yes")
 	c.says("removed", "webhooks", "remove", id, "--yes")
 	c.says("removed", "partners", "remove", "acme", "--yes")
+}
+
+// changeShare changes what a share shows; what is not named stays.
+func (c *console) changeShare() {
+	c.t.Helper()
+	c.refuses(exitUsage, "say what to change", "shares", "change", "acme/orders")
+	c.refuses(exitUsage, "has no such field", "shares", "change", "acme/orders", "--drop", "margin")
+	c.refuses(exitFailed, "breaking", "shares", "change", "acme/orders", "--drop", "due_date")
+	c.says(`"where": "state != 'Draft'"`, "shares", "change", "acme/orders", "--drop", "due_date", "--breaking", "--dry-run")
+	c.says("revision  2", "shares", "change", "acme/orders", "--drop", "due_date", "--breaking")
+	c.says("revision     2\nkinds        row\nwhere        state != 'Draft'", "shares", "show", "acme/orders")
+	c.says("no     No      TEXT_NUMBER  -", "shares", "show", "acme/orders")
+	out := c.says("Margin", "shares", "change", "acme/orders", "--hash", "Margin")
+	for _, kept := range []string{"where     state != 'Draft'", "TEXT_NUMBER  hash"} {
+		if !strings.Contains(out, kept) {
+			c.t.Errorf("got\n%s\nwant %q in it", out, kept)
+		}
+	}
 }
 
 func TestCredentialCommands(t *testing.T) {
@@ -173,14 +195,14 @@ func TestCredentialCommands(t *testing.T) {
 	if strings.Contains(out, `"credentials":`) {
 		t.Errorf("got %s, want no credentials in it", out)
 	}
-	c.says("erp.creds", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds", "--expires", "24h")
+	c.says("erp.creds", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds", "--expires", "90d")
 	for _, path := range []string{"acme.creds", "erp.creds"} {
 		info, err := os.Stat(path)
 		if err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
 			t.Errorf("%s: got %v, error %v, want credentials for the owner of the file alone", path, info, err)
 		}
 	}
-	c.golden("\nNAME  USER  ADDED  EXPIRES  REFUSED FROM  LEAF\ndefault  #  #  #  -  -\nerp  #  #  #  -  -\n", "partners", "credentials", "acme")
+	c.golden("\nNAME  USER  ADDED  EXPIRES  OLD REFUSED  LEAF\ndefault  #  #  in 365d  -  -\nerp  #  #  in 90d  -  -\n", "partners", "credentials", "acme")
 	c.refuses(exitUsage, "exists", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds")
 	c.refuses(exitFailed, "there is no partner", "partners", "credentials", "add", "nobody", "erp")
 	if _, err := os.Stat("nobody-erp.creds"); !os.IsNotExist(err) {
@@ -188,7 +210,7 @@ func TestCredentialCommands(t *testing.T) {
 	}
 	c.says("revoked", "partners", "credentials", "remove", "acme", "erp", "--yes")
 	c.says("100", "partners", "change", "acme", "--history", "100", "--storage", "2GiB")
-	c.refuses(exitUsage, "nothing is to be changed", "partners", "change", "acme")
+	c.refuses(exitUsage, "there is nothing to change", "partners", "change", "acme")
 }
 
 func TestExplainCommand(t *testing.T) {
@@ -227,7 +249,7 @@ no  No  TEXT_NUMBER  -  (not shown)
 state  Status  TEXT_NUMBER  -  (not shown)
 due_date  Due Date  DATE  redact  (not shown)
 `, row(1)...)
-	c.refuses(exitUsage, "no row's id", "explain", "--partner", "acme", "--sheet", "orders", "--row", "x")
+	c.refuses(exitUsage, "is not a row's id", "explain", "--partner", "acme", "--sheet", "orders", "--row", "x")
 	c.refuses(exitFailed, "sheetbridge shares", "explain", "--partner", "acme", "--sheet", "other", "--row", "1")
 }
 

@@ -119,13 +119,13 @@ func TestAdminTLS(t *testing.T) {
 func TestRebinding(t *testing.T) {
 	s := startService(t, smartsheettest.New(t).URL())
 	for _, path := range []string{"/", "/metrics", "/readyz", "/healthz", "/openapi.json", "/v1/partners"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.admin.url+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.admin.URL()+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Host = "evil.example"
 		req.Header.Set("Authorization", "Bearer "+testToken)
-		resp, err := s.admin.http.Do(req)
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

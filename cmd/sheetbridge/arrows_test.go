@@ -135,6 +135,33 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// TestProgramImports keeps the order of the packages of the program: the settings and
+// the wiring, what it can do without a service, the commands, what they print with.
+func TestProgramImports(t *testing.T) {
+	below := map[string][]string{ // package → what else of the program it may import
+		"cmd/sheetbridge":          {"demo", "cli", "join", "terminal"},
+		"cmd/sheetbridge/demo":     {"cli", "terminal"},
+		"cmd/sheetbridge/cli":      {"join", "terminal"},
+		"cmd/sheetbridge/join":     {},
+		"cmd/sheetbridge/terminal": {},
+	}
+	for _, s := range sources(t) {
+		allowed, known := below[s.dir]
+		if !known {
+			continue
+		}
+		for _, imported := range s.imports {
+			name, ours := strings.CutPrefix(imported, module+"/cmd/sheetbridge/")
+			if ours && !slices.Contains(allowed, name) {
+				t.Errorf("%s imports %s: want only %v of the program", s.name, imported, allowed)
+			}
+			if imported == "github.com/kelseyhightower/envconfig" && s.dir != "cmd/sheetbridge" {
+				t.Errorf("%s imports %s: settings are read in cmd/sheetbridge alone", s.name, imported)
+			}
+		}
+	}
+}
+
 // TestForeignImports keeps other people's packages to where they belong.
 func TestForeignImports(t *testing.T) {
 	for _, rule := range []struct {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -27,7 +29,7 @@ import (
 const maxCallback = 1 << 30
 
 // prefix of the environment variables.
-const prefix = "SHEETBRIDGE"
+const prefix = cli.Prefix
 
 // settings are the environment as it was written. They are read as text, so
 // that everything that is wrong with them can be said at once.
@@ -235,6 +237,12 @@ func checkPublicURL(s string) error {
 		return fmt.Errorf("port %s is none that Smartsheet calls: want 443, 8000, 8008, 8080 or 8443", u.Port())
 	}
 	return nil
+}
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 func checkAddress(s string) error {

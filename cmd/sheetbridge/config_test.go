@@ -84,7 +84,7 @@ func TestFirstTokenItself(t *testing.T) {
 		hash + ",a-token-0123456789": "a-token-0123456789", "alice:" + hash + ", bob:a-token-0123456789": "a-token-0123456789",
 		"": "", hash: "", "alice:ro:" + hash: "",
 	} {
-		got, err := tokenOf(list, "")
+		got, err := firstToken(list, "")
 		if string(got) != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v, want %q", list, string(got), err, want)
 		}

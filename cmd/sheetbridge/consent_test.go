@@ -54,7 +54,7 @@ func newConsenting(t *testing.T) *consenting {
 	c.running = startService(t, c.p.sim.URL())
 	c.p.sim.AddApp(smartsheettest.App{ClientID: appID, Secret: appSecret, Name: "Sheetbridge of Company A", RedirectURL: c.public + owner.ConsentPath})
 	c.browser = newBrowser(t)
-	t.Setenv(prefix+"_ADMIN_URL", c.admin.url)
+	t.Setenv(prefix+"_ADMIN_URL", c.admin.URL())
 	return c
 }
 

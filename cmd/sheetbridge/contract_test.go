@@ -11,7 +11,7 @@ import (
 func TestContractCommand(t *testing.T) {
 	s := startService(t, "http://127.0.0.1:1/2.0")
 	s.must(http.MethodPost, "/v1/partners", map[string]string{"name": "acme"}, nil)
-	t.Setenv(prefix+"_ADMIN_URL", s.admin.url)
+	t.Setenv(prefix+"_ADMIN_URL", s.admin.URL())
 	t.Setenv(prefix+"_ADMIN_TOKEN", "reader:ro:canary-reader-token")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"contract", "--partner", "acme"}, &stdout, &stderr); code != exitOK {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 	"github.com/spf13/cobra"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
 )
 
 // healthTime bounds a health check.
@@ -28,7 +30,7 @@ func healthcheckCommand() *cobra.Command {
 		Short: "Ask a running serve whether it is ready; for containers without a shell",
 		Long: "Ask the serve that runs with the same environment, at " + prefix + "_ADMIN_LISTEN, whether it is ready,\n" +
 			"print its answer and exit with 0 if it is.",
-		Args: cobra.NoArgs,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s struct {
 				AdminListen  string `split_words:"true" default:"127.0.0.1:8081"`
@@ -36,7 +38,7 @@ func healthcheckCommand() *cobra.Command {
 				AdminTLSCert string `envconfig:"ADMIN_TLS_CERT"`
 			}
 			if err := envconfig.Process(prefix, &s); err != nil {
-				return &usageError{err}
+				return &cli.UsageError{Err: err}
 			}
 			return health{s.AdminListen, s.AdminHosts, s.AdminTLSCert}.check(cmd.Context(), cmd.OutOrStdout(), path)
 		},
@@ -53,7 +55,7 @@ type health struct {
 func (h health) check(ctx context.Context, out io.Writer, path string) error {
 	host, port, err := net.SplitHostPort(h.listen)
 	if err != nil {
-		return &usageError{fmt.Errorf("%s_ADMIN_LISTEN: %q is no address", prefix, h.listen)}
+		return cli.Usagef("%s_ADMIN_LISTEN: %q is no address", prefix, h.listen)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost" // it listens everywhere, here too
@@ -64,7 +66,7 @@ func (h health) check(ctx context.Context, out io.Writer, path string) error {
 	if h.cert != "" {
 		scheme = "https"
 		if transport.TLSClientConfig, err = trustOnly(h.cert); err != nil {
-			return &usageError{fmt.Errorf("%s_ADMIN_TLS_CERT: %w", prefix, err)}
+			return cli.Usagef("%s_ADMIN_TLS_CERT: %w", prefix, err)
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(host, port)+path, nil)

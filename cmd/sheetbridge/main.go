@@ -12,9 +12,14 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
+	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/demo"
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 )
 
 // Exit codes.
@@ -30,12 +35,6 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// usageError is a wrong command line or configuration.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
 // run is the program without its process: the tests call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := commands()
@@ -43,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	var usage *usageError
+	var usage *cli.UsageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -63,29 +62,12 @@ func commands() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          cli.NoArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), tailCommand(), joinCommand(),
-		contractCommand(), accessCommand(), keysCommand(), auditCommand(), healthcheckCommand(), natsAccountsCommand(),
-		ownersCommand(), partnersCommand(), webhooksCommand(), sharesCommand(), deadCommand(), doctorCommand(), explainCommand())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	strictly(root)
-	return root
-}
-
-// strictly makes a wrong argument of any command below the root a usage error.
-func strictly(root *cobra.Command) {
-	for _, c := range append(root.Commands(), root) {
-		args := c.Args
-		c.Args = func(cmd *cobra.Command, given []string) error {
-			if err := args(cmd, given); err != nil {
-				return &usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-			}
-			return nil
-		}
-	}
-	// Those that cobra adds would only show their help.
+	root.AddCommand(serveCommand(), demo.Command(serveDemo), demo.SimulateCommand(), healthcheckCommand(), natsAccountsCommand())
+	root.AddCommand(cli.Commands(cli.Program{Connect: connect, CheckConfig: checkConfig})...)
+	// Cobra adds these two later, and would accept any argument of them.
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -93,39 +75,35 @@ func strictly(root *cobra.Command) {
 		case "help":
 			c.Args = knownCommand
 		case "completion":
-			c.Args, c.RunE = noArguments, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			for _, shell := range c.Commands() {
-				shell.Args = noArguments
-			}
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
+	cli.CheckUsage(root)
+	return root
 }
 
-// knownCommand refuses help on a command that is not there.
+// knownCommand refuses help on a command that does not exist.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	found, rest, err := cmd.Root().Find(args)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
 	}
-	if err != nil {
-		return &usageError{err}
-	}
-	return nil
+	return err
 }
 
 func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service, configured by the environment (" + prefix + "_…)",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig()
 			if err != nil {
-				return &usageError{fmt.Errorf("the configuration is wrong:\n%w", err)}
+				return cli.Usagef("the configuration is wrong:\n%w", err)
 			}
 			log := newLogger(cmd.ErrOrStderr(), cfg.LogLevel, cfg.LogFormat)
 			if cfg.Unknown != nil {
-				log.Warn("a setting that means nothing", "err", cfg.Unknown)
+				log.Warn("unknown setting", "err", cfg.Unknown)
 			}
 			return serve(cmd.Context(), cfg, log, func(a addresses) {
 				log.Info("ready", "version", version(), "callbacks", a.Public, "admin", a.Admin, "nats", a.NATS)
@@ -137,8 +115,10 @@ func serveCommand() *cobra.Command {
 // newLogger writes text to a terminal and JSON elsewhere, unless told otherwise.
 func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
-	file, isFile := w.(*os.File)
-	if format == "text" || format == "" && isFile && term.IsTerminal(int(file.Fd())) {
+	switch {
+	case format != "json" && terminal.IsTerminal(w):
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !bool(terminal.Colours(w))}))
+	case format == "text":
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
@@ -50,7 +51,7 @@ func natsAccountsCommand() *cobra.Command {
 
 func (n natsAccounts) run(out io.Writer, partners []string) error {
 	if n.storage <= 0 {
-		return &usageError{errors.New("--storage: want at least 1")}
+		return cli.Usagef("--storage: want at least 1")
 	}
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory: %w", err)
@@ -69,7 +70,7 @@ func (n natsAccounts) run(out io.Writer, partners []string) error {
 	}
 	for _, name := range partners {
 		if err := operator.AddPartner(name, broker.Limits{Storage: n.storage << 30}); err != nil {
-			return &usageError{err}
+			return &cli.UsageError{Err: err}
 		}
 	}
 	if err := operator.Save(sealed, master); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
@@ -26,25 +27,25 @@ func TestRotateMaster(t *testing.T) {
 	} {
 		t.Setenv(prefix+"_"+name, value)
 	}
-	with := func(master, old string, do func(*adminClient)) {
+	with := func(master, old string, do func(*cli.Client)) {
 		t.Helper()
 		t.Setenv(prefix+"_MASTER_KEY", master)
 		t.Setenv(prefix+"_MASTER_KEY_OLD", old)
 		ctx, cancel := context.WithCancel(t.Context())
 		stderr, code := newOutput(), make(chan int, 1)
 		go func() { code <- run(ctx, []string{"serve"}, io.Discard, stderr) }()
-		admin := newAdminClient(stderr.wait(t, `"msg":"ready".*"admin":"([^"]+)"`)[1], testToken)
-		t.Setenv(prefix+"_ADMIN_URL", admin.url)
+		admin := cli.NewClient("http://"+stderr.wait(t, `"msg":"ready".*"admin":"([^"]+)"`)[1], testToken)
+		t.Setenv(prefix+"_ADMIN_URL", admin.URL())
 		do(admin)
-		admin.close()
+		admin.Close()
 		cancel()
 		if got := <-code; got != exitOK {
 			t.Fatalf("got exit code %d, want 0:\n%s", got, stderr)
 		}
 	}
-	call := func(c *adminClient, method, path string, body, result any) {
+	call := func(c *cli.Client, method, path string, body, result any) {
 		t.Helper()
-		if err := c.call(t.Context(), method, path, body, result); err != nil {
+		if err := c.Call(t.Context(), method, path, body, result); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,19 +57,19 @@ func TestRotateMaster(t *testing.T) {
 		}
 		return out.String()
 	}
-	with(first, "", func(c *adminClient) {
+	with(first, "", func(c *cli.Client) {
 		call(c, "POST", "/v1/owners", map[string]string{"name": "ops", "region": "us", "token": token}, nil)
 		call(c, "POST", "/v1/partners", map[string]string{"name": "acme"}, nil)
 		command(exitFailed, "keys", "rotate-master")
 	})
-	with(second, first, func(c *adminClient) {
+	with(second, first, func(c *cli.Client) {
 		call(c, "GET", "/v1/owners/ops/sheets", nil, nil)
 		out := command(exitOK, "keys", "rotate-master")
 		if !strings.Contains(out, "under the new master key") || !strings.Contains(out, "MASTER_KEY_OLD") {
 			t.Errorf("got %q, want it said, with what to do next", out)
 		}
 	})
-	with(second, "", func(c *adminClient) {
+	with(second, "", func(c *cli.Client) {
 		call(c, "GET", "/v1/owners/ops/sheets", nil, nil) // the token opens
 		call(c, "POST", "/v1/partners/acme/credentials", map[string]string{"name": "erp"}, nil)
 		var verified struct {

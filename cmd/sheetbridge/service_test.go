@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -16,7 +18,7 @@ const testToken = "canary-admin-token"
 // running is a service in this process, configured by the environment.
 type running struct {
 	t      *testing.T
-	admin  *adminClient
+	admin  *cli.Client
 	public string // URL
 	nats   string // URL
 	data   string // directory
@@ -43,8 +45,8 @@ func startService(t *testing.T, smartsheet string) *running {
 	t.Cleanup(func() { s.stop() })
 	ready := s.stderr.wait(t, `"msg":"ready".*"admin":"([^"]+)","nats":"([^"]+)"`)
 	s.nats = ready[2]
-	s.admin = newAdminClient(ready[1], testToken)
-	t.Cleanup(s.admin.close)
+	s.admin = cli.NewClient("http://"+ready[1], testToken)
+	t.Cleanup(s.admin.Close)
 	return s
 }
 
@@ -61,7 +63,7 @@ func (s *running) stop() int {
 // must calls the admin API for something that has to succeed.
 func (s *running) must(method, path string, body, result any) {
 	s.t.Helper()
-	if err := s.admin.call(s.t.Context(), method, path, body, result); err != nil {
+	if err := s.admin.Call(s.t.Context(), method, path, body, result); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -69,7 +71,7 @@ func (s *running) must(method, path string, body, result any) {
 // refused calls the admin API for something that must not.
 func (s *running) refused(method, path string, body any) error {
 	s.t.Helper()
-	err := s.admin.call(s.t.Context(), method, path, body, nil)
+	err := s.admin.Call(s.t.Context(), method, path, body, nil)
 	if err == nil {
 		s.t.Errorf("%s %s: got no error", method, path)
 	}
@@ -79,12 +81,12 @@ func (s *running) refused(method, path string, body any) error {
 // get returns what the admin listener answers, whatever the status.
 func (s *running) get(path, token string) string {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.admin.url+path, nil)
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.admin.URL()+path, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := s.admin.http.Do(req)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -122,4 +124,19 @@ func (s *running) startTail(creds seal.Secret) (out *output, stop func()) {
 	stop = func() { cancel(); <-done }
 	s.t.Cleanup(stop)
 	return out, stop
+}
+
+// registration is the body of POST /v1/webhooks.
+type registration struct {
+	Owner   string           `json:"owner"`
+	SheetID string           `json:"sheetId"`
+	Shares  []events.Request `json:"shares"`
+}
+
+func columnsOf(titles ...string) []events.RequestColumn {
+	list := make([]events.RequestColumn, len(titles))
+	for i, title := range titles {
+		list[i].Title = title
+	}
+	return list
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/seal"
@@ -43,8 +44,8 @@ func serveStuck(t *testing.T) *serveProcess {
 		prefix + "_NATS_LISTEN=127.0.0.1:0", prefix + "_DATA_DIR=" + s.data, prefix + "_SMARTSHEET_URL=" + s.sim.URL(), prefix + "_LOG_FORMAT=json",
 	}, "serve")
 	s.stderr.wait(t, `"msg":"ready"`)
-	client := newAdminClient(admin, testToken)
-	defer client.close()
+	client := cli.NewClient("http://"+admin, testToken)
+	defer client.Close()
 	var hook struct {
 		WebhookID   string `json:"webhookId"`
 		CallbackURL string `json:"callbackUrl"`
@@ -58,7 +59,7 @@ func serveStuck(t *testing.T) *serveProcess {
 		{"/v1/partners", map[string]string{"name": "acme"}, nil},
 		{"/v1/webhooks", registration{"ops", strconv.FormatInt(s.sheet.ID, 10), []events.Request{share}}, &hook},
 	} {
-		s.do(client.call(t.Context(), "POST", call.path, call.body, call.answer))
+		s.do(client.Call(t.Context(), "POST", call.path, call.body, call.answer))
 	}
 	s.stderr.wait(t, `"msg":"pass"[^\n]*"result":"done"`)
 	var err error

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -28,22 +29,22 @@ func tailCommand() *cobra.Command {
 		Example: "  sheetbridge tail --creds acme.creds\n" +
 			"  sheetbridge tail --creds acme.creds --server tls://nats.example.com:4222 --from all -o json\n" +
 			"  sheetbridge tail --creds acme.creds --subject 'orders.row.*'",
-		Args: cobra.NoArgs,
+		Args: NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			print, err := printer(cmd.OutOrStdout(), output)
 			if err != nil {
-				return &usageError{err}
+				return &UsageError{err}
 			}
 			switch o.From {
 			case stream.FromLastPerSubject, stream.FromAll, stream.FromNew:
 			default:
-				return &usageError{fmt.Errorf("--from %q is none of %s, %s and %s", o.From, stream.FromLastPerSubject, stream.FromAll, stream.FromNew)}
+				return Usagef("--from %q: use %s, %s or %s", o.From, stream.FromLastPerSubject, stream.FromAll, stream.FromNew)
 			}
 			if creds == "" {
-				return &usageError{fmt.Errorf("--creds is required: the partner's .creds file (see %s --help)", cmd.CommandPath())}
+				return Usagef("--creds is required: the partner's .creds file (see %s --help)", cmd.CommandPath())
 			}
 			if o.Creds, err = readCreds(creds); err != nil {
-				return &usageError{fmt.Errorf("--creds: %w", err)}
+				return Usagef("--creds: %w", err)
 			}
 			return stream.Tail(cmd.Context(), o, print)
 		},
@@ -70,7 +71,7 @@ func readCreds(path string) (seal.Secret, error) {
 
 // printer returns what prints a message in a format.
 func printer(w io.Writer, format string) (func(stream.Message) error, error) {
-	colours := colourOf(w)
+	colours := terminal.Colours(w)
 	switch format {
 	case "json":
 		return func(m stream.Message) error {
@@ -78,18 +79,18 @@ func printer(w io.Writer, format string) (func(stream.Message) error, error) {
 			return err
 		}, nil
 	case "text":
-		printed := statuses{}
+		printed := terminal.Statuses{}
 		return func(m stream.Message) error {
-			e, err := parseEvent(m.Data)
+			e, err := terminal.ParseEvent(m.Data)
 			if err != nil {
 				return fmt.Errorf("message %d: %w", m.Sequence, err)
 			}
-			if printed.repeats(e) {
+			if printed.Repeats(e) {
 				return nil
 			}
-			_, err = fmt.Fprintf(w, "%s  %s\n", colours.paint(dim, e.Time.Local().Format(time.TimeOnly)), e.line(colours))
+			_, err = fmt.Fprintf(w, "%s  %s\n", colours.Paint(terminal.Dim, e.Time.Local().Format(time.TimeOnly)), e.Line(colours))
 			return err
 		}, nil
 	}
-	return nil, fmt.Errorf("--output %q is none of text and json", strings.TrimSpace(format))
+	return nil, fmt.Errorf("-o %s is not a format of this command: use text or json", strings.TrimSpace(format))
 }

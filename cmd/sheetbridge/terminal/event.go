@@ -1,53 +1,18 @@
-package main
+package terminal
 
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-
-	"golang.org/x/term"
 
 	"github.com/sheetbridge/sheetbridge/events"
 )
 
-// ANSI colours.
-const (
-	dim     = "2"
-	bold    = "1"
-	red     = "31"
-	green   = "32"
-	yellow  = "33"
-	blue    = "34"
-	magenta = "35"
-	cyan    = "36"
-)
-
-// palette colours text, or leaves it as it is.
-type palette bool
-
-// colourOf says whether what is written there should be coloured: terminals
-// like it, unless NO_COLOR is set.
-func colourOf(w io.Writer) palette {
-	file, isFile := w.(*os.File)
-	return palette(isFile && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "")
-}
-
-func (p palette) paint(colour, text string) string {
-	if !p || text == "" {
-		return text
-	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
-}
-
-// received is an event as a partner reads it. It knows what the contract says
+// Event is an event as a partner reads it. It knows what the contract says
 // and nothing of the code that published it.
-type received struct {
+type Event struct {
 	Type    string    `json:"type"`
 	Subject string    `json:"subject"`
 	Time    time.Time `json:"time"`
@@ -79,54 +44,55 @@ type received struct {
 	} `json:"data"`
 }
 
-func parseEvent(data []byte) (*received, error) {
-	e := &received{}
+// ParseEvent reads a message of a partner's stream.
+func ParseEvent(data []byte) (*Event, error) {
+	e := &Event{}
 	if err := json.Unmarshal(data, e); err != nil {
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
 	return e, nil
 }
 
-// sheet and object are the parts of an event's subject: "orders", "row/7".
-func (e *received) sheet() string {
+// Sheet and Object are the parts of an event's subject: "orders", "row/7".
+func (e *Event) Sheet() string {
 	sheet, _, _ := strings.Cut(e.Subject, "/")
 	return sheet
 }
 
-func (e *received) object() string {
+func (e *Event) Object() string {
 	_, object, _ := strings.Cut(e.Subject, "/")
 	return object
 }
 
 // action is the last part of the type: created, updated, deleted or changed.
-func (e *received) action() string {
+func (e *Event) action() string {
 	return e.Type[strings.LastIndexByte(e.Type, '.')+1:]
 }
 
-// line is the event on one line, without its time.
-func (e *received) line(p palette) string {
-	head := clean(e.sheet(), 32) + " " + clean(e.object(), 40)
+// Line is the event on one line, without its time.
+func (e *Event) Line(p Palette) string {
+	head := Clean(e.Sheet(), 32) + " " + Clean(e.Object(), 40)
 	switch e.Type {
 	case events.SchemaChanged:
-		return p.paint(blue, head) + "  " + e.schema()
+		return p.Paint(Blue, head) + "  " + e.schema()
 	case events.StatusChanged:
-		return p.paint(blue, head) + "  " + e.status(p)
+		return p.Paint(Blue, head) + "  " + e.status(p)
 	}
-	colour := map[string]string{"created": green, "updated": yellow, "deleted": red}[e.action()]
-	parts := []string{head, p.paint(colour, clean(e.action(), 10)), e.change(p), p.paint(dim, e.why())}
+	colour := map[string]string{"created": Green, "updated": Yellow, "deleted": Red}[e.action()]
+	parts := []string{head, p.Paint(colour, Clean(e.action(), 10)), e.change(p), p.Paint(Dim, e.why())}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "  ")
 }
 
-// statuses are the last statuses that were printed, by subject.
-type statuses map[string]string
+// Statuses are the last Statuses that were printed, by subject.
+type Statuses map[string]string
 
-// repeats tells whether an event is a status that says what the one before it of
+// Repeats tells whether an event is a status that says what the one before it of
 // the same share said: one goes with whatever is published.
-func (s statuses) repeats(e *received) bool {
+func (s Statuses) Repeats(e *Event) bool {
 	if e.Type != events.StatusChanged {
 		return false
 	}
-	line := e.line(false)
+	line := e.Line(false)
 	if s[e.Subject] == line {
 		return true
 	}
@@ -134,22 +100,22 @@ func (s statuses) repeats(e *received) bool {
 	return false
 }
 
-func (e *received) schema() string {
-	text := fmt.Sprintf("revision %d: %s", e.Data.Revision, clean(strings.Join(e.Data.Schema.Required, ", "), 400))
+func (e *Event) schema() string {
+	text := fmt.Sprintf("revision %d: %s", e.Data.Revision, Clean(strings.Join(e.Data.Schema.Required, ", "), 400))
 	if e.Data.Reset {
 		text += " (shows less than before: what stood before this message was removed)"
 	}
 	return text
 }
 
-func (e *received) status(p palette) string {
-	colour := green
+func (e *Event) status(p Palette) string {
+	colour := Green
 	if e.Data.State != string(events.StateLive) {
-		colour = yellow
+		colour = Yellow
 	}
-	text := p.paint(colour, clean(e.Data.State, 16))
+	text := p.Paint(colour, Clean(e.Data.State, 16))
 	if e.Data.Reason != "" {
-		text += ": " + clean(e.Data.Reason, 200)
+		text += ": " + Clean(e.Data.Reason, 200)
 	}
 	if e.Data.CompleteTo != nil {
 		text += fmt.Sprintf(", complete to version %d", e.Data.CompleteTo.Version)
@@ -157,39 +123,39 @@ func (e *received) status(p palette) string {
 	if e.Data.NextBefore != nil {
 		text += ", next status before " + e.Data.NextBefore.Local().Format(time.TimeOnly)
 	}
-	return text + p.paint(dim, "  ("+clean(e.Data.Mode, 16)+")")
+	return text + p.Paint(Dim, "  ("+Clean(e.Data.Mode, 16)+")")
 }
 
 // change is what changed: each changed field with its old and new value, or
 // all fields of what came or went.
-func (e *received) change(p palette) string {
+func (e *Event) change(p Palette) string {
 	var parts []string
 	switch {
 	case e.Data.After == nil:
 		for _, v := range e.Data.Before {
-			parts = append(parts, p.paint(dim, clean(v.Name, 64)+" "+short(v.JSON)))
+			parts = append(parts, p.Paint(Dim, Clean(v.Name, 64)+" "+short(v.JSON)))
 		}
 	case e.action() == "created":
 		for _, v := range e.Data.After {
-			parts = append(parts, p.paint(dim, clean(v.Name, 64))+" "+short(v.JSON))
+			parts = append(parts, p.Paint(Dim, Clean(v.Name, 64))+" "+short(v.JSON))
 		}
 	case e.Data.Truncated || e.Data.Before == nil:
 		for _, v := range e.Data.After {
 			if e.Data.Before == nil || slices.Contains(e.Data.Changed, v.Name) {
-				parts = append(parts, p.paint(bold, clean(v.Name, 64))+" "+short(v.JSON))
+				parts = append(parts, p.Paint(Bold, Clean(v.Name, 64))+" "+short(v.JSON))
 			}
 		}
 	case len(e.Data.Changed) == 0:
 		return "moved under another parent"
 	default:
 		for _, name := range e.Data.Changed {
-			parts = append(parts, fmt.Sprintf("%s %s → %s", p.paint(bold, clean(name, 64)), short(e.Data.Before.Get(name)), short(e.Data.After.Get(name))))
+			parts = append(parts, fmt.Sprintf("%s %s → %s", p.Paint(Bold, Clean(name, 64)), short(e.Data.Before.Get(name)), short(e.Data.After.Get(name))))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-func (e *received) why() string {
+func (e *Event) why() string {
 	text := e.Data.Origin
 	if e.Data.Reason != "" {
 		text = e.Data.Reason + ", " + text
@@ -197,7 +163,7 @@ func (e *received) why() string {
 	if len(e.Data.ChangeAgent) > 0 {
 		text += " by " + strings.Join(e.Data.ChangeAgent, ", ")
 	}
-	return "(" + clean(text, 100) + ")"
+	return "(" + Clean(text, 100) + ")"
 }
 
 // short is a value as people write it, not too long.
@@ -211,13 +177,13 @@ func short(value json.RawMessage) string {
 	case nil:
 		return "–"
 	case string:
-		return clean(v, most)
+		return Clean(v, most)
 	case map[string]any: // a contact
 		if name, ok := v["name"].(string); ok {
-			return clean(name, most)
+			return Clean(name, most)
 		}
 		if email, ok := v["email"].(string); ok {
-			return clean(email, most)
+			return Clean(email, most)
 		}
 	case []any:
 		parts := make([]string, 0, len(v))
@@ -228,27 +194,7 @@ func short(value json.RawMessage) string {
 			}
 			parts = append(parts, short(text))
 		}
-		return clean("["+strings.Join(parts, " ")+"]", most)
+		return Clean("["+strings.Join(parts, " ")+"]", most)
 	}
-	return clean(string(value), most)
-}
-
-// clean cuts a text off and escapes what a terminal would not merely show: it
-// came out of a cell.
-func clean(text string, most int) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range text {
-		if n++; n > most {
-			b.WriteRune('…')
-			break
-		}
-		if !unicode.IsPrint(r) {
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	return Clean(string(value), most)
 }

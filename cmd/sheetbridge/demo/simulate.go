@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -25,25 +27,26 @@ type simulation struct {
 	redirect  string // of an app that users can consent to; empty: none
 }
 
-func simulateCommand() *cobra.Command {
+// SimulateCommand returns the command simulate.
+func SimulateCommand() *cobra.Command {
 	var s simulation
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Run a simulated Smartsheet with two sheets in it, for those who integrate with Smartsheet",
 		Long: "Run a Smartsheet in memory behind its HTTP API, with users, tokens and two sheets, as strict as the real one.\n" +
 			"Webhooks work as at Smartsheet, and may call back to http addresses of this machine. Nothing is kept when it stops.",
-		Args: cobra.NoArgs,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.check(); err != nil {
-				return &usageError{err}
+				return &cli.UsageError{Err: err}
 			}
 			return s.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9090", "`address` of the API, on this machine; port 0 is any")
-	flags.DurationVar(&s.edits, "edits", 0, "edit a row every `interval`, 0 for never")
-	flags.DurationVar(&s.debounce, "debounce", time.Second, "how `long` a change waits for others before its callback (at Smartsheet: up to a minute), 0 for not at all")
+	terminal.DurationVar(flags, &s.edits, "edits", 0, "edit a row every `interval`, 0 for never")
+	terminal.DurationVar(flags, &s.debounce, "debounce", time.Second, "how `long` a change waits for others before its callback (at Smartsheet: up to a minute), 0 for not at all")
 	flags.IntVar(&s.rateLimit, "rate-limit", 300, "`requests` that a token may make in a minute, 0 for no limit")
 	flags.StringVar(&s.redirect, "oauth-redirect", "", "register an app with this redirect `URL`, and print its id and secret, to try OAuth")
 	return cmd
@@ -96,9 +99,9 @@ func (s simulation) run(ctx context.Context, stdout io.Writer) error {
 			return fmt.Errorf("printing the app: %w", err)
 		}
 	}
-	p := colourOf(stdout)
+	p := terminal.Colours(stdout)
 	return edit(ctx, seeded.Editor, s.edits, func(what string) error {
-		_, err := fmt.Fprintf(stdout, "%s  %s\n", p.paint(dim, time.Now().Format(time.TimeOnly)), what)
+		_, err := fmt.Fprintf(stdout, "%s  %s\n", p.Paint(terminal.Dim, time.Now().Format(time.TimeOnly)), what)
 		return err
 	})
 }

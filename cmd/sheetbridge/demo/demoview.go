@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
@@ -14,7 +15,7 @@ import (
 
 // lines is a terminal that several write to, line by line.
 type lines struct {
-	palette palette
+	palette terminal.Palette
 
 	mu sync.Mutex
 	w  io.Writer
@@ -29,8 +30,8 @@ func (l *lines) print(text string) error {
 
 // line prints what somebody has to say, with the time.
 func (l *lines) line(who, colour, text string) error {
-	now := l.palette.paint(dim, time.Now().Format(time.TimeOnly))
-	return l.print(fmt.Sprintf("%s  %s  %s\n", now, l.palette.paint(colour, fmt.Sprintf("%-6s", who)), text))
+	now := l.palette.Paint(terminal.Dim, time.Now().Format(time.TimeOnly))
+	return l.print(fmt.Sprintf("%s  %s  %s\n", now, l.palette.Paint(colour, fmt.Sprintf("%-6s", who)), text))
 }
 
 // view is one partner, reading with its own credentials.
@@ -43,38 +44,38 @@ type view struct {
 	live    chan struct{}
 
 	loaded  map[string]int // objects of sheets that are being loaded
-	printed statuses
+	printed terminal.Statuses
 }
 
 // take prints an event. Those of a first load are only counted, and a status that
 // says nothing new is left out.
 func (v *view) take(m stream.Message) error {
-	e, err := parseEvent(m.Data)
+	e, err := terminal.ParseEvent(m.Data)
 	if err != nil {
 		return err
 	}
 	if v.loaded == nil {
-		v.loaded, v.printed = map[string]int{}, statuses{}
+		v.loaded, v.printed = map[string]int{}, terminal.Statuses{}
 	}
-	if v.printed.repeats(e) {
+	if v.printed.Repeats(e) {
 		return nil
 	}
 	if e.Data.Origin == string(events.OriginSnapshot) {
-		v.loaded[e.sheet()]++
+		v.loaded[e.Sheet()]++
 		return nil
 	}
 	if e.Type != events.StatusChanged {
-		return v.out.line(v.partner, v.colour, e.line(v.out.palette))
+		return v.out.line(v.partner, v.colour, e.Line(v.out.palette))
 	}
-	n, loading := v.loaded[e.sheet()]
+	n, loading := v.loaded[e.Sheet()]
 	if e.Data.State != string(events.StateLive) || !loading {
-		return v.out.line(v.partner, v.colour, e.line(v.out.palette))
+		return v.out.line(v.partner, v.colour, e.Line(v.out.palette))
 	}
-	delete(v.loaded, e.sheet())
+	delete(v.loaded, e.Sheet())
 	if v.sheets--; v.sheets == 0 {
 		close(v.live)
 	}
-	return v.out.line(v.partner, v.colour, fmt.Sprintf("%s  the sheet as it is: %d rows (row.created, origin snapshot), and live from here on", e.sheet(), n))
+	return v.out.line(v.partner, v.colour, fmt.Sprintf("%s  the sheet as it is: %d rows (row.created, origin snapshot), and live from here on", e.Sheet(), n))
 }
 
 // welcome says what is going on, where to look and what to try.
@@ -85,7 +86,7 @@ func (s *stage) welcome() string {
 	if s.demo.edits > 0 {
 		every = fmt.Sprintf("that are edited every %s", s.demo.edits)
 	}
-	fmt.Fprintf(&b, "%s\n\n", p.paint(bold, "Sheetbridge demo: a simulated Smartsheet with two sheets "+every+", the bridge, NATS, and two partners who get what is shared with them. Ctrl-C ends it."))
+	fmt.Fprintf(&b, "%s\n\n", p.Paint(terminal.Bold, "Sheetbridge demo: a simulated Smartsheet with two sheets "+every+", the bridge, NATS, and two partners who get what is shared with them. Ctrl-C ends it."))
 	for _, place := range [][2]string{
 		{"Smartsheet (simulated)", s.smartsheet + "  token " + s.seeded.OwnerToken},
 		{"admin API", "http://" + s.addresses.Admin + "  token " + token},

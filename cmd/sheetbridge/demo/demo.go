@@ -1,4 +1,6 @@
-package main
+// Package demo has the commands that need no Smartsheet account: demo, the whole
+// story in one process, and simulate, the simulated Smartsheet alone.
+package demo
 
 import (
 	"context"
@@ -6,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,40 +17,62 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
-	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
+
+// Service is what the demo needs to know of a service, as its settings would say it.
+type Service struct {
+	Dir        string       // where it may store files
+	Public     net.Listener // of callbacks
+	AdminToken seal.Secret
+	Smartsheet string // base URL of the API
+	Verbose    bool   // log more than warnings
+}
+
+// Addresses are where a running service is reached.
+type Addresses struct {
+	Admin string // host:port
+	NATS  string // URL that partners get
+}
+
+// ServeFunc runs a service until the context ends. It calls ready once the service
+// can be reached.
+type ServeFunc func(ctx context.Context, s Service, log io.Writer, ready func(Addresses)) error
 
 // demo is the whole story in one process.
 type demo struct {
+	serve    ServeFunc
 	edits    time.Duration
 	duration time.Duration // 0: until it is stopped
 	verbose  bool
 }
 
-func demoCommand() *cobra.Command {
-	var d demo
+// Command returns the command demo.
+func Command(serve ServeFunc) *cobra.Command {
+	d := demo{serve: serve}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole story: a simulated Smartsheet, the bridge, NATS and two partners, with no account and no network",
-		Long: "Show the whole story in one process: a simulated Smartsheet with two sheets that are edited, the bridge, embedded NATS,\n" +
-			"and two partners who get what is shared with them. All of it is on free ports of this machine and in a temporary\n" +
-			"directory, and gone when it stops.",
-		Args: cobra.NoArgs,
+		Short: "Show everything in one process: a simulated Smartsheet, the bridge, NATS and two partners, with no account and no network",
+		Long: "Show everything in one process: a simulated Smartsheet with two sheets that are edited, the bridge with an embedded NATS,\n" +
+			"and two partners who receive what is shared with them. It uses free ports of this machine and a temporary directory,\n" +
+			"and leaves nothing behind.",
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if d.edits < 0 || d.duration < 0 {
-				return &usageError{errors.New("--edits and --duration must not be negative")}
+				return cli.Usagef("--edits and --duration must not be negative")
 			}
 			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&d.edits, "edits", 2*time.Second, "edit a row every `interval`, 0 for never")
-	flags.DurationVar(&d.duration, "duration", 0, "stop after so `long`, 0 for not before it is interrupted")
-	flags.BoolVarP(&d.verbose, "verbose", "v", false, "show the service's log, not its warnings alone")
+	terminal.DurationVar(flags, &d.edits, "edits", 2*time.Second, "edit a row every `interval`, 0 for never")
+	terminal.DurationVar(flags, &d.duration, "duration", 0, "stop after this `time`, 0 for when it is interrupted")
+	flags.BoolVarP(&d.verbose, "verbose", "v", false, "show the whole log of the service, not only warnings")
 	return cmd
 }
 
@@ -66,25 +89,22 @@ func (d demo) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	}
 	sim := simulation{debounce: smartsheettest.DefaultDebounce, rateLimit: 300}.server()
 	defer sim.Close()
-	s := &stage{demo: d, dir: dir, sim: sim, out: &lines{w: stdout, palette: colourOf(stdout)}, token: seal.Secret(rand.Text())}
+	s := &stage{demo: d, dir: dir, sim: sim, out: &lines{w: stdout, palette: terminal.Colours(stdout)}, token: seal.Secret(rand.Text())}
 	if s.seeded, err = smartsheettest.Seed(sim); err != nil {
 		return err
 	}
 	if s.smartsheet, err = sim.Start(); err != nil {
 		return err
 	}
-	cfg, err := s.config()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return fmt.Errorf("listening for callbacks: %w", err)
 	}
-	level := slog.LevelWarn
-	if d.verbose {
-		level = slog.LevelInfo
-	}
-	ready := make(chan addresses, 1)
+	service := Service{Dir: filepath.Join(dir, "data"), Public: socket, AdminToken: s.token, Smartsheet: s.smartsheet, Verbose: d.verbose}
+	ready := make(chan Addresses, 1)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return serve(ctx, cfg, newLogger(stderr, level, "text"), func(a addresses) { ready <- a })
+		return d.serve(ctx, service, stderr, func(a Addresses) { ready <- a })
 	})
 	g.Go(func() error {
 		select {
@@ -105,23 +125,8 @@ type stage struct {
 	seeded     *smartsheettest.Seeded
 	smartsheet string // URL of the simulator
 	token      seal.Secret
-	addresses  addresses
+	addresses  Addresses
 	out        *lines
-}
-
-// config is that of the service, as the environment would give it.
-func (s *stage) config() (*config, error) {
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listening for callbacks: %w", err)
-	}
-	data := filepath.Join(s.dir, "data")
-	return &config{
-		PublicURL: "http://" + socket.Addr().String(), Socket: socket, CallbackLimit: 16 << 20,
-		AdminListen: "127.0.0.1:0", Admin: adminConfig{Tokens: []admin.Token{{Name: "demo", Secret: s.token}}},
-		DataDir: data, Master: masterIn(data), NATS: natsConfig{Listen: "127.0.0.1:0", Replicas: 1},
-		SmartsheetURL: s.smartsheet, ReconcileEvery: time.Minute, APIRate: 240,
-	}, nil
 }
 
 // play sets up the partners as an admin does, and shows what they get.
@@ -134,15 +139,15 @@ func (s *stage) play(ctx context.Context) error {
 }
 
 func (s *stage) show(ctx context.Context) error {
-	client := newAdminClient(s.addresses.Admin, s.token)
-	defer client.close()
+	client := cli.NewClient("http://"+s.addresses.Admin, s.token)
+	defer client.Close()
 	owner := map[string]string{"name": "ops", "token": s.seeded.OwnerToken, "region": "us"}
-	if err := client.call(ctx, "POST", "/v1/owners", owner, nil); err != nil {
+	if err := client.Call(ctx, "POST", "/v1/owners", owner, nil); err != nil {
 		return err
 	}
 	views := []*view{
-		{partner: "acme", colour: cyan, out: s.out, sheets: 2, live: make(chan struct{})},
-		{partner: "globex", colour: magenta, out: s.out, sheets: 1, live: make(chan struct{})},
+		{partner: "acme", colour: terminal.Cyan, out: s.out, sheets: 2, live: make(chan struct{})},
+		{partner: "globex", colour: terminal.Magenta, out: s.out, sheets: 1, live: make(chan struct{})},
 	}
 	for _, v := range views {
 		var err error
@@ -154,7 +159,7 @@ func (s *stage) show(ctx context.Context) error {
 		return err
 	}
 	for _, w := range s.webhooks() {
-		if err := client.call(ctx, "POST", "/v1/webhooks", w, nil); err != nil {
+		if err := client.Call(ctx, "POST", "/v1/webhooks", w, nil); err != nil {
 			return err
 		}
 	}
@@ -162,11 +167,11 @@ func (s *stage) show(ctx context.Context) error {
 }
 
 // addPartner adds a partner and keeps its credentials in a file.
-func (s *stage) addPartner(ctx context.Context, client *adminClient, name string) (seal.Secret, error) {
+func (s *stage) addPartner(ctx context.Context, client *cli.Client, name string) (seal.Secret, error) {
 	var made struct {
 		Credentials seal.Secret `json:"credentials"`
 	}
-	if err := client.call(ctx, "POST", "/v1/partners", map[string]string{"name": name}, &made); err != nil {
+	if err := client.Call(ctx, "POST", "/v1/partners", map[string]string{"name": name}, &made); err != nil {
 		return "", err
 	}
 	if err := os.WriteFile(s.credsFile(name), []byte(made.Credentials), 0o600); err != nil {
@@ -228,7 +233,7 @@ func (s *stage) follow(ctx context.Context, views []*view) error {
 			}
 		}
 		return edit(ctx, s.seeded.Editor, s.demo.edits, func(what string) error {
-			return s.out.line("sheet", bold, what)
+			return s.out.line("sheet", terminal.Bold, what)
 		})
 	})
 	return g.Wait()

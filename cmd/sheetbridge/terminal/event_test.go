@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"testing"
@@ -54,11 +54,11 @@ func TestLine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, err := parseEvent([]byte(test.event))
+			e, err := ParseEvent([]byte(test.event))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := e.line(false); got != test.want {
+			if got := e.Line(false); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -71,7 +71,7 @@ func TestRepeatedStatus(t *testing.T) {
 	status := func(sheet, state string) string {
 		return `{"type":"sheetbridge.status.changed","subject":"` + sheet + `/status","data":{"state":"` + state + `"}}`
 	}
-	printed := statuses{}
+	printed := Statuses{}
 	for i, step := range []struct {
 		event   string
 		repeats bool
@@ -80,23 +80,23 @@ func TestRepeatedStatus(t *testing.T) {
 		{status("orders", "live"), false}, {status("plan", "live"), false}, {status("orders", "live"), true}, {status("orders", "stale"), false},
 		{status("orders", "live"), false},
 	} {
-		e, err := parseEvent([]byte(step.event))
+		e, err := ParseEvent([]byte(step.event))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := printed.repeats(e); got != step.repeats {
+		if got := printed.Repeats(e); got != step.repeats {
 			t.Errorf("event %d, %s: repeats is %v, want %v", i, step.event, got, step.repeats)
 		}
 	}
 }
 
 func TestColours(t *testing.T) {
-	e, err := parseEvent([]byte(`{"type":"sheetbridge.row.deleted","subject":"orders/row/7","data":{"before":{"no":"1"},"after":null,"origin":"callback","reason":"deleted"}}`))
+	e, err := ParseEvent([]byte(`{"type":"sheetbridge.row.deleted","subject":"orders/row/7","data":{"before":{"no":"1"},"after":null,"origin":"callback","reason":"deleted"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := "orders row/7  \x1b[31mdeleted\x1b[0m  \x1b[2mno 1\x1b[0m  \x1b[2m(deleted, callback)\x1b[0m"
-	if got := e.line(true); got != want {
+	if got := e.Line(true); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
+)
+
+func (p *program) accessCommand() *cobra.Command {
+	r := p.resource("owners")
+	cmd := &cobra.Command{
+		Use: "access OWNER", Short: "Compare what an owner's token can reach with what is shared", Args: exactly("OWNER"), ValidArgsFunction: p.completeFirst(r),
+		Long: "Compare what an owner's token can reach at Smartsheet with what is shared through the bridge, and say how to reduce it.\n" +
+			"The token is not shown.\n" + apiHelp,
+		Example: "  sheetbridge access ops",
+	}
+	return p.reads(cmd, []string{formatText, formatJSON}, func(c *call, args []string) error {
+		n, err := r.names(r.args, args)
+		if err != nil {
+			return err
+		}
+		var raw json.RawMessage
+		if err := c.get(n.in(r.item)+"/access", &raw); err != nil {
+			return err
+		}
+		if c.json() {
+			return c.print(raw)
+		}
+		var report admin.Access
+		if err := json.Unmarshal(raw, &report); err != nil {
+			return fmt.Errorf("reading the answer: %w", err)
+		}
+		_, err = io.WriteString(c.out, p.accessText(&report))
+		return err
+	})
+}
+
+// accessText is the report for people.
+func (p *program) accessText(r *admin.Access) string {
+	var b strings.Builder
+	role := "not an administrator"
+	if r.User.Admin {
+		role = "a System Admin"
+	}
+	if !r.User.Licensed {
+		role += ", not licensed"
+	}
+	fmt.Fprintf(&b, "owner %s acts for %s (%s), region %s, kind %s, %s\n", r.Owner, terminal.Clean(r.User.Email, terminal.MaxName), terminal.Clean(r.User.Name, terminal.MaxName), r.Region, r.Kind, role)
+	for _, s := range r.Shared {
+		permission := s.Permission
+		if permission == "" {
+			permission = "cannot be read now"
+		}
+		fmt.Fprintf(&b, "  shares %s %q with %s (%s)\n", terminal.Clean(s.SheetID, 20), terminal.Clean(s.Name, terminal.MaxName), strings.Join(s.With, ", "), terminal.Clean(permission, 20))
+	}
+	fmt.Fprintf(&b, "%s\n", terminal.Clean(r.Verdict, 400))
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", terminal.Clean(w, 400))
+	}
+	for i, step := range r.Steps {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, terminal.Clean(p.inCommands(step), 2000))
+	}
+	return b.String()
+}
+
+func (p *program) contractCommand() *cobra.Command {
+	var partner string
+	r := p.resource("partners")
+	cmd := &cobra.Command{
+		Use: "contract --partner NAME", Short: "Print what a partner receives, as an AsyncAPI 3 document",
+		Long: "Print what a partner receives, as an AsyncAPI 3 document in JSON: its servers, the subjects of its shares, the messages and\n" +
+			"their JSON Schemas. It holds no secret: you may give it to the partner.\n" + apiHelp,
+		Example: "  sheetbridge contract --partner acme > acme.asyncapi.json",
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 && !events.ValidName(partner) {
+			return fmt.Errorf("--partner %q cannot be the name of a partner", terminal.Clean(partner, 64))
+		}
+		return NoArguments(cmd, args)
+	}
+	p.reads(cmd, nil, func(c *call, _ []string) error {
+		var document json.RawMessage
+		if err := c.get(names{"PARTNER": partner}.in(r.item)+"/contract", &document); err != nil {
+			return err
+		}
+		return c.print(document)
+	})
+	cmd.Flags().StringVar(&partner, "partner", "", "`name` of the partner")
+	p.completeFlag(cmd, "partner", r)
+	return cmd
+}

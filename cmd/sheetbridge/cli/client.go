@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+)
+
+const (
+	dialTime  = 10 * time.Second
+	callTime  = 4 * time.Minute // Smartsheet calls back before some requests are answered
+	maxAnswer = 16 << 20
+)
+
+// Client calls the admin API as anybody else does: over HTTP, with a token.
+type Client struct {
+	url   string // https://host:port
+	token seal.Secret
+	http  *http.Client
+}
+
+// NewClient returns a client of the admin API at a base URL. It makes its own
+// connections, which Close closes.
+func NewClient(base string, token seal.Secret) *Client {
+	return &Client{url: strings.TrimSuffix(base, "/"), token: token, http: &http.Client{
+		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: dialTime}).DialContext},
+		Timeout:   callTime,
+	}}
+}
+
+// URL returns the base URL.
+func (c *Client) URL() string { return c.url }
+
+// Close closes the connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// APIError is an answer of the admin API that refuses.
+type APIError struct {
+	Code   int
+	Status string
+	Detail string // of the problem
+}
+
+// Error implements error.
+func (e *APIError) Error() string { return e.Status + ": " + e.Detail }
+
+// Call sends the body as JSON, unless it is nil, and reads the answer into the
+// result, unless that is nil. Where the API refuses, the error is an APIError.
+func (c *Client) Call(ctx context.Context, method, path string, body, result any) error {
+	if err := c.call(ctx, method, path, body, result); err != nil {
+		return fmt.Errorf("admin API: %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body, result any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+string(c.token))
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return unreached(err)
+	}
+	defer resp.Body.Close() // read to its end below
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 300 {
+		return &APIError{resp.StatusCode, resp.Status, detail(answer)}
+	}
+	if result == nil || len(answer) == 0 { // 204
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(answer))
+	decoder.UseNumber()
+	return decoder.Decode(result)
+}
+
+// unreachedError is a service that does not answer.
+type unreachedError struct{ err error }
+
+func (e *unreachedError) Error() string { return e.err.Error() }
+func (e *unreachedError) Unwrap() error { return e.err }
+
+// unreached leaves out the method and URL, which are said already.
+func unreached(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return &unreachedError{err}
+}
+
+// detail is what a problem says.
+func detail(answer []byte) string {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if err := json.Unmarshal(answer, &problem); err != nil || problem.Detail == "" {
+		return strings.TrimSpace(terminal.Clean(string(answer), 200))
+	}
+	return terminal.Clean(problem.Detail, 1000)
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/join"
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+)
+
+func joinCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "join URL -o FILE",
+		Short: "Use an invitation: make a key on this machine, and write credentials for it to a file",
+		Long: "Use an invitation, which the company that shares its sheets sent you. The secret key is made on this machine and\n" +
+			"never leaves it; only its public half is sent. The credentials are written to a file that only you can read.",
+		Example: "  sheetbridge join https://bridge.example.com/join/… -o acme.creds",
+		Args:    exactly("URL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if path == "" {
+				return &UsageError{errors.New("-o is required: a file for the credentials, which must not exist")}
+			}
+			if err := join.CheckURL(args[0]); err != nil {
+				return &UsageError{err}
+			}
+			joined, err := join.Join(cmd.Context(), args[0], path)
+			var file *os.PathError
+			switch {
+			case errors.Is(err, os.ErrExist):
+				return Usagef("%s exists: name another file with -o, or move it away", path)
+			case errors.As(err, &file) && joined == nil:
+				return Usagef("-o: %w", err)
+			case err != nil:
+				return err
+			}
+			return showJoined(cmd, joined, path)
+		},
+	}
+	cmd.Flags().StringVarP(&path, "output", "o", "", "`file` to write the credentials to, which must not exist")
+	return cmd
+}
+
+func showJoined(cmd *cobra.Command, joined *join.Joined, path string) error {
+	valid := "until they are revoked"
+	if joined.ExpiresAt != nil {
+		valid = "until " + terminal.Moment(*joined.ExpiresAt)
+	}
+	var f terminal.Facts
+	f.Add("partner", terminal.Clean(joined.Partner, terminal.MaxName))
+	f.Add("credentials", terminal.Clean(joined.Name, terminal.MaxName)+", in "+path+", valid "+valid)
+	f.Add("nats", terminal.Clean(joined.URL, terminal.MaxName*8))
+	f.Add("stream", terminal.Clean(joined.Stream, terminal.MaxName))
+	f.Add("subjects", terminal.Clean(joined.Subjects, terminal.MaxName*2))
+	if err := f.Write(cmd.OutOrStdout(), terminal.Width(cmd.OutOrStdout())); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "\nRead the events: sheetbridge tail --creds %s --server %s\n", path, terminal.Clean(joined.URL, terminal.MaxName*8))
+	return err
+}

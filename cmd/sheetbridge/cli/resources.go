@@ -1,0 +1,222 @@
+package cli
+
+import "net/http"
+
+// allResources are all kinds of things that the API lists. The package's
+// documentation says how to add to them.
+func allResources() []*resource {
+	return []*resource{&owners, &partners, &webhooks, &shares, &deadHints, &auditLog, &keys}
+}
+
+var owners = resource{
+	name: "owners", one: "an owner", args: "OWNER", path: "/v1/owners", item: "/v1/owners/{OWNER}", keys: []string{"name"},
+	short: "List and manage owners: the Smartsheet users in whose name sheets are read",
+	long:  "List the owners: the Smartsheet users in whose name sheets are read. Their tokens are never shown.",
+	empty: "There is no owner yet. Add one: sheetbridge owners add NAME --region us",
+	columns: []column{
+		{name: "NAME", field: "name"}, {name: "USER", field: "email"}, {name: "REGION", field: "region"}, {name: "KIND", field: "kind"},
+		{name: "STATE", field: "state"}, {name: "LAST USED", field: "lastUsed", format: when},
+		{name: "REASON", field: "reason", below: true},
+	},
+	facts: []column{
+		{name: "owner", field: "name"}, {name: "user", field: "email"}, {name: "acts for", field: "assumeUser"},
+		{name: "region", field: "region"}, {name: "kind", field: "kind"}, {name: "state", field: "state"}, {name: "reason", field: "reason"},
+		{name: "added", field: "createdAt", format: when}, {name: "last used", field: "lastUsed", format: when},
+		{name: "requests this minute", field: "requestsThisMinute"}, {name: "token expires", field: "expiresAt", format: when},
+		{name: "warnings", field: "warnings"}, {name: "address for consent", field: "authorizeUrl", format: consent},
+	},
+	actions: []action{
+		{
+			name: "add", args: "NAME", onList: true, method: http.MethodPost, short: "Add an owner, with a token or by consent", body: newOwner,
+			long: "Add a Smartsheet user in whose name sheets are read. The token is read from standard input or a file, never from an\n" +
+				"argument. It is tried first; a token that Smartsheet refuses is not stored. With --oauth no token changes hands: the\n" +
+				"command prints an address at which the sheet's owner consents.",
+			example: "  sheetbridge owners add ops --region eu < token.txt\n  sheetbridge owners add jane --region us --oauth --email jane@a.example",
+		},
+		{
+			name: "token", method: http.MethodPut, path: "/token", short: "Replace an owner's token", body: newToken,
+			long: "Replace an owner's token with another one of the same user, read from standard input or a file, never from an argument.\n" +
+				"Shares that were suspended because of the old token continue at once.",
+			example: "  sheetbridge owners token ops < new-token.txt",
+		},
+		{
+			name: "sheets", method: http.MethodGet, path: "/sheets", short: "List the sheets that an owner can read",
+			empty:   "This owner can read no sheet. Share one with its user in Smartsheet.",
+			columns: []column{{name: "ID", field: "id"}, {name: "NAME", field: "name"}, {name: "PERMISSION", field: "permission", format: lower}},
+		},
+		{name: "authorize", method: http.MethodPost, path: "/authorize", short: "Make a new address at which an owner consents"},
+		{
+			name: "remove", method: http.MethodDelete, short: "Remove an owner that no sheet uses",
+			loses: "the token of owner {OWNER}", done: "owner {OWNER} was removed",
+		},
+	},
+}
+
+var partners = resource{
+	name: "partners", one: "a partner", args: "PARTNER", path: "/v1/partners", item: "/v1/partners/{PARTNER}", keys: []string{"name"},
+	short: "List and manage partners: the companies that receive events",
+	long:  "List the partners: the companies that receive events, and where.",
+	empty: "There is no partner yet. Add one: sheetbridge partners add NAME",
+	columns: []column{
+		{name: "NAME", field: "name"}, {name: "NATS", field: "url"}, {name: "SUBJECTS", field: "subjects", wide: true}, {name: "EXTERNAL", field: "external", wide: true},
+		{name: "STORAGE", field: "limits.storage"}, {name: "HISTORY", field: "history"}, {name: "ADDED", field: "createdAt", format: when},
+	},
+	facts: []column{
+		{name: "partner", field: "name"}, {name: "nats", field: "url"}, {name: "stream", field: "stream"}, {name: "subjects", field: "subjects"},
+		{name: "external", field: "external"}, {name: "added", field: "createdAt", format: when},
+		{name: "messages kept per subject", field: "history"}, {name: "deletions kept for", field: "tombstones"},
+		{name: "storage", field: "limits.storage"}, {name: "consumers", field: "limits.consumers"},
+		{name: "connections", field: "limits.connections"}, {name: "largest request", field: "limits.payload"},
+	},
+	actions: []action{
+		{name: "add", args: "NAME", onList: true, method: http.MethodPost, short: "Add a partner, and write its first credentials to a file", run: addPartner},
+		{name: "change", method: http.MethodPatch, short: "Change a partner's limits or how long its stream keeps events", body: newTerms},
+		{
+			name: "remove", method: http.MethodDelete, short: "Remove a partner with its shares, its account and its stream",
+			loses: "the shares, the stream and all credentials of partner {PARTNER}", done: "partner {PARTNER} was removed",
+		},
+	},
+	parts: []*resource{&credentials},
+}
+
+var credentials = resource{
+	name: "credentials", one: "a set of credentials", args: "PARTNER NAME", keys: []string{"name"},
+	path: "/v1/partners/{PARTNER}/credentials", item: "/v1/partners/{PARTNER}/credentials/{NAME}",
+	short: "List and manage a partner's credentials",
+	empty: "Partner {PARTNER} has no credentials. Make some: sheetbridge partners credentials add {PARTNER} NAME",
+	columns: []column{
+		{name: "NAME", field: "name"}, {name: "USER", field: "publicKey", format: id}, {name: "ADDED", field: "createdAt", format: when},
+		{name: "EXPIRES", field: "expiresAt", format: when}, {name: "OLD REFUSED", field: "overlapUntil", format: when}, {name: "LEAF", field: "leaf"},
+	},
+	actions: []action{
+		{name: "add", method: http.MethodPost, onList: true, short: "Make credentials for a partner, and write them to a file", run: addCredentials},
+		{
+			name: "remove", method: http.MethodDelete, short: "Revoke credentials of a partner; their connections are closed",
+			loses: "the access with credentials {NAME} of {PARTNER}", done: "credentials {NAME} of {PARTNER} were revoked",
+		},
+	},
+}
+
+var shareColumns = []column{
+	{name: "SHARE", field: "share"}, {name: "SHEET", field: "webhook.sheetName"}, {name: "OWNER", field: "webhook.owner", wide: true},
+	{name: "STATE", field: "state"}, {name: "FIELDS", field: "columns", format: count}, {name: "KINDS", field: "kinds", wide: true},
+	{name: "REVISION", field: "revision", wide: true}, {name: "COMPLETE TO", field: "completeTo", format: completeTo},
+	{name: "REASON", field: "reason", below: true},
+}
+
+var webhooks = resource{
+	name: "webhooks", one: "a webhook", args: "WEBHOOK", path: "/v1/webhooks", item: "/v1/webhooks/{WEBHOOK}",
+	keys: []string{"id", "sheetId"}, ids: true, fields: map[string]string{"WEBHOOK": "id"},
+	short: "List and manage the registered sheets and their webhooks at Smartsheet",
+	long:  "List the registered sheets, each with its webhook at Smartsheet. A webhook is named by its id or the sheet's id, or the\nbeginning of either.",
+	empty: "No sheet is registered yet. Share one: sheetbridge shares add PARTNER --owner OWNER --sheet-id ID --column TITLE",
+	columns: []column{
+		{name: "ID", field: "id", format: id}, {name: "SHEET", field: "sheetName"}, {name: "SHEET ID", field: "sheetId", wide: true}, {name: "OWNER", field: "owner"},
+		{name: "STATUS", field: "status"}, {name: "SHARES", field: "shares", format: count}, {name: "WAITING", field: "backlog"},
+		{name: "VERSION", field: "sheetVersion"}, {name: "CALLED", field: "lastCallback", format: when}, {name: "REASON", field: "reason", below: true},
+	},
+	facts: []column{
+		{name: "webhook", field: "id"}, {name: "sheet", field: "sheetName"}, {name: "sheet id", field: "sheetId"}, {name: "owner", field: "owner"},
+		{name: "status", field: "status"}, {name: "reason", field: "reason"}, {name: "id at smartsheet", field: "webhookId"},
+		{name: "callback address", field: "callbackUrl", format: withoutKey}, {name: "added", field: "createdAt", format: when},
+		{name: "last callback", field: "lastCallback", format: when}, {name: "complete at", field: "lastReconcile", format: when},
+		{name: "sheet version", field: "sheetVersion"}, {name: "hints waiting", field: "backlog"}, {name: "warnings", field: "warnings"},
+	},
+	tables: []table{{"shares", []column{
+		{name: "PARTNER", field: "partner"}, {name: "NAME", field: "sheet"}, {name: "STATE", field: "state"}, {name: "FIELDS", field: "columns", format: count},
+		{name: "KINDS", field: "kinds"}, {name: "COMPLETE TO", field: "completeTo", format: completeTo}, {name: "REASON", field: "reason", below: true},
+	}}},
+	actions: []action{
+		{name: "add", run: addShare, method: http.MethodPost, onList: true, args: "PARTNER", short: "The same as shares add"},
+		{name: "reconcile", method: http.MethodPost, path: "/reconcile", short: "Compare the whole sheet with the partners' streams now", done: "the whole sheet is being compared"},
+		{name: "enable", method: http.MethodPost, path: "/enable", short: "Check the webhook at Smartsheet now, and enable it if it is disabled", done: "the webhook is being checked"},
+		{
+			name: "rotate-secret", method: http.MethodPost, path: "/rotate-secret", short: "Replace the secret that Smartsheet signs callbacks with",
+			waitsFor: "Smartsheet to replace the secret", done: "the secret was replaced; the old one is accepted for one more hour",
+		},
+		{name: "remove", method: http.MethodDelete, run: removeWebhook, short: "End all shares of a sheet and delete its webhook",
+			loses: "all shares of webhook {WEBHOOK}, and the events published of them"},
+	},
+}
+
+var shares = resource{
+	name: "shares", one: "a share", args: "PARTNER/SHEET", path: "/v1/webhooks", item: "/v1/webhooks/{WEBHOOK}/shares/{PARTNER}/{SHEET}",
+	keys: []string{"share"}, fields: map[string]string{"WEBHOOK": "webhook.id", "PARTNER": "partner", "SHEET": "sheet"}, flatten: sharesOf, filter: "partner",
+	short:   "List and manage shares: what each partner may see of a sheet",
+	long:    "List the shares: what each partner may see of a sheet, and how far the partner's stream is complete. A share is named\nPARTNER/SHEET, where SHEET is the partner's name for the sheet.",
+	empty:   "Nothing is shared yet. Share a sheet: sheetbridge shares add PARTNER --owner OWNER --sheet-id ID --column TITLE",
+	columns: shareColumns,
+	facts: []column{
+		{name: "share", field: "share"}, {name: "sheet", field: "webhook.sheetName"}, {name: "subjects", field: "subjects"}, {name: "state", field: "state"}, {name: "reason", field: "reason"},
+		{name: "complete to", field: "completeTo", format: completeTo}, {name: "revision", field: "revision"}, {name: "kinds", field: "kinds"}, {name: "where", field: "where"},
+	},
+	tables: []table{{"columns", []column{
+		{name: "FIELD", field: "as"}, {name: "COLUMN", field: "title"}, {name: "TYPE", field: "type"}, {name: "MASK", field: "mask"}, {name: "COLUMN ID", field: "columnId"},
+	}}},
+	actions: []action{
+		{name: "add", run: addShare, method: http.MethodPost, onList: true, args: "PARTNER", short: "Share columns and rows of a sheet with a partner"},
+		{name: "change", run: changeShare, method: http.MethodPut, short: "Change what a share shows"},
+		{
+			name: "resend", method: http.MethodPost, path: "/resend", short: "Publish a share again from the beginning",
+			loses: "the history of {PARTNER}/{SHEET}; every row is sent to the partner again", done: "share {PARTNER}/{SHEET} is being published again",
+		},
+		{
+			name: "remove", method: http.MethodDelete, short: "End a share, and remove what was published of it",
+			loses: "share {PARTNER}/{SHEET} and the events published of it", done: "share {PARTNER}/{SHEET} was ended",
+		},
+	},
+}
+
+var deadHints = resource{
+	name: "dead", one: "a hint that was given up", args: "ID", path: "/v1/dead", limit: 100, keys: []string{"id"}, ids: true, fields: map[string]string{"ID": "id"},
+	short: "List hints that were given up, and try them again",
+	long:  "List the hints that were given up, newest first, each with its reason. A hint says that rows of a sheet may have changed.\nThe next reconcile finds what they were about as well.",
+	empty: "No hint was given up.",
+	columns: []column{
+		{name: "ID", field: "id"}, {name: "GIVEN UP", field: "at", format: when}, {name: "WEBHOOK", field: "webhook", format: id}, {name: "FROM", field: "why"},
+		{name: "ROWS", field: "about"}, {name: "PASSES", field: "attempts"}, {name: "REASON", field: "reason", below: true},
+	},
+	facts: []column{
+		{name: "hint", field: "id"}, {name: "webhook", field: "webhook"}, {name: "given up", field: "at", format: when}, {name: "reason", field: "reason"},
+		{name: "from", field: "why"}, {name: "passes", field: "attempts"}, {name: "number of rows", field: "about"}, {name: "rows", field: "rows"},
+	},
+	flatten: deadOf,
+	actions: []action{{name: "retry", args: "ID | --all", method: http.MethodPost, path: "/retry", short: "Try hints again that were given up", run: retryDead}},
+}
+
+var auditLog = resource{
+	name: "audit", one: "an entry", path: "/v1/audit", limit: 50, keys: []string{"sequence"},
+	short: "List who did what, and verify that the list is whole",
+	long:  "List who did what, newest first.",
+	empty: "The audit log is empty.",
+	columns: []column{
+		{name: "NO", field: "sequence"}, {name: "AT", field: "at", format: when}, {name: "WHO", field: "who"}, {name: "OUTCOME", field: "outcome"},
+		{name: "WHAT", field: "what"}, {name: "ON", field: "on"}, {name: "CLIENT", field: "client", wide: true}, {name: "DETAILS", field: "details", wide: true},
+	},
+	actions: []action{{name: "verify", method: http.MethodGet, path: "/verify", onList: true, short: "Check that no entry was changed, left out or inserted", run: verifyAudit}},
+}
+
+var keyColumns = []column{{name: "KEY", field: "id"}, {name: "STATE", field: "state"}, {name: "VALUES SEALED", field: "sealed", format: number}}
+
+var keys = resource{
+	name: "keys", one: "a key", path: "/v1/keys", keys: []string{"id"}, columns: keyColumns,
+	short: "List the keys that seal stored secrets, and replace them",
+	long:  "List the keys under which the stored tokens, secrets and seeds are sealed.",
+	actions: []action{
+		{
+			name: "rotate", method: http.MethodPost, path: "/rotate", onList: true, short: "Replace the key while the service runs",
+			facts: []column{{name: "records sealed again", field: "resealed"}, {name: "replicas with the new key", field: "replicas"}}, columns: keyColumns,
+			waitsFor: "every replica to have the new key, and every record to be sealed again",
+			long: "Replace the key: add a new one, wait until every replica has it, seal everything with it, and disable the old one.\n" +
+				"The service runs on. After a failure the same command continues. The master key stays as it is.",
+		},
+		{
+			name: "rotate-master", method: http.MethodPost, path: "/rotate-master", onList: true, short: "Bring everything under a new master key",
+			waitsFor: "every replica to have both keys", facts: []column{{name: "replicas under the new master key", field: "replicas"}, {name: "next", field: "next"}},
+			long: "Bring everything under a new master key. First start every replica with the new key as " + Prefix + "_MASTER_KEY (or …_FILE)\n" +
+				"and the old one as " + Prefix + "_MASTER_KEY_OLD (or …_FILE): an embedded NATS brings its store under the new key then.\n" +
+				"This command waits until every replica has both keys, and seals the keyset under the new one. After a failure the same\n" +
+				"command continues; until it has succeeded, both keys are needed.",
+		},
+	},
+}
