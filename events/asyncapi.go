@@ -67,7 +67,7 @@ func (d *contract) document() doc {
 			"schemas":  d.schemas,
 			"securitySchemes": doc{"credentials": doc{
 				"type":        "asymmetricEncryption",
-				"description": "A NATS credentials file: a user's JWT, and the NKEY seed that signs the server's nonce. It may read the stream " + StreamName + " and subscribe to the subjects, nothing else.",
+				"description": "A NATS credentials file: a user's JWT, and the NKEY seed that signs the server's nonce. It may read the stream " + StreamName + " and subscribe to the subjects; where a share takes writes it may publish them under its own name; nothing else.",
 			}},
 		},
 	}
@@ -119,6 +119,7 @@ func (d *contract) addShare(s *Share) {
 			parameter: doc{"description": "Id of the " + string(k.kind) + ", a decimal number."},
 		})
 	}
+	d.addWrites(s)
 	d.addChannel(s, "schema", s.SubjectSchema(), []string{d.addMessage(s, SchemaChanged, schemaDataSchema())}, nil)
 	d.addChannel(s, "status", s.SubjectStatus(), []string{d.addMessage(s, StatusChanged, statusDataSchema())}, nil)
 }
@@ -146,6 +147,8 @@ func summaries() map[string]string {
 		CommentCreated:    "A comment on a row.",
 		CommentUpdated:    "A comment whose text changed.",
 		CommentDeleted:    "A comment that is gone, or whose row is.",
+		WriteDone:         "The sheet has what a write asked for.",
+		WriteRefused:      "A write that changed nothing, and why.",
 		SchemaChanged:     "What rows look like from here on. The first message of a share. With `reset`, what was published before is removed from the stream.",
 		StatusChanged:     "How far the stream is complete, and what is wrong if it is not. No newer one by `nextBefore`: take the stream as stale.",
 	}

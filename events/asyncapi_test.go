@@ -31,6 +31,10 @@ func contractShares() []events.Share {
 		events.Field{Name: "customer", ColumnID: 98, Title: "Customer", Type: smartsheet.TextNumber, Mask: events.MaskHash},
 		events.Field{Name: "secret", ColumnID: 99, Title: "Secret", Type: smartsheet.Date, Mask: events.MaskRedact})
 	orders.Where = "text_number != 'planted-filter'"
+	orders.Write = &events.WriteTerms{
+		Update: []string{"checkbox", "date", "abstract_datetime", "contact_list", "multi_contact_list", "multi_picklist", "duration"},
+		Create: &events.CreateTerms{Columns: []string{"text_number", "picklist"}, Key: "text_number"}, Delete: true, Check: "picklist != 'planted-check'", Owner: "planted-owner",
+	}
 	plan := *testShare("plan")
 	return []events.Share{plan, orders}
 }
@@ -74,6 +78,8 @@ func TestAsyncAPI(t *testing.T) {
 			"smartsheet.acme.orders.comment.{commentId}":       []any{"sheetbridge.comment.created", "sheetbridge.comment.deleted", "sheetbridge.comment.updated"},
 			"smartsheet.acme.orders.schema":                    schema,
 			"smartsheet.acme.orders.status":                    status,
+			"smartsheet.acme.orders.write.{writeId}":           []any{"sheetbridge.write.done", "sheetbridge.write.refused"},
+			"write.acme.orders.{credential}":                   []any{"sheetbridge.write.request"},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +125,7 @@ func TestAsyncAPIHides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, hidden := range []string{"hidden ", "Customer", "Secret", "planted-filter", "$schema"} {
+	for _, hidden := range []string{"hidden ", "Customer", "Secret", "planted-filter", "planted-check", "planted-owner", "$schema"} {
 		if bytes.Contains(document, []byte(hidden)) {
 			t.Errorf("document tells of %q", hidden)
 		}

@@ -53,7 +53,8 @@ func (s *Share) objectSchema(kind Kind, typ string, state doc) doc {
 			"parentId": nullable(raw(schemaID)), "modifiedAt": nullable(doc{"type": "string", "format": "date-time"}),
 		}, "id", "number", "parentId", "modifiedAt"),
 		"changed":     doc{"type": "array", "items": doc{"type": "string"}, "description": "Names of the fields that differ."},
-		"origin":      doc{"enum": []Origin{OriginSnapshot, OriginCallback, OriginReconcile, OriginShare}},
+		"origin":      doc{"enum": []Origin{OriginSnapshot, OriginCallback, OriginReconcile, OriginShare, OriginWrite}},
+		"write":       doc{"type": "string", "description": "With origin write: the id of the partner's own write that made the change."},
 		"changeAgent": doc{"type": "array", "items": doc{"type": "string"}, "description": "Who made the change, as it told Smartsheet."},
 		"truncated":   doc{"type": "boolean", "description": "The event was too large: before is left out."},
 	}

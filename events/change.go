@@ -14,7 +14,8 @@ import (
 type Change struct {
 	Breaking []string // what consumers rely on and would lose, in words for the admin
 	Narrower bool     // the new one shows less: what was published has to be taken back
-	Same     bool     // a partner could not tell one from the other
+	Same     bool     // a partner that only reads could not tell one from the other
+	Write    bool     `json:",omitempty"` // the partner may have something else changed than before
 
 	kept      []keptField      // what of a stored row may still be shown, in the new order
 	trueValue map[int64]string // fields that are stored as they are under both, by column
@@ -33,7 +34,7 @@ type keptField struct {
 // gone or masked more strictly is narrower, and so is a kind that is gone and a
 // filter that was set or changed, whichever way.
 func DiffShares(old, new Share) Change {
-	c := Change{trueValue: map[int64]string{}}
+	c := Change{trueValue: map[int64]string{}, Write: !old.Write.Equal(new.Write)}
 	for _, was := range old.Fields {
 		c.compare(was, new.Fields)
 	}

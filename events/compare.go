@@ -65,6 +65,7 @@ type Reading struct {
 	Now         Object    // nil: hidden or gone
 	Reason      Reason    // with Now nil: why
 	Origin      Origin
+	Write       string // id of the partner's write that made the change, with OriginWrite
 	ChangeAgent []string
 }
 
@@ -86,7 +87,7 @@ func (s *Share) Compare(last *Seen, now Reading) ([]Event, error) {
 		Row:    now.Row,
 		Before: before, After: now.Now,
 		Changed: Changed(before, now.Now),
-		Origin:  now.Origin, ChangeAgent: now.ChangeAgent,
+		Origin:  now.Origin, Write: now.Write, ChangeAgent: ForeignAgents(now.ChangeAgent),
 	}
 	action := "updated"
 	switch {

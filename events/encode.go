@@ -64,6 +64,9 @@ func (d *ObjectData) appendJSON(b []byte) ([]byte, error) {
 	if d.Reason != "" {
 		b = appendText(append(b, `,"reason":`...), string(d.Reason))
 	}
+	if d.Write != "" {
+		b = appendText(append(b, `,"write":`...), d.Write)
+	}
 	if len(d.ChangeAgent) > 0 {
 		b = appendTexts(append(b, `,"changeAgent":`...), d.ChangeAgent)
 	}

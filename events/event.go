@@ -42,6 +42,7 @@ const (
 	OriginCallback  Origin = "callback"  // Smartsheet told of a change
 	OriginReconcile Origin = "reconcile" // a comparison of the whole sheet
 	OriginShare     Origin = "share"     // the share itself changed
+	OriginWrite     Origin = "write"     // the partner's own write
 )
 
 // Reason says why an object is no longer there for a partner.
@@ -64,7 +65,7 @@ type Event struct {
 	Time            time.Time `json:"time"`    // when Smartsheet was read
 	DataContentType string    `json:"datacontenttype"`
 	TraceParent     string    `json:"traceparent,omitempty"`
-	Data            any       `json:"data"` // ObjectData, SchemaData or StatusData
+	Data            any       `json:"data"` // ObjectData, SchemaData, StatusData or WriteData
 }
 
 // SheetRef names the sheet of an event: its id and version at Smartsheet, and
@@ -121,6 +122,7 @@ type ObjectData struct {
 	Changed     []string  `json:"changed"`
 	Origin      Origin    `json:"origin"`
 	Reason      Reason    `json:"reason,omitempty"`
+	Write       string    `json:"write,omitempty"` // id of the partner's write, with OriginWrite
 	ChangeAgent []string  `json:"changeAgent,omitempty"`
 	Truncated   bool      `json:"truncated,omitempty"`
 }
@@ -210,12 +212,16 @@ func (s *Share) subject(rest string) string {
 }
 
 // ParseSubject returns kind and id of an object's subject; ok is false for any
-// other subject, schema and status included.
+// other subject: schema, status and the answers to writes.
 func ParseSubject(subject string) (kind Kind, id int64, ok bool) {
 	tokens := strings.Split(subject, ".")
-	if len(tokens) != 5 {
+	if len(tokens) != 5 || tokens[3] == answerToken {
 		return "", 0, false
 	}
 	id, err := strconv.ParseInt(tokens[4], 10, 64)
 	return Kind(tokens[3]), id, err == nil
 }
+
+// answerToken stands where an object's subject has its kind, in the subjects of
+// answers to writes.
+const answerToken = "write"

@@ -28,6 +28,7 @@ type Request struct {
 	Columns []RequestColumn `json:"columns"`
 	Where   string          `json:"where,omitempty"`
 	Kinds   []string        `json:"kinds,omitempty"` // default: rows
+	Write   *WriteTerms     `json:"write,omitempty"` // default: the partner only reads
 }
 
 // RequestError says what an admin has to change in a Request. Its detail may
@@ -65,6 +66,9 @@ func (r Request) Resolve(sheet smartsheet.Sheet) (Share, error) {
 		return Share{}, err
 	}
 	if err := s.bind(sheet.Columns); err != nil {
+		return Share{}, err
+	}
+	if err := s.bindWrites(r.Write, sheet.Columns); err != nil {
 		return Share{}, err
 	}
 	return s, nil

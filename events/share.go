@@ -75,6 +75,9 @@ type Share struct {
 	// FilterTypes are the types that the columns in Where had when the share was
 	// made, by id: what the filter was written for.
 	FilterTypes map[int64]smartsheet.ColumnType `json:"filterTypes,omitempty"`
+
+	// Write is what the partner may have changed through the share; nil: nothing.
+	Write *WriteTerms `json:"write,omitempty"`
 }
 
 // Has tells whether the share shows objects of the kind.

@@ -81,6 +81,7 @@ func (vs *Views) keep(name string, k *keptView) {
 func (s Share) clone() Share {
 	s.Fields, s.Kinds = slices.Clone(s.Fields), slices.Clone(s.Kinds)
 	s.Cells, s.FilterTypes = maps.Clone(s.Cells), maps.Clone(s.FilterTypes)
+	s.Write = s.Write.clone()
 	return s
 }
 
@@ -89,5 +90,5 @@ func (s *Share) equal(t *Share) bool {
 	return s.Partner == t.Partner && s.Sheet == t.Sheet && s.SheetID == t.SheetID && s.Region == t.Region &&
 		s.Revision == t.Revision && s.Where == t.Where && slices.Equal(s.Fields, t.Fields) && slices.Equal(s.Kinds, t.Kinds) &&
 		maps.Equal(s.Cells, t.Cells) && maps.Equal(s.FilterTypes, t.FilterTypes) &&
-		(s.FilterTypes == nil) == (t.FilterTypes == nil) && slices.Equal(s.Gone, t.Gone)
+		(s.FilterTypes == nil) == (t.FilterTypes == nil) && slices.Equal(s.Gone, t.Gone) && s.Write.Equal(t.Write)
 }
