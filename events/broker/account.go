@@ -33,6 +33,7 @@ type Account struct {
 	StorageSeed seed   // of the account with the stream
 	Limits      Limits
 	Sources     []string        // networks, as CIDR, from which the partner's users may connect; none: all
+	Writes      bool            // its users may publish writes, each under its own name
 	Revocations map[string]bool // public keys of users that were revoked
 }
 

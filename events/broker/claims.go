@@ -131,8 +131,7 @@ func (a Account) storageClaims(partner, gateKey string) (*jwt.AccountClaims, err
 	c := jwt.NewAccountClaims(a.StorageKey)
 	c.Name = partner + storageSuffix
 	c.Limits.AccountLimits.DisallowBearer = true
-	limits := a.Limits.Effective()
-	c.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: limits.Storage, Consumer: int64(limits.Consumers), Streams: 1}
+	c.Limits.JetStreamLimits = a.storageLimits()
 	if gateKey != "" {
 		c.SigningKeys.Add(gateKey)
 		if c.Description, err = gateTerms(a); err != nil {
@@ -140,6 +139,9 @@ func (a Account) storageClaims(partner, gateKey string) (*jwt.AccountClaims, err
 		}
 	}
 	export(c, partner, gateKey != "")
+	if a.Writes {
+		exportWrites(c, partner)
+	}
 	return c, nil
 }
 
@@ -164,13 +166,20 @@ func (a Account) readerClaims(partner string, gated bool) (*jwt.AccountClaims, e
 	c.Limits.AccountLimits = jwt.AccountLimits{
 		Imports: jwt.NoLimit, Conn: int64(limits.Connections), LeafNodeConn: int64(limits.LeafNodes), DisallowBearer: true,
 	}
-	c.SigningKeys.AddScopedSigner(readerScope(partner, signing, a.Limits, a.Sources))
+	scope := readerScope(partner, signing, a.Limits, a.Sources)
+	if a.Writes {
+		allowWrites(scope, partner)
+	}
+	c.SigningKeys.AddScopedSigner(scope)
 	leaf, err := leafScope(a.Seed, a.Sources)
 	if err != nil {
 		return nil, err
 	}
 	c.SigningKeys.AddScopedSigner(leaf)
 	importFrom(c, a.StorageKey, partner, gated)
+	if a.Writes {
+		importWrites(c, a.StorageKey, partner)
+	}
 	for user := range a.Revocations {
 		// For ever, whatever the clock was when it was made: a key is of one user.
 		c.RevokeAt(user, time.Unix(1<<40, 0))

@@ -36,6 +36,7 @@ type message struct {
 	sequence uint64
 	stored   time.Time
 	carried  string // see [Writer.Carry]
+	request  string // that an answer is to, see [Stream.PublishAnswer]
 	data     []byte
 	mac      string // that it carries
 	replayed bool   // its headers are those of a server's answer: somebody had an old message sent again
@@ -219,7 +220,7 @@ func parseMessage(m *nats.Msg) message {
 	stored, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero where it is absent
 	return message{
 		subject: m.Header.Get("Nats-Subject"), sequence: number(m, "Nats-Sequence"), stored: stored,
-		carried: m.Header.Get(carriedHeader), data: m.Data,
+		carried: m.Header.Get(carriedHeader), request: m.Header.Get(answerHeader), data: m.Data,
 		mac: m.Header.Get(macHeader), replayed: len(m.Header.Values("Nats-Sequence")) > 1,
 	}
 }

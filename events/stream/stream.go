@@ -92,6 +92,7 @@ func Open(ctx context.Context, nc *nats.Conn, partner string, o Options) (*Strea
 		DenyDelete:         true,
 		AllowDirect:        true,
 		AllowAtomicPublish: true,
+		AllowMsgTTL:        true, // of answers to writes; nothing else has one
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the stream of partner %s: %w", partner, err)
