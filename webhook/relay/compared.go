@@ -214,6 +214,10 @@ func (s *shareSync) carryCompared(version int64, objects ...int64) error {
 // they are at a version. What those publish of older readings stands below it, or
 // is refused.
 func (s *shareSync) fence(ctx context.Context, version int64, objects ...int64) error {
+	if err := s.target.enter(ctx); err != nil {
+		return err
+	}
+	defer s.target.leave()
 	return s.underLock(ctx, func() error {
 		if err := s.carryCompared(version, objects...); err != nil {
 			return err

@@ -235,7 +235,7 @@ func TestSheetWithoutColumns(t *testing.T) {
 	}
 }
 
-// TestReadAhead: whoever stops early leaves nothing behind that reads on.
+// TestReadAhead: when the one who takes pages stops early, nothing goes on reading.
 func TestReadAhead(t *testing.T) {
 	t.Parallel()
 	for stopAt := range 4 {

@@ -208,10 +208,14 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 // flush publishes events and then the status. Events that are too large for the
 // partner's NATS are left out and counted: they must keep no other row waiting.
 // The lock must be held, in the share's turn.
-func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) error {
+func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) (err error) {
 	t := s.target
+	defer func() {
+		if err != nil { // what the status was to tell other processes is not so
+			t.writer.Carry(t.state.Carried)
+		}
+	}()
 	if err := s.current(); err != nil {
-		t.writer.Carry(t.state.Carried)
 		return err
 	}
 	for _, e := range evs {
@@ -222,7 +226,6 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 		}
 		if err != nil {
 			t.writer.Discard()
-			t.writer.Carry(t.state.Carried)
 			return err
 		}
 	}
@@ -231,7 +234,6 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
 	if err != nil {
 		t.unknown = true
-		t.writer.Carry(t.state.Carried)
 		return err
 	}
 	t.published(status)
