@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
@@ -40,6 +41,7 @@ type filter struct {
 	program cel.Program
 	fields  []string // the fields that it names
 	titles  []string // the columns that it names in cells["Title"]
+	only    string   // the field that is all of it; empty: it is more than that
 }
 
 // filterError says what is wrong with a `where`, in words for its author.
@@ -80,7 +82,16 @@ func compileFilter(where string, fields []Field) (*filter, error) {
 	if err != nil {
 		return nil, &filterError{err.Error()}
 	}
-	return &filter{program, names.fields, names.titles}, nil
+	return &filter{program, names.fields, names.titles, onlyField(checked)}, nil
+}
+
+// onlyField is the name of the field that a filter consists of, empty if it is
+// more than the name of a field.
+func onlyField(checked *cel.Ast) string {
+	if root := checked.NativeRep().Expr(); root.Kind() == ast.IdentKind {
+		return root.AsIdent()
+	}
+	return ""
 }
 
 func filterEnv(fields []Field) (*cel.Env, error) {
@@ -119,10 +130,16 @@ func at(line, column int, text string) error {
 	return &filterError{fmt.Sprintf("line %d, column %d: %s", line, column+1, text)}
 }
 
-// shows evaluates the filter on the values of fields and of cells by title,
-// each as canonical JSON. What cannot be evaluated, and what is neither true
-// nor false, is not shown.
+// shows tells whether the filter can be evaluated and is true.
 func (f *filter) shows(field, cell func(name string) json.RawMessage) bool {
+	shown, err := f.evaluate(field, cell)
+	return err == nil && shown
+}
+
+// evaluate evaluates the filter on the values of fields and of cells by title,
+// each as canonical JSON. Its error is a *FilterError: of what cannot be
+// evaluated, and of what is neither true nor false.
+func (f *filter) evaluate(field, cell func(name string) json.RawMessage) (bool, error) {
 	vars := make(map[string]any, len(f.fields)+1)
 	for _, name := range f.fields {
 		vars[name] = celValue(field(name))
@@ -133,8 +150,21 @@ func (f *filter) shows(field, cell func(name string) json.RawMessage) bool {
 	}
 	vars[cellsVariable] = cells
 	v, _, err := f.program.Eval(vars)
-	return err == nil && v == types.True
+	if err != nil {
+		return false, &FilterError{err.Error()}
+	}
+	shown, ok := v.Value().(bool)
+	if !ok {
+		return false, &FilterError{fmt.Sprintf("it gives a value of type %s, not true or false", v.Type().TypeName())}
+	}
+	return shown, nil
 }
+
+// FilterError says why a filter cannot be evaluated on a row. Its text may hold
+// values of the row: it is for those who may see the whole sheet.
+type FilterError struct{ text string }
+
+func (e *FilterError) Error() string { return e.text }
 
 // celValue is a JSON value as a filter sees it: numbers are ints where they are
 // whole and fit in 64 bits, else doubles.

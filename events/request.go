@@ -29,6 +29,9 @@ type Request struct {
 	Where   string          `json:"where,omitempty"`
 	Kinds   []string        `json:"kinds,omitempty"` // default: rows
 	Write   *WriteTerms     `json:"write,omitempty"` // default: the partner only reads
+
+	// FilterMayFail consents to a filter that cannot be evaluated on any row.
+	FilterMayFail bool `json:"filterMayFail,omitempty"`
 }
 
 // RequestError says what an admin has to change in a Request. Its detail may
@@ -255,6 +258,9 @@ func (s *Share) bind(columns []smartsheet.Column) error {
 	}
 	if err != nil {
 		return err
+	}
+	if i := slices.IndexFunc(s.Fields, func(field Field) bool { return field.Name == f.only }); i >= 0 && s.Fields[i].Type != smartsheet.Checkbox {
+		return refuse("where", "it is the field %s, which is not true or false: compare it with something, as in %s != null", f.only, f.only)
 	}
 	s.FilterTypes = s.filterTypes(f)
 	for _, title := range f.titles {

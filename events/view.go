@@ -92,28 +92,54 @@ func alike(a, b smartsheet.ColumnType) bool {
 // column that is not among them has the type it had when the share was made.
 // Values may be parts of the row's bytes, which must not change afterwards.
 func (v *View) Row(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) (Object, bool) {
-	if row == nil || v.filter != nil && !v.FilterFits(types) {
+	shown, err := v.Passes(row, types)
+	if err != nil || !shown {
 		return nil, false
 	}
-	cell := cellFinder(row.Cells)
-	value := func(columnID int64, t smartsheet.ColumnType) json.RawMessage {
-		if c := cell(columnID); c != nil {
-			return fieldValue(c, t)
-		}
-		return null()
+	return v.Fields(row, types), true
+}
+
+// Passes tells whether the filter lets a row pass. Its error is a *FilterError,
+// where the filter cannot be evaluated on the row or does not fit the columns.
+func (v *View) Passes(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) (bool, error) {
+	switch {
+	case row == nil:
+		return false, nil
+	case v.filter == nil:
+		return true, nil
+	case !v.FilterFits(types):
+		return false, &FilterError{"a column that it names is gone from the sheet or holds another kind of value than when the share was made"}
 	}
-	if v.filter != nil && !v.passes(value) {
-		return nil, false
-	}
-	after := make(Object, len(v.share.Fields))
+	value := valueFinder(row)
+	bound := func(id int64) json.RawMessage { return value(id, v.share.FilterTypes[id]) }
+	return v.filter.evaluate(
+		func(name string) json.RawMessage { return bound(v.share.column(name)) },
+		func(title string) json.RawMessage { return bound(v.share.Cells[title].ColumnID) })
+}
+
+// Fields are the row's fields as the share shows them, whatever its filter says.
+func (v *View) Fields(row *smartsheet.Row, types map[int64]smartsheet.ColumnType) Object {
+	value := valueFinder(row)
+	fields := make(Object, len(v.share.Fields))
 	for i, f := range v.share.Fields {
 		t := f.Type
 		if now, ok := types[f.ColumnID]; ok {
 			t = now
 		}
-		after[i] = Value{Name: f.Name, JSON: f.Mask.apply(v.key, value(f.ColumnID, t))}
+		fields[i] = Value{Name: f.Name, JSON: f.Mask.apply(v.key, value(f.ColumnID, t))}
 	}
-	return after, true
+	return fields
+}
+
+// valueFinder returns a function that gives a row's value of a column as a type.
+func valueFinder(row *smartsheet.Row) func(columnID int64, t smartsheet.ColumnType) json.RawMessage {
+	cell := cellFinder(row.Cells)
+	return func(columnID int64, t smartsheet.ColumnType) json.RawMessage {
+		if c := cell(columnID); c != nil {
+			return fieldValue(c, t)
+		}
+		return null()
+	}
 }
 
 // fewCells is up to how many cells it is quicker to look through them than to
@@ -138,13 +164,4 @@ func cellFinder(cells []smartsheet.Cell) func(columnID int64) *smartsheet.Cell {
 		byColumn[cells[i].ColumnID] = &cells[i]
 	}
 	return func(columnID int64) *smartsheet.Cell { return byColumn[columnID] }
-}
-
-// passes asks the filter about a row's values, in the types for which it was
-// written.
-func (v *View) passes(value func(columnID int64, t smartsheet.ColumnType) json.RawMessage) bool {
-	bound := func(id int64) json.RawMessage { return value(id, v.share.FilterTypes[id]) }
-	return v.filter.shows(
-		func(name string) json.RawMessage { return bound(v.share.column(name)) },
-		func(title string) json.RawMessage { return bound(v.share.Cells[title].ColumnID) })
 }

@@ -248,6 +248,7 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, join.Beside(s.access.OAuth.Beside(receiver.Handler())))), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
+	s.admin.RegisterOnShutdown(api.EndStreams)
 	for _, server := range []*http.Server{s.public, s.admin} {
 		server.Handler, server.ConnContext = limits.Handler(server.Handler), limits.ConnContext
 	}

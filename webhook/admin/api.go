@@ -62,6 +62,12 @@ type API struct {
 	Ready   func(ctx context.Context) error // what /readyz asks; nil: always ready
 	Metrics http.Handler                    // at /metrics; nil: none
 	Log     *slog.Logger
+
+	// followers has a place for each request that follows what is published; these
+	// end when closing is done.
+	followers chan struct{}
+	closing   context.Context
+	close     context.CancelFunc
 }
 
 // Handler returns the handler of the admin listener: /v1 with a bearer token,
@@ -71,6 +77,8 @@ func (a *API) Handler() http.Handler {
 	if a.Accounts == nil {
 		a.Accounts = &partner.Accounts{Registry: a.Registry, Partners: a.Partners, Broker: a.Broker, Log: a.Log}
 	}
+	a.followers = make(chan struct{}, maxFollowers)
+	a.closing, a.close = context.WithCancel(context.Background())
 	if a.Hosts == nil {
 		a.Hosts = DefaultHosts("")
 	}
@@ -94,6 +102,10 @@ func (a *API) Handler() http.Handler {
 	a.routeShares(api)
 	a.routeDead(api)
 	a.routeDoctor(api)
+	a.routeEvents(api)
+	a.routeOverview(api)
+	a.routeColumns(api)
+	describeAction(api)
 	a.routeProbes(e)
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
 	e.GET(pathOpenAPI, func(c echo.Context) error {
@@ -105,6 +117,10 @@ func (a *API) Handler() http.Handler {
 	})
 	return e
 }
+
+// EndStreams ends the answers that do not end by themselves. A server that shuts down
+// waits for all others.
+func (a *API) EndStreams() { a.close() }
 
 // config is huma's own, without its pages and links.
 func (a *API) config() huma.Config {

@@ -89,7 +89,8 @@ func (g *guard) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		if v.token == nil {
 			return g.wrong(c, v)
 		}
-		recordOf(req.Context()).who = v.token.Name
+		rec := recordOf(req.Context())
+		rec.who, rec.readOnly = v.token.Name, v.token.ReadOnly
 		if v.token.ReadOnly && req.Method != http.MethodGet && req.Method != http.MethodHead {
 			return httpProblem(http.StatusForbidden, "this token may only read: use one without :ro: in SHEETBRIDGE_ADMIN_TOKEN")
 		}

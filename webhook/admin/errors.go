@@ -27,11 +27,14 @@ const (
 )
 
 // answer is a problem in our words. The framework's own are plain ErrorModels.
-type answer struct{ huma.ErrorModel }
+type answer struct {
+	huma.ErrorModel
+	Action *Action `json:"action,omitempty"`
+}
 
 // httpProblem is an answer that refuses, with what to do about it.
 func httpProblem(status int, format string, args ...any) *answer {
-	return &answer{huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: fmt.Sprintf(format, args...)}}
+	return &answer{ErrorModel: huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: fmt.Sprintf(format, args...)}}
 }
 
 // fieldProblem is a problem with one field of the body.
@@ -100,10 +103,12 @@ func problemOf(ctx context.Context, p *problem.Problem) *answer {
 		status = http.StatusBadGateway
 		recordOf(ctx).err = p
 	}
-	if p.Field == "" {
-		return httpProblem(status, "%s", p.Detail)
+	answered := httpProblem(status, "%s", p.Detail)
+	if p.Field != "" {
+		answered = fieldProblem(status, p.Field, p.Detail)
 	}
-	return fieldProblem(status, p.Field, p.Detail)
+	answered.Action = actionOf(p.Action)
+	return answered
 }
 
 // answerError answers what no operation did: requests without a token, to

@@ -17,10 +17,11 @@ import (
 // record is what the one log line of a request says besides what was asked and
 // answered.
 type record struct {
-	id      string // in the answer's header X-Request-Id
-	who     string // name of the token; empty: none
-	err     error  // what the client was not told
-	control *http.ResponseController
+	id       string // in the answer's header X-Request-Id
+	who      string // name of the token; empty: none
+	readOnly bool   // the token may only read
+	err      error  // what the client was not told
+	control  *http.ResponseController
 }
 
 // answerTime is what an answer may take to be written once it is known.
@@ -36,6 +37,21 @@ func (r *record) allow(d time.Duration) {
 	// Not every writer has deadlines; one without needs no more time.
 	_ = r.control.SetReadDeadline(time.Time{})
 	_ = r.control.SetWriteDeadline(time.Now().Add(d + answerTime))
+}
+
+// extend gives the next write of a long answer its time.
+func (r *record) extend(d time.Duration) {
+	if r.control != nil {
+		_ = r.control.SetWriteDeadline(time.Now().Add(d)) // one without deadlines needs no more time
+	}
+}
+
+// flush sends what was written of a long answer.
+func (r *record) flush() error {
+	if r.control == nil {
+		return nil
+	}
+	return r.control.Flush()
 }
 
 type recordKey struct{}

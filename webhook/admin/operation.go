@@ -33,6 +33,7 @@ type operation struct {
 	body         int64
 	within       time.Duration          // 0: quick
 	also         map[int][]reflect.Type // answers that the function's type does not tell
+	answers      map[int]*huma.Response // answers that are no JSON
 	errors       []int                  // besides those that any call may have
 }
 
@@ -56,6 +57,9 @@ func register[I, O any](api huma.API, o operation, do func(context.Context, *I) 
 	}
 	if o.body > 0 {
 		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	for status, answer := range o.answers {
+		op.Responses[strconv.Itoa(status)] = answer
 	}
 	for status, types := range o.also {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{

@@ -165,7 +165,7 @@ func (a *API) owner(name string) (*registry.Owner, error) {
 	if o := a.Registry.Owner(name); o != nil {
 		return o, nil
 	}
-	return nil, httpProblem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name))
+	return nil, httpProblem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name)).next(http.MethodGet, "/v1/owners")
 }
 
 func (a *API) getOwner(ctx context.Context, in *named) (*out[Owner], error) {

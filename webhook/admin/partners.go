@@ -205,7 +205,7 @@ func (a *API) partner(name string) (*registry.Partner, error) {
 	if p := a.Registry.Partner(name); p != nil {
 		return p, nil
 	}
-	return nil, httpProblem(http.StatusNotFound, "there is no partner %q: GET /v1/partners lists them", clip(name))
+	return nil, httpProblem(http.StatusNotFound, "there is no partner %q: GET /v1/partners lists them", clip(name)).next(http.MethodGet, "/v1/partners")
 }
 
 func (a *API) getPartner(_ context.Context, in *named) (*out[Partner], error) {

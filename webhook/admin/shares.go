@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -25,6 +26,8 @@ type ShareChange struct {
 	Columns []NewColumn `json:"columns" minItems:"1" maxItems:"400" nullable:"false" doc:"What is shared, and nothing else"`
 	Where   string      `json:"where,omitempty" maxLength:"4096" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
 	Kinds   []string    `json:"kinds,omitempty" nullable:"false" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
+
+	FilterMayFail bool `json:"filterMayFail,omitempty" doc:"Take a where that cannot be evaluated on any row of the sheet, so that no row is shown"`
 }
 
 // NewShare is a share to be made.
@@ -51,15 +54,25 @@ type Column struct {
 
 // Share is a share as the API shows it.
 type Share struct {
-	Partner    string      `json:"partner"`
-	Sheet      string      `json:"sheet"`
-	Columns    []Column    `json:"columns" nullable:"false"`
-	Where      string      `json:"where,omitempty"`
-	Kinds      []string    `json:"kinds" nullable:"false"`
-	Revision   int64       `json:"revision" doc:"Counts its changes from 1"`
-	State      string      `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told, or stale where the bridge cannot publish to it, as in a full stream; unknown: its stream could not be read now"`
-	Reason     string      `json:"reason,omitempty"`
-	CompleteTo *CompleteTo `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
+	Partner      string        `json:"partner"`
+	Sheet        string        `json:"sheet"`
+	Columns      []Column      `json:"columns" nullable:"false"`
+	Where        string        `json:"where,omitempty"`
+	Kinds        []string      `json:"kinds" nullable:"false"`
+	Revision     int64         `json:"revision" doc:"Counts its changes from 1"`
+	State        string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told, or stale where the bridge cannot publish to it, as in a full stream; unknown: its stream could not be read now"`
+	Reason       string        `json:"reason,omitempty"`
+	SheetColumns int           `json:"sheetColumns,omitempty" doc:"How many columns the sheet had when the share was made or changed"`
+	Filter       *FilterResult `json:"filter,omitempty" doc:"What where said of the rows when all were last read; absent: no filter, or not known yet"`
+	CompleteTo   *CompleteTo   `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
+}
+
+// FilterResult is what a share's filter said of the rows of its sheet.
+type FilterResult struct {
+	Rows   int       `json:"rows" doc:"Of the sheet"`
+	Shown  int       `json:"shown" doc:"Rows that pass it"`
+	Failed int       `json:"failed" doc:"Rows on which it cannot be evaluated, which hides them"`
+	At     time.Time `json:"at" doc:"When these numbers were first found so"`
 }
 
 // CompleteTo is how far a stream is complete: to a version of the sheet, and to
@@ -79,7 +92,7 @@ func (CompleteTo) Schema(huma.Registry) *huma.Schema {
 }
 
 func (c ShareChange) request() events.Request {
-	r := events.Request{Where: c.Where, Kinds: c.Kinds}
+	r := events.Request{Where: c.Where, Kinds: c.Kinds, FilterMayFail: c.FilterMayFail}
 	for _, column := range c.Columns {
 		r.Columns = append(r.Columns, events.RequestColumn(column))
 	}
@@ -95,7 +108,7 @@ func (s NewShare) request() events.Request {
 func shareOf(state diagnose.ShareState) Share {
 	s := state.Share
 	shown := Share{
-		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision,
+		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision, SheetColumns: s.SheetColumns,
 		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)),
 		State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo),
 	}
@@ -106,6 +119,9 @@ func shareOf(state diagnose.ShareState) Share {
 	}
 	for i, k := range s.Kinds {
 		shown.Kinds[i] = string(k)
+	}
+	if f := state.Filter; f != nil {
+		shown.Filter = &FilterResult{f.Rows, f.Shown, f.Failed, f.At}
 	}
 	return shown
 }

@@ -57,6 +57,28 @@ type Preview struct {
 	Sheet   string           `json:"sheet"`
 	Schema  map[string]any   `json:"schema" doc:"JSON Schema of a row's after"`
 	Sample  []map[string]any `json:"sample" nullable:"false" doc:"Up to ten rows exactly as the partner would see them"`
+	Events  []map[string]any `json:"events" nullable:"false" doc:"The events that the first load would publish of these rows"`
+	Filter  FilterTrial      `json:"filter"`
+}
+
+// FilterTrial is what a filter says of the rows that were read.
+type FilterTrial struct {
+	Rows       int        `json:"rows" doc:"Rows that were read: all, or the first 2,000"`
+	Total      int        `json:"total" doc:"Rows of the sheet"`
+	Complete   bool       `json:"complete" doc:"All of them were read"`
+	Shown      int        `json:"shown" doc:"Rows that the partner would see"`
+	Hidden     int        `json:"hidden" doc:"Rows for which it is false"`
+	Failed     int        `json:"failed" doc:"Rows on which it cannot be evaluated, which hides them"`
+	HiddenRows []TriedRow `json:"hiddenRows" nullable:"false" doc:"Some of those"`
+	FailedRows []TriedRow `json:"failedRows" nullable:"false" doc:"Some of those, with the error"`
+}
+
+// TriedRow is a row that a filter does not show.
+type TriedRow struct {
+	Row    string         `json:"row" doc:"Its id"`
+	Number int            `json:"number"`
+	Error  string         `json:"error,omitempty" doc:"Why the filter cannot be evaluated on it"`
+	Fields map[string]any `json:"fields" nullable:"false" doc:"What the partner would see of it, if it were shown"`
 }
 
 type newWebhookRequest struct {
@@ -140,7 +162,8 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 		if err := a.previewed(ctx, "POST /v1/webhooks?dryRun=true", in.Body.Owner+"/"+in.Body.SheetID, previewDetails(previews)); err != nil {
 			return nil, err
 		}
-		return &newWebhookAnswer{http.StatusOK, previewsOf(previews)}, nil
+		shown, err := previewsOf(previews)
+		return &newWebhookAnswer{http.StatusOK, shown}, err
 	}
 	reg, created, err := a.Registrar.Register(ctx, in.Body.Owner, sheet, requests)
 	if err != nil {
@@ -160,10 +183,31 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 
 // rawPreview is Preview with the JSON that partners get, byte for byte.
 type rawPreview struct {
-	Partner string          `json:"partner"`
-	Sheet   string          `json:"sheet"`
-	Schema  any             `json:"schema"`
-	Sample  []events.Object `json:"sample"`
+	Partner string            `json:"partner"`
+	Sheet   string            `json:"sheet"`
+	Schema  any               `json:"schema"`
+	Sample  []events.Object   `json:"sample"`
+	Events  []json.RawMessage `json:"events"`
+	Filter  rawTrial          `json:"filter"`
+}
+
+// rawTrial is FilterTrial with the JSON that partners would get.
+type rawTrial struct {
+	Rows       int           `json:"rows"`
+	Total      int           `json:"total"`
+	Complete   bool          `json:"complete"`
+	Shown      int           `json:"shown"`
+	Hidden     int           `json:"hidden"`
+	Failed     int           `json:"failed"`
+	HiddenRows []rawTriedRow `json:"hiddenRows"`
+	FailedRows []rawTriedRow `json:"failedRows"`
+}
+
+type rawTriedRow struct {
+	Row    string        `json:"row"`
+	Number int           `json:"number"`
+	Error  string        `json:"error,omitempty"`
+	Fields events.Object `json:"fields"`
 }
 
 // previewDetails say what was shown, without it: columns and numbers of rows.
@@ -179,12 +223,30 @@ func previewDetails(previews []registrar.Preview) any {
 	return shown
 }
 
-func previewsOf(previews []registrar.Preview) any {
+func previewsOf(previews []registrar.Preview) (any, error) {
 	shares := make([]rawPreview, len(previews))
 	for i, p := range previews {
-		shares[i] = rawPreview{p.Share.Partner, p.Share.Sheet, p.Share.Schema(), p.Sample}
+		f := p.Filter
+		shares[i] = rawPreview{p.Share.Partner, p.Share.Sheet, p.Share.Schema(), p.Sample, []json.RawMessage{}, rawTrial{
+			f.Rows, f.Total, f.Complete, f.Shown, f.Hidden, f.Failed, triedRows(f.HiddenRows), triedRows(f.FailedRows),
+		}}
+		for _, e := range p.Events {
+			text, err := e.AppendJSON(nil)
+			if err != nil {
+				return nil, err
+			}
+			shares[i].Events = append(shares[i].Events, text)
+		}
 	}
-	return map[string]any{"shares": shares}
+	return map[string]any{"shares": shares}, nil
+}
+
+func triedRows(rows []registrar.TriedRow) []rawTriedRow {
+	shown := make([]rawTriedRow, len(rows))
+	for i, r := range rows {
+		shown[i] = rawTriedRow{strconv.FormatInt(r.ID, 10), r.Number, r.Error, r.Fields}
+	}
+	return shown
 }
 
 func (a *API) listWebhooks(ctx context.Context, _ *none) (*out[list[Webhook]], error) {

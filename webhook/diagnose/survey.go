@@ -3,6 +3,7 @@ package diagnose
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,6 +47,7 @@ type ShareState struct {
 	State      events.State
 	Reason     string // why it is not live
 	CompleteTo *events.CompleteTo
+	Filter     *registry.FilterResult // nil: no filter, or not known yet
 }
 
 // PartnerState is the state of a partner's stream and of its shares.
@@ -166,6 +168,9 @@ func (s *Survey) states(ctx context.Context, st *stream.Stream, err error, share
 
 func (s *Survey) stateOf(share *registry.Share, found *stream.State, err error) ShareState {
 	state := ShareState{Share: share, State: StateUnknown}
+	if share.Where != "" {
+		state.Filter = s.Registry.FilterResult(share)
+	}
 	if err != nil {
 		state.Reason = "the partner's stream cannot be read: " + err.Error()
 		if errors.Is(err, partner.ErrResting) {
@@ -177,13 +182,22 @@ func (s *Survey) stateOf(share *registry.Share, found *stream.State, err error) 
 	// The stream itself cannot say that it is full.
 	failure := s.Partners.Trouble(share.Partner, share.Sheet, state.CompleteTo)
 	if failure == "" || state.State == events.StateSuspended { // which has a better reason
-		return state
+		return state.withFilter()
 	}
 	if state.State == events.StateLive {
 		state.State = events.StateStale
 	}
 	state.Reason = failure
 	return state
+}
+
+// withFilter adds to the reason of a live share what is wrong with its filter. The
+// partner is not told: it would learn of rows that are hidden.
+func (s ShareState) withFilter() ShareState {
+	if why := s.Filter.Trouble(); why != "" && s.State == events.StateLive {
+		s.Reason = strings.TrimPrefix(s.Reason+"; "+why, "; ")
+	}
+	return s
 }
 
 // AllPartners returns the states of all partners and their shares. Some partners

@@ -185,6 +185,10 @@ func examineShare(f *findings, reg *registry.Registration, s ShareState) {
 	}
 	switch s.State {
 	case events.StateLive:
+		if why := s.Filter.Trouble(); why != "" {
+			f.warn("share", name, "try another where with POST /v1/webhooks?dryRun=true, and change it with PUT /v1/webhooks/"+reg.ID+"/shares/"+name, "live, but %s", why)
+			return
+		}
 		f.ok("share", name, "live, complete to %s", to)
 	case events.StateLoading:
 		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+reg.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason)

@@ -24,9 +24,10 @@ const (
 // Problem is an error that an admin can do something about.
 type Problem struct {
 	Fault  Fault
-	Field  string // of the request, where one is to blame
-	Detail string // what is wrong and what to do
-	Err    error  // what caused it, nil for nothing else
+	Field  string  // of the request, where one is to blame
+	Detail string  // what is wrong and what to do
+	Err    error   // what caused it, nil for nothing else
+	Action *Action // the call that leads out of it, nil for none
 }
 
 func (p *Problem) Error() string {

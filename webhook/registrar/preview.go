@@ -2,6 +2,9 @@ package registrar
 
 import (
 	"context"
+	"errors"
+	"iter"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -11,14 +14,34 @@ import (
 
 const (
 	sampleRows  = 10     // that a dry run shows
-	samplePage  = 100    // rows that are read at a time to find them
+	sampleOther = 5      // rows of each kind that it shows of those that are hidden
+	triedRows   = 2000   // rows that a dry run counts at least, if the sheet has them
+	samplePage  = 500    // rows that are read at a time
 	samplePages = 10_000 // no sheet has more
 )
 
 // Preview is what a share would show.
 type Preview struct {
 	Share  events.Share
-	Sample []events.Object
+	Sample []events.Object // rows as the partner would see them
+	Events []events.Event  // the events that the first load would publish of them
+	Filter FilterTrial
+}
+
+// FilterTrial is what a share's filter says of rows.
+type FilterTrial struct {
+	Rows, Shown, Hidden, Failed int  // rows that were read, and what the filter says of them
+	Total                       int  // rows of the sheet
+	Complete                    bool // all of them were read
+	HiddenRows, FailedRows      []TriedRow
+}
+
+// TriedRow is a row that a filter does not show, with the fields that it would have.
+type TriedRow struct {
+	ID     int64
+	Number int
+	Error  string // why the filter cannot be evaluated; it may hold values of the row
+	Fields events.Object
 }
 
 // Preview shows what each share would show its partner, and makes nothing.
@@ -36,16 +59,17 @@ func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, re
 	}
 	previews := make([]Preview, len(shares))
 	for i, s := range shares {
-		previews[i].Share = s.Share
-		if previews[i].Sample, err = g.sample(ctx, client, &s.Share); err != nil {
+		p, err := g.preview(ctx, client, &s.Share)
+		if err != nil {
 			return nil, err
 		}
+		previews[i] = *p
 	}
 	return previews, nil
 }
 
-// sample shows the first rows of a sheet as a share does.
-func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *events.Share) ([]events.Object, error) {
+// view is what a share that is asked for shows.
+func (g *Registrar) view(s *events.Share) (*events.View, error) {
 	partner := g.Registry.Partner(s.Partner)
 	if partner == nil {
 		return nil, problem.New(problem.Conflict, "partner", "partner %q was removed meanwhile", s.Partner)
@@ -54,26 +78,118 @@ func (g *Registrar) sample(ctx context.Context, client *smartsheet.Client, s *ev
 	if err != nil {
 		return nil, err
 	}
-	view, err := events.NewView(*s, key)
+	return events.NewView(*s, key)
+}
+
+// preview shows the first rows of a sheet as a share does, and what its filter says
+// of so many of them as can be read quickly.
+func (g *Registrar) preview(ctx context.Context, client *smartsheet.Client, s *events.Share) (*Preview, error) {
+	view, err := g.view(s)
 	if err != nil {
 		return nil, err
 	}
-	sample := []events.Object{}
-	columns := s.ColumnIDs()
-	for page := 1; page <= samplePages && len(sample) < sampleRows; page++ {
-		sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: columns, Page: page, PageSize: samplePage})
+	p := &Preview{Share: *s, Sample: []events.Object{}, Events: []events.Event{}}
+	f := &p.Filter
+	for sheet, err := range pagesOf(ctx, client, s) {
 		if err != nil {
-			return nil, problem.FromSmartsheet("reading the sheet", err)
+			return nil, err
 		}
 		types := smartsheet.TypesOf(sheet.Columns)
+		f.Total = sheet.TotalRowCount
 		for i := range sheet.Rows {
-			if object, visible := view.Row(&sheet.Rows[i], types); visible && len(sample) < sampleRows {
-				sample = append(sample, object)
+			if err := p.try(view, sheet, &sheet.Rows[i], types); err != nil {
+				return nil, err
 			}
 		}
-		if page*samplePage >= sheet.TotalRowCount {
+		if f.Rows >= triedRows && len(p.Sample) >= sampleRows {
 			break
 		}
 	}
-	return sample, nil
+	f.Complete = f.Rows >= f.Total
+	return p, nil
+}
+
+// try adds one row to a preview.
+func (p *Preview) try(view *events.View, sheet *smartsheet.Sheet, row *smartsheet.Row, types map[int64]smartsheet.ColumnType) error {
+	f := &p.Filter
+	f.Rows++
+	shown, err := view.Passes(row, types)
+	tried := TriedRow{ID: row.ID, Number: row.RowNumber}
+	switch {
+	case err != nil:
+		f.Failed++
+		if tried.Error = err.Error(); len(f.FailedRows) < sampleOther {
+			tried.Fields = view.Fields(row, types)
+			f.FailedRows = append(f.FailedRows, tried)
+		}
+	case !shown:
+		if f.Hidden++; len(f.HiddenRows) < sampleOther {
+			tried.Fields = view.Fields(row, types)
+			f.HiddenRows = append(f.HiddenRows, tried)
+		}
+	default:
+		if f.Shown++; len(p.Sample) < sampleRows {
+			return p.show(view.Fields(row, types), sheet, row)
+		}
+	}
+	return nil
+}
+
+// show adds a row that the partner would see, and the event that would bring it.
+func (p *Preview) show(fields events.Object, sheet *smartsheet.Sheet, row *smartsheet.Row) error {
+	p.Sample = append(p.Sample, fields)
+	evs, err := p.Share.Compare(nil, events.Reading{
+		Kind: events.KindRow, ID: row.ID, Version: sheet.Version, Time: time.Now(),
+		Row: events.RefOf(row), Now: fields, Origin: events.OriginSnapshot,
+	})
+	p.Events = append(p.Events, evs...)
+	return err
+}
+
+// pagesOf reads the rows of a share's sheet, with the columns that the share and its
+// filter name.
+func pagesOf(ctx context.Context, client *smartsheet.Client, s *events.Share) iter.Seq2[*smartsheet.Sheet, error] {
+	return func(yield func(*smartsheet.Sheet, error) bool) {
+		for page := 1; page <= samplePages; page++ {
+			sheet, err := client.Sheet(ctx, s.SheetID, smartsheet.SheetQuery{ColumnIDs: s.ColumnIDs(), Page: page, PageSize: samplePage})
+			if err != nil {
+				yield(nil, problem.FromSmartsheet("reading the sheet", err))
+				return
+			}
+			if !yield(sheet, nil) || page*samplePage >= sheet.TotalRowCount {
+				return
+			}
+		}
+	}
+}
+
+// tryFilter refuses a share whose filter cannot be evaluated on a single row of the
+// sheet, unless the request says that it may be so. It reads until there is a row on
+// which the filter can be evaluated.
+func (g *Registrar) tryFilter(ctx context.Context, client *smartsheet.Client, s *events.Share, field string) error {
+	if s.Where == "" {
+		return nil
+	}
+	view, err := g.view(s)
+	if err != nil {
+		return err
+	}
+	var failed *events.FilterError
+	for sheet, err := range pagesOf(ctx, client, s) {
+		if err != nil {
+			return err
+		}
+		types := smartsheet.TypesOf(sheet.Columns)
+		for i := range sheet.Rows {
+			if _, err := view.Passes(&sheet.Rows[i], types); !errors.As(err, &failed) {
+				return err
+			}
+		}
+	}
+	if failed == nil {
+		return nil // there are no rows
+	}
+	return problem.New(problem.Conflict, field, "it cannot be evaluated on any row of the sheet, so the partner would see nothing: "+
+		`try it with POST /v1/webhooks?dryRun=true, which says why. If that is meant, add "filterMayFail": true`).
+		Consent("POST", "/v1/webhooks", "filterMayFail")
 }

@@ -67,6 +67,14 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	if err := g.collisions(id, shares); err != nil {
 		return nil, false, err
 	}
+	for i, s := range shares {
+		if requests[i].FilterMayFail || g.Registry.Share(s.Partner, s.Sheet) != nil { // one that is there stays as it is
+			continue
+		}
+		if err := g.tryFilter(ctx, client, &s.Share, place(i, "where")); err != nil {
+			return nil, false, err
+		}
+	}
 	if known := g.Registry.Registration(id); known != nil {
 		reg, err = g.addShares(ctx, known, shares)
 		return reg, false, err
@@ -197,13 +205,21 @@ func (g *Registrar) CallbackURL(reg *registry.Registration) string {
 func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, error) {
 	o := g.Registry.Owner(name)
 	if o == nil {
-		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name)
+		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name).Next("POST", "/v1/owners")
 	}
 	if o.State != registry.OwnerOK {
-		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.Useless(o))
+		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.Useless(o)).Next(mends(o))
 	}
 	client, err := g.Access.Client(o, budget.Callback)
 	return o, client, err
+}
+
+// mends is the call that makes an owner's access work again.
+func mends(o *registry.Owner) (method, path string) {
+	if o.Kind == owner.KindOAuth {
+		return "POST", "/v1/owners/" + o.Name + "/authorize"
+	}
+	return "PUT", "/v1/owners/" + o.Name + "/token"
 }
 
 // resolve reads the sheet's columns and binds the requests to them.
@@ -213,7 +229,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	}
 	for i, req := range requests {
 		if g.Registry.Partner(req.Partner) == nil {
-			return nil, nil, problem.New(problem.Invalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner)
+			return nil, nil, problem.New(problem.Invalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner).Next("POST", "/v1/partners")
 		}
 	}
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
@@ -228,7 +244,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 			return nil, nil, problem.FromRequest(place(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
-		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now}
+		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now, SheetColumns: len(sheet.Columns)}
 	}
 	return sheet, shares, nil
 }

@@ -41,14 +41,20 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 		return nil
 	}
 	if len(change.Breaking) > 0 && !breaking {
-		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; "))
+		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; ")).
+			Consent("PUT", "/v1/webhooks/"+id+"/shares/"+partner+"/"+name, "breaking")
+	}
+	if !request.FilterMayFail {
+		if err := g.tryFilter(ctx, client, &now, "where"); err != nil {
+			return err
+		}
 	}
 	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		if s.Revision != share.Revision {
 			return registry.ErrConflict
 		}
 		now.Revision = s.Revision + 1
-		s.Share = now
+		s.Share, s.SheetColumns = now, len(sheet.Columns)
 		return nil
 	})
 }

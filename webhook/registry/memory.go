@@ -53,6 +53,8 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 		now, _ := record.(*Share)
 		r.indexShare(r.shares[name], now)
 		replace(r.shares, name, record)
+	case filterKey:
+		replace(r.filterResults, name, record)
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -81,6 +83,9 @@ func (r *Registry) decode(key string, value []byte, revision uint64) (record any
 		err = json.Unmarshal(value, record)
 	case shareKey:
 		record = &Share{RecordRevision: revision}
+		err = json.Unmarshal(value, record)
+	case filterKey:
+		record = &FilterResult{}
 		err = json.Unmarshal(value, record)
 	case webhookKey:
 		reg := &Registration{Revision: revision}

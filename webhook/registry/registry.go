@@ -53,9 +53,11 @@ type Registry struct {
 	webhooks  map[string]*Registration
 	shares    map[string]*Share   // by partner and sheet
 	sharesOf  map[string][]*Share // by registration; each list is replaced, never changed
-	begun     time.Time           // when the bucket was opened
-	loaded    chan struct{}       // closed when all records have been read once
-	changed   chan struct{}       // closed and replaced at each change
+
+	filterResults map[string]*FilterResult
+	begun         time.Time     // when the bucket was opened
+	loaded        chan struct{} // closed when all records have been read once
+	changed       chan struct{} // closed and replaced at each change
 }
 
 // Begun is when the bucket was opened, by this process.
@@ -88,9 +90,12 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		webhooks:  map[string]*Registration{},
 		shares:    map[string]*Share{},
 		sharesOf:  map[string][]*Share{},
-		begun:     time.Now(),
-		loaded:    make(chan struct{}),
-		changed:   make(chan struct{}),
+
+		filterResults: map[string]*FilterResult{},
+
+		begun:   time.Now(),
+		loaded:  make(chan struct{}),
+		changed: make(chan struct{}),
 	}
 	if r.keys, err = r.openKeyset(ctx, js, append([]seal.MasterKey{master}, old...), replicas); err != nil {
 		return nil, fmt.Errorf("opening the registry's keyset: %w", err)

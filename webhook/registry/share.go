@@ -24,10 +24,11 @@ const sharesAtOnce = 16
 // unique over all replicas.
 type Share struct {
 	events.Share
-	Registration string        `json:"registration"`        // the id of the one that it belongs to
-	Published    *events.Share `json:"published,omitempty"` // the definition that the partner's stream has
-	Resend       int64         `json:"resend,omitempty"`    // the revision by which the partner gets all of it again
-	Ending       bool          `json:"ending,omitempty"`    // the partner is still to be told, and the stream to be purged
+	Registration string        `json:"registration"`           // the id of the one that it belongs to
+	Published    *events.Share `json:"published,omitempty"`    // the definition that the partner's stream has
+	SheetColumns int           `json:"sheetColumns,omitempty"` // that the sheet had when the share was made or changed
+	Resend       int64         `json:"resend,omitempty"`       // the revision by which the partner gets all of it again
+	Ending       bool          `json:"ending,omitempty"`       // the partner is still to be told, and the stream to be purged
 	CreatedAt    time.Time     `json:"createdAt"`
 
 	RecordRevision uint64 `json:"-"` // of the record, for optimistic locking
@@ -128,7 +129,10 @@ func (r *Registry) DeleteShare(ctx context.Context, s *Share) error {
 	if err := r.notes(ctx, key, s, nil); err != nil {
 		return err
 	}
-	return r.remove(ctx, key, s.RecordRevision)
+	if err := r.remove(ctx, key, s.RecordRevision); err != nil {
+		return err
+	}
+	return r.forgetFilterResult(ctx, s)
 }
 
 // CreateShares stores new shares, all or none: what was made is removed again

@@ -24,6 +24,7 @@ func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 		readings := make([]events.Reading, len(rows))
 		for i := range rows {
 			readings[i] = s.rowReading(&rows[i], pg, types)
+			s.result.filter.Rows++
 		}
 		if err := s.apply(ctx, pg, readings); err != nil {
 			return err
@@ -50,13 +51,32 @@ func (s *shareSync) rowReading(row *smartsheet.Row, pg *page, types map[int64]sm
 		Kind: events.KindRow, ID: row.ID, Version: pg.version, Time: pg.at,
 		Row: events.RefOf(row), Origin: s.origin, ChangeAgent: s.agents(row.ID),
 	}
-	object, visible := s.view.Row(row, types)
+	visible, err := s.view.Passes(row, types)
+	if visible {
+		s.result.filter.Shown++
+	}
+	if err != nil { // its text may hold values: only that it fails is kept
+		s.result.filter.Failed++
+	}
 	if visible && s.share.Has(events.KindRow) {
-		now.Now = object
+		now.Now = s.view.Fields(row, types)
 	} else {
 		now.Reason = events.ReasonLeftView
 	}
 	return now
+}
+
+// recordFilter stores what the share's filter said of all rows of the sheet, for
+// those who look after the share.
+func (s *shareSync) recordFilter(ctx context.Context) {
+	if s.share.Where == "" {
+		return
+	}
+	found := s.result.filter
+	found.Revision, found.At = s.share.Revision, time.Now().UTC().Truncate(time.Second)
+	if err := s.relay.Registry.PutFilterResult(ctx, s.share, found); err != nil && ctx.Err() == nil {
+		s.relay.Log.Warn("what a share's filter shows could not be stored", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
+	}
 }
 
 // agents are the programs that callbacks named as having written what the share

@@ -77,15 +77,16 @@ type shareSync struct {
 
 // shareResult is what a pass has done for a share so far.
 type shareResult struct {
-	published  map[string]int // events stored, by type
-	found      int            // of them, changes that no callback told of
-	changedAt  time.Time      // the oldest change that a reconcile found
-	tooLarge   int            // objects that the partner's NATS does not take
-	oldReading bool           // something differs from what was published of a newer version
-	appeared   map[int64]bool // rows that came into view
-	candidates []int64        // rows that the partner sees and the sheet may not have
-	older      []int64        // rows that others compared as they were before they were read
-	missing    []int64        // columns of the share that the last answer did not have
+	published  map[string]int        // events stored, by type
+	found      int                   // of them, changes that no callback told of
+	changedAt  time.Time             // the oldest change that a reconcile found
+	tooLarge   int                   // objects that the partner's NATS does not take
+	filter     registry.FilterResult // what the filter said of the rows that were read
+	oldReading bool                  // something differs from what was published of a newer version
+	appeared   map[int64]bool        // rows that came into view
+	candidates []int64               // rows that the partner sees and the sheet may not have
+	older      []int64               // rows that others compared as they were before they were read
+	missing    []int64               // columns of the share that the last answer did not have
 	children   map[events.Kind]map[int64][]int64
 }
 

@@ -125,7 +125,11 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 		if s.result.oldReading { // it shows what is newer than what was read
 			return errOldReading
 		}
-		return s.complete(ctx, sheet.completeTo(), sheet.columns)
+		if err := s.complete(ctx, sheet.completeTo(), sheet.columns); err != nil {
+			return err
+		}
+		s.recordFilter(ctx)
+		return nil
 	})
 	return rd.result(nil)
 }

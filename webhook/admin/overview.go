@@ -1,0 +1,276 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+// endsSoon is how long before its end something is counted as ending.
+const endsSoon = 30 * 24 * time.Hour
+
+// overviewTime bounds what the overview waits for one partner, and for the queue.
+const overviewTime = 2 * time.Second
+
+// Overview is how everything stands, in numbers and with a line for each share.
+type Overview struct {
+	At      time.Time       `json:"at"`
+	Version string          `json:"version" doc:"Of the bridge"`
+	Access  OverviewAccess  `json:"access" doc:"What the token of this request may do"`
+	Counts  OverviewCounts  `json:"counts"`
+	Owners  []OverviewOwner `json:"owners" nullable:"false" doc:"Owners whose access does not work"`
+	Ending  []Ending        `json:"ending" nullable:"false" doc:"What ends within 30 days, or has ended, soonest first"`
+	Items   []OverviewShare `json:"items" nullable:"false" doc:"The shares, those that need a person first"`
+}
+
+// OverviewAccess is what a token may do.
+type OverviewAccess struct {
+	Name     string `json:"name" doc:"Of the token" example:"alice"`
+	ReadOnly bool   `json:"readOnly" doc:"It may change nothing and is shown no cells"`
+}
+
+// OverviewCounts are numbers of things.
+type OverviewCounts struct {
+	Owners        int  `json:"owners"`
+	Partners      int  `json:"partners"`
+	Sheets        int  `json:"sheets"`
+	Shares        int  `json:"shares"`
+	Live          int  `json:"live"`
+	Loading       int  `json:"loading"`
+	Stale         int  `json:"stale"`
+	Suspended     int  `json:"suspended"`
+	Unknown       int  `json:"unknown"`
+	FilterTrouble int  `json:"filterTrouble" doc:"Live shares none of whose rows passes the filter, or whose filter cannot be evaluated on some"`
+	OwnersToMend  int  `json:"ownersToMend" doc:"Owners whose access does not work"`
+	Ending        int  `json:"ending" doc:"Credentials and shares that end within 30 days, or have ended"`
+	Dead          *int `json:"dead" doc:"Hints that were given up; null: unknown"`
+}
+
+// OverviewOwner is an owner whose access does not work.
+type OverviewOwner struct {
+	Name   string  `json:"name"`
+	State  string  `json:"state" enum:"authorize,refused,suspended"`
+	Reason string  `json:"reason,omitempty"`
+	Action *Action `json:"action"`
+}
+
+// Ending is something that ends soon.
+type Ending struct {
+	Kind    string    `json:"kind" enum:"credentials,share"`
+	Partner string    `json:"partner"`
+	Name    string    `json:"name" doc:"Of the credentials, or of the sheet"`
+	At      time.Time `json:"at"`
+	Action  *Action   `json:"action"`
+}
+
+// OverviewShare is one share.
+type OverviewShare struct {
+	Webhook    string        `json:"webhook" doc:"Id of the registration"`
+	SheetID    string        `json:"sheetId"`
+	SheetName  string        `json:"sheetName" doc:"At Smartsheet"`
+	Owner      string        `json:"owner"`
+	Partner    string        `json:"partner"`
+	Sheet      string        `json:"sheet" doc:"The partner's name for it"`
+	Columns    int           `json:"columns" doc:"That are shared"`
+	ColumnsOf  int           `json:"columnsOf,omitempty" doc:"That the sheet had when the share was made or changed; absent: unknown"`
+	Masked     []string      `json:"masked" nullable:"false" doc:"Fields that are masked"`
+	Kinds      []string      `json:"kinds" nullable:"false"`
+	Where      string        `json:"where,omitempty" doc:"Absent: every row is shared"`
+	Filter     *FilterResult `json:"filter,omitempty"`
+	State      string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown"`
+	Reason     string        `json:"reason,omitempty"`
+	Status     string        `json:"status" doc:"Of the webhook at Smartsheet, or POLLING"`
+	CompleteTo *CompleteTo   `json:"completeTo"`
+	Backlog    *int          `json:"backlog" doc:"Hints that wait for the sheet; null: unknown"`
+	LastRead   *time.Time    `json:"lastRead" doc:"When a consumer of the partner was last given something; null: none is there, or unknown"`
+	Lag        *uint64       `json:"lag" doc:"Messages that the partner's slowest consumer has still to get; null: unknown"`
+	Attention  string        `json:"attention,omitempty" doc:"What a person should see to; absent: nothing"`
+	Action     *Action       `json:"action,omitempty" doc:"The next step, where there is one"`
+}
+
+func (a *API) routeOverview(api huma.API) {
+	register(api, operation{
+		method: http.MethodGet, path: "/v1/overview", id: "getOverview", tag: "overview",
+		summary:     "Show how everything stands",
+		description: "Counts, what needs a person, and one line for each share. It asks partners' NATS and not Smartsheet; what does not answer within two seconds is unknown.",
+	}, a.getOverview)
+}
+
+func (a *API) getOverview(ctx context.Context, _ *none) (*out[Overview], error) {
+	rec := recordOf(ctx)
+	o := Overview{
+		At: now(), Version: cmp.Or(a.Version, "dev"), Access: OverviewAccess{rec.who, rec.readOnly},
+		Owners: []OverviewOwner{}, Ending: a.ending(), Items: []OverviewShare{},
+	}
+	var regs []*registry.Registration
+	for _, reg := range a.Registry.Registrations() {
+		if reg.Phase == registry.PhaseActive {
+			regs = append(regs, reg)
+		}
+	}
+	partners := a.Registry.Partners()
+	read := make(chan map[string]partnerReading, 1)
+	go func() { read <- a.readings(ctx) }()
+	webhooks := a.webhooksOf(ctx, regs)
+	reading := <-read
+	for _, w := range webhooks {
+		for _, s := range w.Shares {
+			o.Items = append(o.Items, overviewShare(w, s, reading[s.Partner]))
+		}
+	}
+	slices.SortStableFunc(o.Items, func(x, y OverviewShare) int {
+		return cmp.Or(urgency(x)-urgency(y), cmp.Compare(x.SheetName, y.SheetName), cmp.Compare(x.Partner, y.Partner))
+	})
+	for _, owner := range a.Registry.Owners() {
+		if owner.State != registry.OwnerOK {
+			method, path := ownerAction(owner)
+			o.Owners = append(o.Owners, OverviewOwner{owner.Name, string(owner.State), owner.Reason, &Action{Method: method, Path: path}})
+		}
+	}
+	o.count(len(a.Registry.Owners()), len(partners), len(regs))
+	o.Counts.Dead = a.deadCount(ctx)
+	return &out[Overview]{o}, nil
+}
+
+// ownerAction is the call that makes an owner's access work again.
+func ownerAction(o *registry.Owner) (method, path string) {
+	if o.Kind == kindOAuth {
+		return http.MethodPost, "/v1/owners/" + o.Name + "/authorize"
+	}
+	return http.MethodPut, "/v1/owners/" + o.Name + "/token"
+}
+
+// count enters the numbers that follow from the lists.
+func (o *Overview) count(owners, partners, sheets int) {
+	c := &o.Counts
+	c.Owners, c.Partners, c.Sheets, c.Shares = owners, partners, sheets, len(o.Items)
+	c.OwnersToMend, c.Ending = len(o.Owners), len(o.Ending)
+	for _, s := range o.Items {
+		switch events.State(s.State) {
+		case events.StateLive:
+			c.Live++
+		case events.StateLoading:
+			c.Loading++
+		case events.StateStale:
+			c.Stale++
+		case events.StateSuspended:
+			c.Suspended++
+		default:
+			c.Unknown++
+		}
+		if s.filterTrouble() != "" {
+			c.FilterTrouble++
+		}
+	}
+}
+
+// urgency orders shares: what a person must see to comes first.
+func urgency(s OverviewShare) int {
+	order := []string{"suspended", "stale", "unknown", "loading"}
+	if i := slices.Index(order, s.State); i >= 0 {
+		return i
+	}
+	if s.Attention != "" {
+		return len(order)
+	}
+	return len(order) + 1
+}
+
+func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
+	shown := OverviewShare{
+		Webhook: w.ID, SheetID: w.SheetID, SheetName: w.SheetName, Owner: w.Owner, Partner: s.Partner, Sheet: s.Sheet,
+		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Filter: s.Filter,
+		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Backlog: w.Backlog, LastRead: read.last, Lag: read.lag,
+	}
+	for _, c := range s.Columns {
+		if c.Mask != "" {
+			shown.Masked = append(shown.Masked, c.As)
+		}
+	}
+	shown.advise()
+	return shown
+}
+
+// filterTrouble says what is wrong with the filter, empty for nothing.
+func (s *OverviewShare) filterTrouble() string {
+	if s.Filter == nil {
+		return ""
+	}
+	return (&registry.FilterResult{Rows: s.Filter.Rows, Shown: s.Filter.Shown, Failed: s.Filter.Failed}).Trouble()
+}
+
+// advise says what a person should see to, and the next step.
+func (s *OverviewShare) advise() {
+	doctor := &Action{Method: http.MethodGet, Path: "/v1/doctor"}
+	switch events.State(s.State) {
+	case events.StateLive:
+		if why := s.filterTrouble(); why != "" {
+			s.Attention = why
+			s.Action = &Action{Method: http.MethodPut, Path: "/v1/webhooks/" + s.Webhook + "/shares/" + s.Partner + "/" + s.Sheet}
+		}
+	case events.StateLoading:
+	case events.StateSuspended:
+		s.Attention, s.Action = cmp.Or(s.Reason, "the owner's access does not work"), &Action{Method: http.MethodGet, Path: "/v1/owners/" + s.Owner}
+	case events.StateStale:
+		s.Attention, s.Action = cmp.Or(s.Reason, "the stream is not kept up to date"), doctor
+	default:
+		s.Attention, s.Action = cmp.Or(s.Reason, "its stream could not be read now"), doctor
+	}
+}
+
+// ending lists what ends soon.
+func (a *API) ending() []Ending {
+	list := []Ending{}
+	for _, p := range a.Registry.Partners() {
+		for _, c := range p.Credentials {
+			if c.ExpiresAt != nil && time.Until(*c.ExpiresAt) < endsSoon {
+				list = append(list, Ending{"credentials", p.Name, c.Name, *c.ExpiresAt,
+					&Action{Method: http.MethodPost, Path: "/v1/partners/" + p.Name + "/credentials"}})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(x, y Ending) int { return x.At.Compare(y.At) })
+	return list
+}
+
+// deadCount is how many hints were given up, nil where that is not known in time.
+func (a *API) deadCount(ctx context.Context) *int {
+	ctx, cancel := context.WithTimeout(ctx, overviewTime)
+	defer cancel()
+	stats, err := a.Inbox.Stats(ctx)
+	if err != nil {
+		return nil
+	}
+	n := int(stats.Dead)
+	return &n
+}
+
+// partnerReading is how far a partner has read.
+type partnerReading struct {
+	last *time.Time
+	lag  *uint64
+}
+
+// readings asks how far partners have read. Who does not answer in time is not in it.
+func (a *API) readings(ctx context.Context) map[string]partnerReading {
+	found := map[string]partnerReading{}
+	for _, state := range a.Doctor.AllPartners(ctx, overviewTime) {
+		u := state.Usage
+		if u == nil || u.Readers == 0 {
+			continue
+		}
+		read := partnerReading{lag: &u.Lag}
+		if !u.LastRead.IsZero() {
+			read.last = &u.LastRead
+		}
+		found[state.Partner.Name] = read
+	}
+	return found
+}
