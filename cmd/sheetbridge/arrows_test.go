@@ -107,8 +107,9 @@ func TestRooms(t *testing.T) {
 		"partner":   records,
 		"registrar": append([]string{"owner"}, records...),
 		"relay":     append([]string{"owner", "partner"}, records...),
+		"feed":      records,
 		"diagnose":  append([]string{"owner", "partner", "registrar"}, records...),
-		"admin":     append([]string{"owner", "partner", "registrar", "diagnose"}, records...),
+		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "feed"}, records...),
 		"":          records, // the receiver
 	}
 	for _, s := range sources(t) {

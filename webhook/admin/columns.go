@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -74,7 +73,7 @@ func sheetColumnsOf(s *registrar.SheetColumns) SheetColumns {
 	for _, c := range s.Columns {
 		shown.Items = append(shown.Items, SheetColumn{
 			ID: strconv.FormatInt(c.ID, 10), Title: c.Title, Type: string(c.Type), As: c.As, Primary: c.Primary, System: c.SystemColumnType,
-			Samples: slices.Concat([]json.RawMessage{}, c.Samples),
+			Samples: append([]json.RawMessage{}, c.Samples...),
 		})
 	}
 	return shown

@@ -129,11 +129,14 @@ DELETE /v1/webhooks/{id}
 DELETE /v1/webhooks/{id}/shares/{partner}/{sheet}
 GET /v1/dead
 GET /v1/doctor
+GET /v1/events
 GET /v1/keys
+GET /v1/overview
 GET /v1/owners
 GET /v1/owners/{name}
 GET /v1/owners/{name}/access
 GET /v1/owners/{name}/sheets
+GET /v1/owners/{name}/sheets/{id}/columns
 GET /v1/partners
 GET /v1/partners/{name}
 GET /v1/partners/{name}/contract
