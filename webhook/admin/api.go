@@ -61,6 +61,7 @@ type API struct {
 
 	Ready   func(ctx context.Context) error // what /readyz asks; nil: always ready
 	Metrics http.Handler                    // at /metrics; nil: none
+	Console http.Handler                    // the page at /, and its files; nil: none
 	Log     *slog.Logger
 
 	// followers has a place for each request that follows what is published; these
@@ -88,6 +89,22 @@ func (a *API) Handler() http.Handler {
 	e.Use(a.logged, a.reached, newGuard(a).admit, a.audited)
 	api := humaecho.New(e, a.config())
 	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(ourContext{c}) })
+	a.routeCalls(api)
+	a.routeConsole(e)
+	a.routeProbes(e)
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
+	e.GET(pathOpenAPI, func(c echo.Context) error {
+		text, err := document()
+		if err != nil {
+			return err
+		}
+		return c.JSONBlob(http.StatusOK, text)
+	})
+	return e
+}
+
+// routeCalls routes all that is in the OpenAPI document.
+func (a *API) routeCalls(api huma.API) {
 	a.routeOwners(api)
 	a.routeOAuth(api)
 	a.routeAccess(api)
@@ -106,16 +123,6 @@ func (a *API) Handler() http.Handler {
 	a.routeOverview(api)
 	a.routeColumns(api)
 	describeAction(api)
-	a.routeProbes(e)
-	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
-	e.GET(pathOpenAPI, func(c echo.Context) error {
-		text, err := document()
-		if err != nil {
-			return err
-		}
-		return c.JSONBlob(http.StatusOK, text)
-	})
-	return e
 }
 
 // EndStreams ends the answers that do not end by themselves. A server that shuts down

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func public(route string) bool {
 	case pathOpenAPI, pathHealth, pathReady, pathMetrics:
 		return true
 	}
-	return false
+	return slices.Contains(consolePaths(), route)
 }
 
 // probe tells whether a path is asked by what watches over the process.
