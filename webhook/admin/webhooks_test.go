@@ -34,6 +34,7 @@ func TestRegister(t *testing.T) {
 	got := w.ok(200, "GET", "/v1/webhooks/"+id, "")
 	want := map[string]any{
 		"partner": "acme", "sheet": "orders", "where": "state != 'Draft'", "kinds": []any{"row"}, "revision": 1.0, "state": "live",
+		"sheetColumns": 4.0, "filter": map[string]any{"rows": 2.0, "shown": 1.0, "failed": 0.0},
 		"columns": []any{
 			map[string]any{"columnId": fmt.Sprint(w.sheet.Columns["No"]), "title": "No", "as": "no", "type": "TEXT_NUMBER"},
 			map[string]any{"columnId": fmt.Sprint(w.sheet.Columns["Status"]), "title": "Status", "as": "state", "type": "TEXT_NUMBER"},
@@ -42,6 +43,8 @@ func TestRegister(t *testing.T) {
 	shown := got.at("shares", 0).(map[string]any)
 	to := shown["completeTo"].(map[string]any)
 	delete(shown, "completeTo")
+	filter := shown["filter"].(map[string]any)
+	delete(filter, "at")
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("share (-want +got):\n%s", diff)
 	}
@@ -264,9 +267,10 @@ func TestOwnerRemovedMeanwhile(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
+	var once sync.Once
 	w.sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
 		if strings.Contains(r.URL.Path, "/sheets/") {
-			w.ok(204, "DELETE", "/v1/owners/ops", "")
+			once.Do(func() { w.ok(204, "DELETE", "/v1/owners/ops", "") })
 		}
 		return nil
 	})
