@@ -111,6 +111,10 @@ func TestRooms(t *testing.T) {
 		"diagnose":  append([]string{"owner", "partner", "registrar"}, records...),
 		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "feed"}, records...),
 		"":          records, // the receiver
+
+		"console":                 {},
+		"console/generate":        {"console/generate/bundle"},
+		"console/generate/bundle": {"admin"}, // whose document the page's types are made from
 	}
 	for _, s := range sources(t) {
 		room, within := strings.CutPrefix(s.dir, "webhook/")
