@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -18,10 +19,17 @@ const (
 	stockAPI = "$JS.API."
 	readAPI  = "_READ.API." // in the partner's account: where its users' requests go
 	gateAPI  = "_GATE.API." // in the storage account: requests that the gate takes, see [gate]
+	// pullCall is how a client asks a consumer for messages, and gatePull where the
+	// gate takes that in the storage account. It comes as a message of a stream and
+	// not as a request of a service: for those the server keeps where each answer goes,
+	// as long as anybody might answer.
+	pullCall = "CONSUMER.MSG.NEXT." + stream + "."
+	gatePull = "_GATE.PULL."
 )
 
-// How long the server remembers where an answer goes. Pulls wait for messages;
-// one that waits longer needs heartbeats, which clients ask for by themselves.
+// How long the server remembers where an answer goes. Pulls wait for messages,
+// where there is no gate; one that waits longer needs heartbeats, which clients ask
+// for by themselves.
 const (
 	pullThreshold   = time.Minute
 	answerThreshold = 10 * time.Second
@@ -29,9 +37,9 @@ const (
 
 // readingCall is a call of JetStream that a partner's users may make.
 type readingCall struct {
-	name   string // what follows stockAPI
-	direct bool   // passes no gate
-	many   bool   // with several answers
+	name  string // what follows stockAPI
+	pulls bool   // it asks a consumer for messages
+	many  bool   // with several answers
 }
 
 func readingCalls() []readingCall {
@@ -48,7 +56,7 @@ func readingCalls() []readingCall {
 		{name: "CONSUMER.DURABLE.CREATE." + stream + ".>"},
 		{name: "CONSUMER.INFO." + stream + ".>"},
 		{name: "CONSUMER.DELETE." + stream + ".>"},
-		{name: "CONSUMER.MSG.NEXT." + stream + ".>", direct: true, many: true},
+		{name: pullCall + ">", pulls: true, many: true},
 		{name: "DIRECT.GET." + stream, many: true},
 		{name: "DIRECT.GET." + stream + ".>"},
 	}
@@ -68,24 +76,29 @@ func deliveries(partner string) []string {
 
 // stored returns the subject of a call in the storage account.
 func (c readingCall) stored(gated bool) string {
-	if gated && !c.direct {
+	if gated {
 		return gateAPI + c.name
 	}
 	return stockAPI + c.name
 }
 
 func (c readingCall) threshold() time.Duration {
-	if c.direct && c.many {
+	if c.pulls {
 		return pullThreshold
 	}
 	return answerThreshold
+}
+
+// services returns the calls that the partner's account imports as services.
+func services(gated bool) []readingCall {
+	return slices.DeleteFunc(readingCalls(), func(c readingCall) bool { return gated && c.pulls })
 }
 
 // export exports from the storage account what the partner's account imports.
 // No activation token is asked for: the operator alone makes accounts, and none
 // other imports from here.
 func export(c *jwt.AccountClaims, partner string, gated bool) {
-	for _, call := range readingCalls() {
+	for _, call := range services(gated) {
 		e := &jwt.Export{Subject: jwt.Subject(call.stored(gated)), Type: jwt.Service, ResponseThreshold: call.threshold()}
 		if call.many {
 			e.ResponseType = jwt.ResponseTypeStream
@@ -102,11 +115,14 @@ func export(c *jwt.AccountClaims, partner string, gated bool) {
 
 // importFrom has the partner's account import that, and map stock names to it.
 func importFrom(c *jwt.AccountClaims, storage, partner string, gated bool) {
-	for _, call := range readingCalls() {
+	for _, call := range services(gated) {
 		c.Imports.Add(&jwt.Import{
 			Account: storage, Type: jwt.Service, Subject: jwt.Subject(call.stored(gated)),
-			LocalSubject: jwt.RenamingSubject(readAPI + call.name), Share: gated && !call.direct, // the gate wants to know who asks
+			LocalSubject: jwt.RenamingSubject(readAPI + call.name), Share: gated, // the gate wants to know who asks
 		})
+	}
+	if gated {
+		c.Exports.Add(&jwt.Export{Subject: readAPI + pullCall + ">", Type: jwt.Stream})
 	}
 	for _, subject := range acknowledgements() {
 		c.Imports.Add(&jwt.Import{Account: storage, Type: jwt.Service, Subject: jwt.Subject(subject)})
@@ -137,6 +153,9 @@ func (a Account) storageClaims(partner, gateKey string) (*jwt.AccountClaims, err
 		if c.Description, err = gateTerms(a); err != nil {
 			return nil, err
 		}
+		c.Imports.Add(&jwt.Import{
+			Account: a.PublicKey, Type: jwt.Stream, Subject: readAPI + pullCall + ">", LocalSubject: gatePull + ">",
+		})
 	}
 	export(c, partner, gateKey != "")
 	if a.Writes {
@@ -164,7 +183,8 @@ func (a Account) readerClaims(partner string, gated bool) (*jwt.AccountClaims, e
 	c.Name = partner
 	limits := a.Limits.Effective()
 	c.Limits.AccountLimits = jwt.AccountLimits{
-		Imports: jwt.NoLimit, Conn: int64(limits.Connections), LeafNodeConn: int64(limits.LeafNodes), DisallowBearer: true,
+		Imports: jwt.NoLimit, Exports: jwt.NoLimit, WildcardExports: true,
+		Conn: int64(limits.Connections), LeafNodeConn: int64(limits.LeafNodes), DisallowBearer: true,
 	}
 	scope := readerScope(partner, signing, a.Limits, a.Sources)
 	if a.Writes {

@@ -23,6 +23,8 @@ const (
 	// minAckWait bounds how often the server walks through what was delivered and
 	// not acknowledged, with nobody connected too.
 	minAckWait = time.Second
+	// defaultHeartbeat is what flow control needs.
+	defaultHeartbeat = 30 * time.Second
 	// maxCopyIdle is how long a copy's consumer stays that nobody reads.
 	maxCopyIdle = 5 * time.Minute
 )
@@ -42,6 +44,8 @@ func checkConsumer(c *server.ConsumerConfig, l Limits) error {
 		return fmt.Errorf("description, metadata and names have more than %d bytes", maxText)
 	case c.InactiveThreshold > maxDuration:
 		return fmt.Errorf("inactive_threshold is longer than a year")
+	case c.DeliverGroup != "" && c.AckPolicy == server.AckNone:
+		return errors.New("a consumer with deliver_group must be one that is acknowledged: nothing else tells that its messages are read")
 	case c.AckWait > 0 && c.AckWait < minAckWait:
 		return fmt.Errorf("ack_wait is %s, want at least %s", c.AckWait, minAckWait)
 	}
@@ -74,6 +78,27 @@ func checkCopying(c *server.ConsumerConfig, byLeaf bool) error {
 		c.InactiveThreshold = maxCopyIdle
 	}
 	return nil
+}
+
+// boundPending bounds what the consumer delivers before it hears of its reader,
+// and tells whether it changed anything for that.
+func boundPending(c *server.ConsumerConfig, l Limits) (changed bool) {
+	switch {
+	case c.AckPolicy != server.AckNone:
+		if l.AckPending >= 0 && (c.MaxAckPending < 0 || c.MaxAckPending > l.AckPending) {
+			c.MaxAckPending = l.AckPending // older clients ask for 65,536 unasked
+			return true
+		}
+	case c.DeliverSubject != "" && c.DeliverGroup == "" && !c.FlowControl:
+		// It would deliver all of the stream at once, read or not. Clients answer the
+		// server's flow control by themselves.
+		c.FlowControl = true
+		if c.Heartbeat == 0 {
+			c.Heartbeat = defaultHeartbeat
+		}
+		return true
+	}
+	return false
 }
 
 // textOf is how many bytes of text the consumer has beside its filters.

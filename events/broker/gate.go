@@ -20,8 +20,8 @@ import (
 // hands on those that may pass. The server puts the requests of all accounts into
 // one queue and drops all of it when it is full, so each partner's are counted
 // before; and it bounds little of what a consumer may ask for, so that is judged.
-// Direct gets go by turns. What is pulled, pushed and acknowledged does not come
-// this way.
+// Direct gets go by turns, pulls are handed on if their answers may come to where
+// they say. What is pushed and acknowledged does not come this way.
 type gate struct {
 	broker  *Broker
 	partner string
@@ -31,16 +31,20 @@ type gate struct {
 	inbox   string // begins the subjects of answers to what it handed on, ends with a dot
 	stop    context.CancelFunc
 
+	pulls    *nats.Subscription
+	pulled   *rate.Limiter  // of the bytes that pulls ask for
 	gets     chan *nats.Msg // direct gets that wait for their turn
 	getBytes atomic.Int64   // of those
 
-	mu     sync.Mutex
-	limits Limits // effective
-	tokens float64
-	at     time.Time      // when tokens was right
-	copies *rate.Limiter  // of consumers for copies
-	denied map[uint64]int // requests refused in this second, by connection
-	since  time.Time      // begin of this second
+	mu         sync.Mutex
+	consumers  map[string]bool // that are known to exist
+	reconnects uint64          // of nc, when that was right
+	limits     Limits          // effective
+	tokens     float64
+	at         time.Time      // when tokens was right
+	copies     *rate.Limiter  // of consumers for copies
+	denied     map[uint64]int // requests refused in this second, by connection
+	since      time.Time      // begin of this second
 }
 
 const (
@@ -79,18 +83,20 @@ func (g *gate) listen(ctx context.Context) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectWait)
-	defer cancel()
-	if err := g.nc.FlushWithContext(ctx); err != nil {
-		return err
-	}
 	serving, stop := context.WithCancel(g.broker.watching) // until the gate is closed, or the broker
-	if err := g.serveGets(serving); err != nil {
+	if err := errors.Join(g.takePulls(serving), g.serveGets(serving), flush(ctx, g.nc)); err != nil {
 		stop()
 		return err
 	}
 	g.stop = stop
 	return nil
+}
+
+// flush returns when the server has what was sent.
+func flush(ctx context.Context, nc *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	return nc.FlushWithContext(ctx)
 }
 
 func (g *gate) setLimits(l Limits) {
@@ -243,11 +249,7 @@ func (g *gate) judge(body []byte, by client) ([]byte, error) {
 	if copies && !g.copies.Allow() {
 		return nil, errors.New("too many consumers for copies: wait a little")
 	}
-	if limits.AckPending >= 0 && c.AckPolicy != server.AckNone && (c.MaxAckPending < 0 || c.MaxAckPending > limits.AckPending) {
-		c.MaxAckPending = limits.AckPending // older clients ask for 65,536 unasked
-		return json.Marshal(request)
-	}
-	if copies {
+	if boundPending(c, limits) || copies {
 		return json.Marshal(request)
 	}
 	return body, nil

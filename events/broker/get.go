@@ -36,17 +36,19 @@ func (g *gate) queueGet(m *nats.Msg) {
 		}
 	}
 	g.getBytes.Add(-int64(m.Size()))
-	g.refuseGet(m, "429", "Too Many Requests")
+	g.answerStatus(m, "429", "Too Many Requests")
 	g.countDenied(requester(m))
 }
 
-// refuseGet answers a direct get as a stream does.
-func (g *gate) refuseGet(m *nats.Msg, status, why string) {
+// answerStatus answers a direct get as a stream does, and a pull as a consumer.
+func (g *gate) answerStatus(m *nats.Msg, status, why string) {
 	answer := nats.NewMsg(m.Reply)
 	answer.Header.Set("Status", status)
-	answer.Header.Set("Description", why)
+	if why != "" {
+		answer.Header.Set("Description", why)
+	}
 	if err := g.nc.PublishMsg(answer); err != nil {
-		g.broker.log.Debug("direct get of a partner not answered", "partner", g.partner, "error", err)
+		g.broker.log.Debug("request of a partner not answered", "partner", g.partner, "error", err)
 	}
 }
 
@@ -84,11 +86,11 @@ func (g *gate) serveGets(ctx context.Context) error {
 func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats.Subscription) (given int) {
 	body, many, err := boundGet(m)
 	if err != nil {
-		g.refuseGet(m, "408", "Bad Request")
+		g.answerStatus(m, "408", "Bad Request")
 		return given
 	}
 	if err := g.nc.PublishRequest(stockAPI+strings.TrimPrefix(m.Subject, gateAPI), reply, body); err != nil {
-		g.refuseGet(m, "503", "")
+		g.answerStatus(m, "503", "")
 		return given
 	}
 	for {
@@ -96,7 +98,7 @@ func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats
 		answer, err := answers.NextMsgWithContext(waiting)
 		cancel()
 		if errors.Is(err, nats.ErrNoResponders) {
-			g.refuseGet(m, "503", "")
+			g.answerStatus(m, "503", "")
 		}
 		if err != nil {
 			return given

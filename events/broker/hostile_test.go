@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -146,36 +147,68 @@ func onlyAttacks(t *testing.T) {
 }
 
 // TestHoarderOfWaitingPulls has consumers that let millions of pulls wait, and
-// pulls with long replies.
+// makes pulls, by acknowledging too, with replies as long as they may be.
 func TestHoarderOfWaitingPulls(t *testing.T) {
 	onlyAttacks(t)
-	h := newHostile(t)
-	m := newMemory()
-	var names atomic.Int64
-	tail := strings.Repeat("x", 1800) // shorter than a line may be
-	m.during(t, 6*time.Second, hostileBound, h.connections(8, func(ctx context.Context, nc *nats.Conn, _ *atomic.Bool) {
-		js, err := jetstream.New(nc)
-		if err != nil {
-			return
-		}
-		name := fmt.Sprintf("hoard-%d", names.Add(1)%8)
-		c := jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy, MaxWaiting: 50_000_000}
-		if _, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", c); err != nil {
-			c.MaxWaiting = 0
-			if _, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", c); err != nil {
-				return
-			}
-		}
-		if _, err := nc.ChanSubscribe("_INBOX.>", make(chan *nats.Msg, 1)); err != nil { // keeps no answers here
-			return
-		}
-		for i := 0; ctx.Err() == nil && nc.IsConnected(); i++ {
-			reply := fmt.Sprintf("_INBOX.%s.%d", tail, i)
-			if nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.EVENTS."+name, reply, []byte(`{"batch":1,"expires":600000000000}`)) != nil {
-				return
-			}
-		}
-	})...)
+	const next, acknowledge = "$JS.API.CONSUMER.MSG.NEXT.EVENTS.", "$JS.ACK.EVENTS."
+	pull := `{"batch":1,"expires":600000000000}`
+	for name, tt := range map[string]struct {
+		prefix, suffix, body string
+		reply                int // bytes, about
+		deaf                 bool
+	}{
+		"long replies":            {next, "", pull, 1800, false}, // shorter than a line may be
+		"replies of most inboxes": {next, "", pull, 200, false},
+		"not read":                {next, "", pull, 200, true},
+		"acknowledged":            {acknowledge, ".1.1.1.1.0", "+NXT " + pull, 1800, false},
+		"acknowledged, not read":  {acknowledge, ".1.1.1.1.0", "+NXT " + pull, 1800, true},
+		"gets":                    {"$JS.API.DIRECT.GET.EVENTS", "", `{"seq":1}`, 1800, false},
+		"gets, not read":          {"$JS.API.DIRECT.GET.EVENTS", "", `{"seq":1}`, 1800, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHostile(t)
+			m := newMemory()
+			var names atomic.Int64
+			tail := strings.Repeat("x", tt.reply)
+			m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, deaf *atomic.Bool) {
+				consumer := hoard(ctx, nc, names.Add(1)%8)
+				if consumer == "" {
+					return
+				}
+				subject := tt.prefix
+				if tt.prefix != "$JS.API.DIRECT.GET.EVENTS" {
+					subject += consumer + tt.suffix
+				}
+				if _, err := nc.ChanSubscribe("_INBOX.>", make(chan *nats.Msg, 1)); err != nil { // keeps no answers here
+					return
+				}
+				deaf.Store(tt.deaf)
+				for i := 0; ctx.Err() == nil && nc.IsConnected(); i++ {
+					if nc.PublishRequest(subject, fmt.Sprintf("_INBOX.%s.%d", tail, i), []byte(tt.body)) != nil {
+						return
+					}
+				}
+			})...)
+		})
+	}
+}
+
+// hoard makes a consumer that lets as many pulls wait as the server allows, and
+// returns its name, empty where it is not made.
+func hoard(ctx context.Context, nc *nats.Conn, n int64) string {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return ""
+	}
+	c := jetstream.ConsumerConfig{Durable: fmt.Sprintf("hoard-%d", n), AckPolicy: jetstream.AckExplicitPolicy, MaxWaiting: 50_000_000}
+	if _, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", c); err == nil {
+		return c.Durable
+	}
+	c.MaxWaiting = 0
+	if _, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", c); err != nil {
+		return ""
+	}
+	return c.Durable
 }
 
 // TestPullsOneByOne: a client that pulls one message after the other to the same
@@ -224,32 +257,62 @@ func TestPullsOneByOne(t *testing.T) {
 	}
 }
 
-// TestHoarderThatDoesNotRead has connections that ask for all of the stream and
+// TestHoarderThatDoesNotRead has connections that have all of the stream sent and
 // read nothing.
 func TestHoarderThatDoesNotRead(t *testing.T) {
 	onlyAttacks(t)
-	h := newHostile(t)
-	body := strings.Repeat("x", 256<<10)
-	for i := range 80 { // less than the bound: the server keeps what it read from disk for some seconds
-		h.p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
-	}
-	m := newMemory()
-	m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, deaf *atomic.Bool) {
-		inbox := nc.NewInbox()
-		if _, err := nc.ChanSubscribe(inbox, make(chan *nats.Msg, 1)); err != nil || nc.Flush() != nil {
-			return
-		}
-		deaf.Store(true)
-		for range 20 {
-			if nc.PublishRequest("$JS.API.DIRECT.GET.EVENTS", inbox, []byte(`{"seq":1,"next_by_subj":">","batch":80,"max_bytes":60000000}`)) != nil {
-				return
+	for name, ask := range map[string]func(ctx context.Context, nc *nats.Conn, inbox string) error{
+		"direct gets": func(_ context.Context, nc *nats.Conn, inbox string) error {
+			var failed error
+			for range 20 {
+				failed = errors.Join(failed, nc.PublishRequest("$JS.API.DIRECT.GET.EVENTS", inbox, []byte(`{"seq":1,"next_by_subj":">","batch":80,"max_bytes":60000000}`)))
 			}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(2 * time.Second):
-		}
-	})...)
+			return failed
+		},
+		"pulls": func(ctx context.Context, nc *nats.Conn, inbox string) error {
+			js, err := jetstream.New(nc)
+			if err != nil {
+				return err
+			}
+			c, err := js.CreateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
+			if err != nil {
+				return err
+			}
+			return nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.EVENTS."+c.CachedInfo().Name, inbox, []byte(`{"batch":80,"expires":60000000000}`))
+		},
+		"push consumers": func(ctx context.Context, nc *nats.Conn, inbox string) error {
+			js, err := jetstream.New(nc)
+			if err != nil {
+				return err
+			}
+			_, err = js.CreatePushConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, DeliverSubject: inbox})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHostile(t)
+			body := strings.Repeat("x", 256<<10)
+			for i := range 80 { // less than the bound: the server keeps what it read from disk for some seconds
+				h.p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
+			}
+			m := newMemory()
+			m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, deaf *atomic.Bool) {
+				inbox := nc.NewInbox()
+				messages := make(chan *nats.Msg, 1)
+				if _, err := nc.ChanSubscribe(inbox, messages); err != nil || nc.Flush() != nil {
+					return
+				}
+				if err := ask(ctx, nc, inbox); err != nil {
+					return
+				}
+				deaf.Store(true)
+				select {
+				case <-ctx.Done():
+				case <-time.After(2 * time.Second):
+				}
+			})...)
+		})
+	}
 }
 
 // TestUnreadTogether has connections of which none leaves too much unread, and

@@ -59,6 +59,7 @@ func TestConsumersThatAreRefused(t *testing.T) {
 		"a short backoff":           {map[string]any{"ack_policy": "explicit", "backoff": []int{1}}, "backoff"},
 		"direct":                    {map[string]any{"ack_policy": "none", "direct": true, "deliver_subject": "_INBOX.x"}, "direct and sourcing"},
 		"sourcing":                  {map[string]any{"ack_policy": "none", "sourcing": true, "deliver_subject": "_INBOX.x"}, "direct and sourcing"},
+		"a group without acks":      {map[string]any{"ack_policy": "none", "deliver_subject": "_INBOX.x", "deliver_group": "g"}, "deliver_group"},
 		"unlimited, not to be told": {map[string]any{"ack_policy": "none", "max_ack_pending": -1, "deliver_subject": "_INBOX.x"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

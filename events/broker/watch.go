@@ -10,49 +10,80 @@ import (
 )
 
 const (
-	// watchEvery is how often the answers that partners wait for are counted, and
-	// connectionsEvery how often the connections are looked at. With very many of
-	// them it is less often: a pause is watchShare times as long as a look, and
-	// watchMost at most.
-	watchEvery       = 20 * time.Millisecond
-	connectionsEvery = 60 * time.Millisecond
-	watchShare       = 10
-	watchMost        = time.Second
-	// maxAnswers bounds the requests of one partner that wait for an answer: the
-	// server keeps their replies, of up to maxControlLine bytes. A pull counts for
-	// pullThreshold after its last message, where its reply is used for others too:
-	// some clients pull one message after the other so.
-	maxAnswers = 20_000
+	// watchEvery is how often it is looked at what partners have kept for them. With
+	// many partners it is less often: each adds watchMore to the pause.
+	watchEvery = 10 * time.Millisecond
+	watchMore  = 50 * time.Microsecond
+	// watchBytes is after how many bytes that were sent to a partner its connections
+	// are looked at: no more than that can be unread in addition.
+	watchBytes = 1 << 20
 	// busy is how many messages a connection sends between two looks for it to be
-	// taken for one that asks for so many answers.
+	// taken for one that asks for too much.
 	busy = 100
 	// maxWatched bounds the connections of one account that are looked at.
 	maxWatched = 1 << 16
 )
 
+// maxAnswers bounds the requests of one partner that wait for an answer: the
+// server keeps their replies, of up to maxControlLine bytes. Those to the API it
+// keeps for answerThreshold if they may have several answers; and each message
+// that was delivered may be acknowledged with a wish for an answer.
+func (l Limits) maxAnswers() int {
+	return orDefault(max(0, l.AckPending), defaultAckPending) + 2*int(answerThreshold/time.Second)*orDefault(max(0, l.Requests), defaultRequests)
+}
+
+// watched is what was found at a partner's the last time.
+type watched struct {
+	sent    int64            // bytes to its connections, when those were looked at
+	dropped int              // pulls that the gate did not take
+	inMsgs  map[uint64]int64 // messages that a connection had sent, nil where those of the last look were not counted
+}
+
 // watch closes the connections of partners who have more kept for them than their
 // limits allow, until ctx ends.
 func (b *Broker) watch(ctx context.Context) {
-	seen := map[uint64]int64{} // messages that a connection had sent
-	var looked time.Time
+	seen := map[*gate]*watched{}
 	for {
-		begin := time.Now()
-		all := begin.Sub(looked) >= connectionsEvery
-		now := map[uint64]int64{}
-		for _, g := range b.openedGates() {
-			if answers := b.answersOf(g); all || answers > maxAnswers {
-				b.watchPartner(g, answers, seen, now)
+		gates := b.openedGates()
+		sent := b.sentTo(gates)
+		for g := range seen {
+			if !slices.Contains(gates, g) {
+				delete(seen, g)
 			}
 		}
-		if all {
-			seen, looked = now, begin
+		for _, g := range gates {
+			if seen[g] == nil {
+				seen[g] = &watched{}
+			}
+			b.watchPartner(g, sent[g.account]+sent[g.storage], seen[g])
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(min(watchMost, max(watchEvery, watchShare*time.Since(begin)))):
+		case <-time.After(watchEvery + time.Duration(len(gates))*watchMore):
 		}
 	}
+}
+
+// sentTo returns how many bytes were sent to partners since the start, by public
+// key of an account: for events that is the account of the stream.
+func (b *Broker) sentTo(gates []*gate) map[string]int64 {
+	var accounts []string
+	for _, g := range gates {
+		accounts = append(accounts, g.account, g.storage)
+	}
+	sent := map[string]int64{}
+	if len(accounts) == 0 {
+		return sent
+	}
+	stats, err := b.srv.AccountStatz(&server.AccountStatzOptions{Accounts: accounts})
+	if err != nil {
+		return sent
+	}
+	for _, account := range stats.Accounts {
+		sent[account.Account] = account.Sent.Bytes
+	}
+	return sent
 }
 
 // answersOf is how many requests of a partner wait for an answer.
@@ -74,27 +105,55 @@ func (b *Broker) openedGates() []*gate {
 	return list
 }
 
-// watchPartner looks at the connections of one partner, who waits for so many
-// answers. Seen and now are how many messages each had sent at the last look at
-// all of them and has sent now.
-func (b *Broker) watchPartner(g *gate, answers int, seen, now map[uint64]int64) {
+// watchPartner looks at one partner, to whom so many bytes were sent since the
+// start.
+func (b *Broker) watchPartner(g *gate, sent int64, last *watched) {
+	g.mu.Lock()
+	most := g.limits.maxAnswers()
+	g.mu.Unlock()
+	answers := b.answersOf(g)
+	dropped, _ := g.pulls.Dropped() // without a subscription there are none
+	before, pullsMore := last.inMsgs, dropped > last.dropped
+	last.inMsgs, last.dropped = nil, dropped
+	asks := answers > most/2 || pullsMore
+	if !asks && sent-last.sent < watchBytes {
+		return
+	}
 	conns, err := b.connectionsOf(g)
 	if err != nil {
 		return // the server stops
 	}
-	for _, c := range conns {
-		now[c.Cid] = c.InMsgs
-	}
+	last.sent = sent
 	b.closeUnread(g, conns)
-	if answers <= maxAnswers {
+	if !asks {
 		return
 	}
-	// The server forgets a reply at once when nobody is left who would get it. So
-	// where closing who asks did not help, all of the partner's connections go.
-	all := answers > 2*maxAnswers
+	last.inMsgs = map[uint64]int64{}
 	for _, c := range conns {
-		if all || c.InMsgs-seen[c.Cid] >= busy {
-			b.disconnect(g.partner, OffenceAnswers, clientOf(c))
+		last.inMsgs[c.Cid] = c.InMsgs
+	}
+	if before == nil {
+		return // who asks the next look tells
+	}
+	if pullsMore {
+		b.closeBusy(g, OffencePulls, conns, before, busy)
+	}
+	if answers > most {
+		// The server forgets a reply at once when nobody is left who would get it. So
+		// where closing who asks did not help, all of the partner's connections go.
+		least := int64(busy)
+		if answers > 2*most {
+			least = 0
+		}
+		b.closeBusy(g, OffenceAnswers, conns, before, least)
+	}
+}
+
+// closeBusy closes the connections that sent so many messages since before.
+func (b *Broker) closeBusy(g *gate, o Offence, conns []*server.ConnInfo, before map[uint64]int64, least int64) {
+	for _, c := range conns {
+		if c.InMsgs-before[c.Cid] >= least {
+			b.disconnect(g.partner, o, clientOf(c))
 		}
 	}
 }
