@@ -10,6 +10,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -65,6 +66,7 @@ type Share struct {
 	SheetColumns int           `json:"sheetColumns,omitempty" doc:"How many columns the sheet had when the share was made or changed"`
 	Filter       *FilterResult `json:"filter,omitempty" doc:"What where said of the rows when all were last read; absent: no filter, or not known yet"`
 	CompleteTo   *CompleteTo   `json:"completeTo" doc:"How far the partner's stream is complete; null: not yet, or unknown"`
+	Progress     *Progress     `json:"progress" doc:"How far the load of the share is; null: it is not being loaded, or by another replica"`
 }
 
 // FilterResult is what a share's filter said of the rows of its sheet.
@@ -73,6 +75,21 @@ type FilterResult struct {
 	Shown  int       `json:"shown" doc:"Rows that pass it"`
 	Failed int       `json:"failed" doc:"Rows on which it cannot be evaluated, which hides them"`
 	At     time.Time `json:"at" doc:"When these numbers were first found so"`
+}
+
+// Progress is how far the load of a share is.
+type Progress partner.Progress
+
+// Schema is that of an object that may be null.
+func (Progress) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Required: []string{"done", "of"},
+		Description: "How far the load of the share is; null: it is not being loaded, or by another replica",
+		Properties: map[string]*huma.Schema{
+			"done": {Type: huma.TypeInteger, Format: "int64", Description: "Rows that were compared"},
+			"of":   {Type: huma.TypeInteger, Format: "int64", Description: "Rows that the sheet has"},
+		},
+	}
 }
 
 // CompleteTo is how far a stream is complete: to a version of the sheet, and to
@@ -110,7 +127,7 @@ func shareOf(state diagnose.ShareState) Share {
 	shown := Share{
 		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision, SheetColumns: s.SheetColumns,
 		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)),
-		State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo),
+		State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress),
 	}
 	for i, f := range s.Fields {
 		shown.Columns[i] = Column{

@@ -48,6 +48,7 @@ type ShareState struct {
 	Reason     string // why it is not live
 	CompleteTo *events.CompleteTo
 	Filter     *registry.FilterResult // nil: no filter, or not known yet
+	Progress   *partner.Progress      // of the load; nil: it is not loaded now, or by another replica
 }
 
 // PartnerState is the state of a partner's stream and of its shares.
@@ -178,7 +179,9 @@ func (s *Survey) stateOf(share *registry.Share, found *stream.State, err error) 
 		}
 		return state
 	}
-	state.State, state.Reason, state.CompleteTo = found.At(share.Revision, time.Now())
+	if state.State, state.Reason, state.CompleteTo = found.At(share.Revision, time.Now()); state.State == events.StateLoading {
+		state.Progress = s.Partners.Progress(share)
+	}
 	// The stream itself cannot say that it is full.
 	failure := s.Partners.Trouble(share.Partner, share.Sheet, state.CompleteTo)
 	if failure == "" || state.State == events.StateSuspended { // which has a better reason

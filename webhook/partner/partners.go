@@ -45,6 +45,7 @@ type Partners struct {
 	mu       sync.Mutex
 	open     map[string]*partnerStream
 	troubles map[string]shareTrouble     // by share
+	loads    map[string]Progress         // by share
 	foreign  map[string]*foreignMessages // by partner
 }
 
@@ -223,6 +224,7 @@ func (p *Partners) forgetRemoved() {
 	defer p.mu.Unlock()
 	maps.DeleteFunc(p.foreign, func(partner string, _ *foreignMessages) bool { return p.Registry.Partner(partner) == nil })
 	maps.DeleteFunc(p.troubles, func(share string, _ shareTrouble) bool { return !shares[share] })
+	maps.DeleteFunc(p.loads, func(share string, _ Progress) bool { return !shares[share] })
 }
 
 // Close closes all connections.

@@ -20,6 +20,7 @@ const rowsAtOnce = stream.MaxBatch - 1
 // publishes what differs.
 func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 	types := typesOf(pg.columns)
+	s.showProgress(0, pg)
 	for rows := range slices.Chunk(pg.rows, rowsAtOnce) {
 		readings := make([]events.Reading, len(rows))
 		for i := range rows {
@@ -29,6 +30,7 @@ func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 		if err := s.apply(ctx, pg, readings); err != nil {
 			return err
 		}
+		s.showProgress(len(rows), pg)
 	}
 	for ids := range slices.Chunk(pg.gone, rowsAtOnce) {
 		readings := make([]events.Reading, len(ids))

@@ -77,6 +77,7 @@ type shareSync struct {
 
 // shareResult is what a pass has done for a share so far.
 type shareResult struct {
+	compared   int                   // rows of a load
 	published  map[string]int        // events stored, by type
 	found      int                   // of them, changes that no callback told of
 	changedAt  time.Time             // the oldest change that a reconcile found

@@ -129,6 +129,7 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 			return err
 		}
 		s.recordFilter(ctx)
+		r.Partners.SetProgress(s.share, nil)
 		return nil
 	})
 	return rd.result(nil)

@@ -1,0 +1,62 @@
+package webhook_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
+)
+
+// TestProgress follows a load by its pages: while the third is read the first was
+// compared. When the load is complete there is no figure any more, nor for a
+// reconcile; a resend has one again.
+func TestProgress(t *testing.T) {
+	const rows = 1200
+	texts := make([]string, rows)
+	for i := range texts {
+		texts[i] = strings.Repeat("x", 200)
+	}
+	w := newLongWorld(t, 100_000, texts...)
+	var mu sync.Mutex
+	seen, sizes := map[int]*partner.Progress{}, map[int]int{}
+	w.onPage(func(page, size int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if shares := w.registry.AllShares(); len(shares) == 1 {
+			seen[page], sizes[page] = w.partners.Progress(shares[0]), size
+		}
+	})
+	w.reg = w.register("ops", w.sheet.ID, events.Request{Partner: "acme", Sheet: "orders", Columns: columns("Text")})
+	check := func(loaded bool) {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		for page := 3; page*sizes[3] < rows; page++ {
+			switch at := seen[page]; {
+			case loaded && at != nil:
+				t.Errorf("page %d: got %+v for a share that is loaded", page, *at)
+			case loaded:
+			case at == nil:
+				t.Errorf("page %d: got no progress of the load", page)
+			case at.Of != rows || at.Done < (page-2)*sizes[page] || at.Done > (page-1)*sizes[page]:
+				t.Errorf("page %d of %d rows: got %+v of %d rows", page, sizes[page], *at, rows)
+			}
+		}
+		if len(seen) < 4 {
+			t.Errorf("got pages %v, want several", sizes)
+		}
+		clear(seen)
+		if at := w.partners.Progress(w.registry.AllShares()[0]); at != nil {
+			t.Errorf("got %+v when the load is complete", *at)
+		}
+	}
+	w.settle()
+	check(false)
+	w.readFully()
+	check(true)
+	must(t, w.registrar.Resend(t.Context(), w.reg.ID, "acme", "orders"))
+	w.settle()
+	check(false)
+}
