@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
@@ -31,7 +32,8 @@ type Request struct {
 	Write   *WriteTerms     `json:"write,omitempty"` // default: the partner only reads
 
 	// FilterMayFail consents to a filter that cannot be evaluated on any row.
-	FilterMayFail bool `json:"filterMayFail,omitempty"`
+	FilterMayFail bool       `json:"filterMayFail,omitempty"`
+	Until         *time.Time `json:"until,omitempty"` // when the share ends by itself; nil: never
 }
 
 // RequestError says what an admin has to change in a Request. Its detail may

@@ -240,7 +240,7 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	api := &admin.API{
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
-		Broker: s.broker, Accounts: s.accounts, Doctor: doctor, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
+		Broker: s.broker, Accounts: s.accounts, Relay: s.relay, Doctor: doctor, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 		Hosts: s.cfg.Admin.Hosts, ClientCertificates: s.cfg.Admin.TLS.ClientCA != "", Refused: s.metrics.adminRefused, Strangers: strangers,
 	}
 	join := &partner.Join{
@@ -343,6 +343,7 @@ func (s *service) work(ctx context.Context) error {
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.accounts.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
+	g.Go(func() error { return s.registrar.RunUntil(ctx) })
 	g.Go(func() error { return s.owners.Run(ctx) })
 	return g.Wait()
 }

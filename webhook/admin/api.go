@@ -29,6 +29,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/relay"
 )
 
 // readyTime bounds what /readyz asks.
@@ -44,6 +45,7 @@ type API struct {
 	Inbox     *inbox.Inbox
 	Audit     *audit.Log        // who did what; nil: nothing is kept
 	Broker    *broker.Broker    // nil: NATS is external, and partners' accounts cannot be made
+	Relay     *relay.Relay      // takes rows out of partners' streams
 	Accounts  *partner.Accounts // who may read as a partner; nil: made of those above
 	Doctor    *diagnose.Doctor
 	Tokens    []Token // who may come in; none: nobody

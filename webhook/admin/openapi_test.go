@@ -158,6 +158,7 @@ POST /v1/webhooks
 POST /v1/webhooks/{id}/enable
 POST /v1/webhooks/{id}/reconcile
 POST /v1/webhooks/{id}/rotate-secret
+POST /v1/webhooks/{id}/shares/{partner}/{sheet}/erase
 POST /v1/webhooks/{id}/shares/{partner}/{sheet}/resend
 PUT /v1/owners/{name}/token
 PUT /v1/webhooks/{id}/shares/{partner}/{sheet}`

@@ -28,7 +28,8 @@ type ShareChange struct {
 	Where   string      `json:"where,omitempty" maxLength:"4096" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
 	Kinds   []string    `json:"kinds,omitempty" nullable:"false" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
 
-	FilterMayFail bool `json:"filterMayFail,omitempty" doc:"Take a where that cannot be evaluated on any row of the sheet, so that no row is shown"`
+	FilterMayFail bool       `json:"filterMayFail,omitempty" doc:"Take a where that cannot be evaluated on any row of the sheet, so that no row is shown"`
+	Until         *time.Time `json:"until,omitempty" doc:"When the share ends by itself; left out: never"`
 }
 
 // NewShare is a share to be made.
@@ -41,7 +42,8 @@ type NewShare struct {
 // NewShareDefinition replaces what a share shows.
 type NewShareDefinition struct {
 	ShareChange
-	Breaking bool `json:"breaking,omitempty" doc:"The partner agrees to lose fields, or to get them with another type"`
+	Breaking bool   `json:"breaking,omitempty" doc:"The partner agrees to lose fields, or to get them with another type"`
+	Owner    string `json:"owner,omitempty" maxLength:"32" doc:"In whose name the sheet is read from then on, which does not end the share; left out: as before" example:"jane"`
 }
 
 // Column is a column that is shared.
@@ -60,6 +62,7 @@ type Share struct {
 	Columns      []Column      `json:"columns" nullable:"false"`
 	Where        string        `json:"where,omitempty"`
 	Kinds        []string      `json:"kinds" nullable:"false"`
+	Until        *time.Time    `json:"until,omitempty" doc:"When it ends by itself; absent: never"`
 	Revision     int64         `json:"revision" doc:"Counts its changes from 1"`
 	State        string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told, or stale where the bridge cannot publish to it, as in a full stream; unknown: its stream could not be read now"`
 	Reason       string        `json:"reason,omitempty"`
@@ -109,7 +112,7 @@ func (CompleteTo) Schema(huma.Registry) *huma.Schema {
 }
 
 func (c ShareChange) request() events.Request {
-	r := events.Request{Where: c.Where, Kinds: c.Kinds, FilterMayFail: c.FilterMayFail}
+	r := events.Request{Where: c.Where, Kinds: c.Kinds, Until: c.Until, FilterMayFail: c.FilterMayFail}
 	for _, column := range c.Columns {
 		r.Columns = append(r.Columns, events.RequestColumn(column))
 	}
@@ -127,7 +130,7 @@ func shareOf(state diagnose.ShareState) Share {
 	shown := Share{
 		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision, SheetColumns: s.SheetColumns,
 		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)),
-		State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress),
+		Until: s.Until, State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress),
 	}
 	for i, f := range s.Fields {
 		shown.Columns[i] = Column{
@@ -159,8 +162,9 @@ type putShareRequest struct {
 func (a *API) routeShares(api huma.API) {
 	const tag, path = "shares", "/v1/webhooks/{id}/shares/{partner}/{sheet}"
 	register(api, operation{
-		method: http.MethodPut, path: path, id: "changeShare", tag: tag, body: largeBody,
-		summary: "Change a share", description: "What the partner would lose of it needs breaking. Where it shows less than before, what had been published is taken back.",
+		method: http.MethodPut, path: path, id: "changeShare", tag: tag, body: largeBody, within: verified,
+		summary: "Change a share", description: "What the partner would lose of it needs breaking. Where it shows less than before, what had been published is taken back. " +
+			"With another owner the share is moved to the webhook of that owner and the sheet, which is made where there is none; the partner gets nothing twice.",
 		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
 	}, a.changeShare)
 	register(api, operation{
@@ -173,13 +177,56 @@ func (a *API) routeShares(api huma.API) {
 		summary: "Publish a share again", description: "Its subjects are purged and the sheet is published anew, as in the first load.",
 		errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.resendShare)
+	register(api, operation{
+		method: http.MethodPost, path: path + "/erase", id: "eraseRow", tag: tag, status: http.StatusAccepted, body: smallBody,
+		summary: "Erase a row from a partner's stream",
+		description: "The row, its history and what hangs on it are removed from the partner's stream, and stay away until the row changes at Smartsheet. " +
+			"What the partner has read cannot be recalled: tell it.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
+	}, a.eraseRow)
+}
+
+// EraseRow names a row to be erased.
+type EraseRow struct {
+	Row string `json:"row" pattern:"^[0-9]{1,19}$" patternDescription:"a row's id: digits, in a string" example:"7129509179746180"`
+}
+
+type eraseRequest struct {
+	ID      string `path:"id" doc:"The webhook's id, as POST /v1/webhooks answered"`
+	Partner string `path:"partner" doc:"Who may see it"`
+	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
+	Body    EraseRow
+}
+
+func (a *API) eraseRow(ctx context.Context, in *eraseRequest) (*out[accepted], error) {
+	row, err := strconv.ParseInt(in.Body.Row, 10, 64)
+	if err != nil || row <= 0 {
+		return nil, invalid("row", "is no row's id")
+	}
+	share, err := a.Registrar.Share(in.ID, in.Partner, in.Sheet)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Relay.Erase(ctx, share, row); err != nil {
+		return nil, err
+	}
+	return &out[accepted]{accepted{"erase"}}, nil
 }
 
 func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*out[Share], error) {
-	if err := a.Registrar.PutShare(ctx, in.ID, in.Partner, in.Sheet, in.Body.request(), in.Body.Breaking); err != nil {
-		return nil, err
+	id, request := in.ID, in.Body.request()
+	if in.Body.Owner == "" {
+		if err := a.Registrar.PutShare(ctx, id, in.Partner, in.Sheet, request, in.Body.Breaking); err != nil {
+			return nil, err
+		}
+	} else {
+		reg, err := a.Registrar.MoveShare(ctx, id, in.Partner, in.Sheet, in.Body.Owner, request, in.Body.Breaking)
+		if err != nil {
+			return nil, err
+		}
+		id = reg.ID
 	}
-	reg, err := a.Registrar.Registration(in.ID)
+	reg, err := a.Registrar.Registration(id)
 	if err != nil {
 		return nil, err
 	}

@@ -138,11 +138,12 @@ func newWorld(t testing.TB, o setup) *world {
 		registrar.PublicURL = w.public
 	}
 	w.url = "http://" + admins.Addr().String()
+	road := &relay.Relay{Registry: w.registry, Inbox: w.inbox, Access: access, Partners: partners, Every: time.Hour, Log: log}
+	w.api.Relay = road
 	server := webhook.NewServer(w.api.Handler(), log)
 	if o.server != nil {
 		o.server(server)
 	}
-	road := &relay.Relay{Registry: w.registry, Inbox: w.inbox, Access: access, Partners: partners, Every: time.Hour, Log: log}
 	workers := inbox.Workers{Pass: road.Pass, Webhook: registrar.LookAfter, Token: access.TokenOf, Log: log}
 	var running sync.WaitGroup
 	running.Go(func() { _ = receiver.Serve(callbacks) })

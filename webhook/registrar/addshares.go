@@ -122,7 +122,7 @@ func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registr
 			missing = append(missing, s)
 		case have.Registration != s.Registration, have.Ending:
 			return nil, nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
-		case !events.DiffShares(have.Share, s.Share).Same:
+		case !events.DiffShares(have.Share, s.Share).Same || !sameMoment(have.Until, s.Until):
 			return nil, nil, problem.New(problem.Conflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
 		default:
 			there = append(there, have)

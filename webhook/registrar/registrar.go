@@ -244,7 +244,11 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 			return nil, nil, problem.FromRequest(place(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
-		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now, SheetColumns: len(sheet.Columns)}
+		until, err := checkUntil(place(i, ""), req.Until)
+		if err != nil {
+			return nil, nil, err
+		}
+		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now, SheetColumns: len(sheet.Columns), Until: until}
 	}
 	return sheet, shares, nil
 }

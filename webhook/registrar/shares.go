@@ -22,12 +22,21 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 	if err != nil {
 		return err
 	}
-	o, client, err := g.owner(reg.Owner)
+	return g.putShare(ctx, share, reg.Owner, reg.SheetID, request, breaking, id)
+}
+
+// putShare changes a share to what the request says in the owner's name, and has it
+// belong to the registration.
+func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerName string, sheetID int64, request events.Request, breaking bool, registration string) error {
+	o, client, err := g.owner(ownerName)
 	if err != nil {
 		return err
 	}
-	request.Partner, request.Sheet = partner, name
-	sheet, err := g.readColumns(ctx, o.Name, client, reg.SheetID)
+	if o.Region != share.Region {
+		return problem.New(problem.Invalid, "owner", "owner %q is of region %s and the share of %s: end the share and make it again", o.Name, o.Region, share.Region)
+	}
+	request.Partner, request.Sheet = share.Partner, share.Sheet
+	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
 	if err != nil {
 		return err
 	}
@@ -35,16 +44,20 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 	if err != nil {
 		return problem.FromRequest("", err)
 	}
+	until, err := checkUntil("", request.Until)
+	if err != nil {
+		return err
+	}
 	now.Region = o.Region
 	change := events.DiffShares(share.Share, now)
-	if change.Same {
+	if change.Same && sameMoment(share.Until, until) && share.Registration == registration {
 		return nil
 	}
 	if len(change.Breaking) > 0 && !breaking {
 		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; ")).
-			Consent("PUT", "/v1/webhooks/"+id+"/shares/"+partner+"/"+name, "breaking")
+			Consent("PUT", "/v1/webhooks/"+share.Registration+"/shares/"+share.Partner+"/"+share.Sheet, "breaking")
 	}
-	if !request.FilterMayFail {
+	if !change.Same && !request.FilterMayFail {
 		if err := g.tryFilter(ctx, client, &now, "where"); err != nil {
 			return err
 		}
@@ -52,6 +65,10 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		if s.Revision != share.Revision {
 			return registry.ErrConflict
+		}
+		s.Until, s.Registration = until, registration
+		if change.Same { // what the partner sees stays as it is
+			return nil
 		}
 		now.Revision = s.Revision + 1
 		s.Share, s.SheetColumns = now, len(sheet.Columns)
@@ -88,7 +105,7 @@ func (g *Registrar) Resend(ctx context.Context, id, partner, name string) error 
 // changeShare changes a share that was found, unless it has ended since, and has
 // the relay look at it.
 func (g *Registrar) changeShare(ctx context.Context, found *registry.Share, change func(*registry.Share) error) error {
-	_, err := g.Registry.UpdateShare(ctx, found.Partner, found.Sheet, func(s *registry.Share) error {
+	now, err := g.Registry.UpdateShare(ctx, found.Partner, found.Sheet, func(s *registry.Share) error {
 		if !s.SameAs(found) || s.Ending {
 			return registry.ErrNotFound
 		}
@@ -98,7 +115,13 @@ func (g *Registrar) changeShare(ctx context.Context, found *registry.Share, chan
 		return problem.FromRegistry("share "+found.Key(), err)
 	}
 	// The hint is for this share alone once hints can name shares: Shares: [found.Key()].
-	return g.tell(ctx, found.Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return g.tell(ctx, now.Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+// Share finds a share of a registration that has not been ended.
+func (g *Registrar) Share(id, partner, name string) (*registry.Share, error) {
+	_, share, err := g.share(id, partner, name)
+	return share, err
 }
 
 // share finds a share that has not been ended.

@@ -3,8 +3,10 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
 )
@@ -153,7 +155,7 @@ func invitationNotes(name string, before, after *Partner) []Note {
 func (r *Registry) shareNotes(before, after *Share) []Note {
 	switch {
 	case before == nil:
-		return []Note{r.shareNote("share added", after, map[string]any{"after": shown(&after.Share)})}
+		return []Note{r.shareNote("share added", after, map[string]any{"after": shown(&after.Share), "until": after.Until})}
 	case after == nil && before.Ending:
 		return nil
 	case after == nil:
@@ -161,11 +163,25 @@ func (r *Registry) shareNotes(before, after *Share) []Note {
 	case after.Ending && !before.Ending:
 		return []Note{r.shareNote("share ended", before, map[string]any{"before": shown(&before.Share)})}
 	case !events.DiffShares(before.Share, after.Share).Same:
-		return []Note{r.shareNote("share changed", after, map[string]any{"before": shown(&before.Share), "after": shown(&after.Share)})}
+		return []Note{r.shareNote("share changed", after, map[string]any{"before": shown(&before.Share), "after": shown(&after.Share), "until": after.Until})}
 	case after.Resend != before.Resend:
 		return []Note{r.shareNote("share sent again", after, map[string]any{})}
+	case after.Registration != before.Registration:
+		return []Note{r.shareNote("share moved", after, map[string]any{"before": before.Registration})}
+	case !sameMoment(after.Until, before.Until):
+		return []Note{r.shareNote("share's end", after, map[string]any{"before": before.Until, "after": after.Until})}
 	}
-	return nil
+	var list []Note
+	for _, row := range slices.Sorted(maps.Keys(after.Erased)) {
+		if before.Erased[row].Revision != after.Erased[row].Revision {
+			list = append(list, r.shareNote("row erased", after, map[string]any{"row": row}))
+		}
+	}
+	return list
+}
+
+func sameMoment(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
 }
 
 // shareNote is a note about a share, with the details and what is known of its

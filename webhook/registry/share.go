@@ -30,8 +30,20 @@ type Share struct {
 	Resend       int64         `json:"resend,omitempty"`       // the revision by which the partner gets all of it again
 	Ending       bool          `json:"ending,omitempty"`       // the partner is still to be told, and the stream to be purged
 	CreatedAt    time.Time     `json:"createdAt"`
+	Until        *time.Time    `json:"until,omitempty"` // when it ends by itself; nil: never
+	// Erased are rows that were taken out of the partner's stream and stay away until
+	// they change at Smartsheet, by id.
+	Erased map[string]Erasure `json:"erased,omitempty"`
 
 	RecordRevision uint64 `json:"-"` // of the record, for optimistic locking
+}
+
+// Erasure is how a row was when it was erased. None of it tells a value.
+type Erasure struct {
+	Revision   int64      `json:"revision"`             // of the share by which the stream has it no more
+	ModifiedAt *time.Time `json:"modifiedAt,omitempty"` // of the row at Smartsheet; nil: unknown
+	Definition []byte     `json:"definition"`           // hash of what the share showed
+	Values     []byte     `json:"values"`               // keyed hash of what it showed of the row
 }
 
 // Key names the share in logs and hints: "<partner>/<sheet>".

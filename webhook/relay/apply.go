@@ -22,10 +22,14 @@ func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 	types := typesOf(pg.columns)
 	s.showProgress(0, pg)
 	for rows := range slices.Chunk(pg.rows, rowsAtOnce) {
-		readings := make([]events.Reading, len(rows))
+		readings := make([]events.Reading, 0, len(rows))
 		for i := range rows {
-			readings[i] = s.rowReading(&rows[i], pg, types)
+			now := s.rowReading(&rows[i], pg, types)
 			s.result.filter.Rows++
+			if now.Now != nil && s.erased(&rows[i], now.Now) {
+				continue // as if it were not there, and nobody is told
+			}
+			readings = append(readings, now)
 		}
 		if err := s.apply(ctx, pg, readings); err != nil {
 			return err
@@ -218,7 +222,7 @@ func (s *shareSync) last(ctx context.Context, subjects []string) (map[string]*ev
 	t := s.target
 	seen, err := t.stream.Last(ctx, &s.share.Share, subjects, t.writer.Since())
 	purged := min(t.purged, t.state.SchemaSeq) // a stream that was restored counts from less
-	maps.DeleteFunc(seen, func(_ string, o *events.Seen) bool { return o.Sequence < purged })
+	maps.DeleteFunc(seen, func(subject string, o *events.Seen) bool { return o.Sequence < purged || s.purgedByErasing(subject, o) })
 	return seen, err
 }
 

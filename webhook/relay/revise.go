@@ -193,6 +193,9 @@ func (s *shareSync) recordPublished(ctx context.Context) error {
 	if was := s.share.Published; s.resetBelow > 0 || was != nil && was.Revision == s.share.Revision {
 		return nil
 	}
+	if err := s.purgeErased(ctx); err != nil {
+		return err
+	}
 	definition := s.share.Share
 	return s.setPublished(ctx, &definition)
 }
