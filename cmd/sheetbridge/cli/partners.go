@@ -63,7 +63,9 @@ func termFlags(cmd *cobra.Command) func() admin.NewTerms {
 	var storage, payload string
 	var tombstones time.Duration
 	var consumers, connections, history int
+	var sources []string
 	flags := cmd.Flags()
+	flags.StringSliceVar(&sources, "sources", nil, "`networks` from which its credentials work, separated by commas; \"\" is everywhere")
 	flags.StringVar(&storage, "storage", "", "`size` of its stream on disk, such as 1GiB")
 	flags.StringVar(&payload, "payload", "", "`size` of the largest request that it may send, such as 512KiB")
 	flags.IntVar(&consumers, "consumers", 0, "how many consumers it may have")
@@ -80,6 +82,7 @@ func termFlags(cmd *cobra.Command) func() admin.NewTerms {
 			"consumers":   func() { l.Consumers, limited = &consumers, true },
 			"connections": func() { l.Connections, limited = &connections, true },
 			"history":     func() { n.History = &history },
+			"sources":     func() { n.Sources = &sources },
 			"tombstones":  func() { text := tombstones.String(); n.Tombstones = &text },
 		} {
 			if flags.Changed(flag) {
@@ -97,10 +100,26 @@ func newTerms(cmd *cobra.Command) bodyFunc {
 	terms := termFlags(cmd)
 	return func(*call, names) (any, error) {
 		n := terms()
-		if n.Limits == nil && n.History == nil && n.Tombstones == nil {
-			return nil, &UsageError{errors.New("there is nothing to change: give --storage, --payload, --consumers, --connections, --history or --tombstones")}
+		if n.Limits == nil && n.History == nil && n.Tombstones == nil && n.Sources == nil {
+			return nil, &UsageError{errors.New("there is nothing to change: give --storage, --payload, --consumers, --connections, --history, --tombstones or --sources")}
 		}
 		return n, nil
+	}
+}
+
+func newInvitation(cmd *cobra.Command) bodyFunc {
+	var expires time.Duration
+	terminal.DurationVar(cmd.Flags(), &expires, "expires", 0, "how `long` the link works, such as 7d (default 7d)")
+	return func(_ *call, n names) (any, error) {
+		body := admin.NewInvitation{Name: n["NAME"]}
+		if expires < 0 {
+			return nil, Usagef("--expires must not be negative: use a duration such as 7d")
+		}
+		if expires > 0 {
+			at := time.Now().Add(expires).UTC().Truncate(time.Second)
+			body.ExpiresAt = &at
+		}
+		return body, nil
 	}
 }
 

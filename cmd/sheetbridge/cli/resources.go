@@ -67,6 +67,7 @@ var partners = resource{
 		{name: "messages kept per subject", field: "history"}, {name: "deletions kept for", field: "tombstones"},
 		{name: "storage", field: "limits.storage"}, {name: "consumers", field: "limits.consumers"},
 		{name: "connections", field: "limits.connections"}, {name: "largest request", field: "limits.payload"},
+		{name: "connects from", field: "sources"},
 	},
 	actions: []action{
 		{name: "add", args: "NAME", onList: true, method: http.MethodPost, short: "Add a partner, and write its first credentials to a file", run: addPartner},
@@ -76,7 +77,31 @@ var partners = resource{
 			loses: "the shares, the stream and all credentials of partner {PARTNER}", done: "partner {PARTNER} was removed",
 		},
 	},
-	parts: []*resource{&credentials},
+	parts: []*resource{&credentials, &invitations},
+}
+
+var invitations = resource{
+	name: "invitations", one: "an invitation", args: "PARTNER INVITATION", keys: []string{"id"}, ids: true, fields: map[string]string{"INVITATION": "id"},
+	path: "/v1/partners/{PARTNER}/invitations", item: "/v1/partners/{PARTNER}/invitations/{INVITATION}",
+	short: "List and manage a partner's invitations: links that give credentials once",
+	empty: "Partner {PARTNER} has no invitation. Make one: sheetbridge partners invitations add {PARTNER} NAME",
+	columns: []column{
+		{name: "ID", field: "id", format: id}, {name: "CREDENTIALS", field: "name"}, {name: "STATE", field: "state"},
+		{name: "ADDED", field: "createdAt", format: when}, {name: "EXPIRES", field: "expiresAt", format: when}, {name: "USED", field: "usedAt", format: when},
+	},
+	actions: []action{
+		{
+			name: "add", args: "PARTNER NAME", method: http.MethodPost, onList: true, short: "Make a link that gives credentials once", body: newInvitation,
+			long: "Make a link that gives a partner credentials of that name, once. Send it to the partner, who opens it in a browser or\n" +
+				"with sheetbridge join. The link is shown only now.",
+			example: "  sheetbridge partners invitations add acme erp --expires 7d",
+			facts:   []column{{name: "send this to the partner", field: "url"}, {name: "it works once, until", field: "expiresAt", format: when}},
+		},
+		{
+			name: "remove", method: http.MethodDelete, short: "Withdraw an invitation",
+			loses: "the invitation {INVITATION}", done: "the invitation was withdrawn",
+		},
+	},
 }
 
 var credentials = resource{
@@ -149,6 +174,7 @@ var shares = resource{
 	facts: []column{
 		{name: "share", field: "share"}, {name: "sheet", field: "webhook.sheetName"}, {name: "subjects", field: "subjects"}, {name: "state", field: "state"}, {name: "reason", field: "reason"},
 		{name: "complete to", field: "completeTo", format: completeTo}, {name: "revision", field: "revision"}, {name: "kinds", field: "kinds"}, {name: "where", field: "where"},
+		{name: "until", field: "until", format: when},
 	},
 	tables: []table{{"columns", []column{
 		{name: "FIELD", field: "as"}, {name: "COLUMN", field: "title"}, {name: "TYPE", field: "type"}, {name: "MASK", field: "mask"}, {name: "COLUMN ID", field: "columnId"},
@@ -159,6 +185,13 @@ var shares = resource{
 		{
 			name: "resend", method: http.MethodPost, path: "/resend", short: "Publish a share again from the beginning",
 			loses: "the history of {PARTNER}/{SHEET}; every row is sent to the partner again", done: "share {PARTNER}/{SHEET} is being published again",
+		},
+		{
+			name: "erase", method: http.MethodPost, path: "/erase", short: "Take one row and its history out of the partner's stream", body: eraseRow,
+			long: "Take one row, its history and what hangs on it out of the partner's stream. It stays away until it changes at\n" +
+				"Smartsheet. What the partner has read cannot be recalled.",
+			example: "  sheetbridge shares erase acme/orders --row 7129509179746180",
+			loses:   "the row and its history in {PARTNER}/{SHEET}", done: "the row is being removed from {PARTNER}/{SHEET}",
 		},
 		{
 			name: "remove", method: http.MethodDelete, short: "End a share, and remove what was published of it",

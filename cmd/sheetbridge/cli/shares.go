@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,7 @@ type definition struct {
 	columns, hashed, redacted []string
 	where                     string
 	kinds                     []string
+	until                     string
 	file                      string
 }
 
@@ -45,12 +47,25 @@ func (d *definition) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&d.redacted, "redact", nil, "share the column `TITLE`, but the word redacted instead of each value")
 	f.StringVar(&d.where, "where", "", "share only rows for which this CEL `expression` is true, over fields and cells[\"Title\"]")
 	f.StringSliceVar(&d.kinds, "kinds", nil, "row, attachment and comment, separated by commas (default row)")
+	f.StringVar(&d.until, "until", "", "end the share at this `time`, such as 2027-06-30T00:00:00Z; never for none")
 	f.StringVar(&d.file, "file", "", "read columns, where and kinds from a JSON `file`, as the admin API takes them; - is standard input")
 }
 
 // given tells whether a flag says what is shared.
 func (d *definition) given(cmd *cobra.Command) bool {
-	return slices.ContainsFunc([]string{"column", "hash", "redact", "where", "kinds"}, cmd.Flags().Changed)
+	return slices.ContainsFunc([]string{"column", "hash", "redact", "where", "kinds", "until"}, cmd.Flags().Changed)
+}
+
+// end is when the share ends; nil: never.
+func (d *definition) end() (*time.Time, error) {
+	if d.until == "" || d.until == "never" {
+		return nil, nil
+	}
+	at, err := time.Parse(time.RFC3339, d.until)
+	if err != nil {
+		return nil, Usagef("--until %s: use a time such as 2027-06-30T00:00:00Z, or never", terminal.Clean(d.until, 64))
+	}
+	return &at, nil
 }
 
 // named are the columns that flags name.
@@ -75,7 +90,7 @@ func (d *definition) named() []admin.NewColumn {
 func (d *definition) read(c *call) (admin.ShareChange, error) {
 	var change admin.ShareChange
 	if d.given(c.cmd) {
-		return change, &UsageError{errors.New("--file says what is shared: leave out --column, --hash, --redact, --where and --kinds")}
+		return change, &UsageError{errors.New("--file says what is shared: leave out --column, --hash, --redact, --where, --kinds and --until")}
 	}
 	text, err := c.readText("--file", d.file)
 	if err != nil {
@@ -107,8 +122,11 @@ func addShare(p *program, r *resource, a *action) *cobra.Command {
 		if err := errors.Join(checkName("a partner", args[0]), checkName("an owner (--owner)", n.Owner)); err != nil {
 			return &UsageError{err}
 		}
-		change := admin.ShareChange{Columns: d.named(), Where: d.where, Kinds: d.kinds}
-		var err error
+		until, err := d.end()
+		if err != nil {
+			return err
+		}
+		change := admin.ShareChange{Columns: d.named(), Where: d.where, Kinds: d.kinds, Until: until}
 		if d.file != "" {
 			change, err = d.read(c)
 		} else if len(change.Columns) == 0 {
@@ -155,12 +173,14 @@ func changeShare(p *program, r *resource, a *action) *cobra.Command {
 	var d definition
 	var dropped []string
 	var breaking bool
+	var owner string
 	cmd := p.commandOf(r, a)
 	cmd.Long = "Change what a share shows. What is not named stays as it is: --column, --hash and --redact add a column or change how it\n" +
 		"is shared, --drop removes one, --where replaces the filter (\"\" removes it). With --file the file says all of it. Where\n" +
 		"the partner would lose a field, --breaking is required; values that had been published are removed from its stream."
 	cmd.Example = "  sheetbridge shares change acme/orders --column 'Due Date=due'\n  sheetbridge shares change acme/orders --drop margin --breaking"
 	cmd.Flags().StringArrayVar(&dropped, "drop", nil, "share the `field` no more; repeat it for each field")
+	cmd.Flags().StringVar(&owner, "owner", "", "read the sheet in the name of this `owner` from now on; the share goes on, and nothing is sent twice")
 	cmd.Flags().BoolVar(&breaking, "breaking", false, "the partner agrees to lose fields, or to get them with another type")
 	d.flags(cmd)
 	return p.changes(cmd, []string{formatText, formatJSON}, false, func(c *call, args []string) error {
@@ -175,20 +195,28 @@ func changeShare(p *program, r *resource, a *action) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body["columns"], body["where"], body["kinds"] = change.Columns, change.Where, change.Kinds
-		case d.file != "" || !d.given(cmd) && len(dropped) == 0:
-			return &UsageError{errors.New("say what to change: --column, --hash, --redact, --drop, --where or --kinds; or --file alone")}
+			body["columns"], body["where"], body["kinds"], body["until"] = change.Columns, change.Where, change.Kinds, change.Until
+		case d.file != "" || !d.given(cmd) && len(dropped) == 0 && owner == "":
+			return &UsageError{errors.New("say what to change: --column, --hash, --redact, --drop, --where, --kinds, --until or --owner; or --file alone")}
 		default:
 			if err := d.changed(cmd, found.item, dropped, body); err != nil {
 				return err
 			}
+		}
+		for term, value := range body {
+			if value == nil || value == (*time.Time)(nil) {
+				delete(body, term)
+			}
+		}
+		if owner != "" {
+			body["owner"] = owner
 		}
 		path := found.names.in(r.item)
 		if c.dryRun {
 			return c.wouldCall(http.MethodPut, path, body, "")
 		}
 		var shown item
-		if err := c.send(http.MethodPut, path, body, &shown, ""); err != nil {
+		if err := c.send(http.MethodPut, path, body, &shown, waitsForOwner(owner)); err != nil {
 			return err
 		}
 		if c.json() {
@@ -197,6 +225,14 @@ func changeShare(p *program, r *resource, a *action) *cobra.Command {
 		shown["share"] = args[0]
 		return c.show(r.facts, r.tables, shown)
 	})
+}
+
+// waitsForOwner is what a change waits for that moves a share to an owner.
+func waitsForOwner(owner string) string {
+	if owner == "" {
+		return ""
+	}
+	return "Smartsheet to verify the webhook"
 }
 
 // changed writes into a body the terms of a share with what flags change of them.
@@ -239,7 +275,27 @@ func (d *definition) changed(cmd *cobra.Command, share item, dropped []string, b
 	if cmd.Flags().Changed("kinds") {
 		body["kinds"] = d.kinds
 	}
+	if cmd.Flags().Changed("until") {
+		until, err := d.end()
+		if err != nil {
+			return err
+		}
+		if delete(body, "until"); until != nil {
+			body["until"] = until
+		}
+	}
 	return nil
+}
+
+func eraseRow(cmd *cobra.Command) bodyFunc {
+	var row string
+	cmd.Flags().StringVar(&row, "row", "", "`id` of the row at Smartsheet")
+	return func(*call, names) (any, error) {
+		if row == "" {
+			return nil, &UsageError{errors.New("--row is required: the id of the row at Smartsheet")}
+		}
+		return admin.EraseRow{Row: row}, nil
+	}
 }
 
 // previews are what shares would show, with rows whose fields keep their order.
