@@ -55,7 +55,7 @@ func answerError(err error, c echo.Context) {
 	}
 	// What is left of the body is not waited for.
 	c.Response().Header().Set("Connection", "close")
-	_ = c.String(statusOf(err), why+"\n") // nobody is left to tell
+	_ = c.String(StatusOf(err), why+"\n") // nobody is left to tell
 }
 
 // outcome is what the one log line of a callback says.
@@ -74,8 +74,8 @@ func kindOf(cb *smartsheet.Callback) string {
 	return "events"
 }
 
-// statusOf is the status that a callback is answered with.
-func statusOf(err error) int {
+// StatusOf is the status that a callback is answered with.
+func StatusOf(err error) int {
 	var r *refusal
 	var h *echo.HTTPError
 	switch {
@@ -91,7 +91,7 @@ func statusOf(err error) int {
 
 // logCallback writes the one line of a callback, and counts it.
 func (rc *Receiver) logCallback(ctx context.Context, out outcome, took time.Duration, err error) {
-	status := statusOf(err)
+	status := StatusOf(err)
 	if rc.Observe != nil {
 		rc.Observe(Answer{Status: status, Kind: out.kind, Took: took})
 	}
@@ -124,7 +124,7 @@ func (rc *Receiver) logCallback(ctx context.Context, out outcome, took time.Dura
 // attributes are what a callback's span says.
 func (o outcome) attributes(err error) []attribute.KeyValue {
 	return []attribute.KeyValue{
-		attribute.Int("http.response.status_code", statusOf(err)), attribute.String("sheetbridge.registration", o.registration),
+		attribute.Int("http.response.status_code", StatusOf(err)), attribute.String("sheetbridge.registration", o.registration),
 		attribute.String("sheetbridge.kind", o.kind), attribute.Int("sheetbridge.events", o.events), attribute.Int("http.request.body.size", o.bytes),
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 // BenchmarkReceive is what a callback costs over HTTP, from one caller: the
@@ -24,7 +24,7 @@ import (
 // made of: Echo with the same check and nothing stored, and one publish into
 // the same stream.
 func BenchmarkReceive(b *testing.B) {
-	d := newDesk(b, options{})
+	d := newDesk(b, webhooktest.Options{})
 	body := event(strings.Repeat(rowUpdated+",", 19) + rowUpdated)
 	signature := smartsheet.Sign(secret, []byte(body))
 	var bare, publish time.Duration
@@ -39,7 +39,7 @@ func BenchmarkReceive(b *testing.B) {
 		})
 		url := listen(b, e)
 		for b.Loop() {
-			send(b, url, body, signature)
+			webhooktest.Send(b, url, body, signature)
 		}
 		bare = b.Elapsed() / time.Duration(b.N)
 	})
@@ -47,7 +47,7 @@ func BenchmarkReceive(b *testing.B) {
 		hint := []byte(`{"registration":"` + d.reg.ID + `","why":"callback","rows":{"71":{}},"receivedAt":"2026-11-20T10:00:05Z"}`)
 		for b.Loop() {
 			_, err := d.js.Publish(b.Context(), "inbox.bundle", hint)
-			must(b, err)
+			webhooktest.Must(b, err)
 		}
 		publish = b.Elapsed() / time.Duration(b.N)
 	})
@@ -55,7 +55,7 @@ func BenchmarkReceive(b *testing.B) {
 		url := listen(b, d.handler) + d.path()
 		b.ReportAllocs()
 		for b.Loop() {
-			send(b, url, body, signature)
+			webhooktest.Send(b, url, body, signature)
 		}
 		took := b.Elapsed() / time.Duration(b.N)
 		b.ReportMetric(float64(time.Second)/float64(took), "callbacks/s")
@@ -67,25 +67,11 @@ func BenchmarkReceive(b *testing.B) {
 func listen(b *testing.B, h http.Handler) string {
 	b.Helper()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	must(b, err)
+	webhooktest.Must(b, err)
 	server := &http.Server{Handler: h}
 	go func() { _ = server.Serve(socket) }() // it ends with an error that says so
-	b.Cleanup(func() { must(b, server.Close()) })
+	b.Cleanup(func() { webhooktest.Must(b, server.Close()) })
 	return "http://" + socket.Addr().String()
-}
-
-func send(b *testing.B, url, body, signature string) {
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, url, strings.NewReader(body))
-	must(b, err)
-	req.Header.Set(smartsheet.HeaderSignature, signature)
-	resp, err := http.DefaultClient.Do(req)
-	must(b, err)
-	_, err = io.Copy(io.Discard, resp.Body)
-	must(b, err)
-	must(b, resp.Body.Close())
-	if resp.StatusCode != http.StatusOK {
-		b.Fatalf("got %s", resp.Status)
-	}
 }
 
 // BenchmarkRelay is a pass over changed rows of one sheet, to 1 and to 10 shares:
@@ -100,18 +86,18 @@ func BenchmarkRelay(b *testing.B) {
 func relayRows(b *testing.B, shares, changedRows int) {
 	sim := smartsheettest.New(b, func(s *smartsheettest.Server) { s.RateLimit = -1 })
 	jane, sheet := wideSheet(b, sim, changedRows)
-	br := newBridge(b, sim, options{})
-	br.addOwner("ops", sim.AddToken(jane))
+	br := webhooktest.NewBridge(b, sim, webhooktest.Options{})
+	br.AddOwner("ops", sim.AddToken(jane))
 	var requests []events.Request
 	for n := range shares {
 		name := fmt.Sprintf("partner-%d", n)
-		br.addPartner(name)
-		requests = append(requests, events.Request{Partner: name, Columns: columns("No", "Status", "Qty", "C3", "C4", "C5", "C6", "C7", "C8", "C9"), Where: "status != 'Draft'"})
+		br.AddPartner(name)
+		requests = append(requests, events.Request{Partner: name, Columns: webhooktest.Columns("No", "Status", "Qty", "C3", "C4", "C5", "C6", "C7", "C8", "C9"), Where: "status != 'Draft'"})
 	}
-	reg := br.register("ops", sheet.ID, requests...)
+	reg := br.Register("ops", sheet.ID, requests...)
 	// Only the hint below shall start a pass.
 	sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
-	br.takePasses()
+	br.TakePasses()
 	hint := inbox.Hint{Registration: reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{}, Whole: changedRows > inbox.MaxRows}
 	if !hint.Whole {
 		for _, id := range sheet.Rows {
@@ -128,15 +114,15 @@ func relayRows(b *testing.B, shares, changedRows int) {
 		change(b, sim, jane, sheet, n)
 		runtime.ReadMemStats(&before)
 		b.StartTimer()
-		used := cpuTime(b)
+		used := webhooktest.CPUTime(b)
 		hint.ReceivedAt = time.Now()
-		must(b, br.inbox.Put(b.Context(), &hint))
-		must(b, br.inbox.Idle(b.Context()))
-		cpu += cpuTime(b) - used
+		webhooktest.Must(b, br.Inbox.Put(b.Context(), &hint))
+		webhooktest.Must(b, br.Inbox.Idle(b.Context()))
+		cpu += webhooktest.CPUTime(b) - used
 		b.StopTimer()
 		runtime.ReadMemStats(&after)
 		mallocs += after.Mallocs - before.Mallocs
-		for _, p := range br.takePasses() {
+		for _, p := range br.TakePasses() {
 			took += p.Took
 			asked += p.Requests
 			for _, types := range p.Published {
@@ -155,14 +141,6 @@ func relayRows(b *testing.B, shares, changedRows int) {
 	b.ReportMetric(float64(cpu.Microseconds())/float64(told), "cpu-µs/event")
 }
 
-// cpuTime is the processor time that the process has used.
-func cpuTime(b testing.TB) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // wideSheet is a sheet of ten columns.
 func wideSheet(b *testing.B, sim *smartsheettest.Server, rows int) (*smartsheettest.User, *smartsheettest.Sheet) {
 	b.Helper()
@@ -172,14 +150,14 @@ func wideSheet(b *testing.B, sim *smartsheettest.Server, rows int) (*smartsheett
 		spec.Columns = append(spec.Columns, smartsheettest.Column{Title: fmt.Sprint("C", n)})
 	}
 	for n := range rows {
-		now := cells{"No": fmt.Sprintf("SO-%04d", n), "Status": "Open", "Qty": 0}
+		now := webhooktest.Cells{"No": fmt.Sprintf("SO-%04d", n), "Status": "Open", "Qty": 0}
 		for c := 3; c < 10; c++ {
 			now[fmt.Sprint("C", c)] = "a text of some length in a cell"
 		}
 		spec.Rows = append(spec.Rows, smartsheettest.Row{Cells: now})
 	}
 	sheet, err := sim.AddSheet(spec)
-	must(b, err)
+	webhooktest.Must(b, err)
 	return jane, sheet
 }
 
@@ -188,28 +166,28 @@ func BenchmarkWhole(b *testing.B) {
 	const rows, changed = 20_000, 5
 	sim := smartsheettest.New(b, func(s *smartsheettest.Server) { s.RateLimit = -1 })
 	jane, sheet := wideSheet(b, sim, rows)
-	br := newBridge(b, sim, options{})
-	br.addOwner("ops", sim.AddToken(jane))
-	br.addPartner("acme")
-	reg := br.register("ops", sheet.ID, events.Request{Partner: "acme", Columns: columns("No", "Status", "Qty", "C3", "C4", "C5", "C6", "C7", "C8", "C9")})
+	br := webhooktest.NewBridge(b, sim, webhooktest.Options{})
+	br.AddOwner("ops", sim.AddToken(jane))
+	br.AddPartner("acme")
+	reg := br.Register("ops", sheet.ID, events.Request{Partner: "acme", Columns: webhooktest.Columns("No", "Status", "Qty", "C3", "C4", "C5", "C6", "C7", "C8", "C9")})
 	sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
-	br.takePasses()
+	br.TakePasses()
 	var cpu time.Duration
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
 		n++
 		for row := range changed {
-			must(b, sim.As(jane).UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[row*1000], Cells: cells{"Qty": n}}))
+			webhooktest.Must(b, sim.As(jane).UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[row*1000], Cells: webhooktest.Cells{"Qty": n}}))
 		}
 		b.StartTimer()
-		used := cpuTime(b)
-		must(b, br.inbox.Put(b.Context(), &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
-		must(b, br.inbox.Idle(b.Context()))
-		cpu += cpuTime(b) - used
+		used := webhooktest.CPUTime(b)
+		webhooktest.Must(b, br.Inbox.Put(b.Context(), &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
+		webhooktest.Must(b, br.Inbox.Idle(b.Context()))
+		cpu += webhooktest.CPUTime(b) - used
 	}
 	told := 0
-	for _, p := range br.takePasses() {
+	for _, p := range br.TakePasses() {
 		told += p.Published["acme"][events.RowUpdated]
 	}
 	if told != n*changed {
@@ -229,7 +207,7 @@ func BenchmarkManyShares(b *testing.B) {
 				jane := sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
 				spec := smartsheettest.SheetSpec{Name: "Orders", Owner: jane}
 				var titles []string
-				row := cells{}
+				row := webhooktest.Cells{}
 				for c := range 40 {
 					titles = append(titles, fmt.Sprint("C", c))
 					spec.Columns = append(spec.Columns, smartsheettest.Column{Title: titles[c]})
@@ -239,25 +217,25 @@ func BenchmarkManyShares(b *testing.B) {
 					spec.Rows = append(spec.Rows, smartsheettest.Row{Cells: row})
 				}
 				sheet, err := sim.AddSheet(spec)
-				must(b, err)
-				br := newBridge(b, sim, options{})
-				br.addOwner("ops", sim.AddToken(jane))
-				br.addPartner("acme")
+				webhooktest.Must(b, err)
+				br := webhooktest.NewBridge(b, sim, webhooktest.Options{})
+				br.AddOwner("ops", sim.AddToken(jane))
+				br.AddPartner("acme")
 				var requests []events.Request
 				for n := range shares {
-					requests = append(requests, events.Request{Partner: "acme", Sheet: fmt.Sprint("s", n), Columns: columns(titles...)})
+					requests = append(requests, events.Request{Partner: "acme", Sheet: fmt.Sprint("s", n), Columns: webhooktest.Columns(titles...)})
 				}
-				used := cpuTime(b)
+				used := webhooktest.CPUTime(b)
 				b.StartTimer()
-				br.register("ops", sheet.ID, requests...)
+				br.Register("ops", sheet.ID, requests...)
 				b.StopTimer()
-				b.ReportMetric(float64((cpuTime(b)-used).Milliseconds())/float64(shares), "cpu-ms/share")
+				b.ReportMetric(float64((webhooktest.CPUTime(b)-used).Milliseconds())/float64(shares), "cpu-ms/share")
 				for _, r := range requests {
-					if s := statusOf(br.stream("acme"), r.Sheet); s.State != events.StateLive {
+					if s := webhooktest.StatusOf(br.Stream("acme"), r.Sheet); s.State != events.StateLive {
 						b.Fatalf("share %s is %s", r.Sheet, s.State)
 					}
 				}
-				br.stop()
+				br.Stop()
 				b.StartTimer()
 			}
 		})
@@ -270,8 +248,8 @@ func change(b *testing.B, sim *smartsheettest.Server, by *smartsheettest.User, s
 	for at := 0; at < len(sheet.Rows); at += 500 {
 		var rows []smartsheettest.Row
 		for _, id := range sheet.Rows[at : at+500] {
-			rows = append(rows, smartsheettest.Row{ID: id, Cells: cells{"Qty": quantity}})
+			rows = append(rows, smartsheettest.Row{ID: id, Cells: webhooktest.Cells{"Qty": quantity}})
 		}
-		must(b, sim.As(by).UpdateRows(sheet.ID, rows...))
+		webhooktest.Must(b, sim.As(by).UpdateRows(sheet.ID, rows...))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 const (
@@ -24,27 +25,27 @@ const (
 
 // desk is a receiver with one registration, and what it has stored.
 type desk struct {
-	*bridge
+	*webhooktest.Bridge
 	reg     *registry.Registration
 	handler http.Handler
 	js      jetstream.JetStream
 }
 
-func newDesk(t testing.TB, o options) *desk {
+func newDesk(t testing.TB, o webhooktest.Options) *desk {
 	t.Helper()
-	o.idle = true
-	d := &desk{bridge: newBridge(t, smartsheettest.New(t), o)}
-	d.receiver.BadSignature = nil
-	d.handler = d.receiver.Handler()
-	reg, err := d.registry.NewRegistration("ops", 7)
-	must(t, err)
+	o.Idle = true
+	d := &desk{Bridge: webhooktest.NewBridge(t, smartsheettest.New(t), o)}
+	d.Receiver.BadSignature = nil
+	d.handler = d.Receiver.Handler()
+	reg, err := d.Registry.NewRegistration("ops", 7)
+	webhooktest.Must(t, err)
 	reg.Phase, reg.WebhookID = registry.PhaseActive, webhookID
-	reg.Secret = d.sealed(secret, reg.SealName("secret"))
-	reg.OldSecret, reg.OldUntil = d.sealed(oldSecret, reg.SealName("secret")), time.Now().Add(time.Hour)
-	must(t, d.registry.CreateRegistration(t.Context(), reg))
-	d.reg = d.registry.Registration(reg.ID)
-	d.js, err = jetstream.New(d.broker.Bridge())
-	must(t, err)
+	reg.Secret = d.Sealed(secret, reg.SealName("secret"))
+	reg.OldSecret, reg.OldUntil = d.Sealed(oldSecret, reg.SealName("secret")), time.Now().Add(time.Hour)
+	webhooktest.Must(t, d.Registry.CreateRegistration(t.Context(), reg))
+	d.reg = d.Registry.Registration(reg.ID)
+	d.js, err = jetstream.New(d.Broker.Bridge())
+	webhooktest.Must(t, err)
 	return d
 }
 
@@ -66,24 +67,24 @@ func (d *desk) answer(r *http.Request) *httptest.ResponseRecorder {
 
 // hints takes all that was stored since it was last asked.
 func (d *desk) hints() []inbox.Hint {
-	d.t.Helper()
-	stream, err := d.js.Stream(d.t.Context(), inbox.StreamName)
-	must(d.t, err)
+	d.T.Helper()
+	stream, err := d.js.Stream(d.T.Context(), inbox.StreamName)
+	webhooktest.Must(d.T, err)
 	var list []inbox.Hint
 	if stream.CachedInfo().State.Msgs == 0 {
 		return nil
 	}
 	for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq; seq++ {
-		m, err := stream.GetMsg(d.t.Context(), seq)
-		must(d.t, err)
+		m, err := stream.GetMsg(d.T.Context(), seq)
+		webhooktest.Must(d.T, err)
 		hints, err := inbox.ParseBundle(m.Data)
-		must(d.t, err)
+		webhooktest.Must(d.T, err)
 		for _, h := range hints {
 			h.ReceivedAt, h.ChangedAt = time.Time{}, time.Time{}
 			list = append(list, *h)
 		}
 	}
-	must(d.t, stream.Purge(d.t.Context()))
+	webhooktest.Must(d.T, stream.Purge(d.T.Context()))
 	return list
 }
 

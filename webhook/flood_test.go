@@ -21,6 +21,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 const (
@@ -50,7 +51,7 @@ func BenchmarkCallbacks(b *testing.B) {
 				plain = flood(b, calls)
 			})
 			b.Run("receiver", func(b *testing.B) {
-				d := newDesk(b, options{log: slog.NewJSONHandler(io.Discard, nil)})
+				d := newDesk(b, webhooktest.Options{Log: slog.NewJSONHandler(io.Discard, nil)})
 				calls := d.calls(b, n)
 				stop := d.take(b, func(context.Context, *inbox.Hint) error { return nil })
 				defer stop()
@@ -64,7 +65,7 @@ func BenchmarkCallbacks(b *testing.B) {
 // BenchmarkFlood is how long the oldest hint waits for its pass while callbacks
 // for 50 sheets come in for 20 s as fast as they are answered.
 func BenchmarkFlood(b *testing.B) {
-	d := newDesk(b, options{log: slog.NewJSONHandler(io.Discard, nil)})
+	d := newDesk(b, webhooktest.Options{Log: slog.NewJSONHandler(io.Discard, nil)})
 	calls := d.calls(b, 50)
 	var oldest atomic.Int64
 	stop := d.take(b, func(_ context.Context, h *inbox.Hint) error {
@@ -84,7 +85,7 @@ func BenchmarkFlood(b *testing.B) {
 		end := time.Now().Add(floodTime)
 		answered += len(callAll(b, calls, func(int) bool { return time.Now().Before(end) }))
 	}
-	must(b, d.inbox.Idle(b.Context()))
+	webhooktest.Must(b, d.Inbox.Idle(b.Context()))
 	b.ReportMetric(float64(answered)/b.Elapsed().Seconds(), "callbacks/s")
 	b.ReportMetric(time.Duration(oldest.Load()).Seconds(), "oldest-s")
 }
@@ -95,7 +96,7 @@ func (d *desk) take(b *testing.B, pass func(context.Context, *inbox.Hint) error)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = d.inbox.Work(ctx, inbox.Workers{
+		_ = d.Inbox.Work(ctx, inbox.Workers{
 			Pass: pass, Webhook: pass, Token: func(r string) string { return r }, Log: slog.New(slog.DiscardHandler),
 		})
 	}()
@@ -106,14 +107,14 @@ func (d *desk) take(b *testing.B, pass func(context.Context, *inbox.Hint) error)
 // second.
 func flood(b *testing.B, calls []call) float64 {
 	b.ResetTimer()
-	used := cpuTime(b)
+	used := webhooktest.CPUTime(b)
 	var sent atomic.Int64
 	took := callAll(b, calls, func(int) bool { return sent.Add(1) <= int64(b.N) })
 	b.StopTimer()
 	slices.Sort(took)
 	rate := float64(len(took)) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "callbacks/s")
-	b.ReportMetric(float64((cpuTime(b)-used).Microseconds())/float64(len(took)), "cpu-us/callback")
+	b.ReportMetric(float64((webhooktest.CPUTime(b)-used).Microseconds())/float64(len(took)), "cpu-us/callback")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	return rate
 }
@@ -172,11 +173,11 @@ func (d *desk) calls(b *testing.B, n int) []call {
 	url := listen(b, d.handler)
 	calls := []call{signedCall(url+d.path(), webhookID)}
 	for i := 1; i < n; i++ {
-		reg, err := d.registry.NewRegistration("ops", int64(7+i))
-		must(b, err)
+		reg, err := d.Registry.NewRegistration("ops", int64(7+i))
+		webhooktest.Must(b, err)
 		reg.Phase, reg.WebhookID = registry.PhaseActive, int64(webhookID+i)
-		reg.Secret = d.sealed(secret, reg.SealName("secret"))
-		must(b, d.registry.CreateRegistration(b.Context(), reg))
+		reg.Secret = d.Sealed(secret, reg.SealName("secret"))
+		webhooktest.Must(b, d.Registry.CreateRegistration(b.Context(), reg))
 		calls = append(calls, signedCall(url+registry.CallbackPath+string(reg.CallbackKey()), reg.WebhookID))
 	}
 	return calls
@@ -186,19 +187,19 @@ func (d *desk) calls(b *testing.B, n int) []call {
 func plainReceiver(b *testing.B) *echo.Echo {
 	b.Helper()
 	s, err := server.NewServer(&server.Options{Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, JetStream: true, StoreDir: b.TempDir()})
-	must(b, err)
+	webhooktest.Must(b, err)
 	s.Start()
 	b.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(10 * time.Second) {
 		b.Fatal("the server does not start")
 	}
 	nc, err := nats.Connect(s.ClientURL(), nats.InProcessServer(s))
-	must(b, err)
+	webhooktest.Must(b, err)
 	b.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
-	must(b, err)
+	webhooktest.Must(b, err)
 	_, err = js.CreateStream(b.Context(), jetstream.StreamConfig{Name: "PLAIN", Subjects: []string{"plain"}})
-	must(b, err)
+	webhooktest.Must(b, err)
 	e := echo.New()
 	e.POST("/", func(c echo.Context) error {
 		body, err := io.ReadAll(c.Request().Body)

@@ -20,11 +20,12 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 func TestChallengeIsAnsweredBothWays(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	got := d.answer(challenge("c-1", fmt.Sprintf(`{"challenge":"c-1","webhookId":%d}`, webhookID))(d))
 	if header, body := got.Header().Get(smartsheet.HeaderChallengeResponse), strings.TrimSpace(got.Body.String()); header != "c-1" || body != `{"smartsheetHookResponse":"c-1"}` {
 		t.Errorf("got header %q and body %s, want the challenge in both", header, body)
@@ -33,7 +34,7 @@ func TestChallengeIsAnsweredBothWays(t *testing.T) {
 
 func TestSignatureWithoutLeadingZeros(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	for i := range 200 {
 		body := event(fmt.Sprintf(`{"objectType":"row","eventType":"updated","id":%d}`, i+1))
 		signature := smartsheet.Sign(secret, []byte(body))
@@ -50,12 +51,12 @@ func TestSignatureWithoutLeadingZeros(t *testing.T) {
 
 func TestOldSecretAfterItsTime(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
-	_, err := d.registry.UpdateRegistration(t.Context(), d.reg.ID, func(r *registry.Registration) error {
+	d := newDesk(t, webhooktest.Options{})
+	_, err := d.Registry.UpdateRegistration(t.Context(), d.reg.ID, func(r *registry.Registration) error {
 		r.OldUntil = time.Now().Add(-time.Second)
 		return nil
 	})
-	must(t, err)
+	webhooktest.Must(t, err)
 	d.stores(t, d.answer(signedWith(oldSecret, event(rowUpdated), same)(d)), 401, nil)
 }
 
@@ -63,25 +64,25 @@ func TestOldSecretAfterItsTime(t *testing.T) {
 // receiver's own memory does not know yet.
 func TestReplicaThatLags(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	log := slog.New(slog.DiscardHandler)
-	lagging, err := registry.Open(ctx, d.broker.Bridge(), d.opts.master, 1, log)
-	must(t, err)
+	lagging, err := registry.Open(ctx, d.Broker.Bridge(), d.Opts.Master, 1, log)
+	webhooktest.Must(t, err)
 	done := make(chan struct{})
 	go func() { _ = lagging.Run(ctx); close(done) }()
 	<-lagging.Loaded()
 	cancel() // it follows no more
 	<-done
-	other := &webhook.Receiver{Registry: lagging, Inbox: d.inbox, Limit: 1 << 20, Log: log}
+	other := &webhook.Receiver{Registry: lagging, Inbox: d.Inbox, Limit: 1 << 20, Log: log}
 	d.handler = other.Handler()
-	must(t, err)
-	_, err = d.registry.UpdateRegistration(t.Context(), d.reg.ID, func(r *registry.Registration) error {
+	webhooktest.Must(t, err)
+	_, err = d.Registry.UpdateRegistration(t.Context(), d.reg.ID, func(r *registry.Registration) error {
 		r.WebhookID++
-		r.OldSecret, r.Secret = nil, d.sealed("brand-new-secret", r.SealName("secret"))
+		r.OldSecret, r.Secret = nil, d.Sealed("brand-new-secret", r.SealName("secret"))
 		return nil
 	})
-	must(t, err)
+	webhooktest.Must(t, err)
 	if got := d.answer(challenge("c", fmt.Sprintf(`{"challenge":"c","webhookId":%d}`, webhookID+1))(d)).Code; got != 200 {
 		t.Errorf("got %d for a challenge to a webhook made a moment ago, want 200", got)
 	}
@@ -89,10 +90,10 @@ func TestReplicaThatLags(t *testing.T) {
 	if got := d.answer(signedWith("brand-new-secret", body, same)(d)).Code; got != 200 {
 		t.Errorf("got %d for a callback signed with a new secret, want 200", got)
 	}
-	made, err := d.registry.NewRegistration("ops", 8)
-	must(t, err)
+	made, err := d.Registry.NewRegistration("ops", 8)
+	webhooktest.Must(t, err)
 	made.WebhookID = 5
-	must(t, d.registry.CreateRegistration(t.Context(), made))
+	webhooktest.Must(t, d.Registry.CreateRegistration(t.Context(), made))
 	r := challenge("c", `{"challenge":"c","webhookId":5}`)(d)
 	r.URL.Path = registry.CallbackPath + string(made.CallbackKey())
 	if got := d.answer(r).Code; got != 200 {
@@ -102,10 +103,10 @@ func TestReplicaThatLags(t *testing.T) {
 
 func TestReceiverWithoutRegistry(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
-	empty, err := registry.Open(t.Context(), d.broker.Bridge(), d.opts.master, 1, slog.New(slog.DiscardHandler))
-	must(t, err)
-	starting := &webhook.Receiver{Registry: empty, Inbox: d.inbox, Limit: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	d := newDesk(t, webhooktest.Options{})
+	empty, err := registry.Open(t.Context(), d.Broker.Bridge(), d.Opts.Master, 1, slog.New(slog.DiscardHandler))
+	webhooktest.Must(t, err)
+	starting := &webhook.Receiver{Registry: empty, Inbox: d.Inbox, Limit: 1 << 20, Log: slog.New(slog.DiscardHandler)}
 	d.handler = starting.Handler()
 	for _, m := range []string{"POST", "GET"} {
 		if got := d.answer(method(m)(d)).Code; got != 503 {
@@ -116,8 +117,8 @@ func TestReceiverWithoutRegistry(t *testing.T) {
 
 func TestReceiverWithoutNATS(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
-	d.broker.Bridge().Close()
+	d := newDesk(t, webhooktest.Options{})
+	d.Broker.Bridge().Close()
 	for name, request := range map[string]*http.Request{
 		"signed":      d.request(event(rowUpdated)),
 		"too large":   d.request(event(strings.Repeat(" ", 2<<20))),
@@ -133,8 +134,8 @@ func TestReceiverWithoutNATS(t *testing.T) {
 // are not looked up without end.
 func TestGuessesAreBounded(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
-	rc := &webhook.Receiver{Registry: d.registry, Inbox: d.inbox, Limit: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	d := newDesk(t, webhooktest.Options{})
+	rc := &webhook.Receiver{Registry: d.Registry, Inbox: d.Inbox, Limit: 1 << 20, Log: slog.New(slog.DiscardHandler)}
 	rc.SetTimeouts(time.Minute, 10*time.Millisecond)
 	d.handler = rc.Handler()
 	unknown := strings.Replace(d.path(), d.reg.ID, "00000000-0000-5000-8000-000000000000", 1)
@@ -167,7 +168,7 @@ func TestReceiverPanics(t *testing.T) {
 
 func TestTenThousandEvents(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{limit: 16 << 20})
+	d := newDesk(t, webhooktest.Options{Limit: 16 << 20})
 	for name, agent := range map[string]string{"plain": "", "each with an agent": `,"changeAgent":"` + strings.Repeat("a", 500) + `"`} {
 		var list []string
 		for i := range 10_000 {
@@ -181,7 +182,7 @@ func TestTenThousandEvents(t *testing.T) {
 			t.Fatalf("%s: got %d hints, want one that says the whole sheet", name, len(hints))
 		}
 		text, err := json.Marshal(hints[0])
-		must(t, err)
+		webhooktest.Must(t, err)
 		if len(text) > 256<<10 {
 			t.Errorf("%s: got a hint of %d bytes, want a bounded one", name, len(text))
 		}
@@ -191,9 +192,9 @@ func TestTenThousandEvents(t *testing.T) {
 // TestCapturedCallbacks sends what Smartsheet sent, signed anew.
 func TestCapturedCallbacks(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	files, err := filepath.Glob("../smartsheet/testdata/callbacks/*.json")
-	must(t, err)
+	webhooktest.Must(t, err)
 	if len(files) < 5 {
 		t.Fatalf("got %d files, want all captured callbacks", len(files))
 	}
@@ -202,16 +203,16 @@ func TestCapturedCallbacks(t *testing.T) {
 			continue // the one is no body, the other needs its header
 		}
 		body, err := os.ReadFile(file)
-		must(t, err)
+		webhooktest.Must(t, err)
 		var of struct {
 			WebhookID int64 `json:"webhookId"`
 		}
-		must(t, json.Unmarshal(body, &of))
-		_, err = d.registry.UpdateRegistration(t.Context(), d.reg.ID, func(r *registry.Registration) error {
+		webhooktest.Must(t, json.Unmarshal(body, &of))
+		_, err = d.Registry.UpdateRegistration(t.Context(), d.reg.ID, func(r *registry.Registration) error {
 			r.WebhookID = of.WebhookID
 			return nil
 		})
-		must(t, err)
+		webhooktest.Must(t, err)
 		if got := d.answer(d.request(string(body))).Code; got != 200 {
 			t.Errorf("%s: got %d, want 200", file, got)
 		}
@@ -223,9 +224,9 @@ func TestCapturedCallbacks(t *testing.T) {
 
 func TestWrongSignaturesAreTold(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	var told []string
-	d.receiver.BadSignature = func(_ context.Context, id string) { told = append(told, id) }
+	d.Receiver.BadSignature = func(_ context.Context, id string) { told = append(told, id) }
 	d.answer(signedWith("wrong", event(rowUpdated), same)(d))
 	d.answer(signedWith(secret, event(rowUpdated), func(string) string { return "" })(d))
 	d.answer(d.request(event(rowUpdated)))
@@ -235,7 +236,7 @@ func TestWrongSignaturesAreTold(t *testing.T) {
 }
 
 func FuzzCallback(f *testing.F) {
-	d := newDesk(f, options{limit: 4 << 10, log: slog.DiscardHandler})
+	d := newDesk(f, webhooktest.Options{Limit: 4 << 10, Log: slog.DiscardHandler})
 	for _, body := range []string{event(rowUpdated), "", "{", "[]", `{"challenge":"c-1","webhookId":8444254503626628}`, event(`{"objectType":1,"id":"x"},null,7`)} {
 		f.Add(body, "", "c-1", "POST", true)
 		f.Add(body, "00ff", "", "GET", false)

@@ -13,45 +13,46 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 // listen lets the desk's receiver listen with a server of ours, with short
 // time-outs, and returns the address.
 func (d *desk) listen(body, room time.Duration, limit int64) (address string) {
-	d.t.Helper()
-	rc := &webhook.Receiver{Registry: d.registry, Inbox: d.inbox, Limit: limit, Log: slog.New(slog.DiscardHandler)}
+	d.T.Helper()
+	rc := &webhook.Receiver{Registry: d.Registry, Inbox: d.Inbox, Limit: limit, Log: slog.New(slog.DiscardHandler)}
 	rc.SetTimeouts(body, room)
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	must(d.t, err)
+	webhooktest.Must(d.T, err)
 	server, done := webhook.NewServer(rc.Handler(), slog.New(slog.DiscardHandler)), make(chan struct{})
 	go func() { _ = server.Serve(socket); close(done) }()
-	d.t.Cleanup(func() { _ = server.Close(); <-done })
+	d.T.Cleanup(func() { _ = server.Close(); <-done })
 	return socket.Addr().String()
 }
 
 // begin sends the head of a callback and the first bytes of its body.
 func (d *desk) begin(address, head, body string) net.Conn {
-	d.t.Helper()
+	d.T.Helper()
 	conn, err := net.Dial("tcp", address)
-	must(d.t, err)
-	d.t.Cleanup(func() { _ = conn.Close() })
+	webhooktest.Must(d.T, err)
+	d.T.Cleanup(func() { _ = conn.Close() })
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: bridge\r\n%s\r\n\r\n%s", d.path(), head, body)
-	must(d.t, err)
+	webhooktest.Must(d.T, err)
 	return conn
 }
 
 func answerOn(t *testing.T, conn net.Conn) int {
 	t.Helper()
-	must(t, conn.SetReadDeadline(time.Now().Add(20*time.Second)))
+	webhooktest.Must(t, conn.SetReadDeadline(time.Now().Add(20*time.Second)))
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	must(t, err)
+	webhooktest.Must(t, err)
 	_ = resp.Body.Close()
 	return resp.StatusCode
 }
 
 func TestBodyThatDrips(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	conn := d.begin(d.listen(100*time.Millisecond, time.Second, 1<<20), "Content-Length: 100", "{")
 	if got := answerOn(t, conn); !slices.Contains(contractCodes, got) || got == 200 {
 		t.Errorf("got %d for a body that never ends, want a refusal of the contract", got)
@@ -63,13 +64,13 @@ func TestBodyThatDrips(t *testing.T) {
 
 func TestConnectionCut(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	address := d.listen(time.Minute, time.Second, 1<<10)
-	must(t, d.begin(address, "Content-Length: 1000", "{").Close())
+	webhooktest.Must(t, d.begin(address, "Content-Length: 1000", "{").Close())
 	// A caller that hangs up before the answer: it is stored nevertheless.
 	body := event(rowUpdated)
 	conn := d.begin(address, fmt.Sprintf("Content-Length: %d\r\n%s: %s", len(body), smartsheet.HeaderSignature, smartsheet.Sign(secret, []byte(body))), body)
-	must(t, conn.Close())
+	webhooktest.Must(t, conn.Close())
 	for stored := 0; stored == 0; {
 		if t.Context().Err() != nil {
 			t.Fatal("a callback whose caller hung up was not stored")
@@ -80,7 +81,7 @@ func TestConnectionCut(t *testing.T) {
 
 func TestChunkedBodyOverTheLimit(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	address := d.listen(time.Minute, time.Second, 1<<10)
 	conn := d.begin(address, "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n", 2<<10, make([]byte, 2<<10)))
 	if got := answerOn(t, conn); got != 413 {
@@ -94,7 +95,7 @@ func TestChunkedBodyOverTheLimit(t *testing.T) {
 func TestBodiesInFlightAreBounded(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 10
-	d := newDesk(t, options{})
+	d := newDesk(t, webhooktest.Options{})
 	address := d.listen(time.Minute, 50*time.Millisecond, limit)
 	var held []net.Conn
 	for range 4 {
@@ -113,7 +114,7 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 		}
 	}
 	for _, conn := range held {
-		must(t, conn.Close())
+		webhooktest.Must(t, conn.Close())
 	}
 	for got := 0; got != 200; {
 		body := event(rowUpdated)

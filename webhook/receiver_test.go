@@ -15,6 +15,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 // contractCodes are all that may be answered on the path of callbacks.
@@ -28,7 +29,7 @@ func TestReceiver(t *testing.T) {
 	whole := inbox.Hint{Why: inbox.WhyCallback, Whole: true, Full: true}
 	looked := inbox.Hint{Why: inbox.WhyCallback, Whole: true, Webhook: true}
 	id := fmt.Sprint(webhookID)
-	d := newDesk(t, options{limit: limit})
+	d := newDesk(t, webhooktest.Options{Limit: limit})
 	for name, tt := range map[string]struct {
 		request func(*desk) *http.Request
 		status  int
