@@ -178,7 +178,7 @@ func TestForeignImports(t *testing.T) {
 	}{
 		{"github.com/labstack/echo", []string{"webhook"}},
 		{"github.com/danielgtaylor/huma", []string{"webhook/admin"}},
-		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget", "webhook/audit"}},
+		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget", "webhook/audit", testWorld}},
 		{"github.com/kelseyhightower/envconfig", []string{"cmd"}},
 		{"github.com/spf13/", []string{"cmd"}},
 		{"testing", []string{testWorld}},
