@@ -137,7 +137,7 @@ func newWorld(t *testing.T, configure ...func(*Server)) *world {
 		{Title: "Status", Type: "PICKLIST", Options: []string{"Open", "Closed"}, Validation: true},
 		{Title: "Tags", Type: "MULTI_PICKLIST", Options: []string{"A", "B", "C"}}, {Title: "Start", Type: "ABSTRACT_DATETIME"},
 		{Title: "Duration", Type: "DURATION"}, {Title: "Predecessors", Type: "PREDECESSOR"},
-		{Title: "No", SystemType: "AUTO_NUMBER", AutoPrefix: "SO-"}, {Title: "Created", Type: "DATETIME", SystemType: "CREATED_DATE"},
+		{Title: "No", SystemType: "AUTO_NUMBER", AutoPrefix: "SO-", AutoFill: "0000"}, {Title: "Created", Type: "DATETIME", SystemType: "CREATED_DATE"},
 		{Title: "By", Type: "CONTACT_LIST", SystemType: "MODIFIED_BY"},
 	}, Rows: []Row{
 		{Cells: Cells{"Task": "One", "Price": 3303, "Done": false, "Due": Date("2026-11-23"), "Owner": "jane@a.example",

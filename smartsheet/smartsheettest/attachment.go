@@ -58,29 +58,15 @@ func (s *Server) attachmentsOf(sh *sheet, parentType string, parent int64) []map
 // listAttachments answers those of the sheet, or of a row with those of its
 // comments, or of a discussion.
 func (s *Server) listAttachments(c *call) (any, error) {
-	if err := c.accept(nil, "page", "pageSize", "includeAll"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	wanted := func(*attachment, *discussion) bool { return true }
-	switch {
-	case c.ids["row"] != "":
-		r, err := s.findRow(c, sh)
-		if err != nil {
-			return nil, err
+	sh := c.sheet
+	wanted := func(a *attachment, d *discussion) bool {
+		switch {
+		case c.row != nil:
+			return a.parentType == "ROW" && a.parentID == c.row.id || d != nil && d.row == c.row.id
+		case c.discussion != nil:
+			return d == c.discussion
 		}
-		wanted = func(a *attachment, d *discussion) bool {
-			return a.parentType == "ROW" && a.parentID == r.id || d != nil && d.row == r.id
-		}
-	case c.ids["discussion"] != "":
-		of, err := s.findDiscussion(c, sh)
-		if err != nil {
-			return nil, err
-		}
-		wanted = func(_ *attachment, d *discussion) bool { return d == of }
+		return true
 	}
 	list := []map[string]any{}
 	for _, a := range sh.attachments {
@@ -102,28 +88,8 @@ func (sh *sheet) discussionOfComment(a *attachment) *discussion {
 	return nil
 }
 
-func (s *Server) findAttachment(c *call, sh *sheet) (*attachment, error) {
-	id, err := c.id("attachment")
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range sh.attachments {
-		if a.id == id {
-			return a, nil
-		}
-	}
-	return nil, errNotFound()
-}
-
 func (s *Server) getAttachment(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.findAttachment(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	a := c.attachment
 	out := s.attachmentJSON(a)
 	out["url"] = a.url
 	if a.kind == "FILE" {
@@ -149,25 +115,15 @@ func (s *Server) file(secret string) reply {
 var linkTypes = []string{"LINK", "BOX_COM", "DROPBOX", "EGNYTE", "EVERNOTE", "GOOGLE_DRIVE", "ONEDRIVE"}
 
 func (s *Server) attach(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessCommenter)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	a := &attachment{created: c.now, by: c.user.ID, parentType: "SHEET", parentID: sh.id}
 	switch {
-	case c.ids["row"] != "":
-		r, err := s.findRow(c, sh)
-		if err != nil {
-			return nil, err
-		}
-		a.parentType, a.parentID = "ROW", r.id
-	case c.ids["comment"] != "":
-		on, err := s.findComment(c, sh)
-		if err != nil {
-			return nil, err
-		}
-		a.parentType, a.parentID = "COMMENT", on.id
+	case c.row != nil:
+		a.parentType, a.parentID = "ROW", c.row.id
+	case c.comment != nil:
+		a.parentType, a.parentID = "COMMENT", c.comment.id
 	}
+	var err error
 	switch {
 	case c.multipart() != "":
 		err = a.uploadForm(c)
@@ -271,14 +227,7 @@ func (a *attachment) link(c *call) error {
 }
 
 func (s *Server) deleteAttachment(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessEditor)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.findAttachment(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh, a := c.sheet, c.attachment
 	delete(s.files, a.secret)
 	sh.attachments = slices.DeleteFunc(sh.attachments, func(other *attachment) bool { return other == a })
 	s.changed(c, sh, event{kind: "attachment", what: "deleted", id: a.id})

@@ -15,6 +15,7 @@ import (
 // call is one request to the API, from HTTP or from Go.
 type call struct {
 	method, path string
+	route        route
 	query        url.Values
 	body         []byte
 	contentType  string
@@ -24,15 +25,19 @@ type call struct {
 	user         *User
 	token        *token // nil when called from Go
 	now          time.Time
+	accept       string            // the kinds of content that the caller takes
+	kind         string            // of the answer; empty: JSON
 	ids          map[string]string // what the placeholders of the route matched
-}
 
-func (c *call) id(name string) (int64, error) {
-	id, err := strconv.ParseInt(c.ids[name], 10, 64)
-	if err != nil {
-		return 0, errNotFound()
-	}
-	return id, nil
+	// What those are.
+	sheet      *sheet
+	row        *row
+	column     *Column
+	attachment *attachment
+	discussion *discussion
+	comment    *comment
+	webhook    *webhook
+	place      *place
 }
 
 // decode reads the body as JSON; an attribute that v does not know is refused.
@@ -53,6 +58,10 @@ func decodeStrict[T string | []byte | json.RawMessage](text T, v any) error {
 			return errUnparsable("more than one value")
 		}
 		return nil
+	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
@@ -75,23 +84,20 @@ func decodeList[T any](c *call) (list []T, single bool, err error) {
 	return []T{one}, true, err
 }
 
+// knownIncludes are those of the whole API: a misspelt one should be seen.
 var knownIncludes = []string{
-	"attachments", "columnType", "columns", "comments", "crossSheetReferences", "discussions", "filters", "filterDefinitions",
-	"format", "ganttConfig", "groups", "objectValue", "ownerInfo", "rowPermalink", "rowWriterInfo", "sheetVersion", "source", "summary", "writerInfo",
+	"attachments", "attachmentFiles", "brokenLinks", "columnType", "columns", "comments", "crossSheetReferences", "discussions", "distributionLists",
+	"favoriteFlag", "filters", "filterDefinitions", "format", "ganttConfig", "groups", "lastLogin", "objectValue", "ownerInfo", "parentObjectFavorite",
+	"permalinks", "proofs", "rowPermalink", "rowWriterInfo", "rules", "ruleRecipients", "scope", "sheetVersion", "shares", "source", "sourceSheets",
+	"summary", "templates", "workspaces", "writerInfo",
 }
 
 var knownExcludes = []string{"filteredOutRows", "linkInFromCellDetails", "linksOutToCellsDetails", "nonexistentCells"}
 
-// accept refuses query parameters of the call that it does not know, and
-// includes and excludes beyond those of the API. The ids must be lists of
-// integers.
-func (c *call) accept(ids []string, parameters ...string) error {
-	for name, values := range c.query {
-		if !slices.Contains(parameters, name) && !slices.Contains(ids, name) {
-			return errParameter(strings.Join(values, ","), name)
-		}
-	}
-	for _, name := range ids {
+// checkQuery refuses query parameters whose value cannot be. Those that the API
+// does not have are passed over, as the service does: real clients send them.
+func (c *call) checkQuery() error {
+	for _, name := range []string{"rowIds", "rowNumbers", "columnIds", "ids"} {
 		for _, text := range splitList(c.query.Get(name)) {
 			if _, err := strconv.ParseInt(text, 10, 64); err != nil {
 				return errParameter(text, name)
@@ -105,11 +111,10 @@ func (c *call) accept(ids []string, parameters ...string) error {
 			}
 		}
 	}
-	if level := c.query.Get("level"); level != "" && !slices.Contains([]string{"0", "1", "2"}, level) {
-		return errParameter(level, "level")
-	}
-	if level := c.query.Get("accessApiLevel"); level != "" && level != "0" && level != "1" {
-		return errParameter(level, "accessApiLevel")
+	for name, known := range map[string][]string{"level": {"0", "1", "2"}, "accessApiLevel": {"0", "1"}} {
+		if value := c.query.Get(name); value != "" && !slices.Contains(known, value) {
+			return errParameter(value, name)
+		}
 	}
 	return nil
 }
@@ -132,8 +137,8 @@ func (c *call) level() int {
 	return n
 }
 
-// idList is a query parameter as ids, nil if it is not there; accept has
-// checked it.
+// idList is a query parameter as ids, nil if it is not there;
+// checkQuery has looked at it.
 func (c *call) idList(name string) []int64 {
 	var ids []int64
 	for _, text := range splitList(c.query.Get(name)) {

@@ -67,7 +67,7 @@ func TestEventsOfChanges(t *testing.T) {
 func TestEventBody(t *testing.T) {
 	at := time.Date(2026, 11, 20, 10, 0, 4, 987654321, time.UTC)
 	w := newWorld(t, quick, func(s *Server) {
-		s.SafeIDs = true
+		s.LargeIDs = false
 		s.Clock = func() time.Time { return at }
 	})
 	r := newReceiver(t)

@@ -16,7 +16,7 @@ func (s *Server) planCell(c *call, sh *sheet, in *cellIn) (int64, cell, error) {
 	if in.ColumnID == nil {
 		return 0, cell{}, errMissing("cell.columnId")
 	}
-	col := sh.column(*in.ColumnID)
+	col := sh.column(int64(*in.ColumnID))
 	if col == nil {
 		return 0, cell{}, failf(400, 1036, "The columnId %d is invalid.", *in.ColumnID)
 	}
@@ -26,8 +26,9 @@ func (s *Server) planCell(c *call, sh *sheet, in *cellIn) (int64, cell, error) {
 
 func (s *Server) planContent(c *call, sh *sheet, col *Column, in *cellIn) (cell, error) {
 	manager := administers(sh.accessOf(c.user.ID))
-	override := in.Override != nil && *in.Override || c.flag("overrideValidation")
 	strict := in.Strict == nil || *in.Strict
+	asked := in.Override != nil && *in.Override || c.flag("overrideValidation")
+	override := asked && !strict // strictness goes first
 	switch {
 	case in.ColumnType != nil || in.DisplayValue != nil:
 		return cell{}, errNotAllowed("cell.columnType, cell.displayValue")
@@ -37,8 +38,10 @@ func (s *Server) planContent(c *call, sh *sheet, col *Column, in *cellIn) (cell,
 		return cell{}, failf(400, 1046, "Cells containing formulas, links to other cells, system values, or Gantt values cannot be inserted or updated through the API, columnId : %d.", col.ID)
 	case col.Locked && !manager:
 		return cell{}, failf(403, 1039, "Cannot edit a locked column %d.", col.ID)
-	case override && !manager:
+	case asked && !manager:
 		return cell{}, failf(403, 1212, "You must be a sheet admin to override validation.")
+	case present(in.LinkInFromCell) && c.method == "POST":
+		return cell{}, errNotAllowed("cell.linkInFromCell") // of a row that is not there yet
 	case present(in.Value) && present(in.ObjectValue):
 		return cell{}, failf(400, 1130, "One of cell.value or objectValue may be set, but not both.")
 	case present(in.Hyperlink) && present(in.LinkInFromCell):
@@ -75,24 +78,24 @@ func (s *Server) planContent(c *call, sh *sheet, col *Column, in *cellIn) (cell,
 func (held *cell) setHyperlink(raw json.RawMessage) error {
 	var in struct {
 		URL      string `json:"url"`
-		SheetID  int64  `json:"sheetId"`
-		ReportID int64  `json:"reportId"`
-		SightID  int64  `json:"sightId"`
+		SheetID  id     `json:"sheetId"`
+		ReportID id     `json:"reportId"`
+		SightID  id     `json:"sightId"`
 	}
 	if err := decodeStrict(raw, &in); err != nil {
 		return err
 	}
 	held.hyperlink = map[string]any{}
-	for name, id := range map[string]int64{"sheetId": in.SheetID, "reportId": in.ReportID, "sightId": in.SightID} {
+	for name, id := range map[string]id{"sheetId": in.SheetID, "reportId": in.ReportID, "sightId": in.SightID} {
 		if id != 0 {
 			held.hyperlink[name] = id
 		}
 	}
 	switch {
 	case len(held.hyperlink) > 1:
-		return failf(400, 1111, "Only one of cell.hyperlink.sheetId and cell.hyperlink.reportId may be non-null.")
+		return failf(400, 1111, "Only one of hyperlink.sheetId, hyperlink.reportId and hyperlink.sightId may be non-null.")
 	case len(held.hyperlink) == 1 && in.URL != "":
-		return failf(400, 1112, "cell.hyperlink.url must be null for sheet or report hyperlinks.")
+		return failf(400, 1112, "hyperlink.url must be null for sheet, report, or Sight hyperlinks.")
 	case len(held.hyperlink) == 0 && in.URL == "":
 		return failf(400, 1117, "One of the following cell.hyperlink fields must be non-null: url, sheetId, or reportId.")
 	case in.URL != "":
@@ -113,21 +116,21 @@ func (s *Server) planLink(c *call, sh *sheet, in *cellIn) (cell, error) {
 		return cell{}, failf(400, 1110, "cell.value must be null if cell.linkInFromCell is non-null.")
 	}
 	var link struct {
-		SheetID  int64 `json:"sheetId"`
-		RowID    int64 `json:"rowId"`
-		ColumnID int64 `json:"columnId"`
+		SheetID  id `json:"sheetId"`
+		RowID    id `json:"rowId"`
+		ColumnID id `json:"columnId"`
 	}
 	if err := decodeStrict(in.LinkInFromCell, &link); err != nil {
 		return cell{}, err
 	}
-	if link.SheetID == sh.id {
+	if int64(link.SheetID) == sh.id {
 		return cell{}, failf(400, 1116, "You cannot link a cell to its own sheet.")
 	}
-	source := s.sheets[link.SheetID]
+	source := s.sheets[int64(link.SheetID)]
 	if source == nil || source.deleted || source.accessOf(c.user.ID) == "" {
 		return cell{}, failf(404, 1114, "Invalid sheetId or reportId: %d.", link.SheetID)
 	}
-	r, col := source.byID[link.RowID], source.column(link.ColumnID)
+	r, col := source.byID[int64(link.RowID)], source.column(int64(link.ColumnID))
 	if r == nil || col == nil {
 		return cell{}, errNotFound()
 	}
@@ -153,7 +156,7 @@ func (s *Server) applyAdded(c *call, sh *sheet, edits []rowEdit) []event {
 			}
 		}
 	}
-	sh.place(rows, edits[0].location)
+	sh.insert(rows, edits[0].location)
 	return events
 }
 

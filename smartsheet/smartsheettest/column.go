@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,9 +22,14 @@ type Column struct {
 	Symbol      string
 	Formula     string // of all cells: nobody can set them, see Server.SetCellSilently for what they hold
 	SystemType  string // AUTO_NUMBER, CREATED_BY, CREATED_DATE, MODIFIED_BY or MODIFIED_DATE
-	AutoPrefix  string // of an AUTO_NUMBER
-	Currency    string // shows numbers as this sign, grouped and with two decimals
-	Percent     bool   // shows numbers as percentages
+	AutoPrefix  string // of an AUTO_NUMBER; may hold {YYYY}, {YY}, {MM} and {DD}, as AutoSuffix may
+	AutoSuffix  string
+	AutoFill    string    // zeros, as many as the number has digits at least; nil in a request means none
+	AutoStart   int       // the first number; 0 means 1
+	Contacts    []Contact // offered in a CONTACT_LIST or MULTI_CONTACT_LIST
+	Format      string    // a format descriptor
+	Currency    string    // shows numbers as this sign, grouped and with two decimals
+	Percent     bool      // shows numbers as percentages
 	Hidden      bool
 	Locked      bool
 	Description string
@@ -60,13 +66,14 @@ func (col *Column) shown(level int) string {
 	return col.Type
 }
 
-// json is the column as answers to a user of this access show it.
-func (col *Column) json(index, level int, access string) map[string]any {
+// columnJSON is a column as an answer to the call shows it at a level.
+func (c *call) columnJSON(sh *sheet, col *Column, level int) map[string]any {
 	out := map[string]any{
-		"id": col.ID, "version": col.version(), "index": index, "title": col.Title, "type": col.shown(level),
+		"id": col.ID, "version": col.version(), "index": slices.Index(sh.columns, col), "title": col.Title, "type": col.shown(level),
 		"validation": col.Validation, "width": col.Width,
 	}
-	for name, yes := range map[string]bool{"primary": col.Primary, "hidden": col.Hidden, "locked": col.Locked, "lockedForUser": col.Locked && !administers(access)} {
+	forUser := col.Locked && !administers(sh.accessOf(c.user.ID))
+	for name, yes := range map[string]bool{"primary": col.Primary, "hidden": col.Hidden, "locked": col.Locked, "lockedForUser": forUser} {
 		if yes {
 			out[name] = true
 		}
@@ -79,10 +86,45 @@ func (col *Column) json(index, level int, access string) map[string]any {
 	if len(col.Options) > 0 {
 		out["options"] = col.Options
 	}
+	if len(col.Contacts) > 0 {
+		list := []map[string]any{}
+		for _, contact := range col.Contacts {
+			list = append(list, map[string]any{"email": contact.Email, "name": contact.Name})
+		}
+		out["contactOptions"] = list
+	}
+	if col.Format != "" && c.includes("format") {
+		out["format"] = col.Format
+	}
 	if col.SystemType == "AUTO_NUMBER" {
-		out["autoNumberFormat"] = map[string]any{"prefix": col.AutoPrefix, "fill": "0000", "startingNumber": 1}
+		out["autoNumberFormat"] = map[string]any{"prefix": col.AutoPrefix, "suffix": col.AutoSuffix, "fill": col.AutoFill, "startingNumber": max(col.AutoStart, 1)}
 	}
 	return out
+}
+
+// columnsJSON are the columns of a sheet that the view shows.
+func (c *call) columnsJSON(sh *sheet, v view) []map[string]any {
+	list := make([]map[string]any, 0, len(sh.columns))
+	for _, col := range sh.columns {
+		if v.shows(col.ID) {
+			list = append(list, c.columnJSON(sh, col, v.level))
+		}
+	}
+	return list
+}
+
+// autoNumbered gives a new row its number in the sheet's column for that.
+func (sh *sheet) autoNumbered(r *row) {
+	for _, col := range sh.columns {
+		if col.SystemType != "AUTO_NUMBER" {
+			continue
+		}
+		dated := strings.NewReplacer("{YYYY}", r.created.Format("2006"), "{YY}", r.created.Format("06"), "{MM}", r.created.Format("01"), "{DD}", r.created.Format("02"))
+		number := strconv.Itoa(max(col.AutoStart, 1) + sh.autoNumber)
+		zeros := strings.Repeat("0", max(len(col.AutoFill)-len(number), 0))
+		r.autoNumber = dated.Replace(col.AutoPrefix) + zeros + number + dated.Replace(col.AutoSuffix)
+		sh.autoNumber++
+	}
 }
 
 // check refuses a column that cannot be.
@@ -100,6 +142,12 @@ func (sh *sheet) check(col *Column) error {
 		return failf(400, 1060, "Column options are not allowed for column type %s.", col.Type)
 	case col.Formula != "" && (col.SystemType != "" || !strings.HasPrefix(col.Formula, "=")):
 		return errAttribute(col.Formula, "column.formula")
+	case len(col.Contacts) > 0 && col.Type != "CONTACT_LIST" && col.Type != "MULTI_CONTACT_LIST":
+		return failf(400, 1060, "Column options are not allowed for column type %s.", col.Type)
+	case strings.Trim(col.AutoFill, "0") != "" || len(col.AutoFill) > 10 || col.AutoStart < 0 || utf8.RuneCountInString(col.AutoPrefix+col.AutoFill+col.AutoSuffix) > 40:
+		return failf(400, 1084, "The auto number format is invalid.")
+	case (col.AutoPrefix+col.AutoSuffix+col.AutoFill != "" || col.AutoStart != 0) && col.SystemType != "AUTO_NUMBER":
+		return failf(400, 1083, "Auto number formatting cannot be added to a column %s.", col.Type)
 	case col.SystemType == "" && col.Type == "DATETIME":
 		return failf(400, 1089, "The type specified is only used with System Columns.")
 	case col.SystemType != "" && systemTypes[col.SystemType] != col.Type:

@@ -21,10 +21,22 @@ type columnIn struct {
 	Description *string         `json:"description"`
 	Formula     *string         `json:"formula"`
 	Format      *string         `json:"format"`
-	AutoNumber  json.RawMessage `json:"autoNumberFormat"`
-	Contacts    json.RawMessage `json:"contactOptions"`
+	AutoNumber  *autoNumberIn   `json:"autoNumberFormat"`
+	Contacts    *[]contactIn    `json:"contactOptions"`
 	ID          json.RawMessage `json:"id"`
 	Version     json.RawMessage `json:"version"`
+}
+
+type autoNumberIn struct {
+	Prefix string `json:"prefix"`
+	Suffix string `json:"suffix"`
+	Fill   string `json:"fill"`
+	Start  int    `json:"startingNumber"`
+}
+
+type contactIn struct {
+	Email string `json:"email"`
+	Name  string `json:"name"`
 }
 
 func (in *columnIn) apply(col *Column) error {
@@ -42,18 +54,20 @@ func (in *columnIn) apply(col *Column) error {
 	set(&col.Locked, in.Locked)
 	set(&col.Description, in.Description)
 	set(&col.Formula, in.Formula)
+	set(&col.Format, in.Format)
 	if in.Type != nil && *in.Type != col.Type {
 		col.Type = *in.Type
-		if in.Options == nil {
-			col.Options = nil
+		col.Options, col.Contacts = nil, nil
+		set(&col.Options, in.Options)
+	}
+	if in.Contacts != nil {
+		col.Contacts = nil
+		for _, contact := range *in.Contacts {
+			col.Contacts = append(col.Contacts, Contact(contact))
 		}
 	}
-	if in.AutoNumber != nil {
-		var auto struct{ Prefix, Suffix, Fill string }
-		if err := json.Unmarshal(in.AutoNumber, &auto); err != nil {
-			return failf(400, 1084, "The auto number format is invalid.")
-		}
-		col.AutoPrefix = auto.Prefix
+	if auto := in.AutoNumber; auto != nil {
+		col.AutoPrefix, col.AutoSuffix, col.AutoFill, col.AutoStart = auto.Prefix, auto.Suffix, auto.Fill, auto.Start
 	}
 	return nil
 }
@@ -65,53 +79,15 @@ func set[T any](to *T, from *T) {
 }
 
 func (s *Server) listColumns(c *call) (any, error) {
-	if err := c.accept(nil, "level", "page", "pageSize", "includeAll", "include"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]map[string]any, 0, len(sh.columns))
-	for i, col := range sh.columns {
-		list = append(list, col.json(i, c.level(), sh.accessOf(c.user.ID)))
-	}
-	return paged(c, list)
-}
-
-// findColumn is the column that the call's path names.
-func (s *Server) findColumn(c *call, sh *sheet) (*Column, int, error) {
-	id, err := c.id("column")
-	if err != nil {
-		return nil, 0, err
-	}
-	i := slices.IndexFunc(sh.columns, func(col *Column) bool { return col.ID == id })
-	if i < 0 {
-		return nil, 0, errNotFound()
-	}
-	return sh.columns[i], i, nil
+	return paged(c, c.columnsJSON(c.sheet, view{level: c.level()}))
 }
 
 func (s *Server) getColumn(c *call) (any, error) {
-	if err := c.accept(nil, "level", "include"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	col, i, err := s.findColumn(c, sh)
-	if err != nil {
-		return nil, err
-	}
-	return col.json(i, c.level(), sh.accessOf(c.user.ID)), nil
+	return c.columnJSON(c.sheet, c.column, c.level()), nil
 }
 
 func (s *Server) addColumns(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessAdmin)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	list, single, err := decodeList[columnIn](c)
 	if err != nil {
 		return nil, err
@@ -133,7 +109,7 @@ func (s *Server) addColumns(c *call) (any, error) {
 	var results []any
 	for _, col := range added {
 		events = append(events, event{kind: "column", what: "created", id: col.ID})
-		results = append(results, col.json(slices.Index(sh.columns, col), 2, sh.accessOf(c.user.ID)))
+		results = append(results, c.columnJSON(sh, col, 2))
 	}
 	s.changed(c, sh, events...)
 	if single {
@@ -160,20 +136,14 @@ func (s *Server) addColumn(sh *sheet, in columnIn, i int, list []columnIn) (*Col
 }
 
 func (s *Server) updateColumn(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessAdmin)
-	if err != nil {
-		return nil, err
-	}
-	old, index, err := s.findColumn(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
+	old, index := c.column, slices.Index(sh.columns, c.column)
 	var in columnIn
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if in.Type == nil && (in.Symbol != nil || in.SystemType != nil || in.Options != nil) {
-		return nil, failf(400, 1090, "Column.type is required when changing symbol, systemColumnType or options.")
+	if in.Type == nil && (in.Symbol != nil || in.SystemType != nil || in.Options != nil || in.Contacts != nil || in.AutoNumber != nil) {
+		return nil, failf(400, 1090, "Column.type is required when changing symbol, systemColumnType, options, contactOptions, or autoNumberFormat.")
 	}
 	col := *old
 	if err := in.apply(&col); err != nil {
@@ -192,24 +162,17 @@ func (s *Server) updateColumn(c *call) (any, error) {
 	*old = col
 	if in.Index != nil {
 		sh.columns = slices.Insert(slices.Delete(sh.columns, index, index+1), *in.Index, old)
-		index = *in.Index
 	}
 	if retyped {
 		s.retype(sh, old)
 	}
 	s.changed(c, sh, event{kind: "column", what: "updated", id: old.ID})
-	return success(old.json(index, 2, sh.accessOf(c.user.ID)), sh.version), nil
+	return success(c.columnJSON(sh, old, 2), sh.version), nil
 }
 
 func (s *Server) deleteColumn(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessAdmin)
-	if err != nil {
-		return nil, err
-	}
-	col, index, err := s.findColumn(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
+	col, index := c.column, slices.Index(sh.columns, c.column)
 	if col.Primary {
 		return nil, failf(400, 1065, "The column specified cannot be deleted.")
 	}

@@ -64,19 +64,7 @@ func (s *Server) discussionsOf(sh *sheet, row int64, comments bool) []map[string
 }
 
 func (s *Server) listDiscussions(c *call) (any, error) {
-	if err := c.accept(nil, "include", "page", "pageSize", "includeAll"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	var only *row
-	if c.ids["row"] != "" {
-		if only, err = s.findRow(c, sh); err != nil {
-			return nil, err
-		}
-	}
+	sh, only := c.sheet, c.row
 	list := []map[string]any{}
 	for _, d := range sh.discussions {
 		if only == nil || d.row == only.id {
@@ -84,19 +72,6 @@ func (s *Server) listDiscussions(c *call) (any, error) {
 		}
 	}
 	return paged(c, list)
-}
-
-func (s *Server) findDiscussion(c *call, sh *sheet) (*discussion, error) {
-	id, err := c.id("discussion")
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range sh.discussions {
-		if d.id == id {
-			return d, nil
-		}
-	}
-	return nil, errNotFound()
 }
 
 func (sh *sheet) comment(id int64) *comment {
@@ -110,40 +85,13 @@ func (sh *sheet) comment(id int64) *comment {
 	return nil
 }
 
-func (s *Server) findComment(c *call, sh *sheet) (*comment, error) {
-	id, err := c.id("comment")
-	if err != nil {
-		return nil, err
-	}
-	if on := sh.comment(id); on != nil {
-		return on, nil
-	}
-	return nil, errNotFound()
-}
-
 func (s *Server) getDiscussion(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	d, err := s.findDiscussion(c, sh)
-	if err != nil {
-		return nil, err
-	}
-	return s.discussionJSON(sh, d, true, true), nil
+	return s.discussionJSON(c.sheet, c.discussion, true, true), nil
 }
 
 func (s *Server) getComment(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	on, err := s.findComment(c, sh)
-	if err != nil {
-		return nil, err
-	}
-	out := s.commentJSON(sh, on, true)
-	out["discussionId"] = on.of.id
+	out := s.commentJSON(c.sheet, c.comment, true)
+	out["discussionId"] = c.comment.of.id
 	return out, nil
 }
 
@@ -152,17 +100,10 @@ type commentIn struct {
 }
 
 func (s *Server) createDiscussion(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessCommenter)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	d := &discussion{by: c.user.ID}
-	if c.ids["row"] != "" {
-		r, err := s.findRow(c, sh)
-		if err != nil {
-			return nil, err
-		}
-		d.row = r.id
+	if c.row != nil {
+		d.row = c.row.id
 	}
 	var in struct {
 		Title   string    `json:"title"`
@@ -192,14 +133,7 @@ func (s *Server) newComment(c *call, d *discussion, text string) *comment {
 }
 
 func (s *Server) addComment(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessCommenter)
-	if err != nil {
-		return nil, err
-	}
-	d, err := s.findDiscussion(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh, d := c.sheet, c.discussion
 	var in commentIn
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -213,14 +147,7 @@ func (s *Server) addComment(c *call) (any, error) {
 }
 
 func (s *Server) updateComment(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessCommenter)
-	if err != nil {
-		return nil, err
-	}
-	on, err := s.findComment(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh, on := c.sheet, c.comment
 	var in commentIn
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -237,14 +164,7 @@ func (s *Server) updateComment(c *call) (any, error) {
 }
 
 func (s *Server) deleteComment(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessCommenter)
-	if err != nil {
-		return nil, err
-	}
-	on, err := s.findComment(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh, on := c.sheet, c.comment
 	if on.by != c.user.ID {
 		return nil, failf(403, 1081, "You cannot delete or update another user's discussions, comments, or comment attachments.")
 	}
@@ -276,15 +196,8 @@ func (s *Server) removeComments(sh *sheet, gone ...*comment) []event {
 }
 
 func (s *Server) deleteDiscussion(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessCommenter)
-	if err != nil {
-		return nil, err
-	}
-	d, err := s.findDiscussion(c, sh)
-	if err != nil {
-		return nil, err
-	}
-	if level := sh.accessOf(c.user.ID); d.by != c.user.ID && level != AccessOwner && level != AccessAdmin {
+	sh, d := c.sheet, c.discussion
+	if level := sh.accessOf(c.user.ID); d.by != c.user.ID && !administers(level) {
 		return nil, failf(403, 1081, "You cannot delete or update another user's discussions, comments, or comment attachments.")
 	}
 	events := append(s.removeComments(sh, d.comments...), event{kind: "discussion", what: "deleted", id: d.id})

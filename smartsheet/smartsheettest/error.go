@@ -52,6 +52,15 @@ func errForbidden() *Error {
 
 func errNotFound() *Error { return failf(404, 1006, "Not Found") }
 
+// codeNotSimulated is none of the service's.
+const codeNotSimulated = 9501
+
+// errNotSimulated is the answer to what the service may have and this one has
+// not: it must not be taken for the service's word.
+func errNotSimulated(what string) *Error {
+	return failf(501, codeNotSimulated, "%s is not simulated: this is a Smartsheet in memory, which has a part of the API.", what)
+}
+
 func errUnparsable(cause string) *Error {
 	return failf(400, 1008, "Unable to parse request. The following error occurred: %s", cause)
 }

@@ -22,7 +22,7 @@ func TestOfficialSDK(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, dir, nil, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	w := newWorld(t, func(s *Server) { s.SafeIDs = true })
+	w := newWorld(t, func(s *Server) { s.LargeIDs = false })
 	out := run(t, dir, []string{
 		"BASE_URL=" + w.srv.URL() + "/", "TOKEN=" + w.api.token, fmt.Sprintf("SHEET_ID=%d", w.sheet.ID),
 	}, "node", "drive.js")

@@ -125,22 +125,20 @@ func oauthError(status, code int, word, message string) *Error {
 // tokenEndpoint answers POST /2.0/token. It takes s.mu itself.
 func (s *Server) tokenEndpoint(r *http.Request) (any, *Error) {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if !strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
+	form := strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
+	if !form && r.URL.RawQuery == "" { // the official SDKs send everything in the query, under any type
 		return nil, failf(415, 1124, "Invalid Content-Type header. Media type not supported.")
 	}
 	if err := r.ParseForm(); err != nil {
 		return nil, oauthError(400, 1008, "invalid_request", "Unable to parse request.")
 	}
-	if len(r.URL.RawQuery) > 0 { // parameters belong into the body
-		return nil, errForbidden()
-	}
 	s.lock()
 	defer s.mu.Unlock()
-	switch r.PostForm.Get("grant_type") {
+	switch r.Form.Get("grant_type") {
 	case "authorization_code":
-		return s.exchangeCode(r.PostForm)
+		return s.exchangeCode(r.Form)
 	case "refresh_token":
-		return s.refreshPair(r.PostForm)
+		return s.refreshPair(r.Form)
 	case "":
 		return nil, missingParameter("grant_type")
 	}
@@ -238,9 +236,6 @@ func (s *Server) newPair(c *consent) map[string]any {
 // deleteToken answers DELETE /2.0/token: the token of the request is dead, and
 // with deleteAllForApiClient all that its user gave the app.
 func (s *Server) deleteToken(c *call) (any, error) {
-	if err := c.accept(nil, "deleteAllForApiClient"); err != nil {
-		return nil, err
-	}
 	if c.token == nil {
 		return nil, failf(401, 1001, "An Access Token is required.")
 	}
@@ -253,7 +248,7 @@ func (s *Server) deleteToken(c *call) (any, error) {
 
 // scope is what a token of an app needs for the route; empty: any.
 func (rt route) scope() string {
-	first, rest, _ := strings.Cut(rt.path, "/")
+	first, _, _ := strings.Cut(rt.path, "/")
 	switch {
 	case rt.path == "users/me", rt.path == "token":
 		return ""
@@ -267,7 +262,9 @@ func (rt route) scope() string {
 		return "SHARE_SHEETS"
 	case rt.method == "GET":
 		return "READ_SHEETS"
-	case first == "sheets" && rest == "" && rt.method == "POST":
+	case rt.path == "workspaces" || strings.HasSuffix(rt.path, "}/folders"):
+		return "ADMIN_WORKSPACES"
+	case strings.HasSuffix(rt.path, "sheets") && rt.method == "POST":
 		return "CREATE_SHEETS"
 	case rt.path == "sheets/{sheet}" && rt.method == "DELETE":
 		return "DELETE_SHEETS"

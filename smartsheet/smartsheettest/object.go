@@ -31,7 +31,7 @@ type durationIn struct {
 }
 
 type predecessorIn struct {
-	RowID     int64  `json:"rowId"`
+	RowID     id     `json:"rowId"`
 	RowNumber int    `json:"rowNumber"`
 	Type      string `json:"type"`
 	Lag       *struct {
@@ -133,7 +133,7 @@ func (sh *sheet) contactsIn(col *Column, raw json.RawMessage) (any, error) {
 func (sh *sheet) predecessorsIn(list []predecessorIn) (any, error) {
 	var out []Predecessor
 	for _, item := range list {
-		id := item.RowID
+		id := int64(item.RowID)
 		if id == 0 {
 			id = sh.rowID(item.RowNumber)
 		}

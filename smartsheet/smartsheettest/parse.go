@@ -20,7 +20,10 @@ func (sh *sheet) valueIn(col *Column, raw json.RawMessage, strict, override bool
 	case nil:
 		return nil, nil
 	case string:
-		if t == "" {
+		switch {
+		case t == "" && col.Type == "CHECKBOX":
+			return false, nil // a box that was touched is not empty again
+		case t == "":
 			return nil, nil
 		}
 		if runes := []rune(t); len(runes) > maxCellText {
@@ -33,6 +36,9 @@ func (sh *sheet) valueIn(col *Column, raw json.RawMessage, strict, override bool
 	case bool:
 	default:
 		return nil, failf(400, 1038, "Invalid Cell value. Must be numeric or a string.")
+	}
+	if col.version() > 0 {
+		return nil, failf(400, 5536, "Value is not supported for this column type. Use objectValue instead.")
 	}
 	if !strict {
 		out := sh.lenient(col, v)
@@ -62,8 +68,11 @@ func (sh *sheet) valid(col *Column, v any) bool {
 		_, ok := v.(Date)
 		return ok
 	case "CONTACT_LIST":
-		_, ok := v.(Contact)
-		return ok
+		contact, ok := v.(Contact)
+		return ok && (len(col.Contacts) == 0 || col.offers(contact))
+	case "MULTI_CONTACT_LIST":
+		people, ok := v.([]Contact)
+		return ok && (len(col.Contacts) == 0 || !slices.ContainsFunc(people, func(c Contact) bool { return !col.offers(c) }))
 	case "PICKLIST":
 		return len(col.Options) == 0 || slices.Contains(col.Options, plain(v, sh.rowNumber))
 	case "MULTI_PICKLIST":
@@ -71,6 +80,11 @@ func (sh *sheet) valid(col *Column, v any) bool {
 		return ok && (len(col.Options) == 0 || !slices.ContainsFunc(choices, func(c string) bool { return !slices.Contains(col.Options, c) }))
 	}
 	return true
+}
+
+// offers reports whether the contact is one of those that the column offers.
+func (col *Column) offers(contact Contact) bool {
+	return slices.ContainsFunc(col.Contacts, func(c Contact) bool { return strings.EqualFold(c.Email, contact.Email) })
 }
 
 // strict reads a value that must be what its column's type wants.
@@ -82,7 +96,7 @@ func (sh *sheet) strict(col *Column, v any) (any, bool) {
 		return on, ok
 	case "TEXT_NUMBER", "PICKLIST":
 		if on, isBool := v.(bool); isBool {
-			return plain(on, nil), col.Type == "TEXT_NUMBER"
+			return on, col.Type == "TEXT_NUMBER"
 		}
 		return v, true
 	}

@@ -19,13 +19,13 @@ func (sh *sheet) locationIn(in *rowIn) (loc location, ok bool, err error) {
 		loc.toBottom = *in.ToBottom
 	}
 	if in.ParentID != nil {
-		loc.parent = *in.ParentID
+		loc.parent = int64(*in.ParentID)
 		if sh.byID[loc.parent] == nil {
 			return loc, false, failf(400, 1063, "Invalid parentId: %d.", loc.parent)
 		}
 	}
 	if in.SiblingID != nil {
-		loc.sibling = *in.SiblingID
+		loc.sibling = int64(*in.SiblingID)
 		if sh.byID[loc.sibling] == nil {
 			return loc, false, failf(400, 1064, "Invalid siblingId: %d.", loc.sibling)
 		}
@@ -63,9 +63,9 @@ func (loc location) consistent() bool {
 	return true
 }
 
-// place puts rows, none of which is in the sheet, at a location, in their
+// insert puts rows, none of which is in the sheet, at a location, in their
 // order; those that have no parent yet get the location's.
-func (sh *sheet) place(rows []*row, loc location) {
+func (sh *sheet) insert(rows []*row, loc location) {
 	var parent *row
 	index := len(sh.rows)
 	switch {
@@ -147,7 +147,7 @@ func (sh *sheet) move(rows []*row, loc location) {
 		r.parent = nil
 		sh.renumber(0)
 	}
-	sh.place(block, loc)
+	sh.insert(block, loc)
 }
 
 // shift indents a row under the sibling above it, or takes it out from under

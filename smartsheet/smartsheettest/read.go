@@ -6,19 +6,8 @@ import (
 	"time"
 )
 
-var sheetParameters = []string{
-	"include", "exclude", "filterId", "ifVersionAfter", "level", "page", "pageSize", "paperSize",
-	"rowsModifiedSince", "accessApiLevel", "numericDates",
-}
-
 func (s *Server) getSheet(c *call) (any, error) {
-	if err := c.accept([]string{"rowIds", "rowNumbers", "columnIds"}, sheetParameters...); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	if text := c.query.Get("ifVersionAfter"); text != "" {
 		known, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -39,7 +28,14 @@ func (s *Server) getSheet(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.sheetJSON(c, sh, rows), nil
+	switch kind := c.wants(); kind {
+	case kindJSON:
+		return s.sheetJSON(c, sh, rows), nil
+	case kindCSV:
+		return s.sheetCSV(c, sh, rows)
+	default:
+		return nil, errNotSimulated("a sheet as " + kind)
+	}
 }
 
 // selected are the rows that a read of the sheet asks for, of one page.
@@ -83,21 +79,22 @@ func (s *Server) sheetJSON(c *call, sh *sheet, rows []*row) map[string]any {
 	out["effectiveAttachmentOptions"] = []string{"FILE", "LINK", "GOOGLE_DRIVE", "ONEDRIVE", "DROPBOX", "BOX_COM", "EGNYTE", "EVERNOTE"}
 	out["ganttEnabled"], out["dependenciesEnabled"] = sh.project, sh.project
 	out["resourceManagementEnabled"], out["cellImageUploadEnabled"] = false, true
+	if sh.place != nil {
+		top := sh.place
+		for top.parent != nil {
+			top = top.parent
+		}
+		out["workspace"] = map[string]any{"id": top.id, "name": top.name}
+	}
 	out["userSettings"] = map[string]any{"criticalPathEnabled": false, "displaySummaryTasks": true}
 	if c.includes("ownerInfo") {
 		out["owner"], out["ownerId"] = s.users[sh.owner].Email, sh.owner
-	}
-	columns := make([]map[string]any, 0, len(sh.columns))
-	for i, col := range sh.columns {
-		if v.shows(col.ID) {
-			columns = append(columns, col.json(i, v.level, sh.accessOf(c.user.ID)))
-		}
 	}
 	list := make([]rowJSON, 0, len(rows))
 	for _, r := range rows {
 		list = append(list, s.row(sh, r, v))
 	}
-	out["columns"], out["rows"] = columns, list
+	out["columns"], out["rows"] = c.columnsJSON(sh, v), list
 	if v.attachments {
 		out["attachments"] = s.attachmentsOf(sh, "SHEET", sh.id)
 	}
@@ -116,64 +113,21 @@ func (s *Server) sheetHead(sh *sheet, user int64) map[string]any {
 }
 
 func (s *Server) getVersion(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"version": sh.version}, nil
-}
-
-// findRow is the row that the call's path names.
-func (s *Server) findRow(c *call, sh *sheet) (*row, error) {
-	id, err := c.id("row")
-	if err != nil {
-		return nil, err
-	}
-	r := sh.byID[id]
-	if r == nil {
-		return nil, errNotFound()
-	}
-	return r, nil
+	return map[string]any{"version": c.sheet.version}, nil
 }
 
 func (s *Server) getRow(c *call) (any, error) {
-	if err := c.accept([]string{"columnIds"}, "include", "exclude", "level", "accessApiLevel"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.findRow(c, sh)
-	if err != nil {
-		return nil, err
-	}
-	out := s.row(sh, r, c.view())
+	sh := c.sheet
+	out := s.row(sh, c.row, c.view())
 	out.SheetID, out.Version, out.AccessLevel = sh.id, sh.version, sh.accessOf(c.user.ID)
 	if c.includes("columns") {
-		for i, col := range sh.columns {
-			out.Columns = append(out.Columns, col.json(i, c.level(), sh.accessOf(c.user.ID)))
-		}
+		out.Columns = c.columnsJSON(sh, view{level: c.level()})
 	}
 	return out, nil
 }
 
 func (s *Server) getHistory(c *call) (any, error) {
-	if err := c.accept(nil, "include", "level", "page", "pageSize", "includeAll"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessViewer)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.findRow(c, sh)
-	if err != nil {
-		return nil, err
-	}
-	col, _, err := s.findColumn(c, sh)
-	if err != nil {
-		return nil, err
-	}
+	sh, r, col := c.sheet, c.row, c.column
 	list := []cellJSON{}
 	if held := r.cells[col.ID]; held != nil {
 		v := c.view()
@@ -190,9 +144,6 @@ func (s *Server) getHistory(c *call) (any, error) {
 }
 
 func (s *Server) listSheets(c *call) (any, error) {
-	if err := c.accept(nil, "include", "modifiedSince", "page", "pageSize", "includeAll", "accessApiLevel", "numericDates"); err != nil {
-		return nil, err
-	}
 	var since time.Time
 	if text := c.query.Get("modifiedSince"); text != "" {
 		var err error
@@ -221,15 +172,22 @@ func (s *Server) createSheet(c *call) (any, error) {
 	if c.user.Free {
 		return nil, failf(403, 1140, "The user must be added as a licensed user.")
 	}
+	if c.place != nil && c.place.owner != c.user.ID {
+		return nil, errForbidden()
+	}
 	var in struct {
 		Name    string     `json:"name"`
 		Columns []columnIn `json:"columns"`
+		FromID  id         `json:"fromId"`
 	}
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
 	if in.Name == "" {
 		return nil, errMissing("sheet.name")
+	}
+	if in.FromID != 0 {
+		return nil, errNotSimulated("a sheet made from a template")
 	}
 	spec := SheetSpec{Name: in.Name, Owner: c.user}
 	for _, col := range in.Columns {
@@ -239,24 +197,20 @@ func (s *Server) createSheet(c *call) (any, error) {
 		}
 		spec.Columns = append(spec.Columns, out)
 	}
+	if c.place != nil {
+		spec.Place = &Place{ID: c.place.id}
+	}
 	sh, err := s.newSheet(spec)
 	if err != nil {
 		return nil, err
 	}
 	out := s.sheetHead(sh, c.user.ID)
-	columns := make([]map[string]any, 0, len(sh.columns))
-	for i, col := range sh.columns {
-		columns = append(columns, col.json(i, 2, AccessOwner))
-	}
-	out["columns"] = columns
+	out["columns"] = c.columnsJSON(sh, view{level: 2})
 	return success(out, 0), nil
 }
 
 func (s *Server) updateSheet(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessAdmin)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	var in struct {
 		Name *string `json:"name"`
 	}
@@ -272,10 +226,7 @@ func (s *Server) updateSheet(c *call) (any, error) {
 }
 
 func (s *Server) deleteSheet(c *call) (any, error) {
-	sh, err := s.sheet(c, AccessOwner)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	sh.deleted = true
 	s.scopeChanged(sh)
 	return success(nil, 0), nil

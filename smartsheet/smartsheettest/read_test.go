@@ -243,8 +243,8 @@ func TestHistory(t *testing.T) {
 }
 
 func TestIDsAreHardToTakeForNumbers(t *testing.T) {
-	count := func(safe bool) (large int) {
-		src := newIDSource(safe)
+	count := func(wanted bool) (large int) {
+		src := newIDSource(wanted)
 		for range 400 {
 			id := src.next()
 			if id <= 0 {
@@ -259,10 +259,10 @@ func TestIDsAreHardToTakeForNumbers(t *testing.T) {
 		}
 		return large
 	}
-	if got := count(false); got != 100 {
+	if got := count(true); got != 100 {
 		t.Errorf("got %d large ids of 400, want 100", got)
 	}
-	if got := count(true); got != 0 {
-		t.Errorf("SafeIDs: got %d large ids, want none", got)
+	if got := count(false); got != 0 {
+		t.Errorf("without LargeIDs: got %d large ids, want none", got)
 	}
 }

@@ -6,89 +6,125 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// route is one operation of the API. Its handler runs with s.mu held and
-// answers a value for JSON or an *Error.
+// route is one operation of the API. Its handler runs with s.mu held, after
+// everything that the path names was found, and answers a value for JSON or an
+// *Error.
 type route struct {
 	method, path string
+	access       string // to the sheet that the path names, at least
 	handle       func(*Server, *call) (any, error)
-	cost         int  // of the rate limit; zero means 1
-	unlocked     bool // the handler takes s.mu itself
-	sheetWrite   bool // two at once on one sheet collide
 }
 
-func (rt route) weight() int { return max(rt.cost, 1) }
+// weight is what a call costs of the rate limit.
+func (rt route) weight() int {
+	if strings.HasSuffix(rt.path, "/history") || rt.method == "POST" && strings.HasSuffix(rt.path, "/attachments") {
+		return 10
+	}
+	return 1
+}
 
-// routes are all operations below /2.0/.
-func routes() []route {
-	return slices.Concat(sheetRoutes(), contentRoutes(), []route{
-		{method: "DELETE", path: "token", handle: (*Server).deleteToken},
-		{method: "GET", path: "users/me", handle: (*Server).getMe},
-		{method: "GET", path: "users", handle: (*Server).listUsers},
+// writesSheet reports whether two such calls at once on one sheet collide.
+func (rt route) writesSheet() bool {
+	return rt.method != "GET" && strings.HasPrefix(rt.path, "sheets/{sheet}")
+}
 
-		{method: "GET", path: "shares", handle: (*Server).listShares},
-		{method: "POST", path: "shares", handle: (*Server).createShares},
-		{method: "GET", path: "shares/{share}", handle: (*Server).getShare},
-		{method: "PATCH", path: "shares/{share}", handle: (*Server).updateShare},
-		{method: "DELETE", path: "shares/{share}", handle: (*Server).deleteShare},
+// routes are all operations below /2.0/ but for the two that need no token.
+var routes = sync.OnceValue(func() []route {
+	return slices.Concat(sheetRoutes(), contentRoutes(), placeRoutes(), []route{
+		{"DELETE", "token", "", (*Server).deleteToken},
+		{"GET", "users/me", "", (*Server).getMe},
+		{"GET", "users", "", (*Server).listUsers},
 
-		{method: "GET", path: "webhooks", handle: (*Server).listWebhooks},
-		{method: "POST", path: "webhooks", handle: (*Server).createWebhook},
-		{method: "GET", path: "webhooks/{webhook}", handle: (*Server).getWebhook},
-		{method: "PUT", path: "webhooks/{webhook}", handle: (*Server).updateWebhook, unlocked: true},
-		{method: "DELETE", path: "webhooks/{webhook}", handle: (*Server).deleteWebhook},
-		{method: "POST", path: "webhooks/{webhook}/resetsharedsecret", handle: (*Server).resetSecret},
-		{method: "POST", path: "webhooks/{webhook}/resetSharedSecret", handle: (*Server).resetSecret},
+		{"GET", "shares", "", (*Server).listShares},
+		{"POST", "shares", "", (*Server).createShares},
+		{"GET", "shares/{share}", "", (*Server).getShare},
+		{"PATCH", "shares/{share}", "", (*Server).updateShare},
+		{"DELETE", "shares/{share}", "", (*Server).deleteShare},
+
+		{"GET", "webhooks", "", (*Server).listWebhooks},
+		{"POST", "webhooks", "", (*Server).createWebhook},
+		{"GET", "webhooks/{webhook}", "", (*Server).getWebhook},
+		{"PUT", "webhooks/{webhook}", "", (*Server).updateWebhook},
+		{"DELETE", "webhooks/{webhook}", "", (*Server).deleteWebhook},
+		{"POST", "webhooks/{webhook}/resetsharedsecret", "", (*Server).resetSecret},
+		{"POST", "webhooks/{webhook}/resetSharedSecret", "", (*Server).resetSecret},
 	})
-}
+})
 
 // sheetRoutes are those of sheets with their rows and columns.
 func sheetRoutes() []route {
 	return []route{
-		{method: "GET", path: "sheets", handle: (*Server).listSheets},
-		{method: "POST", path: "sheets", handle: (*Server).createSheet},
-		{method: "GET", path: "sheets/{sheet}", handle: (*Server).getSheet},
-		{method: "PUT", path: "sheets/{sheet}", handle: (*Server).updateSheet, sheetWrite: true},
-		{method: "DELETE", path: "sheets/{sheet}", handle: (*Server).deleteSheet, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/version", handle: (*Server).getVersion},
+		{"GET", "sheets", "", (*Server).listSheets},
+		{"POST", "sheets", "", (*Server).createSheet},
+		{"GET", "sheets/{sheet}", AccessViewer, (*Server).getSheet},
+		{"PUT", "sheets/{sheet}", AccessAdmin, (*Server).updateSheet},
+		{"DELETE", "sheets/{sheet}", AccessOwner, (*Server).deleteSheet},
+		{"GET", "sheets/{sheet}/version", AccessViewer, (*Server).getVersion},
 
-		{method: "POST", path: "sheets/{sheet}/rows", handle: (*Server).addRows, sheetWrite: true},
-		{method: "PUT", path: "sheets/{sheet}/rows", handle: (*Server).updateRows, sheetWrite: true},
-		{method: "DELETE", path: "sheets/{sheet}/rows", handle: (*Server).deleteRows, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/rows/{row}", handle: (*Server).getRow},
-		{method: "GET", path: "sheets/{sheet}/rows/{row}/columns/{column}/history", handle: (*Server).getHistory, cost: 10},
+		{"POST", "sheets/{sheet}/rows", AccessEditor, (*Server).addRows},
+		{"PUT", "sheets/{sheet}/rows", AccessEditor, (*Server).updateRows},
+		{"DELETE", "sheets/{sheet}/rows", AccessEditor, (*Server).deleteRows},
+		{"GET", "sheets/{sheet}/rows/{row}", AccessViewer, (*Server).getRow},
+		{"GET", "sheets/{sheet}/rows/{row}/columns/{column}/history", AccessViewer, (*Server).getHistory},
 
-		{method: "GET", path: "sheets/{sheet}/columns", handle: (*Server).listColumns},
-		{method: "POST", path: "sheets/{sheet}/columns", handle: (*Server).addColumns, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/columns/{column}", handle: (*Server).getColumn},
-		{method: "PUT", path: "sheets/{sheet}/columns/{column}", handle: (*Server).updateColumn, sheetWrite: true},
-		{method: "DELETE", path: "sheets/{sheet}/columns/{column}", handle: (*Server).deleteColumn, sheetWrite: true},
+		{"GET", "sheets/{sheet}/columns", AccessViewer, (*Server).listColumns},
+		{"POST", "sheets/{sheet}/columns", AccessAdmin, (*Server).addColumns},
+		{"GET", "sheets/{sheet}/columns/{column}", AccessViewer, (*Server).getColumn},
+		{"PUT", "sheets/{sheet}/columns/{column}", AccessAdmin, (*Server).updateColumn},
+		{"DELETE", "sheets/{sheet}/columns/{column}", AccessAdmin, (*Server).deleteColumn},
 	}
 }
 
 // contentRoutes are those of what hangs on sheets and rows.
 func contentRoutes() []route {
 	return []route{
-		{method: "GET", path: "sheets/{sheet}/attachments", handle: (*Server).listAttachments},
-		{method: "POST", path: "sheets/{sheet}/attachments", handle: (*Server).attach, cost: 10, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/attachments/{attachment}", handle: (*Server).getAttachment},
-		{method: "DELETE", path: "sheets/{sheet}/attachments/{attachment}", handle: (*Server).deleteAttachment, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/rows/{row}/attachments", handle: (*Server).listAttachments},
-		{method: "POST", path: "sheets/{sheet}/rows/{row}/attachments", handle: (*Server).attach, cost: 10, sheetWrite: true},
-		{method: "POST", path: "sheets/{sheet}/comments/{comment}/attachments", handle: (*Server).attach, cost: 10, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/discussions/{discussion}/attachments", handle: (*Server).listAttachments},
+		{"GET", "sheets/{sheet}/attachments", AccessViewer, (*Server).listAttachments},
+		{"POST", "sheets/{sheet}/attachments", AccessCommenter, (*Server).attach},
+		{"GET", "sheets/{sheet}/attachments/{attachment}", AccessViewer, (*Server).getAttachment},
+		{"DELETE", "sheets/{sheet}/attachments/{attachment}", AccessEditor, (*Server).deleteAttachment},
+		{"GET", "sheets/{sheet}/rows/{row}/attachments", AccessViewer, (*Server).listAttachments},
+		{"POST", "sheets/{sheet}/rows/{row}/attachments", AccessCommenter, (*Server).attach},
+		{"POST", "sheets/{sheet}/comments/{comment}/attachments", AccessCommenter, (*Server).attach},
+		{"GET", "sheets/{sheet}/discussions/{discussion}/attachments", AccessViewer, (*Server).listAttachments},
 
-		{method: "GET", path: "sheets/{sheet}/discussions", handle: (*Server).listDiscussions},
-		{method: "POST", path: "sheets/{sheet}/discussions", handle: (*Server).createDiscussion, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/rows/{row}/discussions", handle: (*Server).listDiscussions},
-		{method: "POST", path: "sheets/{sheet}/rows/{row}/discussions", handle: (*Server).createDiscussion, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/discussions/{discussion}", handle: (*Server).getDiscussion},
-		{method: "DELETE", path: "sheets/{sheet}/discussions/{discussion}", handle: (*Server).deleteDiscussion, sheetWrite: true},
-		{method: "POST", path: "sheets/{sheet}/discussions/{discussion}/comments", handle: (*Server).addComment, sheetWrite: true},
-		{method: "GET", path: "sheets/{sheet}/comments/{comment}", handle: (*Server).getComment},
-		{method: "PUT", path: "sheets/{sheet}/comments/{comment}", handle: (*Server).updateComment, sheetWrite: true},
-		{method: "DELETE", path: "sheets/{sheet}/comments/{comment}", handle: (*Server).deleteComment, sheetWrite: true},
+		{"GET", "sheets/{sheet}/discussions", AccessViewer, (*Server).listDiscussions},
+		{"POST", "sheets/{sheet}/discussions", AccessCommenter, (*Server).createDiscussion},
+		{"GET", "sheets/{sheet}/rows/{row}/discussions", AccessViewer, (*Server).listDiscussions},
+		{"POST", "sheets/{sheet}/rows/{row}/discussions", AccessCommenter, (*Server).createDiscussion},
+		{"GET", "sheets/{sheet}/discussions/{discussion}", AccessViewer, (*Server).getDiscussion},
+		{"DELETE", "sheets/{sheet}/discussions/{discussion}", AccessCommenter, (*Server).deleteDiscussion},
+		{"POST", "sheets/{sheet}/discussions/{discussion}/comments", AccessCommenter, (*Server).addComment},
+		{"GET", "sheets/{sheet}/comments/{comment}", AccessViewer, (*Server).getComment},
+		{"PUT", "sheets/{sheet}/comments/{comment}", AccessCommenter, (*Server).updateComment},
+		{"DELETE", "sheets/{sheet}/comments/{comment}", AccessCommenter, (*Server).deleteComment},
+	}
+}
+
+// placeRoutes are those by which clients find sheets.
+func placeRoutes() []route {
+	return []route{
+		{"GET", "search", "", (*Server).search},
+		{"GET", "search/sheets/{sheet}", AccessViewer, (*Server).search},
+		{"GET", "sheets/{sheet}/path", AccessViewer, (*Server).getPath},
+
+		{"GET", "workspaces", "", (*Server).listWorkspaces},
+		{"POST", "workspaces", "", (*Server).createWorkspace},
+		{"GET", "workspaces/{workspace}", "", (*Server).getPlace},
+		{"GET", "workspaces/{workspace}/metadata", "", (*Server).getPlaceHead},
+		{"GET", "workspaces/{workspace}/children", "", (*Server).listChildren},
+		{"GET", "workspaces/{workspace}/folders", "", (*Server).listFolders},
+		{"POST", "workspaces/{workspace}/folders", "", (*Server).createFolder},
+		{"POST", "workspaces/{workspace}/sheets", "", (*Server).createSheet},
+
+		{"GET", "folders/{folder}", "", (*Server).getPlace},
+		{"GET", "folders/{folder}/metadata", "", (*Server).getPlaceHead},
+		{"GET", "folders/{folder}/children", "", (*Server).listChildren},
+		{"GET", "folders/{folder}/folders", "", (*Server).listFolders},
+		{"POST", "folders/{folder}/folders", "", (*Server).createFolder},
+		{"POST", "folders/{folder}/sheets", "", (*Server).createSheet},
 	}
 }
 
@@ -98,25 +134,32 @@ func find(method, path string) (route, map[string]string, error) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	elsewhere := false
 	for _, rt := range routes() {
-		ids, ok := match(strings.Split(rt.path, "/"), segments)
+		ids, ok := match(rt.path, segments)
 		if ok && rt.method == method {
 			return rt, ids, nil
 		}
-		elsewhere = elsewhere || ok
+		elsewhere = elsewhere || ok && !slices.Contains(incomplete, rt.path)
 	}
 	if elsewhere {
 		return route{}, nil, failf(405, 1122, "Requested URL does not support this method: %s.", method)
 	}
-	return route{}, nil, errNotFound()
+	return route{}, nil, errNotSimulated(method + " /2.0/" + strings.Join(segments, "/"))
 }
 
-func match(pattern, segments []string) (map[string]string, bool) {
+// incomplete are the paths for which the service has more methods.
+var incomplete = []string{"users", "workspaces/{workspace}", "folders/{folder}"}
+
+func match(path string, segments []string) (map[string]string, bool) {
+	pattern := strings.Split(path, "/")
 	if len(pattern) != len(segments) {
 		return nil, false
 	}
 	ids := map[string]string{}
 	for i, part := range pattern {
 		if name, found := strings.CutPrefix(part, "{"); found {
+			if isWord(segments[i]) {
+				return nil, false
+			}
 			ids[strings.TrimSuffix(name, "}")] = segments[i]
 		} else if part != segments[i] {
 			return nil, false
@@ -125,36 +168,54 @@ func match(pattern, segments []string) (map[string]string, bool) {
 	return ids, true
 }
 
+// isWord reports whether a segment of a path names an operation, as move does in
+// sheets/1/rows/move: ids have digits.
+func isWord(segment string) bool {
+	return strings.Trim(segment, "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
 // writeKey is a sheet that a user's token is writing.
 type writeKey struct {
 	sheet string
 	token *token
 }
 
-// perform runs the call on its route and returns the answer as JSON, written
-// while nothing moves. The caller does not hold s.mu.
+// perform runs the call on its route and returns the answer, written while
+// nothing moves. The caller does not hold s.mu.
 func (s *Server) perform(rt route, c *call) ([]byte, *Error) {
-	text, err := s.handle(rt, c)
+	s.lock()
+	defer s.mu.Unlock()
+	c.route = rt
+	err := c.checkQuery()
 	if err == nil {
-		return text, nil
+		err = s.resolve(c)
+	}
+	var answer any
+	if err == nil {
+		answer, err = rt.handle(s, c)
+	}
+	if text, isText := answer.(plainText); isText && err == nil {
+		c.kind = text.kind
+		return text.body, nil
+	}
+	var text []byte
+	if err == nil {
+		text, err = json.Marshal(answer)
 	}
 	var refused *Error
-	if errors.As(err, &refused) {
+	switch {
+	case err == nil:
+		return text, nil
+	case errors.As(err, &refused):
 		return nil, refused
 	}
 	return nil, errUnexpected()
 }
 
-func (s *Server) handle(rt route, c *call) ([]byte, error) {
-	if !rt.unlocked {
-		s.lock()
-		defer s.mu.Unlock()
-	}
-	answer, err := rt.handle(s, c)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(answer)
+// plainText is an answer that is no JSON.
+type plainText struct {
+	kind string // of content
+	body []byte
 }
 
 func errUnexpected() *Error {

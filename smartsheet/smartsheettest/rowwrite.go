@@ -3,7 +3,6 @@ package smartsheettest
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 )
@@ -13,11 +12,11 @@ const maxRowsPerWrite = 500
 
 // rowIn is a row as writes hold it.
 type rowIn struct {
-	ID        *int64   `json:"id"`
+	ID        *id      `json:"id"`
 	ToTop     *bool    `json:"toTop"`
 	ToBottom  *bool    `json:"toBottom"`
-	ParentID  *int64   `json:"parentId"`
-	SiblingID *int64   `json:"siblingId"`
+	ParentID  *id      `json:"parentId"`
+	SiblingID *id      `json:"siblingId"`
 	Above     *bool    `json:"above"`
 	Indent    *int     `json:"indent"`
 	Outdent   *int     `json:"outdent"`
@@ -39,7 +38,7 @@ type rowIn struct {
 
 // cellIn is a cell as writes hold it.
 type cellIn struct {
-	ColumnID       *int64          `json:"columnId"`
+	ColumnID       *id             `json:"columnId"`
 	Value          json.RawMessage `json:"value"`
 	ObjectValue    json.RawMessage `json:"objectValue"`
 	Strict         *bool           `json:"strict"`
@@ -80,7 +79,7 @@ func (s *Server) updateRows(c *call) (any, error) {
 		if in.ID == nil {
 			return nil, errMissing("row.id")
 		}
-		r := sh.byID[*in.ID]
+		r := sh.byID[int64(*in.ID)]
 		if r == nil {
 			return nil, errNotFound()
 		}
@@ -94,13 +93,7 @@ func (s *Server) updateRows(c *call) (any, error) {
 // writeRows adds or updates: all rows are found good before the first is
 // touched, and those that are not fail the request or, if it says so, themselves.
 func (s *Server) writeRows(c *call, target func(*sheet, *rowIn) (*row, error), apply func(*call, *sheet, []rowEdit) []event) (any, error) {
-	if err := c.accept(nil, rowWriteParameters...); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessEditor)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	list, single, err := decodeList[rowIn](c)
 	if err != nil {
 		return nil, err
@@ -239,13 +232,7 @@ func (s *Server) planRow(c *call, sh *sheet, in *rowIn, target func(*sheet, *row
 }
 
 func (s *Server) deleteRows(c *call) (any, error) {
-	if err := c.accept([]string{"ids"}, "ignoreRowsNotFound"); err != nil {
-		return nil, err
-	}
-	sh, err := s.sheet(c, AccessEditor)
-	if err != nil {
-		return nil, err
-	}
+	sh := c.sheet
 	ids := c.idList("ids")
 	if len(ids) == 0 {
 		return nil, errMissing("ids")
@@ -299,14 +286,4 @@ func (s *Server) removeRows(sh *sheet, ids []int64) []event {
 		return orphan
 	})
 	return events
-}
-
-// autoNumbered gives a new row its number.
-func (sh *sheet) autoNumbered(r *row) {
-	for _, col := range sh.columns {
-		if col.SystemType == "AUTO_NUMBER" {
-			sh.autoNumber++
-			r.autoNumber = fmt.Sprintf("%s%04d", col.AutoPrefix, sh.autoNumber)
-		}
-	}
 }

@@ -17,6 +17,8 @@ const (
 	maxFile = 30 << 20
 	maxBody = 32 << 20 // a file and what goes around it
 	maxForm = 64 << 10
+
+	jsonKind = "application/json;charset=UTF-8"
 )
 
 // reply is an answer before it is written.
@@ -32,7 +34,7 @@ func errorReply(e *Error) reply {
 	if err != nil {
 		return htmlReply(http.StatusInternalServerError)
 	}
-	return reply{status: e.Status, kind: "application/json;charset=UTF-8", body: body}
+	return reply{status: e.Status, kind: jsonKind, body: body}
 }
 
 // htmlReply is how what stands before the service answers.
@@ -109,29 +111,34 @@ func (s *Server) respond(r *http.Request, entry *Request) (reply, *Error) {
 		entry.Query = "" // it has the state
 		return s.authorize(r), nil
 	}
-	body, refused := s.callAPI(r, entry)
-	if refused != nil {
-		return errorReply(refused), refused
-	}
-	return reply{status: http.StatusOK, kind: "application/json;charset=UTF-8", body: body}, nil
-}
-
-// callAPI checks who calls what, and calls it. The answer is JSON text.
-func (s *Server) callAPI(r *http.Request, entry *Request) ([]byte, *Error) {
 	path, found := strings.CutPrefix(r.URL.Path, "/2.0/")
 	if !found {
-		return nil, errNotFound()
+		return errorReply(errNotFound()), errNotFound()
 	}
 	c := &call{
-		method: r.Method, path: path, query: r.URL.Query(), now: s.now(),
+		method: r.Method, path: strings.Trim(path, "/"), query: r.URL.Query(), now: s.now(), accept: r.Header.Get("Accept"), kind: jsonKind,
 		agent: trimAgent(r.Header.Get("Smartsheet-Change-Agent")), contentType: r.Header.Get("Content-Type"),
 		disposition: r.Header.Get("Content-Disposition"), base: "http://" + r.Host,
 	}
+	body, refused := s.callAPI(c, r, entry)
+	if refused != nil {
+		return errorReply(refused), refused
+	}
+	return reply{status: http.StatusOK, kind: c.kind, body: body}, nil
+}
+
+// callAPI checks who calls what, and calls it. The answer is JSON text, unless the
+// call says another kind afterwards.
+func (s *Server) callAPI(c *call, r *http.Request, entry *Request) ([]byte, *Error) {
 	if r.TLS != nil {
 		c.base = "https://" + r.Host
 	}
-	if path == "token" && r.Method == http.MethodPost {
-		entry.Route = "token"
+	switch {
+	case c.path == "serverinfo" && r.Method == http.MethodGet:
+		entry.Route = c.path
+		return jsonOf(serverInfo())
+	case c.path == "token" && r.Method == http.MethodPost:
+		entry.Route, entry.Query = c.path, "" // it may have the secret
 		r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
 		answer, refused := s.tokenEndpoint(r)
 		if refused != nil {
@@ -142,7 +149,7 @@ func (s *Server) callAPI(r *http.Request, entry *Request) ([]byte, *Error) {
 	if err := s.authenticate(c, r.Header, entry); err != nil {
 		return nil, err
 	}
-	rt, ids, err := find(r.Method, path)
+	rt, ids, err := find(r.Method, c.path)
 	entry.Route, entry.Cost = rt.path, rt.weight()
 	if err == nil {
 		if refused := c.token.permits(rt); refused != nil {
@@ -160,7 +167,7 @@ func (s *Server) callAPI(r *http.Request, entry *Request) ([]byte, *Error) {
 	if refused = c.read(r); refused != nil {
 		return nil, refused
 	}
-	if rt.sheetWrite {
+	if rt.writesSheet() {
 		key := writeKey{ids["sheet"], c.token}
 		if !s.beginWrite(key) {
 			return nil, failf(500, 4004, "Request failed because sheetId %s is currently being updated by another request that uses the same access token. Please retry your request once the previous request has completed.", ids["sheet"])

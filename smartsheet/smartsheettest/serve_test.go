@@ -66,10 +66,16 @@ func TestAssumeUser(t *testing.T) {
 
 func TestRoutesAndTransport(t *testing.T) {
 	w := newWorld(t)
-	w.api.refused("GET", "/nothing", "", 404, 1006)
+	for _, path := range []string{"/nothing", "/reports", "/sheets/1/rows/move", "/home/folders", "/sheets/1/publish"} {
+		if out := w.api.refused("POST", path, "{}", 501, 9501); !strings.Contains(fmt.Sprint(out.body["message"]), "POST /2.0"+path+" is not simulated") {
+			t.Errorf("%s: got %s", path, out.text)
+		}
+	}
+	w.api.refused("POST", "/users", "{}", 501, 9501)
 	w.api.refused("GET", "/sheets/not-a-number", "", 404, 1006)
 	w.api.refused("PATCH", w.path, "", 405, 1122)
-	w.api.refused("GET", w.path+"?colour=blue", "", 400, 1018)
+	w.api.ok("GET", w.path+"?colour=blue&includeAll=true&include=proofs&toTop=true", "")
+	w.api.ok("GET", w.path+"/", "")
 	w.api.refused("GET", w.path+"?include=everything", "", 400, 1018)
 	w.api.refused("GET", w.path+"?level=3", "", 400, 1018)
 	w.api.refused("GET", w.path+"?rowIds=1,x", "", 400, 1018)

@@ -54,9 +54,10 @@ type Server struct {
 	// RateLimit is what a token may spend in any 60 s. A request costs 1, cell
 	// history and attaching cost 10. Zero means 300, negative no limit.
 	RateLimit int
-	// SafeIDs keeps every id below 2^53, for clients in JavaScript, which
-	// would round one in four of the others.
-	SafeIDs bool
+	// LargeIDs makes one id in four larger than 2^53, as the service's may be.
+	// Clients that take ids for floating point numbers, those in JavaScript among
+	// them, cannot find these objects. New sets it.
+	LargeIDs bool
 	// ForbidUnshared answers 403/1004 for a sheet that exists and is not
 	// shared with the caller, instead of 404/1006.
 	ForbidUnshared bool
@@ -88,6 +89,7 @@ type Server struct {
 	codes         map[tokenKey]*code
 	refreshes     map[tokenKey]*refresh
 	sheets        map[int64]*sheet
+	places        map[int64]*place
 	webhooks      map[int64]*webhook
 	webhookOrder  []*webhook
 	files         map[string]*attachment
@@ -171,13 +173,14 @@ func (s *Server) prepare() {
 	}
 	s.ready = true
 	s.life.done = make(chan struct{})
-	s.ids = newIDSource(s.SafeIDs)
+	s.ids = newIDSource(s.LargeIDs)
 	s.users = map[int64]*User{}
 	s.tokens = map[tokenKey]*token{}
 	s.apps = map[string]*App{}
 	s.codes = map[tokenKey]*code{}
 	s.refreshes = map[tokenKey]*refresh{}
 	s.sheets = map[int64]*sheet{}
+	s.places = map[int64]*place{}
 	s.webhooks = map[int64]*webhook{}
 	s.files = map[string]*attachment{}
 	s.writing = map[writeKey]bool{}

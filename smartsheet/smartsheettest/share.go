@@ -22,20 +22,18 @@ func (s *Server) shareJSON(grant *share) map[string]any {
 
 // sharedSheet is the sheet that a call to /shares is about.
 func (s *Server) sharedSheet(c *call, atLeast string) (*sheet, error) {
-	if err := c.accept(nil, "assetType", "assetId", "sharingInclude", "maxItems", "lastKey", "sendEmail", "accessApiLevel"); err != nil {
-		return nil, err
-	}
-	if kind := c.query.Get("assetType"); kind != "sheet" {
+	switch kind := c.query.Get("assetType"); kind {
+	case "sheet":
+	case "workspace", "report", "sight", "collection", "file":
+		return nil, errNotSimulated("sharing of a " + kind)
+	default:
 		return nil, errParameter(kind, "assetType")
 	}
-	if _, err := strconv.ParseInt(c.query.Get("assetId"), 10, 64); err != nil {
+	id, err := strconv.ParseInt(c.query.Get("assetId"), 10, 64)
+	if err != nil {
 		return nil, errParameter(c.query.Get("assetId"), "assetId")
 	}
-	if c.ids == nil {
-		c.ids = map[string]string{}
-	}
-	c.ids["sheet"] = c.query.Get("assetId")
-	return s.sheet(c, atLeast)
+	return s.reach(c, id, atLeast)
 }
 
 func (s *Server) listShares(c *call) (any, error) {
@@ -75,7 +73,7 @@ func (s *Server) listShares(c *call) (any, error) {
 
 type shareIn struct {
 	Email       string `json:"email"`
-	GroupID     int64  `json:"groupId"`
+	GroupID     id     `json:"groupId"`
 	AccessLevel string `json:"accessLevel"`
 	Subject     string `json:"subject"`
 	Message     string `json:"message"`

@@ -24,7 +24,8 @@ type SheetSpec struct {
 	Owner   *User
 	Columns []Column // the first is the primary one unless another says so
 	Rows    []Row
-	Project bool // dependencies are enabled; true whatever it says if a column is DURATION or PREDECESSOR
+	Place   *Place // workspace or folder; nil: the Sheets folder of its owner
+	Project bool   // dependencies are enabled; true whatever it says if a column is DURATION or PREDECESSOR
 }
 
 // Sheet tells the ids of a sheet as it was added.
@@ -41,6 +42,7 @@ type sheet struct {
 	name              string
 	owner             int64
 	project           bool
+	place             *place // nil: the Sheets folder of its owner
 	permalink         string
 	version           int64
 	created, modified time.Time
@@ -138,6 +140,9 @@ func (s *Server) newSheet(spec SheetSpec) (*sheet, error) {
 		}
 	}
 	sh.access[sh.owner] = &share{id: randomText(12, alphanumeric), user: sh.owner, level: AccessOwner}
+	if spec.Place != nil {
+		sh.place = s.places[spec.Place.ID]
+	}
 	s.sheets[sh.id] = sh
 	return sh, nil
 }
@@ -152,30 +157,6 @@ func (sh *sheet) accessOf(user int64) string {
 
 // administers reports whether the level may edit what is locked.
 func administers(level string) bool { return level == AccessOwner || level == AccessAdmin }
-
-// sheet finds the call's sheet, which the caller must reach with at least the
-// level given.
-func (s *Server) sheet(c *call, atLeast string) (*sheet, error) {
-	id, err := c.id("sheet")
-	if err != nil {
-		return nil, err
-	}
-	sh := s.sheets[id]
-	if sh == nil || sh.deleted {
-		return nil, errNotFound()
-	}
-	level := sh.accessOf(c.user.ID)
-	if level == "" {
-		if s.ForbidUnshared {
-			return nil, errForbidden()
-		}
-		return nil, errNotFound()
-	}
-	if slices.Index(accessOrder, level) < slices.Index(accessOrder, atLeast) {
-		return nil, errForbidden()
-	}
-	return sh, nil
-}
 
 // visibleSheets are the sheets that the user can read, by name.
 func (s *Server) visibleSheets(user int64) []*sheet {

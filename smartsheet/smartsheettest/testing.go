@@ -9,11 +9,11 @@ type TB interface {
 }
 
 // New starts a server for a test and closes it at the test's end. It allows
-// callbacks to the loopback interface; configure may change any field before
-// the start.
+// callbacks to the loopback interface and has LargeIDs; configure may change any
+// field before the start.
 func New(t TB, configure ...func(*Server)) *Server {
 	t.Helper()
-	s := &Server{AllowLoopbackHTTP: true}
+	s := &Server{AllowLoopbackHTTP: true, LargeIDs: true}
 	for _, set := range configure {
 		set(s)
 	}

@@ -122,9 +122,6 @@ func (u *User) json() map[string]any {
 }
 
 func (s *Server) getMe(c *call) (any, error) {
-	if err := c.accept(nil, "include"); err != nil {
-		return nil, err
-	}
 	me := c.user.json()
 	me["locale"], me["timeZone"] = "en_US", "US/Pacific"
 	me["account"] = map[string]any{"id": 4212345678901124, "name": "Smartsheet in memory"}
@@ -138,9 +135,6 @@ func (s *Server) getMe(c *call) (any, error) {
 func (s *Server) listUsers(c *call) (any, error) {
 	if !c.user.Admin {
 		return nil, errForbidden()
-	}
-	if err := c.accept(nil, "email", "include", "modifiedSince", "page", "pageSize", "includeAll", "numericDates", "planId", "seatType"); err != nil {
-		return nil, err
 	}
 	wanted := splitList(c.query.Get("email"))
 	var list []map[string]any

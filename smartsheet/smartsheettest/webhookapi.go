@@ -10,7 +10,7 @@ type webhookIn struct {
 	Name          *string         `json:"name"`
 	CallbackURL   *string         `json:"callbackUrl"`
 	Scope         *string         `json:"scope"`
-	ScopeObjectID *int64          `json:"scopeObjectId"`
+	ScopeObjectID *id             `json:"scopeObjectId"`
 	Events        *[]string       `json:"events"`
 	Version       *int            `json:"version"`
 	Subscope      *subscopeIn     `json:"subscope"`
@@ -19,7 +19,7 @@ type webhookIn struct {
 }
 
 type subscopeIn struct {
-	ColumnIDs []int64 `json:"columnIds"`
+	ColumnIDs []id `json:"columnIds"`
 }
 
 // checkWebhook refuses values that no webhook can have.
@@ -67,9 +67,9 @@ func (s *Server) createWebhook(c *call) (any, error) {
 		}
 		return nil, errAttribute(*in.Scope, "scope")
 	}
-	sh := s.sheets[*in.ScopeObjectID]
+	sh := s.sheets[int64(*in.ScopeObjectID)]
 	if sh == nil || sh.deleted || sh.accessOf(c.user.ID) == "" {
-		return nil, errScope(*in.ScopeObjectID)
+		return nil, errScope(int64(*in.ScopeObjectID))
 	}
 	w := &webhook{
 		owner: c.user.ID, name: *in.Name, url: *in.CallbackURL, object: sh.id, events: *in.Events,
@@ -80,11 +80,11 @@ func (s *Server) createWebhook(c *call) (any, error) {
 	}
 	if in.Subscope != nil {
 		for _, id := range in.Subscope.ColumnIDs {
-			if sh.column(id) == nil {
+			if sh.column(int64(id)) == nil {
 				return nil, failf(404, 1293, "The subscope contains ids that are not valid: %d.", id)
 			}
+			w.columns = append(w.columns, int64(id))
 		}
-		w.columns = in.Subscope.ColumnIDs
 		w.scoped = len(w.columns) > 0
 	}
 	w.id = s.ids.next()
@@ -108,33 +108,14 @@ func (c *call) manages(w *webhook) bool {
 	return w.owner == c.user.ID
 }
 
-// findWebhook is the caller's webhook that the path names.
-func (s *Server) findWebhook(c *call) (*webhook, error) {
-	id, err := c.id("webhook")
-	if err != nil {
-		return nil, err
-	}
-	w := s.webhooks[id]
-	if w == nil || !c.manages(w) {
-		return nil, errNotFound()
-	}
-	return w, nil
-}
-
 func (s *Server) getWebhook(c *call) (any, error) {
-	w, err := s.findWebhook(c)
-	if err != nil {
-		return nil, err
-	}
+	w := c.webhook
 	return w.json(), nil
 }
 
 // listWebhooks answers without totals, newest first, and hides every filter of
 // events, as the service does since June 2026.
 func (s *Server) listWebhooks(c *call) (any, error) {
-	if err := c.accept(nil, "page", "pageSize", "includeAll"); err != nil {
-		return nil, err
-	}
 	number, size, _, err := c.page()
 	if err != nil {
 		return nil, err
@@ -160,15 +141,9 @@ func (s *Server) listWebhooks(c *call) (any, error) {
 }
 
 // updateWebhook changes a webhook. If that enables it, or gives an enabled one
-// another URL, the URL is verified while the request stays open. It takes s.mu
-// itself.
+// another URL, the URL is verified while the request stays open.
 func (s *Server) updateWebhook(c *call) (any, error) {
-	s.lock()
-	defer s.mu.Unlock()
-	w, err := s.findWebhook(c)
-	if err != nil {
-		return nil, err
-	}
+	w := c.webhook
 	var in webhookIn
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -256,10 +231,7 @@ func (s *Server) verifyNow(w *webhook) {
 }
 
 func (s *Server) deleteWebhook(c *call) (any, error) {
-	w, err := s.findWebhook(c)
-	if err != nil {
-		return nil, err
-	}
+	w := c.webhook
 	w.deleted, w.news = true, nil
 	w.void()
 	delete(s.webhooks, w.id)
@@ -269,10 +241,7 @@ func (s *Server) deleteWebhook(c *call) (any, error) {
 }
 
 func (s *Server) resetSecret(c *call) (any, error) {
-	w, err := s.findWebhook(c)
-	if err != nil {
-		return nil, err
-	}
+	w := c.webhook
 	w.secret, w.modified = newSecret(), c.now
 	return success(map[string]any{"sharedSecret": w.secret}, 0), nil
 }
