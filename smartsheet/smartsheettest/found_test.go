@@ -32,20 +32,7 @@ func TestIDsAsTextInBodies(t *testing.T) {
 func TestTokenFieldsInTheQuery(t *testing.T) {
 	w := newWorld(t)
 	app := w.srv.AddApp(App{Name: "A", RedirectURL: "https://app.example/back"})
-	page := strings.TrimSuffix(w.srv.URL(), "/2.0") + "/b/authorize"
-	client := &http.Client{Transport: plainClient.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.PostForm(page, url.Values{
-		"client_id": {app.ClientID}, "response_type": {"code"}, "scope": {"READ_SHEETS"}, "user": {"jane@a.example"}, "decision": {"allow"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	back, err := resp.Location()
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := url.Values{"grant_type": {"authorization_code"}, "client_id": {app.ClientID}, "client_secret": {app.Secret}, "code": {back.Query().Get("code")}}
+	query := url.Values{"grant_type": {"authorization_code"}, "client_id": {app.ClientID}, "client_secret": {app.Secret}, "code": {w.consent(t, app)}}
 	out := (api{t: t, url: w.srv.URL()}).ok("POST", "/token?"+query.Encode(), "")
 	again := url.Values{"grant_type": {"refresh_token"}, "client_id": {app.ClientID}, "client_secret": {app.Secret}, "refresh_token": {fmt.Sprint(out.body["refresh_token"])}}
 	if out = (api{t: t, url: w.srv.URL()}).ok("POST", "/token?"+again.Encode(), "{}"); out.body["access_token"] == nil {
