@@ -25,7 +25,8 @@
 // Times are scaled: an event waits [DefaultDebounce] instead of a minute and
 // retries follow [DefaultRetryBackoff] instead of hours; set Debounce to
 // [RealDebounce] and RetryBackoff to [RealRetryBackoff] for the real ones.
-// Formulas are kept and never computed. The rate limit is the last one that
+// Formulas are kept and never computed. What is not there answers 501 with
+// errorCode 9501 and says so. The rate limit is the last one that
 // was published, 300 requests in any 60 seconds for each token.
 //
 // # Faults
@@ -33,6 +34,8 @@
 // [Server.SetFault] lets requests fail, [Server.SetCallbackFault] lets
 // callbacks be lost, doubled or swapped; tokens can be revoked, sheets
 // unshared, deleted and restored, webhooks put into any status, and a cell
-// changed without a trace ([Server.SetCellSilently]). All of these may be used
+// changed without a trace ([Server.SetCellSilently]). [RandomFaults] are faults of
+// all kinds, answers lost after the effect among them; WriteTime makes writes
+// collide. All of these may be used
 // while the server runs; the exported fields of Server may not.
 package smartsheettest

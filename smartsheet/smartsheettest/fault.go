@@ -1,8 +1,13 @@
 package smartsheettest
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -75,6 +80,42 @@ func faultMessage(code int) string {
 		return "Request failed because the sheet is currently being updated by another request that uses the same access token. Please retry your request once the previous request has completed."
 	}
 	return "An unexpected error has occurred. Please contact api@smartsheet.com for assistance."
+}
+
+// RandomFaults is a hook for [Server.SetFault] that lets a part of all requests
+// fail, from 0 to 1 for each kind: "lost", done and its answer lost; "cut", the
+// connection closed and nothing done; "4001" to "4004", an error of the service
+// with nothing done; "502", the page of a gateway. Kinds that it does not know, and
+// parts that cannot be, are an error.
+func RandomFaults(parts map[string]float64) (func(*http.Request) *Fault, error) {
+	kinds := map[string]Fault{
+		"lost": {LoseAnswer: true}, "cut": {HangUp: true}, "502": {Status: 502, HTML: true}, "4001": {Status: 503, ErrorCode: 4001},
+		"4002": {Status: 500, ErrorCode: 4002}, "4003": {Status: 429, ErrorCode: 4003}, "4004": {Status: 500, ErrorCode: 4004},
+	}
+	names := slices.Sorted(maps.Keys(parts))
+	sum := 0.0
+	for _, name := range names {
+		if _, known := kinds[name]; !known {
+			return nil, fmt.Errorf("fault %q is not known, want one of %s", name, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		}
+		if part := parts[name]; !(part >= 0 && part <= 1) {
+			return nil, fmt.Errorf("fault %s: %v of all requests, want 0 to 1", name, part)
+		}
+		sum += parts[name]
+	}
+	if sum > 1 {
+		return nil, fmt.Errorf("faults are %v of all requests together, want 1 at most", sum)
+	}
+	return func(*http.Request) *Fault {
+		at := rand.Float64()
+		for _, name := range names {
+			if at -= parts[name]; at < 0 {
+				fault := kinds[name]
+				return &fault
+			}
+		}
+		return nil
+	}, nil
 }
 
 // SetFault has hook asked about every request before it is looked at; nil

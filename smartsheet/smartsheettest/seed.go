@@ -11,8 +11,8 @@ type Seeded struct {
 	Editor                              *Editor
 }
 
-// Seed fills a server with two sheets that people recognise, and with those
-// who work on them. All names are made up.
+// Seed fills a server with two sheets that people recognise, in a workspace and in
+// a folder of it, and with those who work on them. All names are made up.
 func Seed(s *Server) (*Seeded, error) {
 	out := &Seeded{
 		Owner:  s.AddUser(User{Email: "olivia.berg@northwind-tools.example", Name: "Olivia Berg"}),
@@ -23,11 +23,15 @@ func Seed(s *Server) (*Seeded, error) {
 		s.AddUser(User{Email: addressOf(name), Name: name})
 	}
 	out.OwnerToken, out.AdminToken, out.ViewerToken = s.AddToken(out.Owner), s.AddToken(out.Admin), s.AddToken(out.Viewer)
-	var err error
-	if out.Orders, err = s.AddSheet(ordersSpec(out.Owner)); err != nil {
+	workspace := s.AddWorkspace(out.Owner, "Northwind Tools")
+	projects, err := s.AddFolder(workspace, "Projects")
+	if err != nil {
+		return nil, fmt.Errorf("seeding the folder: %w", err)
+	}
+	if out.Orders, err = s.AddSheet(ordersSpec(out.Owner, workspace)); err != nil {
 		return nil, fmt.Errorf("seeding the order book: %w", err)
 	}
-	if out.Relaunch, err = seedRelaunch(s, out.Owner); err != nil {
+	if out.Relaunch, err = seedRelaunch(s, out.Owner, projects); err != nil {
 		return nil, fmt.Errorf("seeding the project plan: %w", err)
 	}
 	for _, sheet := range []*Sheet{out.Orders, out.Relaunch} {
@@ -65,8 +69,8 @@ var (
 	products = []string{"Bench vise 125 mm", "Torque wrench set", "Workbench oak 2 m", "Clamp kit, 24 pcs", "Cordless planer"}
 )
 
-func ordersSpec(owner *User) SheetSpec {
-	spec := SheetSpec{Name: "Orders", Owner: owner, Columns: []Column{
+func ordersSpec(owner *User, in *Place) SheetSpec {
+	spec := SheetSpec{Name: "Orders", Owner: owner, Place: in, Columns: []Column{
 		{Title: "Order No", Primary: true},
 		{Title: "Customer", Width: 220},
 		{Title: "Product", Width: 200},
@@ -111,8 +115,8 @@ func orderCells(n int) Cells {
 	return cells
 }
 
-func relaunchSpec(owner *User) SheetSpec {
-	return SheetSpec{Name: "Website relaunch", Owner: owner, Project: true, Columns: []Column{
+func relaunchSpec(owner *User, in *Place) SheetSpec {
+	return SheetSpec{Name: "Website relaunch", Owner: owner, Place: in, Project: true, Columns: []Column{
 		{Title: "Task Name", Primary: true, Width: 260},
 		{Title: "Duration", Type: "DURATION"},
 		{Title: "Start", Type: "ABSTRACT_DATETIME"},
@@ -137,8 +141,8 @@ var relaunchPhases = []struct {
 	{"Launch", []string{"Redirect map", "Load test", "Go live", "Hypercare"}},
 }
 
-func seedRelaunch(s *Server, owner *User) (*Sheet, error) {
-	sheet, err := s.AddSheet(relaunchSpec(owner))
+func seedRelaunch(s *Server, owner *User, in *Place) (*Sheet, error) {
+	sheet, err := s.AddSheet(relaunchSpec(owner, in))
 	if err != nil {
 		return nil, err
 	}

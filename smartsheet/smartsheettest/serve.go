@@ -173,6 +173,7 @@ func (s *Server) callAPI(c *call, r *http.Request, entry *Request) ([]byte, *Err
 			return nil, failf(500, 4004, "Request failed because sheetId %s is currently being updated by another request that uses the same access token. Please retry your request once the previous request has completed.", ids["sheet"])
 		}
 		defer s.endWrite(key)
+		s.pause(r, s.WriteTime)
 	}
 	return s.perform(rt, c)
 }

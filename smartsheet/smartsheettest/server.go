@@ -58,6 +58,10 @@ type Server struct {
 	// Clients that take ids for floating point numbers, those in JavaScript among
 	// them, cannot find these objects. New sets it.
 	LargeIDs bool
+	// WriteTime is how long a write of a sheet takes. Another one of that sheet with
+	// the same token is refused with 500/4004 meanwhile; one whose caller does not
+	// wait for the answer is made all the same. Zero means no time at all.
+	WriteTime time.Duration
 	// ForbidUnshared answers 403/1004 for a sheet that exists and is not
 	// shared with the caller, instead of 404/1006.
 	ForbidUnshared bool

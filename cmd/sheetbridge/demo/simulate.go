@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,9 @@ type simulation struct {
 	debounce  time.Duration
 	rateLimit int
 	redirect  string // of an app that users can consent to; empty: none
+	largeIDs  bool
+	writeTime time.Duration
+	faults    map[string]string // kind to part of all requests
 }
 
 // SimulateCommand returns the command simulate.
@@ -48,6 +53,9 @@ func SimulateCommand() *cobra.Command {
 	terminal.DurationVar(flags, &s.edits, "edits", 0, "edit a row every `interval`, 0 for never")
 	terminal.DurationVar(flags, &s.debounce, "debounce", time.Second, "how `long` a change waits for others before its callback (at Smartsheet: up to a minute), 0 for not at all")
 	flags.IntVar(&s.rateLimit, "rate-limit", 300, "`requests` that a token may make in a minute, 0 for no limit")
+	flags.BoolVar(&s.largeIDs, "large-ids", false, "make one id in four larger than 2^53, as Smartsheet's may be: clients in JavaScript round those")
+	terminal.DurationVar(flags, &s.writeTime, "write-time", 0, "how `long` a write of a sheet takes; another one with the same token is refused meanwhile (500, error 4004)")
+	flags.StringToStringVar(&s.faults, "fault", nil, "let a `part` of all requests fail, such as lost=5%,4003=10%: lost (done, the answer lost), cut (not done), 4001, 4002, 4003, 4004, 502")
 	flags.StringVar(&s.redirect, "oauth-redirect", "", "register an app with this redirect `URL`, and print its id and secret, to try OAuth")
 	return cmd
 }
@@ -58,8 +66,11 @@ func (s simulation) check() error {
 	if ip, ipErr := netip.ParseAddr(host); err != nil || host != "localhost" && (ipErr != nil || !ip.IsLoopback()) {
 		errs = append(errs, fmt.Errorf("--listen %q: want host:port of this machine alone, such as 127.0.0.1:9090: its tokens are no secrets", s.listen))
 	}
-	if s.edits < 0 || s.debounce < 0 || s.rateLimit < 0 {
-		errs = append(errs, errors.New("--edits, --debounce and --rate-limit must not be negative"))
+	if s.edits < 0 || s.debounce < 0 || s.rateLimit < 0 || s.writeTime < 0 {
+		errs = append(errs, errors.New("--edits, --debounce, --rate-limit and --write-time must not be negative"))
+	}
+	if _, err := s.randomFaults(); err != nil {
+		errs = append(errs, fmt.Errorf("--fault: %w", err))
 	}
 	if u, err := url.Parse(s.redirect); s.redirect != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		errs = append(errs, fmt.Errorf("--oauth-redirect %q is no http or https URL", s.redirect))
@@ -67,9 +78,31 @@ func (s simulation) check() error {
 	return errors.Join(errs...)
 }
 
+// randomFaults are the faults that requests meet; nil for none.
+func (s simulation) randomFaults() (func(*http.Request) *smartsheettest.Fault, error) {
+	if len(s.faults) == 0 {
+		return nil, nil
+	}
+	parts := map[string]float64{}
+	for kind, text := range s.faults {
+		number, percent := strings.CutSuffix(text, "%")
+		part, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s=%s: want a part such as 5%% or 0.05", kind, text)
+		}
+		if percent {
+			part /= 100
+		}
+		parts[kind] = part
+	}
+	return smartsheettest.RandomFaults(parts)
+}
+
 // server is the simulated Smartsheet, not started.
 func (s simulation) server() *smartsheettest.Server {
-	sim := &smartsheettest.Server{AllowLoopbackHTTP: true, Debounce: s.debounce, RateLimit: s.rateLimit}
+	sim := &smartsheettest.Server{
+		AllowLoopbackHTTP: true, Debounce: s.debounce, RateLimit: s.rateLimit, LargeIDs: s.largeIDs, WriteTime: s.writeTime,
+	}
 	if s.debounce == 0 {
 		sim.Debounce = -1 // none
 	}
@@ -86,6 +119,11 @@ func (s simulation) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	faults, err := s.randomFaults()
+	if err != nil {
+		return err
+	}
+	sim.SetFault(faults)
 	base, err := sim.StartAt(s.listen)
 	if err != nil {
 		return err
