@@ -94,6 +94,8 @@ func classOfCode(code int) Class {
 		return Refused
 	case code == codeUnexpected, code == 4001, code == codeTimeout, code == CodeSheetBusy:
 		return Retry
+	case code == CodeWantsObject:
+		return Invalid // the one of its range that is not about the account
 	case code >= 5000 && code <= 5999: // the account's plan or limits
 		return Forbidden
 	}

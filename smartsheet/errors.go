@@ -40,6 +40,7 @@ const (
 	CodeAppRevoked     = 1153 // the webhook is dead, a new one is wanted
 	CodeAdministrative = 1154 // only Smartsheet's support can enable the webhook
 	CodeRateLimit      = 4003
+	CodeWantsObject    = 5536 // a column of several choices or contacts takes an ObjectValue alone
 	CodeSheetBusy      = 4004 // another request writes the sheet: this one changed nothing
 
 	codeUnexpected = 4000

@@ -73,7 +73,7 @@ func TestClassify(t *testing.T) {
 		{404, 1006, NotFound}, {400, 1006, NotFound}, {404, 1151, NotFound}, {404, 0, Retry},
 		{429, 0, Wait}, {429, 4003, Wait}, {400, 4003, Wait},
 		{500, 4000, Retry}, {400, 4004, Retry}, {500, 0, Retry}, {502, 0, Retry}, {504, 0, Retry}, {408, 0, Retry}, {409, 0, Retry}, {302, 0, Retry},
-		{400, 1008, Invalid}, {400, 1018, Invalid}, {400, 0, Invalid}, {414, 0, Invalid}, {410, 4005, Invalid}, {422, 0, Invalid}, {400, 1160, Invalid},
+		{400, 1008, Invalid}, {400, 1018, Invalid}, {400, 0, Invalid}, {414, 0, Invalid}, {410, 4005, Invalid}, {422, 0, Invalid}, {400, 5536, Invalid}, {400, 1050, Forbidden}, {400, 1212, Forbidden}, {403, 1039, Forbidden}, {400, 1160, Invalid},
 	}
 	for _, tt := range tests {
 		err := fmt.Errorf("read sheet: %w", &Error{Status: tt.status, Code: tt.code})

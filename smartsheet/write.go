@@ -38,11 +38,12 @@ type CellWrite struct {
 	ColumnID int64
 
 	// Value is a string, a number, a bool or a [json.RawMessage] of one; "" empties
-	// the cell. Text stays text, even if it begins with an equals sign.
+	// the cell, but for a checkbox, which is unchecked then: its value is false.
+	// Text stays text, even if it begins with an equals sign.
 	Value any
 
 	// ObjectValue says its type, see [ObjectValue]. Columns of more than one choice
-	// or contact take nothing else.
+	// or contact take nothing else ([CodeWantsObject]), but for the Value "".
 	ObjectValue any
 
 	Formula   string     // begins with =

@@ -213,6 +213,9 @@ func (s *Server) planRow(c *call, sh *sheet, in *rowIn, target func(*sheet, *row
 	if err != nil {
 		return edit, err
 	}
+	if in.Locked != nil && !administers(sh.accessOf(c.user.ID)) {
+		return edit, errForbidden()
+	}
 	edit = rowEdit{row: r, cells: map[int64]cell{}, expanded: in.Expanded, locked: in.Locked}
 	if edit.location, edit.moves, err = sh.locationIn(in); err != nil {
 		return edit, err

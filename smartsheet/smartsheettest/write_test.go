@@ -324,6 +324,7 @@ func TestLocks(t *testing.T) {
 		"delete it":     {w.srv.As(editor).DeleteRows(w.sheet.ID, w.sheet.Rows[0]), 1092},
 		"locked column": {w.srv.As(editor).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[1], Cells: Cells{"Secret": "x"}}), 1039},
 		"free row":      {w.srv.As(editor).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[1], Cells: Cells{"Task": "x"}}), 0},
+		"lock a row":    {w.srv.As(editor).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[1], Locked: &locked}), 1004},
 		"edit column":   {w.srv.As(editor).RenameColumn(w.sheet.ID, w.col("Due"), "x"), 1004},
 		"override":      {w.srv.As(editor).Do("PUT", fmt.Sprintf("sheets/%d/rows?overrideValidation=true", w.sheet.ID), []any{map[string]any{"id": w.sheet.Rows[1], "cells": []any{map[string]any{"columnId": w.col("Status"), "value": "Odd"}}}}, nil), 1212},
 		"as the owner":  {w.srv.As(w.jane).UpdateRows(w.sheet.ID, Row{ID: w.sheet.Rows[0], Cells: Cells{"Secret": "x"}}), 0},
@@ -331,6 +332,38 @@ func TestLocks(t *testing.T) {
 		var refused *Error
 		if errors.As(tt.err, &refused) != (tt.code != 0) || refused != nil && refused.Code != tt.code {
 			t.Errorf("%s: got %v, want %d", name, tt.err, tt.code)
+		}
+	}
+}
+
+// Who may write rows, by access; a stranger does not learn that the sheet exists.
+func TestRowWritesByAccess(t *testing.T) {
+	w := newWorld(t)
+	for level, want := range map[string]string{
+		"": "404/1006", AccessViewer: "403/1004", AccessCommenter: "403/1004", AccessEditor: "200/0", AccessEditorShare: "200/0", AccessAdmin: "200/0",
+	} {
+		user := w.srv.AddUser(User{Email: strings.ToLower(level) + "@b.example"})
+		if level != "" {
+			if err := w.srv.As(w.jane).Share(w.sheet.ID, user, level); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := api{t: t, url: w.api.url, token: w.srv.AddToken(user)}
+		added := a.do("POST", w.path+"/rows", `{`+w.cells("Task", `"value":"new"`)+`}`)
+		id := any(w.sheet.Rows[2])
+		if added.status == 200 {
+			id = at(t, added.body, "result", "id")
+		}
+		for what, out := range map[string]answer{
+			"add": added, "update": a.do("PUT", w.path+"/rows", fmt.Sprintf(`{"id":%v,"toTop":true}`, id)), "delete": a.do("DELETE", fmt.Sprintf("%s/rows?ids=%v", w.path, id), ""),
+		} {
+			code := out.body["errorCode"]
+			if code == nil {
+				code = 0
+			}
+			if got := fmt.Sprintf("%d/%v", out.status, code); got != want {
+				t.Errorf("%s by %q: got %s, want %s", what, level, got, want)
+			}
 		}
 	}
 }
