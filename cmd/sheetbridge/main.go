@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -107,9 +109,25 @@ func serveCommand() *cobra.Command {
 			}
 			return serve(cmd.Context(), cfg, log, func(a addresses) {
 				log.Info("ready", "version", version(), "callbacks", a.Public, "admin", a.Admin, "nats", a.NATS)
+				if w := cmd.ErrOrStderr(); terminal.IsTerminal(w) {
+					fmt.Fprintf(w, "\nThe console is at %s\n\n", consoleURL(cfg, a.Admin)) // a terminal that is gone needs no address
+				}
 			})
 		},
 	}
+}
+
+// consoleURL is where a browser on this machine finds the console.
+func consoleURL(cfg *config, listener string) string {
+	scheme := "http"
+	if cfg.Admin.TLS.Cert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(listener)
+	if ip, ipErr := netip.ParseAddr(host); err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
+		listener = net.JoinHostPort("localhost", port)
+	}
+	return scheme + "://" + listener + "/"
 }
 
 // newLogger writes text to a terminal and JSON elsewhere, unless told otherwise.

@@ -20,6 +20,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/console"
 	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
@@ -66,6 +67,7 @@ type service struct {
 	tokenKey  []byte
 
 	stopTracing             func(context.Context) error
+	console                 http.Handler
 	public, admin           *http.Server
 	publicSocket, adminSock net.Listener
 }
@@ -103,6 +105,9 @@ func (s *service) open(ctx context.Context) error {
 		return err
 	}
 	s.registry.Note = s.note
+	if s.console, err = console.Handler(); err != nil {
+		return err
+	}
 	s.wire(master)
 	return nil
 }
@@ -239,6 +244,7 @@ func (s *service) wire(master seal.MasterKey) {
 		BadSignature: s.registrar.CheckSecret, Observe: s.metrics.callback, Tracer: s.tracer, Strangers: strangers,
 	}
 	api := &admin.API{
+		Console:  s.console,
 		Registry: s.registry, Registrar: s.registrar, Partners: s.partners, Access: s.access, Inbox: s.inbox, Audit: s.audit,
 		Broker: s.broker, Accounts: s.accounts, Relay: s.relay, Doctor: doctor, Tokens: s.cfg.Admin.Tokens, Version: version(), Ready: s.ready, Metrics: s.metrics.handler(), Log: s.log,
 		Hosts: s.cfg.Admin.Hosts, ClientCertificates: s.cfg.Admin.TLS.ClientCA != "", Refused: s.metrics.adminRefused, Strangers: strangers,

@@ -89,6 +89,7 @@ func (s *stage) welcome() string {
 	fmt.Fprintf(&b, "%s\n\n", p.Paint(terminal.Bold, "Sheetbridge demo: a simulated Smartsheet with two sheets "+every+", the bridge, NATS, and two partners who get what is shared with them. Ctrl-C ends it."))
 	for _, place := range [][2]string{
 		{"Smartsheet (simulated)", s.smartsheet + "  token " + s.seeded.OwnerToken},
+		{"console", "http://" + s.addresses.Admin + "/#token=" + token},
 		{"admin API", "http://" + s.addresses.Admin + "  token " + token},
 		{"NATS", s.addresses.NATS},
 		{"credentials", s.credsFile("acme")},

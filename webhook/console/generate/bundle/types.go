@@ -205,3 +205,21 @@ func key(name string) string {
 	}
 	return name
 }
+
+// Operations are the ids of the document's calls.
+func Operations(document []byte) ([]string, error) {
+	var doc struct {
+		Paths map[string]map[string]operation `json:"paths"`
+	}
+	if err := json.Unmarshal(document, &doc); err != nil {
+		return nil, fmt.Errorf("reading the OpenAPI document: %w", err)
+	}
+	var ids []string
+	for _, methods := range doc.Paths {
+		for _, op := range methods {
+			ids = append(ids, op.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}

@@ -1,0 +1,113 @@
+// Package console is the page at / of the admin listener: the admin API for people
+// who would rather look. It is a client of /v1 and of nothing else, and serves its
+// own files alone: what it may do is what the token of whoever signs in may do.
+package console
+
+//go:generate go run ./generate
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+//go:embed index.html favicon.svg dist/console.js dist/console.css
+var embedded embed.FS
+
+// policy lets the page load its own files and ask the bridge, and nothing else. Text
+// from a cell can become no markup: the page has no way to make any from text.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+// file is one of the page's files, as it is sent.
+type file struct {
+	kind          string
+	plain, zipped []byte
+	tag           string // of the content
+}
+
+// Handler serves the page and its files.
+func Handler() (http.Handler, error) {
+	files := map[string]*file{}
+	for path, of := range map[string][2]string{
+		"/":            {"index.html", "text/html; charset=utf-8"},
+		"/console.js":  {"dist/console.js", "text/javascript; charset=utf-8"},
+		"/console.css": {"dist/console.css", "text/css; charset=utf-8"},
+		"/favicon.svg": {"favicon.svg", "image/svg+xml"},
+	} {
+		f, err := load(of[0], of[1])
+		if err != nil {
+			return nil, fmt.Errorf("loading the console: %w", err)
+		}
+		files[path] = f
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := files[r.URL.Path]
+		if f == nil {
+			http.NotFound(w, r)
+			return
+		}
+		f.serve(w, r)
+	}), nil
+}
+
+func load(name, kind string) (*file, error) {
+	plain, err := embedded.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	zipped, err := zip(plain)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(plain)
+	return &file{kind: kind, plain: plain, zipped: zipped, tag: `"` + hex.EncodeToString(sum[:8]) + `"`}, nil
+}
+
+func zip(text []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(text); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+	h.Set("Content-Type", f.kind)
+	h.Set("Cache-Control", "no-cache") // it is asked for again, and answered 304 as long as it is the same
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("Etag", f.tag)
+	if r.Header.Get("If-None-Match") == f.tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	text := f.plain
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		text = f.zipped
+	}
+	h.Set("Content-Length", fmt.Sprint(len(text)))
+	if r.Method == http.MethodHead {
+		return
+	}
+	_, _ = w.Write(text) // nobody is left to tell
+}

@@ -1,0 +1,107 @@
+package console_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	"github.com/sheetbridge/sheetbridge/webhook/console"
+	"github.com/sheetbridge/sheetbridge/webhook/console/generate/bundle"
+)
+
+// What is committed is what the sources give.
+func TestBundleAndTypesAreFresh(t *testing.T) {
+	dir := t.TempDir() // the sources are copied: making the bundle writes the types
+	if err := os.CopyFS(filepath.Join(dir, "ui"), os.DirFS("ui")); err != nil {
+		t.Fatal(err)
+	}
+	files, err := bundle.Make(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what its sources give: run go generate ./webhook/console", name)
+		}
+	}
+}
+
+// Every call of the admin API can be made from the page.
+func TestWholeAPIIsReachable(t *testing.T) {
+	document, err := admin.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	names, err := filepath.Glob("ui/*.ts*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != filepath.Join("ui", "api.ts") {
+			source.Write(text)
+		}
+	}
+	ids, err := bundle.Operations(document)
+	if err != nil || len(ids) < 40 {
+		t.Fatalf("got %d calls, %v", len(ids), err)
+	}
+	for _, id := range ids {
+		if id != "followEvents" && !strings.Contains(source.String(), fmt.Sprintf("%q", id)) {
+			t.Errorf("the page has no way to %s", id)
+		}
+	}
+}
+
+// The page is small, may load nothing from elsewhere, and is asked for again.
+func TestHandler(t *testing.T) {
+	h, err := console.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := 0
+	for _, path := range []string{"/", "/console.js", "/console.css", "/favicon.svg"} {
+		req := httptest.NewRequest("GET", path, nil)
+		req.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		csp := w.Header().Get("Content-Security-Policy")
+		if w.Code != 200 || !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "require-trusted-types-for 'script'") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: got %d and policy %q", path, w.Code, csp)
+		}
+		all += w.Body.Len()
+		unzipped, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(unzipped)
+		if err != nil || len(text) == 0 {
+			t.Errorf("%s: got %d bytes, %v", path, len(text), err)
+		}
+		again := httptest.NewRequest("GET", path, nil)
+		again.Header.Set("If-None-Match", w.Header().Get("Etag"))
+		w = httptest.NewRecorder()
+		if h.ServeHTTP(w, again); w.Code != 304 {
+			t.Errorf("%s again: got %d, want 304", path, w.Code)
+		}
+	}
+	if all > 100_000 {
+		t.Errorf("got %d bytes gzipped, want less than 100 kB", all)
+	}
+	t.Logf("%d bytes gzipped in all", all)
+}

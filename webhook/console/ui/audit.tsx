@@ -1,0 +1,35 @@
+import { useState } from "preact/hooks";
+import type { AuditEntry, Report } from "./api";
+import { call } from "./client";
+import { Card, Empty, number, Page, ProblemBox, save, Show, State, Table, Text, useAct, useCall, When, Choice } from "./parts";
+import { setQuery } from "./route";
+
+const outcomes: [string, string][] = [["", "Any outcome"], ["begun", "begun"], ["done", "done"], ["refused", "refused"], ["changed", "changed"], ["previewed", "cells shown"]];
+const states: Record<string, string> = { done: "ok", refused: "wrong", begun: "loading", changed: "ok", previewed: "warning" };
+
+export function Auditing({ query }: { query: URLSearchParams }) {
+  const first = useCall("listAudit", { query: { limit: 500 } });
+  const [older, setOlder] = useState<AuditEntry[]>([]);
+  const more = useAct();
+  const all = [...(first.data?.items ?? []), ...older];
+  const who = query.get("who") ?? "", on = query.get("on") ?? "", outcome = query.get("outcome") ?? "";
+  const shown = all.filter((e) => (!who || e.who.toLowerCase().includes(who.toLowerCase())) && (!outcome || e.outcome === outcome) && (!on || (e.on + " " + e.what).toLowerCase().includes(on.toLowerCase())));
+  const last = all.at(-1);
+  return <Page title="Audit" lead="Who did what and when, newest first. Each entry holds the hash of the one before it."
+    actions={<><Chain /><button type="button" disabled={shown.length === 0} onClick={() => save("audit.json", JSON.stringify({ items: shown }, null, 2), "application/json")}>Export {number(shown.length)}</button></>}>
+    <div class="filters"><Text label="Who" value={who} set={(v) => setQuery({ who: v })} /><Text label="What or on what" value={on} set={(v) => setQuery({ on: v })} /><Choice label="Outcome" value={outcome} set={(v) => setQuery({ outcome: v })} options={outcomes} /></div>
+    <Show of={first}>{() => shown.length === 0 ? <Empty title="No entry is like that" /> : <Card flush><Table label="Audit" head={["#", "When", "Who", "What", "On", "Outcome", "From"]}>
+      {shown.map((e) => <tr key={e.sequence}><td class="num">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td>{e.what}{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide">{e.on}</td>
+        <td><State state={states[e.outcome] ?? "unknown"} text={e.outcome} /></td><td class="faint">{e.client}</td></tr>)}</Table></Card>}</Show>
+    {more.problem && <ProblemBox problem={more.problem} />}
+    {last && last.sequence !== "1" && <p><button type="button" disabled={more.busy} onClick={() => more.act(() => call("listAudit", { query: { limit: 500, before: Number(last.sequence) } }), (d) => setOlder([...older, ...d.items]))}>{more.busy ? "Reading…" : "Older entries"}</button></p>}
+  </Page>;
+}
+
+/** Chain verifies the whole chain when asked to. */
+function Chain() {
+  const { busy, problem, act } = useAct();
+  const [report, set] = useState<Report>();
+  return <span class="act"><button type="button" disabled={busy} onClick={() => act(() => call("verifyAudit"), set)}>{busy ? "Verifying…" : "Verify the chain"}</button>
+    <span role="status">{problem ? <span class="error">{problem.detail}</span> : report && (report.intact ? <State state="ok" text={`intact, ${number(report.entries)} entries`} /> : <State state="wrong" text={`broken at ${report.broken[0]?.sequence}: ${report.broken[0]?.why}`} />)}</span></span>;
+}
