@@ -20,7 +20,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
-	"github.com/sheetbridge/sheetbridge/webhook/console"
+	page "github.com/sheetbridge/sheetbridge/webhook/console"
 	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
@@ -105,7 +105,7 @@ func (s *service) open(ctx context.Context) error {
 		return err
 	}
 	s.registry.Note = s.note
-	if s.console, err = console.Handler(); err != nil {
+	if s.console, err = page.Handler(); err != nil {
 		return err
 	}
 	s.wire(master)

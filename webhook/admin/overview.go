@@ -87,6 +87,8 @@ type OverviewShare struct {
 	State      string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown"`
 	Reason     string        `json:"reason,omitempty"`
 	Status     string        `json:"status" doc:"Of the webhook at Smartsheet, or POLLING"`
+	Until      *time.Time    `json:"until,omitempty" doc:"When it ends by itself; absent: never"`
+	Progress   *Progress     `json:"progress" doc:"How far its load is; null: it is not being loaded, or by another replica"`
 	CompleteTo *CompleteTo   `json:"completeTo"`
 	Backlog    *int          `json:"backlog" doc:"Hints that wait for the sheet; null: unknown"`
 	LastRead   *time.Time    `json:"lastRead" doc:"When a consumer of the partner was last given something; null: none is there, or unknown"`
@@ -187,7 +189,7 @@ func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 	shown := OverviewShare{
 		Webhook: w.ID, SheetID: w.SheetID, SheetName: w.SheetName, Owner: w.Owner, Partner: s.Partner, Sheet: s.Sheet,
 		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Filter: s.Filter,
-		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Backlog: w.Backlog, LastRead: read.last, Lag: read.lag,
+		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Until: s.Until, Progress: s.Progress, Backlog: w.Backlog, LastRead: read.last, Lag: read.lag,
 	}
 	for _, c := range s.Columns {
 		if c.Mask != "" {
@@ -234,6 +236,12 @@ func (a *API) ending() []Ending {
 				list = append(list, Ending{"credentials", p.Name, c.Name, *c.ExpiresAt,
 					&Action{Method: http.MethodPost, Path: "/v1/partners/" + p.Name + "/credentials"}})
 			}
+		}
+	}
+	for _, s := range a.Registry.AllShares() {
+		if !s.Ending && s.Until != nil && time.Until(*s.Until) < endsSoon {
+			list = append(list, Ending{"share", s.Partner, s.Sheet, *s.Until,
+				&Action{Method: http.MethodPut, Path: "/v1/webhooks/" + s.Registration + "/shares/" + s.Partner + "/" + s.Sheet}})
 		}
 	}
 	slices.SortStableFunc(list, func(x, y Ending) int { return x.At.Compare(y.At) })

@@ -139,6 +139,10 @@ export interface Ending {
   partner: string;
 }
 
+export interface EraseRow {
+  row: string;
+}
+
 export interface ErrorDetail {
   /** Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
   location?: string;
@@ -504,6 +508,8 @@ export interface NewShare {
   partner: string;
   /** The partner's name for the sheet; default: a slug of the sheet's name */
   sheet?: string;
+  /** When the share ends by itself; left out: never */
+  until?: string;
   /** CEL over the fields and cells["Title"]; default: every row */
   where?: string;
 }
@@ -517,6 +523,10 @@ export interface NewShareDefinition {
   filterMayFail?: boolean;
   /** Kinds of object that are shared; default: rows */
   kinds?: ("row" | "attachment" | "comment")[];
+  /** In whose name the sheet is read from then on, which does not end the share; left out: as before */
+  owner?: string;
+  /** When the share ends by itself; left out: never */
+  until?: string;
   /** CEL over the fields and cells["Title"]; default: every row */
   where?: string;
 }
@@ -621,6 +631,13 @@ export interface OverviewShare {
   masked: string[];
   owner: string;
   partner: string;
+  /** How far its load is; null: it is not being loaded, or by another replica */
+  progress: {
+    /** Rows that were compared */
+    done: number;
+    /** Rows that the sheet has */
+    of: number;
+  } | null;
   reason?: string;
   /** The partner's name for it */
   sheet: string;
@@ -630,6 +647,8 @@ export interface OverviewShare {
   state: "loading" | "live" | "stale" | "suspended" | "ended" | "unknown";
   /** Of the webhook at Smartsheet, or POLLING */
   status: string;
+  /** When it ends by itself; absent: never */
+  until?: string;
   /** Id of the registration */
   webhook: string;
   /** Absent: every row is shared */
@@ -737,6 +756,13 @@ export interface Share {
   filter?: FilterResult;
   kinds: string[];
   partner: string;
+  /** How far the load of the share is; null: it is not being loaded, or by another replica */
+  progress: {
+    /** Rows that were compared */
+    done: number;
+    /** Rows that the sheet has */
+    of: number;
+  } | null;
   reason?: string;
   /** Counts its changes from 1 */
   revision: number;
@@ -745,6 +771,8 @@ export interface Share {
   sheetColumns?: number;
   /** As the partner was told, or stale where the bridge cannot publish to it, as in a full stream; unknown: its stream could not be read now */
   state: "loading" | "live" | "stale" | "suspended" | "ended" | "unknown";
+  /** When it ends by itself; absent: never */
+  until?: string;
   where?: string;
 }
 
@@ -835,6 +863,7 @@ export const calls = {
   deleteWebhook: ["DELETE", "/v1/webhooks/{id}"],
   enableWebhook: ["POST", "/v1/webhooks/{id}/enable"],
   endShare: ["DELETE", "/v1/webhooks/{id}/shares/{partner}/{sheet}"],
+  eraseRow: ["POST", "/v1/webhooks/{id}/shares/{partner}/{sheet}/erase"],
   examine: ["GET", "/v1/doctor"],
   explainRow: ["GET", "/v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain"],
   followEvents: ["GET", "/v1/events"],
@@ -880,6 +909,7 @@ export interface Calls {
   deleteWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
   enableWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
   endShare: { path: { id: string; partner: string; sheet: string }; query: {}; body: undefined; answer: undefined };
+  eraseRow: { path: { id: string; partner: string; sheet: string }; query: {}; body: EraseRow; answer: Accepted };
   examine: { path: {}; query: {}; body: undefined; answer: Diagnosis };
   explainRow: { path: { id: string; partner: string; sheet: string; row: string }; query: {}; body: undefined; answer: Explanation };
   followEvents: { path: {}; query: { partner?: string; sheet?: string; kind?: ("row" | "attachment" | "comment" | "write" | "schema" | "status")[] | null; since?: string }; body: undefined; answer: undefined };

@@ -13,7 +13,7 @@ export function Doctor({ query }: { query: URLSearchParams }) {
       return <>
         <div class="counts" role="group" aria-label="Findings by level">{(["wrong", "warning", "ok"] as const).map((l) =>
           <button type="button" key={l} class={"count is-" + l + (count(l) === 0 ? " none" : "")} aria-pressed={level === l} onClick={() => setQuery({ level: level === l ? undefined : l })}><strong>{count(l)}</strong><State state={l} text={{ wrong: "Wrong", warning: "Worth a look", ok: "Well" }[l]} /></button>)}</div>
-        <p class="faint">Looked at <When at={d.at} /></p>
+        <p class="faint lookedat">Looked at <When at={d.at} /></p>
         {d.items.every((c) => level !== "" && c.level !== level) && <Empty title={level === "wrong" ? "Nothing is wrong" : "Nothing of that kind"} />}
         {Object.entries(areas).map(([area, title]) => {
           const checks = d.items.filter((c) => c.area === area && (level === "" || c.level === level));

@@ -53,16 +53,18 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
     return [c.id, { on: !!has, as: has?.as ?? c.as, mask: (has?.mask ?? "") as "" }];
   })));
   const [name, setName] = useState(share?.sheet ?? slug), [where, setWhere] = useState(share?.where ?? ""), [kinds, setKinds] = useState<string[]>(share?.kinds ?? ["row"]);
+  const [until, setUntil] = useState(share?.until?.slice(0, 10) ?? ""), [mover, setMover] = useState("");
+  const owners = useCall(share ? "listOwners" : null);
   const [consent, setConsent] = useState<Record<string, unknown>>({});
   const { busy, problem, act } = useAct();
   const chosen: NewColumn[] = columns.filter((c) => picked[c.id].on).map((c) => ({ columnId: c.id, as: picked[c.id].as, ...(picked[c.id].mask && { mask: picked[c.id].mask as "hash" }) }));
-  const definition = { columns: chosen, ...(where.trim() && { where }), kinds: kinds as "row"[] };
+  const definition = { columns: chosen, ...(where.trim() && { where }), kinds: kinds as "row"[], ...(until && { until: until === share?.until?.slice(0, 10) ? share.until : until + "T23:59:59Z" }) };
   const trial = useTrial(owner, sheetId, { ...definition, partner, sheet: name });
   const said = problem ?? trial.problem;
   const at = (field: string) => said?.fields["shares[0]." + field] ?? said?.fields[field];
   const columnError = Object.entries(said?.fields ?? {}).find(([f]) => /^(shares\[0\]\.)?columns/.test(f))?.[1];
   const send = () => act(async () => {
-    if (share) { await call("changeShare", { path: { id: webhook!, partner, sheet: share.sheet }, body: { ...definition, ...consent } }); return undefined; }
+    if (share) { await call("changeShare", { path: { id: webhook!, partner, sheet: share.sheet }, body: { ...definition, ...consent, ...(mover && { owner: mover }) } }); return undefined; }
     return (await call("registerSheet", { body: { owner, sheetId, shares: [{ ...definition, ...consent, partner, sheet: name }] } })) as Webhook;
   }, done);
   const ready = chosen.length > 0 && !trial.problem;
@@ -82,9 +84,11 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
       <Trial of={trial} />
       <fieldset class="kinds"><legend>Beside the rows</legend>{["attachment", "comment"].map((k) => <label class="check" key={k}><input type="checkbox" checked={kinds.includes(k)} onChange={(e) => setKinds(e.currentTarget.checked ? [...kinds, k] : kinds.filter((x) => x !== k))} /> {k}s</label>)}</fieldset>
     </Card>
+    <Card title="Until"><div class="form row"><Field label="It ends by itself after" error={at("until")} hint="Empty: it does not.">{(a) => <input {...a} type="date" value={until} onInput={(e) => setUntil(e.currentTarget.value)} />}</Field>
+      {share && owners.data && owners.data.items.length > 1 && <Choice label="Read in the name of" value={mover} set={setMover} error={at("owner")} options={[["", `${owner}, as now`], ...owners.data.items.filter((o) => o.name !== owner).map((o): [string, string] => [o.name, o.name])]} />}</div></Card>
     {!share && <Card title="Name"><Text label="The partner's name for the sheet" value={name} set={setName} error={at("sheet")} hint={<>Its subjects are <code>smartsheet.{partner}.{name}.&gt;</code></>} /></Card>}
     <VeryEvents of={trial} partner={partner} />
-    <Rest problem={problem} known={["shares[0].where", "where", "shares[0].sheet", "sheet"]} />
+    <Rest problem={problem} known={["shares[0].where", "where", "until", "shares[0].until", "owner", "shares[0].sheet", "sheet"]} />
     {problem?.action?.add && <label class="check"><input type="checkbox" checked={Object.keys(consent).length > 0} onChange={(e) => setConsent(e.currentTarget.checked ? problem.action!.add! : {})} /> Do it even so</label>}
     <div class="buttons sticky"><button class="primary" disabled={busy || !ready}>{busy ? (share ? "Changing…" : "Sharing: Smartsheet verifies the webhook…") : share ? "Change the share" : `Share with ${partner}`}</button>
       {share && <button type="button" onClick={() => done()}>Leave it as it is</button>}{chosen.length === 0 && <span class="faint">Tick at least one column.</span>}</div>

@@ -1,5 +1,5 @@
 import type { Overview, OverviewShare } from "./api";
-import { Card, Empty, number, Page, Pill, Shape, ShareLink, Show, State, Table, useAccess, useCall, When } from "./parts";
+import { Card, Empty, number, Page, Pill, Progress, Shape, ShareLink, Show, State, Table, useAccess, useCall, When } from "./parts";
 import { href, setQuery } from "./route";
 
 type Counted = [string, string, number | null, string]; // key, label, number, state
@@ -70,7 +70,7 @@ function Shares({ o, query }: { o: Overview; query: URLSearchParams }) {
   return <Card flush title={<>Shares <span class="faint">{shown.length === o.items.length ? number(shown.length) : `${number(shown.length)} of ${number(o.items.length)}`}</span></>}
     aside={<input type="search" aria-label="Find shares" placeholder="Find a sheet or partner" value={text} onInput={(e) => setQuery({ q: e.currentTarget.value })} />}>
     {shown.length === 0 ? <Empty title="No share is like that"><button type="button" onClick={() => setQuery({ state: undefined, q: undefined })}>Show all</button></Empty> :
-      <Table label="Shares" head={["Sheet → partner", "State", "What leaves", "Complete to", "Read by partner"]}>
+      <Table stack label="Shares" head={["Sheet → partner", "State", "What leaves", "Complete to", "Read by partner"]}>
         {shown.map((s) => <Line key={s.webhook + s.partner + s.sheet} s={s} />)}
       </Table>}
   </Card>;
@@ -80,11 +80,12 @@ function Line({ s }: { s: OverviewShare }) {
   return <tr>
     <th scope="row"><span class="sheet"><bdi>{s.sheetName}</bdi></span><ShareLink s={s} /></th>
     <td><State state={s.state} />{(s.attention || s.state === "loading" && s.reason) && <p class="why">{s.attention || s.reason}</p>}
+      {s.progress && <Progress of={s.progress} />}
       {s.attention && <a class="small" href={s.state === "suspended" ? href(["owners", s.owner]) : s.state === "live" ? href(["shares", s.webhook, s.partner, s.sheet], { edit: "1" }) : href(["doctor"], { level: "wrong" })}>What to do</a>}</td>
     <td class="leaves"><Pill>{s.columnsOf ? `${s.columns} of ${s.columnsOf} columns` : `${s.columns} columns`}</Pill>
       {s.where ? <Pill title={s.where}><code>{s.where}</code></Pill> : <Pill tone="warn">all rows</Pill>}
       {s.masked.length > 0 && <Pill title={s.masked.join(", ")}>{s.masked.length} masked</Pill>}
-      {s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}</td>
+      {s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}{s.until && <Pill>ends <When at={s.until} /></Pill>}</td>
     <td>{s.completeTo ? <><span class="num">v{s.completeTo.version}</span> <When at={s.completeTo.time} /></> : <span class="faint">not yet</span>}
       {s.backlog !== null && s.backlog > 0 && <p class="why">{number(s.backlog)} waiting</p>}</td>
     <td><When at={s.lastRead} none="no reader now" />{s.lag !== null && s.lag > 0 && <p class="why">{number(s.lag)} behind</p>}</td>

@@ -67,6 +67,10 @@ export const State = ({ state, text }: { state: string; text?: string }) => <spa
 
 export const Pill = ({ tone = "", children, title }: { tone?: string; children: ComponentChildren; title?: string }) => <span class={"pill " + tone} title={title}>{children}</span>;
 
+/** Progress is how far long work is. */
+export const Progress = ({ of }: { of: { done: number; of: number } }) =>
+  <span class="progress"><progress value={of.done} max={Math.max(1, of.of)} aria-label="Rows compared" /><span class="num">{number(of.done)} of {number(of.of)} rows</span></span>;
+
 /** When shows a time as people say it, with the exact one on hover. */
 export function When({ at, none = "never" }: { at?: string | null; none?: string }) {
   if (!at) return <span class="faint">{none}</span>;
@@ -93,9 +97,9 @@ export const Card = ({ title, aside, children, flush }: { title?: ComponentChild
 export const Empty = ({ title, children }: { title: string; children?: ComponentChildren }) =>
   <div class="empty"><svg viewBox="0 0 64 40" width="64" height="40" aria-hidden="true"><rect x="1" y="6" width="22" height="28" rx="4" /><path d="M27 20h10m-4-5 5 5-5 5" /><rect x="41" y="6" width="22" height="28" rx="4" class="on" /></svg><h2>{title}</h2>{children}</div>;
 
-/** Table is a table that becomes a list of cards where it is narrow. */
-export function Table({ head, children, label }: { head: string[]; children: ComponentChildren; label: string }) {
-  return <div class="scroll" tabIndex={0} role="region" aria-label={label}><table><caption class="hidden">{label}</caption><thead><tr>{head.map((h) => <th scope="col" key={h}>{h || <span class="hidden">Actions</span>}</th>)}</tr></thead><tbody>{children}</tbody></table></div>;
+/** Table is a table; one that stacks becomes a list where it is narrow. */
+export function Table({ head, children, label, stack }: { head: string[]; children: ComponentChildren; label: string; stack?: boolean }) {
+  return <div class={"scroll" + (stack ? " stack" : "")} tabIndex={0} role="region" aria-label={label}><table><caption class="hidden">{label}</caption><thead><tr>{head.map((h) => <th scope="col" key={h}>{h || <span class="hidden">Actions</span>}</th>)}</tr></thead><tbody>{children}</tbody></table></div>;
 }
 
 type FieldProps = { label: string; hint?: ComponentChildren; error?: string; children: (a: { id: string; "aria-describedby"?: string; "aria-invalid"?: boolean }) => ComponentChildren };
@@ -113,7 +117,7 @@ export function Field({ label, hint, error, children }: FieldProps) {
 type TextProps = { label: string; hint?: ComponentChildren; error?: string; value: string; set: (v: string) => void; type?: "text" | "password" | "email" | "number" | "search"; placeholder?: string; required?: boolean; autofocus?: boolean; min?: string };
 
 export const Text = ({ label, hint, error, value, set, ...rest }: TextProps) =>
-  <Field label={label} hint={hint} error={error}>{(a) => <input {...a} autocomplete="off" spellcheck={false} {...rest} value={value} onInput={(e) => set(e.currentTarget.value)} />}</Field>;
+  <Field label={label} hint={hint} error={error}>{(a) => <input {...a} autocomplete="off" spellcheck={false} {...(rest as object)} value={value} onInput={(e) => set(e.currentTarget.value)} />}</Field>;
 
 export const Choice = ({ label, hint, error, value, set, options }: { label: string; hint?: ComponentChildren; error?: string; value: string; set: (v: string) => void; options: [string, string][] }) =>
   <Field label={label} hint={hint} error={error}>{(a) => <select {...a} value={value} onChange={(e) => set(e.currentTarget.value)}>{options.map(([v, t]) => <option key={v} value={v}>{t}</option>)}</select>}</Field>;

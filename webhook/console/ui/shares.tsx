@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Share, Webhook } from "./api";
 import { call } from "./client";
-import { Act, Card, Empty, number, Page, Pill, Show, State, Sure, Table, useAccess, useCall, When } from "./parts";
+import { Act, Card, Empty, number, Page, Pill, Progress, Show, State, Sure, Table, useAccess, useCall, When } from "./parts";
 import { Snippets } from "./partners";
 import { Definition } from "./newshare";
 import { go, href, setQuery } from "./route";
@@ -46,6 +46,7 @@ export function SharePage({ id, partner, sheet, query }: { id: string; partner: 
         <Standing w={w} s={s} />
         {editing ? <Definition owner={w.owner} sheetId={w.sheetId} share={s} webhook={w.id} done={() => { setQuery({ edit: undefined }); webhook.reload(); }} /> : <Leaves s={s} />}
         <ExplainForm id={id} partner={partner} sheet={sheet} />
+        {!readOnly && <Erase path={path} />}
         {who.data && <Card title="For its developers"><Snippets url={who.data.url} subjects={`smartsheet.${partner}.${sheet}.>`} /></Card>}
       </>;
     }}</Show>
@@ -56,12 +57,22 @@ function Standing({ w, s }: { w: Webhook; s: Share }) {
   return <Card title={<bdi>{w.sheetName}</bdi>} aside={<State state={s.state} />}>{s.reason && <p class="way">{s.reason}</p>}
     <dl class="facts"><div><dt>Complete to</dt><dd>{s.completeTo ? <><span class="num">version {s.completeTo.version}</span>, <When at={s.completeTo.time} /></> : "not yet"}</dd></div><div><dt>Revision</dt><dd class="num">{s.revision}</dd></div>
       <div><dt>Owner</dt><dd><a href={href(["owners", w.owner])}>{w.owner}</a></dd></div><div><dt>Partner</dt><dd><a href={href(["partners", s.partner])}>{s.partner}</a></dd></div><div><dt>Waiting</dt><dd class="num">{number(w.backlog)}</dd></div>
+      {s.progress && <div><dt>First load</dt><dd><Progress of={s.progress} /></dd></div>}{s.until && <div><dt>Ends</dt><dd><When at={s.until} /></dd></div>}
       {s.filter && <div><dt>Rows shown</dt><dd class="num">{number(s.filter.shown)} of {number(s.filter.rows)}{s.filter.failed > 0 && <span class="error"> · {number(s.filter.failed)} fail</span>}</dd></div>}</dl></Card>;
 }
 
 function Leaves({ s }: { s: Share }) {
   return <Card flush title="What leaves"><div class="pad"><p>{s.where ? <>Rows for which <code>{s.where}</code></> : <Pill tone="warn">all rows</Pill>}{s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}</p></div>
     <Table label="Columns that are shared" head={["Column", "Field", "Type", "Mask"]}>{s.columns.map((c) => <tr key={c.columnId}><th scope="row"><bdi>{c.title}</bdi></th><td><code>{c.as}</code></td><td class="faint">{c.type.toLowerCase().replaceAll("_", " ")}</td><td>{c.mask ? <Pill>{c.mask === "hash" ? "hashed" : "redacted"}</Pill> : "–"}</td></tr>)}</Table></Card>;
+}
+
+/** Erase takes one row out of the partner's stream. */
+function Erase({ path }: { path: { id: string; partner: string; sheet: string } }) {
+  const [row, set] = useState(""), [said, say] = useState("");
+  return <Card title="Erase a row"><p>The row, its history and what hangs on it are removed from the partner's stream, and stay away until the row changes at Smartsheet.</p>
+    <div class="inline"><div class="field"><label for="eraserow">Row id</label><input id="eraserow" value={row} onInput={(e) => { set(e.currentTarget.value.trim()); say(""); }} autocomplete="off" /></div>
+      {/^\d+$/.test(row) && <Sure label="Erase the row" name={row} what={<>Row {row} leaves the stream of {path.partner}. What the partner has read cannot be recalled.</>} run={() => call("eraseRow", { path, body: { row } })} done={() => { say(`Row ${row} is being erased.`); set(""); }} />}</div>
+    {said && <p class="good" role="status">{said}</p>}</Card>;
 }
 
 function ExplainForm({ id, partner, sheet }: { id: string; partner: string; sheet: string }) {
