@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"unsafe"
 )
 
 // decode reads an answer as encoding/json does, with its results and its errors.
@@ -34,7 +35,7 @@ func decode(body []byte, out any) error {
 // Raw values are parts of the answer's bytes, so nobody may change those.
 type decoder struct {
 	scanner
-	text  string // the data, copied when the first text of a cell is read
+	text  string // the data, once the first text of a cell is read
 	cells int    // of the row before: its neighbours have as many
 	by    struct {
 		raw   []byte // the last modifiedBy, which often comes again
@@ -258,8 +259,8 @@ func (d *decoder) cellText(out *string) bool {
 	case !plain:
 		return json.Unmarshal(raw, out) == nil
 	}
-	if d.text == "" {
-		d.text = string(d.data)
+	if d.text == "" { // nobody changes the data, see above; a copy would hold each page twice
+		d.text = unsafe.String(unsafe.SliceData(d.data), len(d.data))
 	}
 	end := d.at - 1 // of the text, before its quote
 	*out = d.text[end-len(raw) : end]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -116,32 +115,6 @@ func (s *Stream) Lock(ctx context.Context, sh *events.Share) (uint64, error) {
 		return 0, fmt.Errorf("reading the lock of share %s: %w", sh.Sheet, err)
 	}
 	return last[sh.SubjectStatus()].sequence, nil
-}
-
-// States reads how shares stand, some hundred in one request; what was never
-// published to has no state. It is for people and metrics.
-func (s *Stream) States(ctx context.Context, shares []*events.Share) (map[*events.Share]*State, error) {
-	found := make(map[*events.Share]*State, len(shares))
-	for chunk := range slices.Chunk(shares, maxSubjects/2) {
-		subjects := make([]string, 0, 2*len(chunk))
-		for _, sh := range chunk {
-			subjects = append(subjects, sh.SubjectSchema(), sh.SubjectStatus())
-		}
-		msgs, err := s.lastMessages(ctx, subjects, 0)
-		if err != nil {
-			return nil, fmt.Errorf("reading the states of shares: %w", err)
-		}
-		for _, sh := range chunk {
-			st, err := s.readState(ctx, sh, msgs)
-			if err != nil {
-				return nil, err
-			}
-			if st.Schema != nil || st.Status != nil {
-				found[sh] = st
-			}
-		}
-	}
-	return found, nil
 }
 
 // stateOf is the state that the last messages of a share say. Those that cannot

@@ -57,6 +57,8 @@ type Stream struct {
 	options Options
 	info    *jetstream.StreamInfo // as it was when the stream was opened
 	made    bool
+
+	standing standing // of shares, see States
 }
 
 // ErrTaken says that the account has a stream of that name which is not this
