@@ -44,6 +44,11 @@ type Options struct {
 	Foreign ForeignRecorder // told of what others wrote; nil: nobody
 }
 
+// minDuplicates is the shortest time for which the server looks for repeated ids of
+// messages, of which there are none: when it starts it reads all that was stored
+// within that time.
+const minDuplicates = 100 * time.Millisecond
+
 // requestTimeout bounds one request to NATS. While a cluster has no leader its
 // API does not answer at all, so this is also how soon we look again.
 const requestTimeout = 3 * time.Second
