@@ -104,7 +104,7 @@ func (d *decoder) column(c *Column) bool {
 }
 
 func (d *decoder) row(r *Row) bool {
-	names := [...]string{"id", "rowNumber", "parentId", "createdAt", "modifiedAt", "modifiedBy", "locked", "cells"}
+	names := [...]string{"id", "rowNumber", "parentId", "createdAt", "modifiedAt", "modifiedBy", "locked", "lockedForUser", "cells"}
 	return d.object(names[:], func(field int) bool {
 		switch field {
 		case 0:
@@ -121,6 +121,8 @@ func (d *decoder) row(r *Row) bool {
 			return d.modifiedBy(&r.ModifiedBy)
 		case 6:
 			return d.bool(&r.Locked)
+		case 7:
+			return d.bool(&r.LockedForUser)
 		default:
 			ok := list(d, &r.Cells, d.cells, d.cell)
 			d.cells = len(r.Cells)

@@ -87,7 +87,10 @@ type Row struct {
 	ModifiedAt Time   `json:"modifiedAt"`
 	ModifiedBy *Actor `json:"modifiedBy,omitempty"`
 	Locked     bool   `json:"locked,omitempty"` // for all but the sheet's owner and admins
-	Cells      []Cell `json:"cells"`
+
+	LockedForUser bool `json:"lockedForUser,omitempty"` // for the user who reads it
+
+	Cells []Cell `json:"cells"`
 }
 
 // Sheet is one page of a sheet: its columns and some of its rows.

@@ -170,8 +170,9 @@ func TestClientReadsWhatWritesNeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !sheet.Rows[2].Locked || sheet.Rows[0].Locked {
-			t.Errorf("got locked rows %v and %v", sheet.Rows[2].Locked, sheet.Rows[0].Locked)
+		third, first := sheet.Rows[2], sheet.Rows[0]
+		if !third.Locked || third.LockedForUser != as.locked || first.Locked || first.LockedForUser {
+			t.Errorf("got locked rows %+v and %+v, want the third, for the user %v", third, first, as.locked)
 		}
 		for _, columns := range [][]smartsheet.Column{listed, sheet.Columns} {
 			status, secret, sum, changed := columns[1], columns[5], columns[6], columns[7]

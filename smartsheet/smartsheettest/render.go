@@ -11,13 +11,13 @@ type view struct {
 	level                                          int
 	objectValue, columnType, writerInfo, permalink bool
 	attachments, discussions                       bool
-	skipEmpty                                      bool
+	skipEmpty, locks                               bool    // locks: what is locked is so for the reader
 	columns                                        []int64 // nil: all
 }
 
 func (c *call) view() view {
 	return view{
-		level: c.level(), objectValue: c.includes("objectValue"), columnType: c.includes("columnType"),
+		level: c.level(), locks: c.sheet != nil && !administers(c.sheet.accessOf(c.user.ID)), objectValue: c.includes("objectValue"), columnType: c.includes("columnType"),
 		writerInfo: c.includes("writerInfo") || c.includes("rowWriterInfo"), permalink: c.includes("rowPermalink"),
 		attachments: c.includes("attachments"), discussions: c.includes("discussions"),
 		skipEmpty: c.excludes("nonexistentCells"), columns: c.idList("columnIds"),
@@ -157,6 +157,7 @@ type rowJSON struct {
 	AccessLevel string           `json:"accessLevel,omitempty"`
 	Expanded    bool             `json:"expanded"`
 	Locked      bool             `json:"locked,omitempty"`
+	LockedFor   bool             `json:"lockedForUser,omitempty"`
 	CreatedAt   string           `json:"createdAt"`
 	ModifiedAt  string           `json:"modifiedAt"`
 	CreatedBy   map[string]any   `json:"createdBy,omitempty"`
@@ -170,7 +171,7 @@ type rowJSON struct {
 
 func (s *Server) row(sh *sheet, r *row, v view) rowJSON {
 	out := rowJSON{
-		ID: r.id, RowNumber: r.index + 1, Expanded: !r.collapsed, Locked: r.locked,
+		ID: r.id, RowNumber: r.index + 1, Expanded: !r.collapsed, Locked: r.locked, LockedFor: r.locked && v.locks,
 		CreatedAt: wire(r.created), ModifiedAt: wire(r.modified), SiblingID: sh.siblingBefore(r),
 		Cells: make([]cellJSON, 0, len(sh.columns)),
 	}

@@ -63,8 +63,6 @@ type rowEdit struct {
 	expanded, locked *bool
 }
 
-var rowWriteParameters = []string{"include", "exclude", "level", "accessApiLevel", "allowPartialSuccess", "overrideValidation"}
-
 func (s *Server) addRows(c *call) (any, error) {
 	return s.writeRows(c, func(sh *sheet, in *rowIn) (*row, error) {
 		if in.ID != nil || in.Indent != nil || in.Outdent != nil {
