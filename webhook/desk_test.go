@@ -33,7 +33,7 @@ type desk struct {
 
 func newDesk(t testing.TB, o webhooktest.Options) *desk {
 	t.Helper()
-	o.Idle = true
+	o.NoRelay = true
 	d := &desk{Bridge: webhooktest.NewBridge(t, smartsheettest.New(t), o)}
 	d.Receiver.BadSignature = nil
 	d.handler = d.Receiver.Handler()

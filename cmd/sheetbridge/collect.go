@@ -13,8 +13,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// stood is a metric of how things stand.
-func stood(name, help string, labels ...string) *prometheus.Desc {
+// stateDesc is a metric of how things stand.
+func stateDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("sheetbridge_"+name, help, labels, nil)
 }
 
@@ -31,42 +31,42 @@ type descs struct {
 
 func newDescs() descs {
 	return descs{
-		ready:      stood("ready", "Whether this process takes callbacks and works on them, 1 or 0, when it last looked."),
-		refreshed:  stood("state_refreshed_timestamp_seconds", "When this process last looked at how things stand."),
-		connected:  stood("nats_connected", "Whether the bridge's own connection to NATS stands, 1 or 0."),
-		rtt:        stood("nats_rtt_seconds", "Time to NATS and back."),
-		reconnects: stood("nats_reconnects_total", "How often the bridge's own connection was made again."),
-		messages:   stood("nats_messages_total", "Messages over the bridge's own connection, by direction.", "direction"),
-		bytes:      stood("nats_bytes_total", "Bytes over the bridge's own connection, by direction.", "direction"),
-		store:      stood("nats_store_bytes", "Bytes that the bridge's own account stores in NATS, partners' streams not included."),
-		free:       stood("data_free_bytes", "Bytes free on the disk of DATA_DIR, where NATS is embedded."),
-		size:       stood("data_size_bytes", "Size of the disk of DATA_DIR, where NATS is embedded."),
-		waiting:    stood("hints_waiting", "Hints that wait or are worked on, with those that were stored together with one of them."),
-		oldest:     stood("hints_oldest_age_seconds", "Age of the oldest hint that waits or is worked on; 0 for none."),
-		deferred:   stood("hints_deferred", "Hints that are put off: for want of budget, or after a failure."),
-		dead:       stood("hints_dead", "Hints that were given up and wait for an admin."),
-		owner:      stood("owner_state", "1 for the state that an owner's access is in, 0 for the others.", "owner", "state"),
-		budget:     stood("owner_budget_left_ratio", "What is left of the requests that an owner's token may make at once, 0 to 1.", "owner"),
-		webhook:    stood("webhook_status", "1, labelled with the status of a registration's webhook at Smartsheet; POLLING for none.", "registration", "owner", "status"),
-		called:     stood("webhook_last_callback_timestamp_seconds", "When Smartsheet last called for a registration with success, as far as it was asked.", "registration"),
-		up:         stood("partner_up", "Whether a partner's stream answers, 1 or 0.", "partner"),
+		ready:      stateDesc("ready", "Whether this process takes callbacks and works on them, 1 or 0, when it last looked."),
+		refreshed:  stateDesc("state_refreshed_timestamp_seconds", "When this process last looked at how things stand."),
+		connected:  stateDesc("nats_connected", "Whether the bridge's own connection to NATS stands, 1 or 0."),
+		rtt:        stateDesc("nats_rtt_seconds", "Time to NATS and back."),
+		reconnects: stateDesc("nats_reconnects_total", "How often the bridge's own connection was made again."),
+		messages:   stateDesc("nats_messages_total", "Messages over the bridge's own connection, by direction.", "direction"),
+		bytes:      stateDesc("nats_bytes_total", "Bytes over the bridge's own connection, by direction.", "direction"),
+		store:      stateDesc("nats_store_bytes", "Bytes that the bridge's own account stores in NATS, partners' streams not included."),
+		free:       stateDesc("data_free_bytes", "Bytes free on the disk of DATA_DIR, where NATS is embedded."),
+		size:       stateDesc("data_size_bytes", "Size of the disk of DATA_DIR, where NATS is embedded."),
+		waiting:    stateDesc("hints_waiting", "Hints that wait or are worked on, with those that were stored together with one of them."),
+		oldest:     stateDesc("hints_oldest_age_seconds", "Age of the oldest hint that waits or is worked on; 0 for none."),
+		deferred:   stateDesc("hints_deferred", "Hints that are put off: for want of budget, or after a failure."),
+		dead:       stateDesc("hints_dead", "Hints that were given up and wait for an admin."),
+		owner:      stateDesc("owner_state", "1 for the state that an owner's access is in, 0 for the others.", "owner", "state"),
+		budget:     stateDesc("owner_budget_left_ratio", "What is left of the requests that an owner's token may make at once, 0 to 1.", "owner"),
+		webhook:    stateDesc("webhook_status", "1, labelled with the status of a registration's webhook at Smartsheet; POLLING for none.", "registration", "owner", "status"),
+		called:     stateDesc("webhook_last_callback_timestamp_seconds", "When Smartsheet last called for a registration with success, as far as it was asked.", "registration"),
+		up:         stateDesc("partner_up", "Whether a partner's stream answers, 1 or 0.", "partner"),
 
-		streamMessages: stood("partner_stream_messages", "Messages in a partner's stream.", "partner"),
-		streamBytes:    stood("partner_stream_bytes", "Bytes in a partner's stream.", "partner"),
-		stored:         stood("partner_account_bytes", "Bytes that a partner's account stores, in a cluster every copy.", "partner"),
-		limit:          stood("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
-		readers:        stood("partner_consumers", "Consumers of a partner's stream.", "partner"),
-		lag:            stood("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
-		foreign:        stood("foreign_messages_total", "Messages removed from a partner's stream that the bridge did not make or that could not be read.", "partner"),
-		exceeded:       stood("partner_limit_exceeded_total", "How often a partner's connections exceeded a limit of its terms and were closed, or a consumer was refused.", "partner", "limit"),
-		share:          stood("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
-		complete:       stood("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
+		streamMessages: stateDesc("partner_stream_messages", "Messages in a partner's stream.", "partner"),
+		streamBytes:    stateDesc("partner_stream_bytes", "Bytes in a partner's stream.", "partner"),
+		stored:         stateDesc("partner_account_bytes", "Bytes that a partner's account stores, in a cluster every copy.", "partner"),
+		limit:          stateDesc("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
+		readers:        stateDesc("partner_consumers", "Consumers of a partner's stream.", "partner"),
+		lag:            stateDesc("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
+		foreign:        stateDesc("foreign_messages_total", "Messages removed from a partner's stream that the bridge did not make or that could not be read.", "partner"),
+		exceeded:       stateDesc("partner_limit_exceeded_total", "How often a partner's connections exceeded a limit of its terms and were closed, or a consumer was refused.", "partner", "limit"),
+		share:          stateDesc("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
+		complete:       stateDesc("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
 	}
 }
 
 // collector shows standing to Prometheus.
 type collector struct {
-	*standing
+	*stateWatcher
 	descs
 }
 

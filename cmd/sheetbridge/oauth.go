@@ -48,7 +48,7 @@ func (s *service) logEntry(e audit.Entry) {
 	s.log.Info("audit entry", "sequence", e.Sequence, "hash", e.Hash, "what", e.What, "outcome", e.Outcome, "who", e.Who, "request", e.Request)
 }
 
-// note keeps what the registry tells in the audit log.
-func (s *service) note(ctx context.Context, n registry.Note) error {
+// auditChange keeps what the registry tells in the audit log.
+func (s *service) auditChange(ctx context.Context, n registry.Change) error {
 	return s.audit.Append(ctx, n.What, n.On, audit.Changed, n.Details)
 }

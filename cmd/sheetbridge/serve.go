@@ -60,7 +60,7 @@ type service struct {
 	registrar *registrar.Registrar
 	relay     *relay.Relay
 	metrics   *metrics
-	standing  *standing
+	states    *stateWatcher
 	survey    diagnose.Survey
 	tracer    trace.Tracer // nil: no traces
 	phase     phase
@@ -104,7 +104,7 @@ func (s *service) open(ctx context.Context) error {
 	if err := s.openStores(ctx, master); err != nil {
 		return err
 	}
-	s.registry.Note = s.note
+	s.registry.OnChange = s.auditChange
 	if s.console, err = page.Handler(); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			if s.audit, err = audit.Open(ctx, s.nc, key, n.Replicas); err != nil {
 				return err
 			}
-			s.audit.Kept = s.logEntry
+			s.audit.OnAppend = s.logEntry
 			return nil
 		},
 		func(ctx context.Context) error {
@@ -150,17 +150,17 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return s.registry.Rewrap(ctx)
 		},
 	} {
-		if err := s.patiently(ctx, open); err != nil {
+		if err := s.retryStartup(ctx, open); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// patiently tries again what fails because a cluster has no leader yet: it does
+// retryStartup tries again what fails because a cluster has no leader yet: it does
 // not answer then. Nor does it to several replicas that make the same stream at
 // once, although it is made; so each try has a part of the time only.
-func (s *service) patiently(ctx context.Context, open func(context.Context) error) error {
+func (s *service) retryStartup(ctx context.Context, open func(context.Context) error) error {
 	if s.cfg.NATS.URL == "" {
 		return open(ctx)
 	}
@@ -213,8 +213,8 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 // wire makes the parts that need no connection of their own.
 func (s *service) wire(master seal.MasterKey) {
 	changed := make(chan struct{}, 1)
-	s.standing = &standing{service: s, changed: changed}
-	s.metrics.registry.MustRegister(&collector{s.standing, newDescs()})
+	s.states = &stateWatcher{service: s, changed: changed}
+	s.metrics.registry.MustRegister(&collector{s.states, newDescs()})
 	s.partners = &partner.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
 	s.accounts = &partner.Accounts{Registry: s.registry, Partners: s.partners, Broker: s.broker, Log: s.log}
 	s.access = &owner.Access{
@@ -225,7 +225,7 @@ func (s *service) wire(master seal.MasterKey) {
 	s.access.OAuth = s.oauth()
 	s.registrar = &registrar.Registrar{
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL,
-		Every: s.cfg.ReconcileEvery, Alone: s.broker != nil, Log: s.log,
+		ReconcileEvery: s.cfg.ReconcileEvery, SingleReplica: s.broker != nil, Log: s.log,
 	}
 	s.relay = &relay.Relay{
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
@@ -252,7 +252,7 @@ func (s *service) wire(master seal.MasterKey) {
 	join := &partner.Join{
 		Invitations: &partner.Invitations{Accounts: s.accounts, PublicURL: s.cfg.PublicURL}, Audit: s.audit, Log: s.log, Strangers: strangers,
 	}
-	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, join.Beside(s.access.OAuth.Beside(receiver.Handler())))), s.log)
+	s.public = webhook.NewServer(s.phase.lastRequests(underPath(s.cfg.PublicURL, join.Middleware(s.access.OAuth.Middleware(receiver.Handler())))), s.log)
 	s.admin = webhook.NewServer(api.Handler(), s.log)
 	s.admin.RegisterOnShutdown(api.EndStreams)
 	for _, server := range []*http.Server{s.public, s.admin} {
@@ -302,7 +302,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 	defer stopFollowing()
 	g.Go(func() error { return s.registry.Run(following) })
 	g.Go(func() error {
-		s.standing.run(following)
+		s.states.run(following)
 		return nil
 	})
 	g.Go(func() error { return s.watchStore(gctx) })
@@ -322,7 +322,7 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 			return err
 		}
 		s.phase.value.CompareAndSwap(phaseStarting, phaseWorking)
-		s.standing.lookAgain()
+		s.states.refreshSoon()
 		if ready != nil {
 			ready(s.addresses())
 		}
@@ -343,7 +343,7 @@ func (s *service) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return s.inbox.Work(ctx, inbox.Workers{
-			Pass: s.relay.Pass, Webhook: s.registrar.LookAfter, Token: s.access.TokenOf, Log: s.log,
+			Pass: s.relay.Pass, Webhook: s.registrar.Supervise, Token: s.access.TokenOf, Log: s.log,
 		})
 	})
 	g.Go(func() error { return s.partners.Run(ctx) })

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// standingEvery is how often NATS is asked how things stand. A scrape shows
+	// refreshEvery is how often NATS is asked how things stand. A scrape shows
 	// the last answer and never waits for one.
-	standingEvery = 10 * time.Second
-	standingTime  = 8 * time.Second
-	standingRest  = time.Second // between two looks, however much changes
+	refreshEvery = 10 * time.Second
+	refreshTime  = 8 * time.Second
+	refreshPause = time.Second // between two looks, however much changes
 )
 
-// standing looks at how things stand and shows it to Prometheus. Every replica
+// stateWatcher looks at how things stand and shows it to Prometheus. Every replica
 // sees the same, so queries take the maximum over them and not the sum.
-type standing struct {
+type stateWatcher struct {
 	service *service
 	changed chan struct{} // that a partner came to be in trouble, or out of it, or the service to work
 
@@ -40,8 +40,8 @@ type snapshot struct {
 	partners []diagnose.PartnerState
 }
 
-// lookAgain has run look soon.
-func (st *standing) lookAgain() {
+// refreshSoon has run look soon.
+func (st *stateWatcher) refreshSoon() {
 	select {
 	case st.changed <- struct{}{}:
 	default: // it will already
@@ -51,8 +51,8 @@ func (st *standing) lookAgain() {
 // run looks again and again until the context ends, and as soon as a partner
 // comes to be in trouble or out of it. It runs before the service works too: one
 // that never comes to that has to show it.
-func (st *standing) run(ctx context.Context) {
-	tick := time.NewTicker(standingEvery)
+func (st *stateWatcher) run(ctx context.Context) {
+	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
 		st.refresh(ctx)
@@ -64,23 +64,23 @@ func (st *standing) run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(standingRest):
+			case <-time.After(refreshPause):
 			}
 		}
 	}
 }
 
 // refresh asks once.
-func (st *standing) refresh(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, standingTime)
+func (st *stateWatcher) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
 	defer cancel()
 	s := st.service
 	now := snapshot{ready: s.ready(ctx) == nil, budgets: map[string]float64{}}
 	if now.ready {
-		st.askNATS(ctx, &now)
+		st.readNATS(ctx, &now)
 	}
 	if s.phase.value.Load() != phaseStarting { // before, their accounts are not set up
-		now.partners = s.survey.AllPartners(ctx, standingTime/4)
+		now.partners = s.survey.AllPartners(ctx, refreshTime/4)
 	}
 	now.at = time.Now()
 	st.mu.Lock()
@@ -88,7 +88,7 @@ func (st *standing) refresh(ctx context.Context) {
 	st.last = now
 }
 
-func (st *standing) askNATS(ctx context.Context, now *snapshot) {
+func (st *stateWatcher) readNATS(ctx context.Context, now *snapshot) {
 	s := st.service
 	if d, err := s.nc.RTT(); err == nil {
 		now.rtt = d

@@ -220,7 +220,7 @@ func audited(t *testing.T) *world {
 		log, err = audit.Open(t.Context(), a.Broker.Bridge(), audit.Key(a.Access.Master), 1)
 		must(t, err)
 		a.Audit = log
-		a.Registry.Note = func(ctx context.Context, n registry.Note) error {
+		a.Registry.OnChange = func(ctx context.Context, n registry.Change) error {
 			return log.Append(ctx, n.What, n.On, audit.Changed, n.Details)
 		}
 	}})

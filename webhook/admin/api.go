@@ -88,7 +88,7 @@ func (a *API) Handler() http.Handler {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // one logger: a.Log
 	e.HTTPErrorHandler = answerError
-	e.Use(a.logged, a.reached, newGuard(a).admit, a.audited)
+	e.Use(a.logRequests, a.checkHost, newGuard(a).bearerAuth, a.auditActions)
 	api := humaecho.New(e, a.config())
 	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { next(ourContext{c}) })
 	a.routeCalls(api)

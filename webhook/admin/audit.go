@@ -76,20 +76,20 @@ func (a *API) verifyAudit(ctx context.Context, _ *none) (*out[audit.Report], err
 	return &out[audit.Report]{*report}, nil
 }
 
-// audited keeps every action in the audit log: that it begins, before anything
+// auditActions keeps every action in the audit log: that it begins, before anything
 // is done, and how it ended. What cannot be kept is not done.
-func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) auditActions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		req := c.Request()
-		ctx := a.asked(req.Context(), req.RemoteAddr)
+		ctx := a.withCaller(req.Context(), req.RemoteAddr)
 		c.SetRequest(req.WithContext(ctx))
 		if a.Audit == nil || !acts(c) {
 			return next(c)
 		}
 		what, on := req.Method+" "+c.Path(), req.URL.Path
-		if err := a.keep(ctx, what, on, audit.Begun, nil); err != nil {
+		if err := a.appendAudit(ctx, what, on, audit.Begun, nil); err != nil {
 			recordOf(ctx).err = err
-			return notKept()
+			return auditFailed()
 		}
 		if err := next(c); err != nil {
 			c.Error(err) // so that it has a status
@@ -98,26 +98,26 @@ func (a *API) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		if status >= http.StatusMultipleChoices {
 			outcome = audit.Refused
 		}
-		if err := a.keep(context.WithoutCancel(ctx), what, on, outcome, map[string]int{"status": status}); err != nil {
+		if err := a.appendAudit(context.WithoutCancel(ctx), what, on, outcome, map[string]int{"status": status}); err != nil {
 			a.Log.Error("the end of an action is not in the audit log", "what", what, "status", status, "err", err)
 		}
 		return nil
 	}
 }
 
-// asked returns a context in which what is done is done by who sent the request.
-func (a *API) asked(ctx context.Context, remote string) context.Context {
+// withCaller returns a context in which what is done is done by who sent the request.
+func (a *API) withCaller(ctx context.Context, remote string) context.Context {
 	rec := recordOf(ctx)
 	return audit.Via(audit.As(ctx, rec.who), limits.Address(remote), rec.id)
 }
 
-// previewed keeps in the audit log that somebody is shown cells. What cannot be
+// auditPreview keeps in the audit log that somebody is shown cells. What cannot be
 // kept is not shown.
-func (a *API) previewed(ctx context.Context, what, on string, details any) error {
+func (a *API) auditPreview(ctx context.Context, what, on string, details any) error {
 	if a.Audit == nil {
 		return nil
 	}
-	return a.keep(ctx, what, on, audit.Previewed, details)
+	return a.appendAudit(ctx, what, on, audit.Previewed, details)
 }
 
 // acts tells whether a request has something done that may change what there is,
@@ -134,19 +134,19 @@ func acts(c echo.Context) bool {
 	return c.Path() != pathWebhooks || !dry
 }
 
-// keepTime bounds what an entry waits for those before it, and for NATS.
-const keepTime = 20 * time.Second
+// auditTime bounds what an entry waits for those before it, and for NATS.
+const auditTime = 20 * time.Second
 
-func (a *API) keep(ctx context.Context, what, on, outcome string, details any) error {
-	ctx, cancel := context.WithTimeout(ctx, keepTime)
+func (a *API) appendAudit(ctx context.Context, what, on, outcome string, details any) error {
+	ctx, cancel := context.WithTimeout(ctx, auditTime)
 	defer cancel()
 	return a.Audit.Append(ctx, what, on, outcome, details)
 }
 
-// notKept refuses what the audit log cannot take.
-func notKept() *answer {
+// auditFailed refuses what the audit log cannot take.
+func auditFailed() *answer {
 	return httpProblem(http.StatusServiceUnavailable, "the audit log cannot be written, and nothing is done that it does not say: look at NATS, and try again")
 }
 
-// isNotKept tells whether an error is about the audit log.
-func isNotKept(err error) bool { return errors.Is(err, audit.ErrNotKept) }
+// isAuditFailure tells whether an error is about the audit log.
+func isAuditFailure(err error) bool { return errors.Is(err, audit.ErrNotWritten) }

@@ -75,8 +75,8 @@ func (g *guard) find(hash [sha256.Size]byte) *Token {
 	return found
 }
 
-// admit lets requests through that bear a token which allows them.
-func (g *guard) admit(next echo.HandlerFunc) echo.HandlerFunc {
+// bearerAuth lets requests through that bear a token which allows them.
+func (g *guard) bearerAuth(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if public(c.Path()) {
 			return next(c)
@@ -108,9 +108,9 @@ func unauthorized(c echo.Context) error {
 // there are some, once in a while.
 func (g *guard) wrong(c echo.Context, v verdict) error {
 	if v.report > 0 && g.api.Audit != nil {
-		ctx := audit.As(g.api.asked(c.Request().Context(), c.Request().RemoteAddr), "nobody")
+		ctx := audit.As(g.api.withCaller(c.Request().Context(), c.Request().RemoteAddr), "nobody")
 		details := map[string]int{"wrongTokens": v.report}
-		if err := g.api.keep(ctx, "wrong bearer token", limits.Address(c.Request().RemoteAddr), audit.Refused, details); err != nil {
+		if err := g.api.appendAudit(ctx, "wrong bearer token", limits.Address(c.Request().RemoteAddr), audit.Refused, details); err != nil {
 			g.api.Log.Error("wrong bearer tokens are not in the audit log", "err", err)
 		}
 	}

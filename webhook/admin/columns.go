@@ -61,7 +61,7 @@ func (a *API) listColumns(ctx context.Context, in *columnsRequest) (*out[SheetCo
 		return nil, err
 	}
 	if samples {
-		if err := a.previewed(ctx, "GET /v1/owners/:name/sheets/:id/columns", in.Name+"/"+in.ID, nil); err != nil {
+		if err := a.auditPreview(ctx, "GET /v1/owners/:name/sheets/:id/columns", in.Name+"/"+in.ID, nil); err != nil {
 			return nil, err
 		}
 	}

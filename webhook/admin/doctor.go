@@ -74,7 +74,7 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 		shown.Dead = append(shown.Dead, deadOf(d))
 	}
 	shown.Row = in.Row
-	if err := a.previewed(ctx, "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain", share.Key()+"/"+in.Row, nil); err != nil {
+	if err := a.auditPreview(ctx, "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain", share.Key()+"/"+in.Row, nil); err != nil {
 		return nil, err
 	}
 	return &out[Explanation]{shown}, nil

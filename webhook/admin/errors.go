@@ -65,9 +65,9 @@ func refusal(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &ready):
 		return ready
-	case isNotKept(err):
+	case isAuditFailure(err):
 		recordOf(ctx).err = err
-		return notKept()
+		return auditFailed()
 	case errors.As(err, &tight):
 		seconds := strconv.Itoa(int(tight.Wait/time.Second) + 1)
 		return huma.ErrorWithHeaders(

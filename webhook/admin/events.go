@@ -83,7 +83,7 @@ func (a *API) followEvents(ctx context.Context, in *eventsRequest) (*huma.Stream
 	}
 	cells := !recordOf(ctx).readOnly
 	if cells {
-		if err := a.previewed(ctx, "GET /v1/events", in.Partner+"/"+in.Sheet, nil); err != nil {
+		if err := a.auditPreview(ctx, "GET /v1/events", in.Partner+"/"+in.Sheet, nil); err != nil {
 			<-a.followers
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	defer func() {
 		// Whoever was first with the name may have its partner in that account.
 		if err != nil && !errors.Is(err, registry.ErrExists) {
-			a.takeBack(ctx, p, st)
+			a.removeNewStream(ctx, p, st)
 		}
 	}()
 	if err := st.Try(dialing); err != nil {
@@ -50,9 +50,9 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	return creds, a.Registry.CreatePartner(ctx, p)
 }
 
-// takeBack removes the stream of a partner that was refused from an account that
+// removeNewStream removes the stream of a partner that was refused from an account that
 // is not ours, if it was made just now and nothing is in it.
-func (a *API) takeBack(ctx context.Context, p *registry.Partner, st *stream.Stream) {
+func (a *API) removeNewStream(ctx context.Context, p *registry.Partner, st *stream.Stream) {
 	if !st.Made() {
 		return
 	}

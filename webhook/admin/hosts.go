@@ -83,11 +83,11 @@ func (h Hosts) Contain(header string) bool {
 	})
 }
 
-// reached refuses, on every path, requests under another name than ours, writes
+// checkHost refuses, on every path, requests under another name than ours, writes
 // that a web page of another site has a browser make, and, where client
 // certificates are wanted, requests without one. Probes need none: who asks them
 // has no certificate.
-func (a *API) reached(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 	foreign := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
 		req := c.Request()

@@ -65,9 +65,9 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-// logged gives each request an id, which the answer has too, and writes one line
+// logRequests gives each request an id, which the answer has too, and writes one line
 // for it: its route, not its path and query, and never a body.
-func (a *API) logged(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began, rec := time.Now(), &record{id: uuid.NewString(), control: http.NewResponseController(c.Response())}
 		c.Response().Header().Set(echo.HeaderXRequestID, rec.id)

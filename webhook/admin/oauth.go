@@ -50,7 +50,7 @@ func (a *API) addByConsent(ctx context.Context, b NewOwner) (*out[Owner], error)
 	} else if err != nil {
 		return nil, err
 	}
-	made, err := a.ask(ctx, b.Name)
+	made, err := a.answerAuthorizationURL(ctx, b.Name)
 	if err == nil && b.Email == "" {
 		made.Body.Warnings = append(made.Body.Warnings, "no email was given: the first user who consents at the address becomes the owner")
 	}
@@ -64,12 +64,12 @@ func (a *API) authorizeOwner(ctx context.Context, in *named) (*out[Owner], error
 	if a.Access.OAuth == nil {
 		return nil, errNoOAuth()
 	}
-	return a.ask(ctx, in.Name)
+	return a.answerAuthorizationURL(ctx, in.Name)
 }
 
-// ask answers the owner with an address at which to consent.
-func (a *API) ask(ctx context.Context, name string) (*out[Owner], error) {
-	url, err := a.Access.OAuth.Ask(ctx, name)
+// answerAuthorizationURL answers the owner with an address at which to consent.
+func (a *API) answerAuthorizationURL(ctx context.Context, name string) (*out[Owner], error) {
+	url, err := a.Access.OAuth.AuthorizationURL(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +82,8 @@ func (a *API) ask(ctx context.Context, name string) (*out[Owner], error) {
 	return &out[Owner]{shown}, nil
 }
 
-// used shows an owner with how its token is used.
-func (a *API) used(ctx context.Context, o *registry.Owner) Owner {
+// withUsage shows an owner with how its token is used.
+func (a *API) withUsage(ctx context.Context, o *registry.Owner) Owner {
 	shown := ownerOf(o)
 	ctx, cancel := context.WithTimeout(ctx, usageTime)
 	defer cancel()

@@ -205,7 +205,7 @@ func (s *OverviewShare) filterTrouble() string {
 	if s.Filter == nil {
 		return ""
 	}
-	return (&registry.FilterResult{Rows: s.Filter.Rows, Shown: s.Filter.Shown, Failed: s.Filter.Failed}).Trouble()
+	return (&registry.FilterResult{Rows: s.Filter.Rows, Shown: s.Filter.Shown, Failed: s.Filter.Failed}).Warning()
 }
 
 // advise says what a person should see to, and the next step.

@@ -173,7 +173,7 @@ func (a *API) getOwner(ctx context.Context, in *named) (*out[Owner], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &out[Owner]{a.used(ctx, o)}, nil
+	return &out[Owner]{a.withUsage(ctx, o)}, nil
 }
 
 func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], error) {
@@ -182,7 +182,7 @@ func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], err
 		return nil, err
 	}
 	if o.State != registry.OwnerOK {
-		return nil, httpProblem(http.StatusConflict, "%s", owner.Useless(o))
+		return nil, httpProblem(http.StatusConflict, "%s", owner.AccessError(o))
 	}
 	client, err := a.Access.Client(o, budget.Callback)
 	if err != nil {

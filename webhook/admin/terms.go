@@ -221,7 +221,7 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 // moment ago under the old ones it is tried, and not left to rest.
 func (a *API) changeStream(ctx context.Context, p *registry.Partner) error {
 	_, err := a.Partners.Stream(ctx, p)
-	if errors.Is(err, partner.ErrResting) {
+	if errors.Is(err, partner.ErrCircuitOpen) {
 		a.Partners.Forget(p.Name)
 		_, err = a.Partners.Stream(ctx, p)
 	}

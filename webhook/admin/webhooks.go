@@ -159,7 +159,7 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 		if err != nil {
 			return nil, err
 		}
-		if err := a.previewed(ctx, "POST /v1/webhooks?dryRun=true", in.Body.Owner+"/"+in.Body.SheetID, previewDetails(previews)); err != nil {
+		if err := a.auditPreview(ctx, "POST /v1/webhooks?dryRun=true", in.Body.Owner+"/"+in.Body.SheetID, previewDetails(previews)); err != nil {
 			return nil, err
 		}
 		shown, err := previewsOf(previews)

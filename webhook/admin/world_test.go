@@ -114,7 +114,7 @@ func newWorld(t testing.TB, o setup) *world {
 	must(t, err)
 	partners := &partner.Partners{Registry: w.registry, Broker: w.broker, Replicas: 1, Log: log}
 	access := &owner.Access{Registry: w.registry, Budget: budgets, Master: master, BaseURL: w.sim.URL()}
-	registrar := &registrar.Registrar{Registry: w.registry, Inbox: w.inbox, Access: access, Every: time.Hour, Alone: true, Log: log}
+	registrar := &registrar.Registrar{Registry: w.registry, Inbox: w.inbox, Access: access, ReconcileEvery: time.Hour, SingleReplica: true, Log: log}
 	w.api = &admin.API{
 		Registry: w.registry, Registrar: registrar, Partners: partners, Access: access, Inbox: w.inbox, Broker: w.broker, Log: log,
 		Doctor: &diagnose.Doctor{
@@ -133,7 +133,7 @@ func newWorld(t testing.TB, o setup) *world {
 	callbacks, admins := listen(t), listen(t)
 	w.public = "http://" + callbacks.Addr().String()
 	join := &partner.Join{Invitations: &partner.Invitations{Accounts: w.api.Accounts, PublicURL: w.public}, Log: log}
-	receiver := webhook.NewServer(join.Beside((&webhook.Receiver{Registry: w.registry, Inbox: w.inbox, Limit: 1 << 20, Log: log}).Handler()), log)
+	receiver := webhook.NewServer(join.Middleware((&webhook.Receiver{Registry: w.registry, Inbox: w.inbox, Limit: 1 << 20, Log: log}).Handler()), log)
 	if !o.polling {
 		registrar.PublicURL = w.public
 	}
@@ -144,7 +144,7 @@ func newWorld(t testing.TB, o setup) *world {
 	if o.server != nil {
 		o.server(server)
 	}
-	workers := inbox.Workers{Pass: road.Pass, Webhook: registrar.LookAfter, Token: access.TokenOf, Log: log}
+	workers := inbox.Workers{Pass: road.Pass, Webhook: registrar.Supervise, Token: access.TokenOf, Log: log}
 	var running sync.WaitGroup
 	running.Go(func() { _ = receiver.Serve(callbacks) })
 	running.Go(func() { _ = server.Serve(admins) })

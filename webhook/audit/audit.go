@@ -39,9 +39,9 @@ const (
 	maxText        = 300
 )
 
-// ErrNotKept says that an entry could not be stored: what it is about must not
+// ErrNotWritten says that an entry could not be stored: what it is about must not
 // be done.
-var ErrNotKept = errors.New("the audit log cannot be written")
+var ErrNotWritten = errors.New("the audit log cannot be written")
 
 // Outcomes of what was tried.
 const (
@@ -75,18 +75,18 @@ const first = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // Log is the audit log. It is safe for concurrent use, by many processes.
 type Log struct {
-	// Kept is told of every entry that was stored, for those who keep its hash
+	// OnAppend is told of every entry that was stored, for those who keep its hash
 	// where nobody who can reach the stream does; nil: nobody. It is set before the
 	// first entry.
-	Kept func(Entry)
+	OnAppend func(Entry)
 
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	key    []byte
 
-	turn chan struct{} // one place: whoever is in it writes, and has the two below
-	last uint64        // sequence of the last entry as far as is known
-	hash string        // and its hash
+	appending chan struct{} // one place: whoever is in it writes, and has the two below
+	last      uint64        // sequence of the last entry as far as is known
+	hash      string        // and its hash
 }
 
 // KeyPurpose is what the key that signs entries is derived from a master key for.
@@ -115,7 +115,7 @@ func Open(ctx context.Context, nc *nats.Conn, key []byte, replicas int) (*Log, e
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	return &Log{js: js, stream: stream, key: key, hash: first, turn: make(chan struct{}, 1)}, nil
+	return &Log{js: js, stream: stream, key: key, hash: first, appending: make(chan struct{}, 1)}, nil
 }
 
 type whoKey struct{}
@@ -146,7 +146,7 @@ func Via(ctx context.Context, client, request string) context.Context {
 	return context.WithValue(ctx, viaKey{}, via{client, request})
 }
 
-// Append stores an entry durably. Its error is ErrNotKept. Details become JSON.
+// Append stores an entry durably. Its error is ErrNotWritten. Details become JSON.
 func (l *Log) Append(ctx context.Context, what, on, outcome string, details any) error {
 	e := Entry{
 		ID: uuid.NewString(), At: time.Now().UTC(), Who: clip(Who(ctx)), What: clip(what), On: clip(on), Outcome: outcome,
@@ -157,28 +157,28 @@ func (l *Log) Append(ctx context.Context, what, on, outcome string, details any)
 	if details != nil {
 		text, err := json.Marshal(details)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotKept, err)
+			return fmt.Errorf("%w: %w", ErrNotWritten, err)
 		}
 		if len(text) > maxDetails {
 			sum := sha256.Sum256(text)
 			text, err = json.Marshal(map[string]any{"tooLarge": len(text), "sha256": hex.EncodeToString(sum[:])})
 			if err != nil {
-				return fmt.Errorf("%w: %w", ErrNotKept, err)
+				return fmt.Errorf("%w: %w", ErrNotWritten, err)
 			}
 		}
 		e.Details = text
 	}
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.appending <- struct{}{}:
+		defer func() { <-l.appending }()
 	case <-ctx.Done():
-		return fmt.Errorf("%w: other entries are still being written: %w", ErrNotKept, ctx.Err())
+		return fmt.Errorf("%w: other entries are still being written: %w", ErrNotWritten, ctx.Err())
 	}
 	if err := l.append(ctx, &e); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotKept, err)
+		return fmt.Errorf("%w: %w", ErrNotWritten, err)
 	}
-	if l.Kept != nil {
-		l.Kept(e)
+	if l.OnAppend != nil {
+		l.OnAppend(e)
 	}
 	return nil
 }

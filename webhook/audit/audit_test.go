@@ -223,11 +223,11 @@ func TestWhatCannotBeKeptIsAnError(t *testing.T) {
 	s := newStore(t)
 	l := s.open(t)
 	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
-	if err := l.Append(t.Context(), "x", "y", audit.Done, nil); !errors.Is(err, audit.ErrNotKept) {
-		t.Errorf("without a stream: got %v, want ErrNotKept", err)
+	if err := l.Append(t.Context(), "x", "y", audit.Done, nil); !errors.Is(err, audit.ErrNotWritten) {
+		t.Errorf("without a stream: got %v, want ErrNotWritten", err)
 	}
-	if err := s.open(t).Append(t.Context(), "x", "y", audit.Done, func() {}); !errors.Is(err, audit.ErrNotKept) {
-		t.Errorf("details that are no JSON: got %v, want ErrNotKept", err)
+	if err := s.open(t).Append(t.Context(), "x", "y", audit.Done, func() {}); !errors.Is(err, audit.ErrNotWritten) {
+		t.Errorf("details that are no JSON: got %v, want ErrNotWritten", err)
 	}
 }
 
@@ -254,7 +254,7 @@ func TestHashesAreTold(t *testing.T) {
 	told := map[uint64]string{}
 	open := func() *audit.Log {
 		l := s.open(t)
-		l.Kept = func(e audit.Entry) { told[e.Sequence] = e.Hash }
+		l.OnAppend = func(e audit.Entry) { told[e.Sequence] = e.Hash }
 		return l
 	}
 	l := open()

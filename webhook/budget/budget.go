@@ -120,7 +120,7 @@ func (b *Budget) Take(ctx context.Context, token string, class Class) (time.Dura
 		if taken, wait = b.fit(s, class, now, l.want(class, now, b.block)); taken == 0 {
 			return false
 		}
-		s.take(taken, b.interval, now)
+		s.count(taken, b.interval, now)
 		return true
 	})
 	if err == nil && taken > 0 {

@@ -25,7 +25,7 @@ func (b *Budget) Changes(ctx context.Context, token string) (uint64, error) {
 
 // PutArrival writes an arrival time as a version without penalties does.
 func (b *Budget) PutArrival(ctx context.Context, token string, at time.Time) error {
-	s := use{arrival: at, last: at, minute: at.Unix() / 60, taken: 1}
+	s := use{arrival: at, last: at, minute: at.Unix() / 60, counted: 1}
 	_, err := b.kv.Put(ctx, token, s.bytes())
 	return err
 }

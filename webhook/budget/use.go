@@ -13,16 +13,16 @@ type use struct {
 	penalty time.Time // until then nobody uses the token; in whole seconds; zero: none
 	last    time.Time // when a request was last taken; zero: never
 	minute  int64     // the minute since 1970 that taken is about
-	taken   uint32
+	counted uint32
 }
 
-// take counts n requests that are taken now.
-func (s *use) take(n int, interval time.Duration, now time.Time) {
+// count counts n requests that are taken now.
+func (s *use) count(n int, interval time.Duration, now time.Time) {
 	s.arrival = s.arrival.Add(time.Duration(n) * interval)
 	if minute := now.Unix() / 60; minute != s.minute {
-		s.minute, s.taken = minute, 0
+		s.minute, s.counted = minute, 0
 	}
-	s.taken += uint32(n)
+	s.counted += uint32(n)
 	s.last = now
 }
 
@@ -37,7 +37,7 @@ func (s *use) bytes() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(s.last.UnixNano()))
 	b = binary.BigEndian.AppendUint32(b, penaltySeconds(s.penalty))
 	b = binary.BigEndian.AppendUint32(b, uint32(s.minute))
-	return binary.BigEndian.AppendUint32(b, s.taken)
+	return binary.BigEndian.AppendUint32(b, s.counted)
 }
 
 // penaltySeconds is a penalty's end in seconds since 1970, rounded up; 0 for none.
@@ -57,7 +57,7 @@ func parseUse(b []byte) use {
 		arrival: time.Unix(0, int64(binary.BigEndian.Uint64(b))),
 		last:    time.Unix(0, int64(binary.BigEndian.Uint64(b[8:]))),
 		minute:  int64(binary.BigEndian.Uint32(b[20:])),
-		taken:   binary.BigEndian.Uint32(b[24:]),
+		counted: binary.BigEndian.Uint32(b[24:]),
 	}
 	if seconds := binary.BigEndian.Uint32(b[16:]); seconds > 0 {
 		s.penalty = time.Unix(int64(seconds), 0)
@@ -73,11 +73,11 @@ func (b *Budget) Usage(ctx context.Context, token string) (last time.Time, minut
 		return time.Time{}, 0, nil
 	}
 	s, _, err := b.get(ctx, token)
-	if err != nil || s.taken == 0 {
+	if err != nil || s.counted == 0 {
 		return time.Time{}, 0, err
 	}
 	if s.minute == b.now().Unix()/60 {
-		minute = int(s.taken)
+		minute = int(s.counted)
 	}
 	return s.last, minute, nil
 }

@@ -116,7 +116,7 @@ func (d *Doctor) examineBridge(ctx context.Context, f *findings) {
 			return
 		}
 	}
-	f.ok("bridge", version, "ready; a sheet is checked every %s at least", d.Registrar.Every)
+	f.ok("bridge", version, "ready; a sheet is checked every %s at least", d.Registrar.ReconcileEvery)
 }
 
 func (d *Doctor) examineNATS(ctx context.Context, f *findings) {

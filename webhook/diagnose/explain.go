@@ -163,7 +163,7 @@ func (x *explanation) read(ctx context.Context) error {
 	if o == nil || o.State != registry.OwnerOK {
 		x.unread("nothing can be read in the name of owner "+x.reg.Owner, "")
 		if o != nil {
-			x.shown.Steps = append(x.shown.Steps, owner.Useless(o))
+			x.shown.Steps = append(x.shown.Steps, owner.AccessError(o))
 		}
 		return nil
 	}

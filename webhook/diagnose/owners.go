@@ -23,14 +23,14 @@ const (
 	maxExamWebhks = 10_000           // webhooks of one owner that are looked through
 )
 
-// seen is what Smartsheet says of the webhooks of one owner.
-type seen struct {
-	asked    bool // Smartsheet answered
+// ownerWebhooks is what Smartsheet says of the webhooks of one owner.
+type ownerWebhooks struct {
+	answered bool // Smartsheet answered
 	webhooks map[int64]smartsheet.Webhook
 }
 
-// dated remembers how far the clock of whoever answers is ahead of ours.
-type dated struct {
+// clockReader remembers how far the clock of whoever answers is ahead of ours.
+type clockReader struct {
 	next http.RoundTripper
 
 	mu   sync.Mutex
@@ -38,7 +38,7 @@ type dated struct {
 }
 
 // RoundTrip sends the request as it is.
-func (d *dated) RoundTrip(req *http.Request) (*http.Response, error) {
+func (d *clockReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := time.Now()
 	resp, err := d.next.RoundTrip(req)
 	if err != nil {
@@ -55,13 +55,13 @@ func (d *dated) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // examineOwners asks Smartsheet in the name of every owner.
-func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*seen {
+func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*ownerWebhooks {
 	owners := d.Registry.Owners()
 	if len(owners) == 0 {
 		f.warn("owner", "none", "add one with POST /v1/owners", "nobody's sheets can be read yet")
 	}
 	found := make([]findings, len(owners))
-	known := make([]*seen, len(owners))
+	known := make([]*ownerWebhooks, len(owners))
 	skews := make([]*time.Duration, len(owners))
 	var g errgroup.Group
 	g.SetLimit(ownersAside)
@@ -72,7 +72,7 @@ func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*see
 		})
 	}
 	_ = g.Wait() // they return none
-	all, told := make(map[string]*seen, len(owners)), map[smartsheet.Region]bool{}
+	all, told := make(map[string]*ownerWebhooks, len(owners)), map[smartsheet.Region]bool{}
 	for i, o := range owners {
 		*f = append(*f, found[i]...)
 		all[o.Name] = known[i]
@@ -84,10 +84,10 @@ func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*see
 	return all
 }
 
-func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owner) (*seen, *time.Duration) {
-	known := &seen{webhooks: map[int64]smartsheet.Webhook{}}
+func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owner) (*ownerWebhooks, *time.Duration) {
+	known := &ownerWebhooks{webhooks: map[int64]smartsheet.Webhook{}}
 	if o.State != registry.OwnerOK {
-		f.wrong("owner", o.Name, owner.Useless(o), "%s: %s", o.State, o.Reason)
+		f.wrong("owner", o.Name, owner.AccessError(o), "%s: %s", o.State, o.Reason)
 		return known, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ownerTime)
@@ -97,7 +97,7 @@ func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owne
 		f.wrong("owner", o.Name, "give its token again with PUT /v1/owners/"+o.Name+"/token", "its token cannot be opened")
 		return known, nil
 	}
-	watch := &dated{next: http.DefaultTransport}
+	watch := &clockReader{next: http.DefaultTransport}
 	if client.HTTP == nil {
 		client.HTTP = &http.Client{}
 	} else {
@@ -112,7 +112,7 @@ func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owne
 	if err == nil && d.hasWebhook(o.Name) {
 		err = known.list(ctx, client)
 	}
-	known.asked = err == nil
+	known.answered = err == nil
 	switch tight := (*owner.BudgetError)(nil); {
 	case err == nil:
 		f.ok("owner", o.Name, "Smartsheet accepts it (%s, region %s)", o.Email, o.Region)
@@ -125,7 +125,7 @@ func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owne
 }
 
 // list reads the webhooks that the owner sees.
-func (s *seen) list(ctx context.Context, client *smartsheet.Client) error {
+func (s *ownerWebhooks) list(ctx context.Context, client *smartsheet.Client) error {
 	for w, err := range client.Webhooks(ctx) {
 		if err != nil {
 			return err

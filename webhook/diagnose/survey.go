@@ -174,7 +174,7 @@ func (s *Survey) stateOf(share *registry.Share, found *stream.State, err error) 
 	}
 	if err != nil {
 		state.Reason = "the partner's stream cannot be read: " + err.Error()
-		if errors.Is(err, partner.ErrResting) {
+		if errors.Is(err, partner.ErrCircuitOpen) {
 			state.Reason = err.Error() // short enough for a table
 		}
 		return state
@@ -183,7 +183,7 @@ func (s *Survey) stateOf(share *registry.Share, found *stream.State, err error) 
 		state.Progress = s.Partners.Progress(share)
 	}
 	// The stream itself cannot say that it is full.
-	failure := s.Partners.Trouble(share.Partner, share.Sheet, state.CompleteTo)
+	failure := s.Partners.Failure(share.Partner, share.Sheet, state.CompleteTo)
 	if failure == "" || state.State == events.StateSuspended { // which has a better reason
 		return state.withFilter()
 	}
@@ -197,7 +197,7 @@ func (s *Survey) stateOf(share *registry.Share, found *stream.State, err error) 
 // withFilter adds to the reason of a live share what is wrong with its filter. The
 // partner is not told: it would learn of rows that are hidden.
 func (s ShareState) withFilter() ShareState {
-	if why := s.Filter.Trouble(); why != "" && s.State == events.StateLive {
+	if why := s.Filter.Warning(); why != "" && s.State == events.StateLive {
 		s.Reason = strings.TrimPrefix(s.Reason+"; "+why, "; ")
 	}
 	return s

@@ -29,10 +29,10 @@ const (
 // examinePublic calls ourselves at the address that Smartsheet is told. Whether
 // the internet gets there only Smartsheet knows: a webhook of ours that it has
 // enabled was verified over that address.
-func (d *Doctor) examinePublic(ctx context.Context, f *findings, known map[string]*seen) {
+func (d *Doctor) examinePublic(ctx context.Context, f *findings, known map[string]*ownerWebhooks) {
 	base := strings.TrimSuffix(d.Registrar.PublicURL, "/")
 	if base == "" {
-		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", d.Registrar.Every)
+		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", d.Registrar.ReconcileEvery)
 		return
 	}
 	verified := 0
@@ -100,7 +100,7 @@ func unwrapURL(err error) error {
 
 // examineWebhooks compares our records with what Smartsheet says, and says how
 // each share stands.
-func (d *Doctor) examineWebhooks(ctx context.Context, f *findings, known map[string]*seen) {
+func (d *Doctor) examineWebhooks(ctx context.Context, f *findings, known map[string]*ownerWebhooks) {
 	var regs []*registry.Registration
 	for _, reg := range d.Registry.Registrations() {
 		switch reg.Phase {
@@ -130,13 +130,13 @@ func (d *Doctor) examineDeleting(f *findings, reg *registry.Registration) {
 		"was deleted here; webhook %d at Smartsheet is being deleted, and that is tried again until it is gone", reg.WebhookID)
 }
 
-func (d *Doctor) examineWebhook(f *findings, reg *registry.Registration, known *seen) {
+func (d *Doctor) examineWebhook(f *findings, reg *registry.Registration, known *ownerWebhooks) {
 	enable := "POST /v1/webhooks/" + reg.ID + "/enable"
 	if reg.WebhookID == 0 {
-		f.ok("webhook", reg.SheetName, "polled every %s", d.Registrar.Every)
+		f.ok("webhook", reg.SheetName, "polled every %s", d.Registrar.ReconcileEvery)
 		return
 	}
-	if known == nil || !known.asked {
+	if known == nil || !known.answered {
 		f.warn("webhook", reg.SheetName, "see to owner "+reg.Owner+" first", "Smartsheet could not be asked; it was %s", reg.Status)
 		return
 	}
@@ -145,9 +145,9 @@ func (d *Doctor) examineWebhook(f *findings, reg *registry.Registration, known *
 	case !there:
 		f.wrong("webhook", reg.SheetName, "have it made again now: "+enable, "Smartsheet has no webhook %d any more: somebody deleted it", reg.WebhookID)
 	case w.Status != smartsheet.WebhookEnabled && w.Status.CanEnable():
-		f.wrong("webhook", reg.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNone(w.DisabledDetails))
+		f.wrong("webhook", reg.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNoReason(w.DisabledDetails))
 	case w.Status != smartsheet.WebhookEnabled:
-		f.wrong("webhook", reg.SheetName, whoHelps(w.Status), "%s: %s", w.Status, orNone(w.DisabledDetails))
+		f.wrong("webhook", reg.SheetName, whoHelps(w.Status), "%s: %s", w.Status, orNoReason(w.DisabledDetails))
 	case w.CallbackURL != d.Registrar.CallbackURL(reg):
 		f.wrong("webhook", reg.SheetName, "have it told where we are: "+enable, "Smartsheet calls another address than SHEETBRIDGE_PUBLIC_URL")
 	default:
@@ -170,7 +170,7 @@ func whoHelps(s smartsheet.WebhookStatus) string {
 	return "have the owner consent again, or register the sheet anew"
 }
 
-func orNone(words string) string {
+func orNoReason(words string) string {
 	if words == "" {
 		return "Smartsheet gives no reason"
 	}
@@ -185,7 +185,7 @@ func examineShare(f *findings, reg *registry.Registration, s ShareState) {
 	}
 	switch s.State {
 	case events.StateLive:
-		if why := s.Filter.Trouble(); why != "" {
+		if why := s.Filter.Warning(); why != "" {
 			f.warn("share", name, "try another where with POST /v1/webhooks?dryRun=true, and change it with PUT /v1/webhooks/"+reg.ID+"/shares/"+name, "live, but %s", why)
 			return
 		}

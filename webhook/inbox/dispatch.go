@@ -21,17 +21,17 @@ const (
 	sharePassesPerToken   = 16
 	sharePassesPerPartner = 2
 
-	retryPause  = time.Second
-	gatherTime  = 100 * time.Millisecond
-	notesAtOnce = 16
+	retryPause      = time.Second
+	gatherTime      = 100 * time.Millisecond
+	schedulesAtOnce = 16
 )
 
 // dispatcher holds the hints that this process took, and hands them out.
 type dispatcher struct {
-	in      *Inbox
-	workers Workers
-	notes   chan struct{} // holds a place for each note that is being stored
-	running sync.WaitGroup
+	in        *Inbox
+	workers   Workers
+	schedules chan struct{} // holds a place for each note that is being stored
+	running   sync.WaitGroup
 
 	mu                             sync.Mutex
 	closed                         bool
@@ -55,12 +55,12 @@ type message struct {
 
 // item is the work for one key.
 type item struct {
-	key     key
-	hint    *Hint      // merged, waits to be taken; nil: none
-	from    []*message // what the hint was in
-	queued  bool       // in a pool
-	busy    bool       // a worker has what was taken before
-	resting bool       // it failed a moment ago
+	key        key
+	hint       *Hint      // merged, waits to be taken; nil: none
+	from       []*message // what the hint was in
+	queued     bool       // in a pool
+	busy       bool       // a worker has what was taken before
+	backingOff bool       // it failed a moment ago
 
 	pool *pool
 	lane *lane
@@ -68,7 +68,7 @@ type item struct {
 
 func newDispatcher(in *Inbox, w Workers) *dispatcher {
 	return &dispatcher{
-		in: in, workers: w, notes: make(chan struct{}, notesAtOnce), wake: make(chan struct{}, 1),
+		in: in, workers: w, schedules: make(chan struct{}, schedulesAtOnce), wake: make(chan struct{}, 1),
 		held: map[uint64]*message{}, items: map[key]*item{}, compactAt: maxMessages,
 		pass:     newPool(passes, passesPerToken, passesPerToken),
 		whole:    newPool(passes, passesPerToken, passesPerToken),
@@ -87,7 +87,7 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 	if again {
 		return nil
 	}
-	registration, isNote := noteRegistration(m.Subject())
+	registration, isNote := registrationOf(m.Subject())
 	if !isNote {
 		hints, err := ParseBundle(m.Data())
 		if err != nil { // ours alone write here
@@ -103,17 +103,17 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 		d.drop(held)
 		return m.TermWithReason("not a note")
 	}
-	a.Note.repair(registration)
+	a.Schedule.repair(registration)
 	d.running.Go(func() {
-		d.notes <- struct{}{}
-		defer func() { <-d.notes }()
-		d.settle(ctx, held, a, meta.Timestamp)
+		d.schedules <- struct{}{}
+		defer func() { <-d.schedules }()
+		d.applyDue(ctx, held, a, meta.Timestamp)
 	})
 	return nil
 }
 
-// noteRegistration returns whose note comes under a subject.
-func noteRegistration(subject string) (registration string, ok bool) {
+// registrationOf returns whose schedule comes under a subject.
+func registrationOf(subject string) (registration string, ok bool) {
 	if subject == bundleSubject {
 		return "", false
 	}
@@ -121,7 +121,7 @@ func noteRegistration(subject string) (registration string, ok bool) {
 	return registration, !strings.Contains(registration, ".") // else it is of a version with partitions
 }
 
-// hold notes that a message is here. It returns whether it was already: then it
+// hold schedules that a message is here. It returns whether it was already: then it
 // was only delivered once more.
 func (d *dispatcher) hold(meta *jetstream.MsgMetadata, reply string) (m *message, again bool) {
 	sequence := meta.Sequence.Stream
@@ -143,9 +143,9 @@ func (d *dispatcher) drop(m *message) {
 	delete(d.held, m.sequence)
 }
 
-// settle stores what a note has left when it went off, and hands out what was
+// applyDue stores what a schedule has left when it went off, and hands out what was
 // due. The order keeps both when the process is killed between.
-func (d *dispatcher) settle(ctx context.Context, m *message, a addition, stored time.Time) {
+func (d *dispatcher) applyDue(ctx context.Context, m *message, a addition, stored time.Time) {
 	for ctx.Err() == nil {
 		now := d.in.clock.now()
 		if now.Before(stored) {
@@ -222,7 +222,7 @@ func (d *dispatcher) addTask(t task, from ...*message) {
 
 // enqueue has an item wait for its turn where it can be worked on. d.mu is held.
 func (d *dispatcher) enqueue(it *item) {
-	if it.hint == nil || it.queued || it.busy || it.resting {
+	if it.hint == nil || it.queued || it.busy || it.backingOff {
 		return
 	}
 	it.queued = true
@@ -284,23 +284,23 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 	if err == nil {
 		d.done(from)
 	} else {
-		d.rest(ctx, it, h, from)
+		d.backOff(ctx, it, h, from)
 	}
 	d.enqueue(it)
 	d.tidy(it)
 	d.dispatch(ctx)
 }
 
-// rest has a hint that failed wait a moment. d.mu is held.
-func (d *dispatcher) rest(ctx context.Context, it *item, h *Hint, from []*message) {
+// backOff has a hint that failed wait a moment. d.mu is held.
+func (d *dispatcher) backOff(ctx context.Context, it *item, h *Hint, from []*message) {
 	if it.hint != nil {
 		h.Merge(it.hint)
 	}
-	it.hint, it.from, it.resting = h, append(from, it.from...), true
+	it.hint, it.from, it.backingOff = h, append(from, it.from...), true
 	time.AfterFunc(retryPause, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		it.resting = false
+		it.backingOff = false
 		d.enqueue(it)
 		d.tidy(it)
 		d.dispatch(ctx)
@@ -309,7 +309,7 @@ func (d *dispatcher) rest(ctx context.Context, it *item, h *Hint, from []*messag
 
 // tidy forgets an item with nothing to do. d.mu is held.
 func (d *dispatcher) tidy(it *item) {
-	if it.hint == nil && !it.busy && !it.queued && !it.resting {
+	if it.hint == nil && !it.busy && !it.queued && !it.backingOff {
 		delete(d.items, it.key)
 	}
 }

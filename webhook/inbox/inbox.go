@@ -56,7 +56,7 @@ type Inbox struct {
 	stream  jetstream.Stream
 	dead    jetstream.Stream
 	clock   clock
-	rounds  rounds
+	bundles bundleQueue
 	usage   usage
 
 	mu          sync.Mutex
@@ -141,10 +141,10 @@ func (in *Inbox) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*je
 	return info, nil
 }
 
-// Forget drops what waits for a registration in its note and in this process.
+// Forget drops what waits for a registration in its schedule and in this process.
 // What lies in a bundle is handed out still.
 func (in *Inbox) Forget(ctx context.Context, registration string) error {
-	for _, s := range []string{timerOf(registration), noteSubject(registration)} {
+	for _, s := range []string{timerOf(registration), dueSubject(registration)} {
 		if err := in.stream.Purge(ctx, jetstream.WithPurgeSubject(s)); err != nil {
 			return fmt.Errorf("forgetting hints: %w", err)
 		}

@@ -9,7 +9,7 @@ type pool struct {
 	running  int
 	tokens   map[string]int // items at work
 	lanes    map[string]*lane
-	turns    []*lane // those with items that wait
+	keys     []*lane // those with items that wait
 }
 
 // lane are items that share a limit.
@@ -33,7 +33,7 @@ func (p *pool) push(it *item, token, name string) {
 	}
 	it.pool, it.lane = p, l
 	if len(l.queue) == 0 {
-		p.turns = append(p.turns, l)
+		p.keys = append(p.keys, l)
 	}
 	l.queue = append(l.queue, it)
 }
@@ -43,17 +43,17 @@ func (p *pool) next() *item {
 	if p.running >= p.max {
 		return nil
 	}
-	for range len(p.turns) {
-		l := p.turns[0]
-		p.turns = p.turns[1:]
+	for range len(p.keys) {
+		l := p.keys[0]
+		p.keys = p.keys[1:]
 		if l.running >= p.perLane || p.tokens[l.token] >= p.perToken {
-			p.turns = append(p.turns, l)
+			p.keys = append(p.keys, l)
 			continue
 		}
 		it := l.queue[0]
 		l.queue = l.queue[1:]
 		if len(l.queue) > 0 {
-			p.turns = append(p.turns, l)
+			p.keys = append(p.keys, l)
 		}
 		p.running++
 		p.tokens[l.token]++

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	maxRound     = 512 << 10 // bytes of one bundle
-	storeTimeout = 5 * time.Second
+	maxBundleBytes = 512 << 10 // bytes of one bundle
+	storeTimeout   = 5 * time.Second
 )
 
 // Put stores a hint. When it returns nil the hint is stored durably. Hints that
@@ -21,7 +21,7 @@ const (
 // lone hint waits for nobody. When the context ends first, the hint may be
 // stored or not. ErrFull says that there is no room.
 func (in *Inbox) Put(ctx context.Context, h *Hint) error {
-	r := in.enter(ctx, h.clone())
+	r := in.addToBundle(ctx, h.clone())
 	select {
 	case <-r.done:
 		if r.err != nil {
@@ -33,15 +33,15 @@ func (in *Inbox) Put(ctx context.Context, h *Hint) error {
 	}
 }
 
-// rounds are the hints that wait to be stored.
-type rounds struct {
+// bundleQueue are the hints that wait to be stored.
+type bundleQueue struct {
 	mu      sync.Mutex
-	waiting []*round // oldest first
+	waiting []*pendingBundle // oldest first
 	storing bool
 }
 
-// round is what one message will hold.
-type round struct {
+// pendingBundle is what one message will hold.
+type pendingBundle struct {
 	hints map[string]*Hint // by what they are about
 	bytes int              // of the hints, or more
 	began time.Time
@@ -49,13 +49,13 @@ type round struct {
 	err   error         // after done
 }
 
-// enter adds a hint to a round that waits, and starts storing unless that is
+// addToBundle adds a hint to a round that waits, and starts storing unless that is
 // under way. The hint becomes the round's.
-func (in *Inbox) enter(ctx context.Context, h *Hint) *round {
+func (in *Inbox) addToBundle(ctx context.Context, h *Hint) *pendingBundle {
 	limit := in.maxBundle()
 	h = h.within(limit)
 	size := h.bytes()
-	q := &in.rounds
+	q := &in.bundles
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := q.last(size, limit)
@@ -63,24 +63,24 @@ func (in *Inbox) enter(ctx context.Context, h *Hint) *round {
 	if !q.storing {
 		q.storing = true
 		// Who asked may go; the others' hints are stored even so.
-		go in.storeRounds(context.WithoutCancel(ctx))
+		go in.storeWaiting(context.WithoutCancel(ctx))
 	}
 	return r
 }
 
 // last returns the round that has room for a hint.
-func (q *rounds) last(size, limit int) *round {
+func (q *bundleQueue) last(size, limit int) *pendingBundle {
 	if n := len(q.waiting); n > 0 && q.waiting[n-1].hasRoom(size, limit) {
 		return q.waiting[n-1]
 	}
-	r := &round{hints: map[string]*Hint{}, began: time.Now(), done: make(chan struct{})}
+	r := &pendingBundle{hints: map[string]*Hint{}, began: time.Now(), done: make(chan struct{})}
 	q.waiting = append(q.waiting, r)
 	return r
 }
 
 // hasRoom returns whether a hint fits. Hints that were merged are shorter than
 // their sum, so they are measured again before it says no.
-func (r *round) hasRoom(size, limit int) bool {
+func (r *pendingBundle) hasRoom(size, limit int) bool {
 	if r.bytes+size <= limit {
 		return true
 	}
@@ -91,7 +91,7 @@ func (r *round) hasRoom(size, limit int) bool {
 	return r.bytes+size <= limit
 }
 
-func (r *round) add(h *Hint, size int) {
+func (r *pendingBundle) add(h *Hint, size int) {
 	r.bytes += size
 	name := h.Registration + "\n" + strings.Join(h.Shares, "\n")
 	if there := r.hints[name]; there != nil {
@@ -102,8 +102,8 @@ func (r *round) add(h *Hint, size int) {
 	r.hints[name] = h
 }
 
-// take removes the oldest round; nil: none waits.
-func (q *rounds) take() *round {
+// pop removes the oldest round; nil: none waits.
+func (q *bundleQueue) pop() *pendingBundle {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -115,10 +115,10 @@ func (q *rounds) take() *round {
 	return r
 }
 
-// storeRounds stores what waits, one round after another.
-func (in *Inbox) storeRounds(ctx context.Context) {
+// storeWaiting stores the bundles that wait, one after another.
+func (in *Inbox) storeWaiting(ctx context.Context) {
 	for {
-		r := in.rounds.take()
+		r := in.bundles.pop()
 		if r == nil {
 			return
 		}
@@ -129,7 +129,7 @@ func (in *Inbox) storeRounds(ctx context.Context) {
 }
 
 // storeRound publishes a round as one message.
-func (in *Inbox) storeRound(ctx context.Context, r *round) error {
+func (in *Inbox) storeRound(ctx context.Context, r *pendingBundle) error {
 	if time.Since(r.began) > storeTimeout { // nobody waits for it any more
 		return context.DeadlineExceeded
 	}
@@ -173,7 +173,7 @@ func (in *Inbox) storeBundles(ctx context.Context, hints []*Hint) error {
 }
 
 // maxBundle returns how long a bundle may be, in bytes.
-func (in *Inbox) maxBundle() int { return int(min(maxRound, in.js.Conn().MaxPayload()/2)) }
+func (in *Inbox) maxBundle() int { return int(min(maxBundleBytes, in.js.Conn().MaxPayload()/2)) }
 
 // usageEvery is how often the server is asked how many bytes lie in the queue.
 const usageEvery = time.Second

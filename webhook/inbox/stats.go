@@ -28,7 +28,7 @@ func (in *Inbox) Stats(ctx context.Context) (Stats, error) {
 		return Stats{}, fmt.Errorf("counting hints: %w", err)
 	}
 	err = in.scan(ctx, "timer.>", func(m stored) {
-		if n, err := parseNote("", m.data); err == nil {
+		if n, err := parseSchedule("", m.data); err == nil {
 			s.Deferred += len(n.deferred())
 		}
 	})

@@ -19,7 +19,7 @@ func TestStats(t *testing.T) {
 		must(t, q.Put(t.Context(), rows(2)))
 		must(t, q.Defer(t.Context(), rows(3), inAnHour()))
 		must(t, q.Defer(t.Context(), about(rows(3), "acme/orders"), inAnHour()))
-		must(t, q.Follow(t.Context(), "r3", hour))
+		must(t, q.ScheduleReconciles(t.Context(), "r3", hour))
 		must(t, q.GiveUp(t.Context(), rows(4), "it failed"))
 		eventually(t, func() error { // a copy may be a moment behind
 			got, err := q.Stats(t.Context())

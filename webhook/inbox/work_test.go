@@ -207,10 +207,10 @@ func putTogether(t testing.TB, q *queue, registrations ...string) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, q *queue) {
-		must(t, q.Follow(t.Context(), "r1", hour))
+		must(t, q.ScheduleReconciles(t.Context(), "r1", hour))
 		must(t, q.Defer(t.Context(), rows(1), inAnHour()))
 		must(t, q.Put(t.Context(), rows(2)))
-		must(t, q.Follow(t.Context(), "r2", hour))
+		must(t, q.ScheduleReconciles(t.Context(), "r2", hour))
 		forgotten := make(chan error, 1)
 		work(t, q.Inbox, func(ctx context.Context, h *inbox.Hint) error { // forgotten while it is worked on, as at its end
 			err := q.Forget(ctx, h.Registration)

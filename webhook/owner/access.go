@@ -21,8 +21,8 @@ import (
 const (
 	// A pass that waits for the budget keeps another one of its token from its turn,
 	// so its first request does not wait for long; what was begun is better ended.
-	firstPatience = time.Second
-	nextPatience  = 20 * time.Second
+	firstWait = time.Second
+	nextWait  = 20 * time.Second
 	// throttled is how long a token rests after a 429 that does not say.
 	throttled = time.Minute
 )
@@ -133,14 +133,14 @@ func (a *Access) client(owner string, region smartsheet.Region, token, id, assum
 	if base == "" {
 		base = region.BaseURL()
 	}
-	turn := &turn{budget: a.Budget, token: id, class: class}
+	turn := &budgetLimiter{budget: a.Budget, token: id, class: class}
 	return &smartsheet.Client{
 		BaseURL:    base,
 		Token:      func(context.Context) (string, error) { return token, nil },
 		AssumeUser: assumeUser,
 		HTTP:       a.HTTP,
 		Version:    a.Version,
-		Before:     turn.take,
+		Before:     turn.wait,
 		After: func(call smartsheet.Call) {
 			if a.Observe != nil {
 				a.Observe(owner, call)
@@ -150,7 +150,7 @@ func (a *Access) client(owner string, region smartsheet.Region, token, id, assum
 			// The refused call returns its own error; should the penalty not be
 			// stored, the next 429 is another occasion for it. A caller who has
 			// gone does not end it: the token is shared.
-			_ = a.Budget.Penalize(context.WithoutCancel(ctx), id, pause(retryAfter))
+			_ = a.Budget.Penalize(context.WithoutCancel(ctx), id, penalty(retryAfter))
 		},
 	}
 }
@@ -177,9 +177,9 @@ func (a *Access) Suspend(ctx context.Context, o *registry.Owner, cause error) (b
 	return err == nil, err
 }
 
-// pause is how long a token is left alone after a 429 that asked for a time, or
+// penalty is how long a token is left alone after a 429 that asked for a time, or
 // for none (0).
-func pause(retryAfter time.Duration) time.Duration {
+func penalty(retryAfter time.Duration) time.Duration {
 	if retryAfter > 0 {
 		return retryAfter
 	}
@@ -219,21 +219,21 @@ func refusesToken(err error) bool {
 	return class == smartsheet.Refused || class == smartsheet.Expired
 }
 
-// turn waits for one client's turns.
-type turn struct {
+// budgetLimiter waits for one client's turns.
+type budgetLimiter struct {
 	budget *budget.Budget
 	token  string
 
-	mu    sync.Mutex
-	class budget.Class
-	begun bool
+	mu      sync.Mutex
+	class   budget.Class
+	started bool
 }
 
-func (t *turn) take(ctx context.Context) error {
+func (t *budgetLimiter) wait(ctx context.Context) error {
 	t.mu.Lock()
-	class, patience := t.class, firstPatience
-	if t.begun {
-		class, patience = budget.Callback, nextPatience
+	class, patience := t.class, firstWait
+	if t.started {
+		class, patience = budget.Callback, nextWait
 	}
 	t.mu.Unlock()
 	deadline := time.Now().Add(patience)
@@ -244,7 +244,7 @@ func (t *turn) take(ctx context.Context) error {
 		}
 		if wait == 0 {
 			t.mu.Lock()
-			t.begun = true
+			t.started = true
 			t.mu.Unlock()
 			return nil
 		}

@@ -40,7 +40,7 @@ func TestConfirm(t *testing.T) {
 		"not Smartsheet's error": {errors.New("no route to host"), refuses, false, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true}) // a token of its own: one that is throttled is for all who use it
+			w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}) // a token of its own: one that is throttled is for all who use it
 			var asked atomic.Int64
 			w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
 				asked.Add(1)
@@ -81,7 +81,7 @@ func TestOneRefusalCondemnsNobody(t *testing.T) {
 			})
 			w.Edit(0, webhooktest.Cells{"Qty": 4})
 			<-asked
-			w.Passed(func(result string) bool { return result == "later" })
+			w.AwaitPass(func(result string) bool { return result == "later" })
 			cancel()
 			if o := w.Registry.Owner("ops"); o.State != registry.OwnerOK {
 				t.Fatalf("got owner %s (%s), want ok", o.State, o.Reason)

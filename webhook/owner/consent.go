@@ -20,13 +20,13 @@ import (
 // consent.
 const ConsentPath = "/oauth/callback"
 
-// Beside returns a handler that answers ConsentPath, and has the next one answer
+// Middleware returns a handler that answers ConsentPath, and has the next one answer
 // everything else. A nil OAuth adds nothing.
-func (o *OAuth) Beside(next http.Handler) http.Handler {
+func (o *OAuth) Middleware(next http.Handler) http.Handler {
 	if o == nil {
 		return next
 	}
-	o.ready.Do(func() { o.lookups = semaphore.NewWeighted(consentsAtOnce) })
+	o.once.Do(func() { o.lookups = semaphore.NewWeighted(consentsAtOnce) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == ConsentPath {
 			o.serve(w, r)
@@ -39,7 +39,7 @@ func (o *OAuth) Beside(next http.Handler) http.Handler {
 func (o *OAuth) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
-		o.show(w, &page{Status: http.StatusMethodNotAllowed, Title: "This page is opened by Smartsheet", Text: "Open the address that you were sent, and follow it."})
+		o.writePage(w, &page{Status: http.StatusMethodNotAllowed, Title: "This page is opened by Smartsheet", Text: "Open the address that you were sent, and follow it."})
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), completeTime)
@@ -50,11 +50,11 @@ func (o *OAuth) serve(w http.ResponseWriter, r *http.Request) {
 	_ = control.SetReadDeadline(o.deadline()) // not every writer has deadlines
 	_ = control.SetWriteDeadline(o.deadline())
 	q := r.URL.Query()
-	p, owner, err := o.answer(ctx, q.Get("state"), q.Get("code"), q.Get("error"))
+	p, owner, err := o.handleReturn(ctx, q.Get("state"), q.Get("code"), q.Get("error"))
 	if err != nil {
 		o.logFailure(ctx, owner, p.Status, err)
 	}
-	o.show(w, p)
+	o.writePage(w, p)
 }
 
 // logFailure writes the line of a consent that did not come about. Lines about
@@ -71,16 +71,16 @@ func (o *OAuth) logFailure(ctx context.Context, owner string, status int, err er
 	o.Log.LogAttrs(ctx, slog.LevelWarn, "a consent did not come about", attrs...)
 }
 
-// answer does what a browser brings back, and says what to show for it. The
+// handleReturn does what a browser brings back, and says what to show for it. The
 // error is for the log.
-func (o *OAuth) answer(ctx context.Context, state, code, refused string) (*page, string, error) {
+func (o *OAuth) handleReturn(ctx context.Context, state, code, refused string) (*page, string, error) {
 	select {
 	case <-o.Access.Registry.Loaded():
 	default:
 		return &page{Status: http.StatusServiceUnavailable, Title: "Not ready yet", Text: "Reload this page in a few seconds."}, "", nil
 	}
 	ctx = audit.As(ctx, "owner "+ownerOfState(state))
-	owner, err := o.take(ctx, state)
+	owner, err := o.consumeState(ctx, state)
 	switch {
 	case errors.Is(err, errUnknownState):
 		return &page{Status: http.StatusBadRequest, Title: "This address does not work",
@@ -97,7 +97,7 @@ func (o *OAuth) answer(ctx context.Context, state, code, refused string) (*page,
 	me, err := o.complete(ctx, owner, code)
 	if err != nil {
 		if errors.Is(err, errOtherUser) {
-			err = errors.Join(err, o.noteOther(ctx, owner.Name, me.Email))
+			err = errors.Join(err, o.recordOtherUser(ctx, owner.Name, me.Email))
 		}
 		return o.failure(owner, me, err), owner.Name, err
 	}
@@ -114,7 +114,7 @@ func (o *OAuth) refused(ctx context.Context, owner *registry.Owner, why string) 
 	}
 	err := o.Access.Registry.UpdateOwner(ctx, owner.Name, func(now *registry.Owner) error {
 		if now.State == registry.OwnerAuthorize {
-			now.Reason = "the consent was refused in the browser. " + askAgain
+			now.Reason = "the consent was refused in the browser. " + consentHint
 		}
 		return nil
 	})
@@ -122,11 +122,11 @@ func (o *OAuth) refused(ctx context.Context, owner *registry.Owner, why string) 
 		Text: "Nothing new is shared in your name. You can close this page; if it was a mistake, ask for a new address."}, owner.Name, err
 }
 
-// noteOther shows admins that somebody else consented than has to.
-func (o *OAuth) noteOther(ctx context.Context, name, email string) error {
+// recordOtherUser shows admins that somebody else consented than has to.
+func (o *OAuth) recordOtherUser(ctx context.Context, name, email string) error {
 	return o.Access.Registry.UpdateOwner(ctx, name, func(now *registry.Owner) error {
 		if now.State == registry.OwnerAuthorize {
-			now.Reason = fmt.Sprintf("%s consented, and that does not count: %s has to. ", email, now.Email) + askAgain
+			now.Reason = fmt.Sprintf("%s consented, and that does not count: %s has to. ", email, now.Email) + consentHint
 		}
 		return nil
 	})

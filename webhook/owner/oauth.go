@@ -54,7 +54,7 @@ type OAuth struct {
 	// Strangers bounds the lines about consents that nobody waits for.
 	Strangers *limits.Lines
 
-	ready   sync.Once
+	once    sync.Once
 	lookups *semaphore.Weighted
 
 	// Wake has all sheets of an owner looked at, and their partners told.
@@ -83,10 +83,10 @@ func (o *OAuth) app(region smartsheet.Region) (*smartsheet.App, error) {
 	return app, err
 }
 
-// Ask returns the address at which the owner consents, for ten minutes and one
+// AuthorizationURL returns the address at which the owner consents, for ten minutes and one
 // use. An address that was asked for before works no more. It is meant for the
 // sheet's owner alone: who consents there is whom the bridge acts for.
-func (o *OAuth) Ask(ctx context.Context, name string) (string, error) {
+func (o *OAuth) AuthorizationURL(ctx context.Context, name string) (string, error) {
 	random := make([]byte, stateRandom)
 	rand.Read(random)
 	state := name + "." + base64.RawURLEncoding.EncodeToString(random)
@@ -96,7 +96,7 @@ func (o *OAuth) Ask(ctx context.Context, name string) (string, error) {
 		if owner.Kind != KindOAuth || owner.OAuth == nil {
 			return problem.New(problem.Conflict, "", "owner %q stands on a token, not on a consent: replace that with PUT /v1/owners/%s/token", name, name)
 		}
-		owner.OAuth.Asking = &registry.Asking{State: hash[:], Until: o.now().Add(ConsentTime).UTC()}
+		owner.OAuth.Pending = &registry.PendingAuthorization{State: hash[:], Until: o.now().Add(ConsentTime).UTC()}
 		region = owner.Region
 		return nil
 	})
@@ -126,8 +126,8 @@ func ownerOfState(state string) string {
 	return name
 }
 
-// take uses up the state: of all that bring it one gets the owner.
-func (o *OAuth) take(ctx context.Context, state string) (*registry.Owner, error) {
+// consumeState uses up the state: of all that bring it one gets the owner.
+func (o *OAuth) consumeState(ctx context.Context, state string) (*registry.Owner, error) {
 	name := ownerOfState(state)
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return nil, errUnknownState
@@ -144,13 +144,13 @@ func (o *OAuth) take(ctx context.Context, state string) (*registry.Owner, error)
 	hash := sha256.Sum256([]byte(state))
 	var taken *registry.Owner
 	err := o.Access.Registry.UpdateOwner(ctx, name, func(owner *registry.Owner) error {
-		if owner.OAuth == nil || owner.OAuth.Asking == nil || subtle.ConstantTimeCompare(owner.OAuth.Asking.State, hash[:]) != 1 {
+		if owner.OAuth == nil || owner.OAuth.Pending == nil || subtle.ConstantTimeCompare(owner.OAuth.Pending.State, hash[:]) != 1 {
 			return errUnknownState
 		}
-		if !o.now().Before(owner.OAuth.Asking.Until) {
+		if !o.now().Before(owner.OAuth.Pending.Until) {
 			return errLateState
 		}
-		owner.OAuth.Asking = nil
+		owner.OAuth.Pending = nil
 		taken = owner
 		return nil
 	})
@@ -195,13 +195,13 @@ func mayConsent(owner *registry.Owner, me *smartsheet.User) bool {
 
 // consented stores the first pair of tokens of a consent.
 func (o *OAuth) consented(ctx context.Context, name string, me *smartsheet.User, grant *smartsheet.Grant) error {
-	err := o.keep(ctx, name, func(owner *registry.Owner) error {
+	err := o.storeWithRetry(ctx, name, func(owner *registry.Owner) error {
 		if owner.OAuth == nil || !mayConsent(owner, me) {
 			return errOtherUser // of two who consented at once, the other was first
 		}
 		owner.UserID, owner.Email = me.ID, me.Email
 		owner.TokenID = o.Access.TokenID(owner.Region, tokenOfUser(me.ID))
-		return o.enter(owner, grant)
+		return o.setTokens(owner, grant)
 	})
 	if err != nil {
 		return err
@@ -210,8 +210,8 @@ func (o *OAuth) consented(ctx context.Context, name string, me *smartsheet.User,
 	return o.wake(ctx, name)
 }
 
-// enter writes a new pair of tokens into the owner's record.
-func (o *OAuth) enter(owner *registry.Owner, grant *smartsheet.Grant) error {
+// setTokens writes a new pair of tokens into the owner's record.
+func (o *OAuth) setTokens(owner *registry.Owner, grant *smartsheet.Grant) error {
 	sealer := o.Access.Registry.Sealer()
 	token, err := sealer.SealString(grant.AccessToken, owner.SealName("token"))
 	if err != nil {

@@ -66,7 +66,7 @@ func newConsents(t *testing.T) *consents {
 	c.Bridge = webhooktest.NewBridge(t, sim, webhooktest.Options{Log: slog.NewTextHandler(c.logs, &slog.HandlerOptions{Level: slog.LevelDebug})})
 	// The page is there before the app is known, whose redirect it is.
 	c.page = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c.oauth.Beside(http.NotFoundHandler()).ServeHTTP(w, r)
+		c.oauth.Middleware(http.NotFoundHandler()).ServeHTTP(w, r)
 	}))
 	t.Cleanup(c.page.Close)
 	c.app = sim.AddApp(smartsheettest.App{Name: "Sheetbridge", RedirectURL: c.page.URL + owner.ConsentPath})
@@ -90,7 +90,7 @@ func (c *consents) pass(d time.Duration) { c.late.Add(int64(d)) }
 // ask returns an address to consent at.
 func (c *consents) ask() string {
 	c.T.Helper()
-	address, err := c.oauth.Ask(c.T.Context(), "jane")
+	address, err := c.oauth.AuthorizationURL(c.T.Context(), "jane")
 	webhooktest.Must(c.T, err)
 	return address
 }
@@ -342,10 +342,10 @@ func TestOAuthIsForOwnersOfThatKind(t *testing.T) {
 	c := newConsents(t)
 	c.AddOwner("ops", "a-token-of-ops")
 	var p *problem.Problem
-	if _, err := c.oauth.Ask(t.Context(), "ops"); !errors.As(err, &p) || p.Fault != problem.Conflict {
+	if _, err := c.oauth.AuthorizationURL(t.Context(), "ops"); !errors.As(err, &p) || p.Fault != problem.Conflict {
 		t.Errorf("got %v, want a conflict", err)
 	}
-	if _, err := c.oauth.Ask(t.Context(), "nobody"); !errors.As(err, &p) || p.Fault != problem.NotFound {
+	if _, err := c.oauth.AuthorizationURL(t.Context(), "nobody"); !errors.As(err, &p) || p.Fault != problem.NotFound {
 		t.Errorf("got %v, want not found", err)
 	}
 	if got := fmt.Sprint(c.oauth.Secret); got != "[redacted]" {

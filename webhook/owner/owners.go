@@ -155,9 +155,9 @@ func Suspension(o *registry.Owner) string {
 	return "Smartsheet refuses the owner's token"
 }
 
-// Useless says to an administrator that nothing can be done in the owner's name,
+// AccessError says to an administrator that nothing can be done in the owner's name,
 // and what helps.
-func Useless(o *registry.Owner) string {
+func AccessError(o *registry.Owner) string {
 	help := "replace its token with PUT /v1/owners/" + o.Name + "/token"
 	if o.Kind == KindOAuth {
 		help = "send its user the address that POST /v1/owners/" + o.Name + "/authorize gives"

@@ -67,7 +67,7 @@ func pagePolicy() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-func (o *OAuth) show(w http.ResponseWriter, p *page) {
+func (o *OAuth) writePage(w http.ResponseWriter, p *page) {
 	p.Style = template.CSS(pageStyle)
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, p); err != nil {

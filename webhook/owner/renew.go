@@ -19,16 +19,16 @@ const (
 	leaseTime = time.Minute
 	// urgentTime before a token expires nobody starts with it any more.
 	urgentTime = 2 * time.Minute
-	// earlyTime before a token expires it is renewed without being asked for; a
+	// renewBefore before a token expires it is renewed without being asked for; a
 	// quarter of its life, where that is less.
-	earlyTime = 24 * time.Hour
-	// settledTime after a renewal a refused token is not renewed again: it is
+	renewBefore = 24 * time.Hour
+	// renewPause after a renewal a refused token is not renewed again: it is
 	// not its age.
-	settledTime = time.Minute
-	// keepTime is how long a new pair is tried to be stored: the old one is dead,
+	renewPause = time.Minute
+	// storeTime is how long a new pair is tried to be stored: the old one is dead,
 	// so nothing is worse than to lose it.
-	keepTime  = 5 * time.Minute
-	keepPause = time.Second
+	storeTime  = 5 * time.Minute
+	storePause = time.Second
 )
 
 var (
@@ -66,7 +66,7 @@ func (o *OAuth) token(ctx context.Context, name string) (string, error) {
 		if !leased && o.now().Add(urgentTime).Before(owner.OAuth.ExpiresAt) {
 			return o.Access.Registry.Sealer().OpenString(owner.Token, owner.SealName("token"))
 		}
-		pause := keepPause
+		pause := storePause
 		if !leased {
 			err = o.renew(ctx, name, owner.OAuth.Generation)
 			if err == nil {
@@ -100,7 +100,7 @@ func (o *OAuth) renewed(ctx context.Context, name, refused string, cause error) 
 	if err != nil {
 		return "", err
 	}
-	if o.now().Before(owner.OAuth.RenewedAt.Add(settledTime)) {
+	if o.now().Before(owner.OAuth.RenewedAt.Add(renewPause)) {
 		return "", nil
 	}
 	err = o.renew(ctx, name, owner.OAuth.Generation)
@@ -139,11 +139,11 @@ func (o *OAuth) renew(ctx context.Context, name string, generation int64) error 
 		return errors.Join(err, o.failed(ctx, owner, lease, err))
 	}
 	suspended := owner.State != registry.OwnerOK
-	err = o.keep(ctx, name, func(now *registry.Owner) error {
+	err = o.storeWithRetry(ctx, name, func(now *registry.Owner) error {
 		if now.OAuth == nil || now.OAuth.Generation != generation {
 			return errRenewed // by a new consent
 		}
-		return o.enter(now, grant)
+		return o.setTokens(now, grant)
 	})
 	if errors.Is(err, errRenewed) {
 		return nil
@@ -173,7 +173,7 @@ func (o *OAuth) refresh(ctx context.Context, owner *registry.Owner) (*smartsheet
 // failed lets the lease go. Where Smartsheet knows the refresh token no more,
 // the owner has to consent again, and the partners are told.
 func (o *OAuth) failed(ctx context.Context, owner *registry.Owner, lease *registry.Lease, cause error) error {
-	state, reason, lost := o.consequence(owner, cause)
+	state, reason, lost := o.classifyRefreshError(owner, cause)
 	err := o.Access.Registry.UpdateOwner(ctx, owner.Name, func(now *registry.Owner) error {
 		if now.OAuth == nil || now.OAuth.Generation != owner.OAuth.Generation || now.OAuth.Lease == nil || now.OAuth.Lease.Holder != lease.Holder {
 			return errRenewed
@@ -200,19 +200,19 @@ func (o *OAuth) failed(ctx context.Context, owner *registry.Owner, lease *regist
 	return o.wake(ctx, owner.Name)
 }
 
-// consequence says what becomes of an owner whose pair could not be renewed, and
+// classifyRefreshError says what becomes of an owner whose pair could not be renewed, and
 // whether the refresh token is lost; an empty state is for what may pass while
 // the access token still works.
-func (o *OAuth) consequence(owner *registry.Owner, cause error) (state registry.OwnerState, reason string, lost bool) {
+func (o *OAuth) classifyRefreshError(owner *registry.Owner, cause error) (state registry.OwnerState, reason string, lost bool) {
 	var e *smartsheet.Error
 	if !errors.As(cause, &e) {
 		return "", "", false
 	}
 	switch e.Code {
 	case smartsheet.CodeGrantRevoked:
-		return registry.OwnerSuspended, "the consent was withdrawn at Smartsheet. " + askAgain, true
+		return registry.OwnerSuspended, "the consent was withdrawn at Smartsheet. " + consentHint, true
 	case smartsheet.CodeGrantInvalid:
-		return registry.OwnerAuthorize, "Smartsheet does not know the refresh token any more: it was used up and its answer lost, or the consent is gone. " + askAgain, true
+		return registry.OwnerAuthorize, "Smartsheet does not know the refresh token any more: it was used up and its answer lost, or the consent is gone. " + consentHint, true
 	}
 	class := smartsheet.Classify(cause)
 	final := class == smartsheet.Refused || class == smartsheet.Forbidden || class == smartsheet.Invalid
@@ -222,11 +222,11 @@ func (o *OAuth) consequence(owner *registry.Owner, cause error) (state registry.
 	return state, reason, false
 }
 
-const askAgain = "Ask the owner again with POST /v1/owners/{name}/authorize"
+const consentHint = "Ask the owner again with POST /v1/owners/{name}/authorize"
 
-// keep changes the owner's record and tries for minutes, whatever NATS does.
-func (o *OAuth) keep(ctx context.Context, name string, change func(*registry.Owner) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
+// storeWithRetry changes the owner's record and tries for minutes, whatever NATS does.
+func (o *OAuth) storeWithRetry(ctx context.Context, name string, change func(*registry.Owner) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	for {
 		final := false
@@ -242,7 +242,7 @@ func (o *OAuth) keep(ctx context.Context, name string, change func(*registry.Own
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(keepPause):
+		case <-time.After(storePause):
 		}
 	}
 }
@@ -255,6 +255,6 @@ func (o *OAuth) due(owner *registry.Owner) bool {
 	if owner.State == registry.OwnerSuspended {
 		return true // by something that may have passed
 	}
-	early := min(earlyTime, owner.OAuth.ExpiresAt.Sub(owner.OAuth.RenewedAt)/4)
+	early := min(renewBefore, owner.OAuth.ExpiresAt.Sub(owner.OAuth.RenewedAt)/4)
 	return owner.State == registry.OwnerOK && !o.now().Add(early).Before(owner.OAuth.ExpiresAt)
 }

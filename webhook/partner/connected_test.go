@@ -15,7 +15,7 @@ import (
 // no reason for others to leave the partner alone.
 func TestCallerHungUp(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true})
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true})
 	w.AddPartner("acme")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -31,10 +31,10 @@ func TestCallerHungUp(t *testing.T) {
 // connection here.
 func TestRemovedAtAnotherReplica(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true})
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true})
 	w.AddPartner("acme")
 	w.AddPartner("bolt")
-	here := &partner.Partners{Registry: w.Another().Registry, Broker: w.Broker, Replicas: 1, Log: slog.New(w.Opts.Log)}
+	here := &partner.Partners{Registry: w.OtherRegistrar().Registry, Broker: w.Broker, Replicas: 1, Log: slog.New(w.Opts.Log)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var run sync.WaitGroup
 	run.Go(func() { _ = here.Run(ctx) })

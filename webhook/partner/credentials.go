@@ -84,7 +84,7 @@ func (a *Accounts) make(ctx context.Context, name string, n NewCredentials, also
 		return nil, err
 	}
 	defer done()
-	if p, err = a.minted(name); err != nil {
+	if p, err = a.withAccount(name); err != nil {
 		return nil, err
 	}
 	account, err := a.Partners.Account(p)
@@ -141,8 +141,8 @@ func keyFree(p *registry.Partner, public string) error {
 	return nil
 }
 
-// minted finds a partner whose credentials are ours to make.
-func (a *Accounts) minted(name string) (*registry.Partner, error) {
+// withAccount finds a partner whose credentials are ours to make.
+func (a *Accounts) withAccount(name string) (*registry.Partner, error) {
 	p, err := a.find(name)
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (a *Accounts) Revoke(ctx context.Context, name, credentials string) error {
 		return err
 	}
 	defer done()
-	if p, err = a.minted(name); err != nil {
+	if p, err = a.withAccount(name); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(p.Credentials, func(c registry.Credential) bool { return c.Name == credentials }) {

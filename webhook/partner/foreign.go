@@ -21,10 +21,10 @@ type foreignMessages struct {
 	audit   *audit.Log
 	log     *slog.Logger
 
-	mu     sync.Mutex
-	count  uint64
-	told   uint64    // count when they were last told of
-	toldAt time.Time // when that was
+	mu         sync.Mutex
+	count      uint64
+	reported   uint64    // count when they were last told of
+	reportedAt time.Time // when that was
 }
 
 // foreignOf returns the partner's count.
@@ -61,10 +61,10 @@ func (p *Partners) ForeignMessages() map[string]uint64 {
 func (f *foreignMessages) RecordForeign(ctx context.Context, m stream.Foreign) {
 	f.mu.Lock()
 	f.count++
-	n := f.count - f.told
-	due := time.Since(f.toldAt) >= foreignEvery
+	n := f.count - f.reported
+	due := time.Since(f.reportedAt) >= foreignEvery
 	if due {
-		f.told, f.toldAt = f.count, time.Now()
+		f.reported, f.reportedAt = f.count, time.Now()
 	}
 	f.mu.Unlock()
 	if !due {

@@ -13,8 +13,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// ErrResting says that a partner's stream failed a moment ago, and why.
-var ErrResting = errors.New("the partner's NATS failed a moment ago")
+// ErrCircuitOpen says that a partner's stream failed a moment ago, and why.
+var ErrCircuitOpen = errors.New("the partner's NATS failed a moment ago")
 
 // health is what is known of a partner's stream without asking it.
 type health struct {
@@ -26,8 +26,8 @@ type health struct {
 	cancel context.CancelFunc // of the try that is under way
 }
 
-// found notes how the last use went, and tells whether that is news.
-func (h *health) found(from string, err error) (news bool) {
+// record notes how the last use went, and tells whether that is news.
+func (h *health) record(from string, err error) (news bool) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	news = (h.cause == nil) != (err == nil)
@@ -64,25 +64,25 @@ func (h *health) stop() {
 	}
 }
 
-// resting tells why the stream cannot be used, nil if it can as far as is known.
+// circuitOpen tells why the stream cannot be used, nil if it can as far as is known.
 // From time to time it has it tried again beside, so that who asks never waits
 // for a partner that is known not to answer.
-func (p *Partners) resting(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) error {
+func (p *Partners) circuitOpen(ctx context.Context, partner *registry.Partner, ps *partnerStream, from string) error {
 	h := &ps.health
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	if h.cause == nil || h.from != from {
 		return nil
 	}
-	if h.cancel == nil && time.Since(h.failed) >= restTime {
+	if h.cancel == nil && time.Since(h.failed) >= circuitOpenTime {
 		trying, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
 		h.cancel = cancel
 		go p.retry(trying, partner, ps, from)
 	}
 	if errors.Is(h.cause, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: it did not answer in time", ErrResting)
+		return fmt.Errorf("%w: it did not answer in time", ErrCircuitOpen)
 	}
-	return fmt.Errorf("%w: %v", ErrResting, h.cause) // its words alone: what it wraps is not the caller's
+	return fmt.Errorf("%w: %v", ErrCircuitOpen, h.cause) // its words alone: what it wraps is not the caller's
 }
 
 // retry finds out whether the stream answers again.
@@ -99,8 +99,8 @@ func (p *Partners) retry(ctx context.Context, partner *registry.Partner, ps *par
 		if err == nil {
 			_, err = st.LastSequence(ctx)
 		}
-		if h.found(from, err) {
-			p.tell()
+		if h.record(from, err) {
+			p.notify()
 		}
 	}
 	h.lock.Lock()
@@ -119,22 +119,22 @@ func (p *Partners) Failed(name string, err error) {
 	h.stale = true
 	if errors.Is(err, context.DeadlineExceeded) {
 		if h.cause == nil {
-			p.tell()
+			p.notify()
 		}
 		h.cause, h.failed = err, time.Now()
 	}
 }
 
-// tell says that a partner came to be in trouble, or out of it.
-func (p *Partners) tell() {
+// notify says that a partner came to be in trouble, or out of it.
+func (p *Partners) notify() {
 	select {
 	case p.Changed <- struct{}{}:
 	default: // nobody listens, or it was told
 	}
 }
 
-// shareTrouble is why a share could not be published to when it was last tried.
-type shareTrouble struct {
+// shareFailure is why a share could not be published to when it was last tried.
+type shareFailure struct {
 	full   bool // its partner's stream is
 	reason string
 	at     time.Time
@@ -146,31 +146,31 @@ func (p *Partners) RecordResult(s *registry.Share, err error) (before bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := s.Partner + "/" + s.Sheet
-	if _, before = p.troubles[key]; before == (err == nil) {
-		defer p.tell()
+	if _, before = p.failures[key]; before == (err == nil) {
+		defer p.notify()
 	}
 	if err == nil {
-		delete(p.troubles, key)
+		delete(p.failures, key)
 		return before
 	}
-	t := shareTrouble{at: time.Now(), reason: "it cannot be published to: " + err.Error()}
+	t := shareFailure{at: time.Now(), reason: "it cannot be published to: " + err.Error()}
 	if errors.Is(err, stream.ErrFull) {
 		t.full, t.reason = true, "the partner's stream is full: nothing more is published to it"
 	}
-	if p.troubles == nil {
-		p.troubles = map[string]shareTrouble{}
+	if p.failures == nil {
+		p.failures = map[string]shareFailure{}
 	}
-	p.troubles[key] = t
+	p.failures[key] = t
 	return before
 }
 
-// Trouble tells why a share, which is complete to what its status says, could
+// Failure tells why a share, which is complete to what its status says, could
 // not be published to by this process since; empty for nothing. A stream that is
 // full cannot tell it itself.
-func (p *Partners) Trouble(partner, sheet string, to *events.CompleteTo) string {
+func (p *Partners) Failure(partner, sheet string, to *events.CompleteTo) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t, ok := p.troubles[partner+"/"+sheet]
+	t, ok := p.failures[partner+"/"+sheet]
 	if !ok || to != nil && to.Time.After(t.at) { // another replica has been luckier
 		return ""
 	}
@@ -182,7 +182,7 @@ func (p *Partners) Trouble(partner, sheet string, to *events.CompleteTo) string 
 func (p *Partners) Full(partner string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key, t := range p.troubles {
+	for key, t := range p.failures {
 		if name, _, _ := strings.Cut(key, "/"); t.full && name == partner {
 			return true
 		}

@@ -20,40 +20,40 @@ import (
 func TestPartnerThatIsFull(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Qty")})
-	if why := w.Partners.Trouble("bolt", "orders", nil); why != "" || w.Partners.Full("bolt") {
+	if why := w.Partners.Failure("bolt", "orders", nil); why != "" || w.Partners.Full("bolt") {
 		t.Errorf("got trouble %q of a partner that has none", why)
 	}
 	w.Limit("bolt", 64<<10)
 	for i := range 26 {
 		w.Edit(0, webhooktest.Cells{"Qty": strings.Repeat(string(rune('a'+i)), 4000)})
-		w.Passed(func(string) bool { return true })
+		w.AwaitPass(func(string) bool { return true })
 		if w.Partners.Full("bolt") {
 			break
 		}
 	}
-	w.Passed(func(result string) bool { return result == "later" })
+	w.AwaitPass(func(result string) bool { return result == "later" })
 	w.Check("acme")
 	status := webhooktest.StatusOf(w.Stream("bolt"), "orders")
-	if why := w.Partners.Trouble("bolt", "orders", status.CompleteTo); !strings.Contains(why, "full") {
+	if why := w.Partners.Failure("bolt", "orders", status.CompleteTo); !strings.Contains(why, "full") {
 		t.Errorf("got trouble %q of a partner whose stream is full", why)
 	}
 	later := events.CompleteTo{Time: time.Now().Add(time.Minute)}
-	if why := w.Partners.Trouble("bolt", "orders", &later); why != "" {
+	if why := w.Partners.Failure("bolt", "orders", &later); why != "" {
 		t.Errorf("got trouble %q of a share that another replica has published to since", why)
 	}
-	if w.Partners.Trouble("acme", "orders", nil) != "" || w.Partners.Full("acme") {
+	if w.Partners.Failure("acme", "orders", nil) != "" || w.Partners.Full("acme") {
 		t.Error("got trouble of the other partner")
 	}
 	w.Sim.SetFault(func(*http.Request) *smartsheettest.Fault { return &smartsheettest.Fault{Status: 500, ErrorCode: 4004} })
 	w.Reconcile(w.Reg)
 	w.Sim.SetFault(nil)
-	if why := w.Partners.Trouble("bolt", "orders", status.CompleteTo); !strings.Contains(why, "full") {
+	if why := w.Partners.Failure("bolt", "orders", status.CompleteTo); !strings.Contains(why, "full") {
 		t.Errorf("got trouble %q after a pass that could not read the sheet, want that the stream is full still", why)
 	}
 	w.Limit("bolt", 1<<30)
 	w.Reconcile(w.Reg)
 	w.Check("acme", "bolt")
-	if why := w.Partners.Trouble("bolt", "orders", nil); why != "" || w.Partners.Full("bolt") {
+	if why := w.Partners.Failure("bolt", "orders", nil); why != "" || w.Partners.Full("bolt") {
 		t.Errorf("got trouble %q of a partner that is well again", why)
 	}
 }
@@ -66,7 +66,7 @@ func TestPartnerThatStaysAway(t *testing.T) {
 	foreign := webhooktest.ForeignNATS(t, t.TempDir(), -1, 1<<20)
 	w.AddExternal(t, "bolt", foreign.ClientURL())
 	w.Reg = w.Register("ops", w.Sheet.ID, events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Qty")})
-	w.EndRelay()
+	w.StopRelay()
 	w.TakePasses()
 	foreign.Shutdown()
 	foreign.WaitForShutdown()
@@ -95,7 +95,7 @@ func TestPartnerThatStaysAway(t *testing.T) {
 		t.Errorf("got %d hints given up", len(dead))
 	}
 	_, err = w.Partners.Stream(t.Context(), w.Registry.Partner("bolt"))
-	if !errors.Is(err, partner.ErrResting) || len(err.Error()) <= len(partner.ErrResting.Error()) {
+	if !errors.Is(err, partner.ErrCircuitOpen) || len(err.Error()) <= len(partner.ErrCircuitOpen.Error()) {
 		t.Errorf("got %v, want why it rests", err)
 	}
 }

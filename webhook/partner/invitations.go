@@ -103,7 +103,7 @@ func (v *Invitations) Invite(ctx context.Context, partner, name string, expires 
 // mayMint tells why credentials with the name cannot be made for the partner.
 func (a *Accounts) mayMint(p *registry.Partner, name string) error {
 	if p.External == nil {
-		_, err := a.minted(p.Name)
+		_, err := a.withAccount(p.Name)
 		return err
 	}
 	if len(p.External.SigningSeed) == 0 {

@@ -40,9 +40,9 @@ type Join struct {
 	reports limits.Attempts
 }
 
-// Beside returns a handler that answers JoinPath, and has the next one answer
+// Middleware returns a handler that answers JoinPath, and has the next one answer
 // everything else.
-func (j *Join) Beside(next http.Handler) http.Handler {
+func (j *Join) Middleware(next http.Handler) http.Handler {
 	j.wrong = limits.Attempts{Burst: wrongBurst, Every: wrongEvery}
 	j.reports = limits.Attempts{Burst: 1, Every: reportEvery}
 	e := echo.New()

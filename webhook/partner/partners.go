@@ -23,9 +23,9 @@ import (
 const (
 	// dialTimeout bounds the connection to a partner's NATS.
 	dialTimeout = 3 * time.Second
-	// restTime is how long a partner that failed is left alone before it is tried
+	// circuitOpenTime is how long a partner that failed is left alone before it is tried
 	// again, which nobody waits for.
-	restTime = 5 * time.Second
+	circuitOpenTime = 5 * time.Second
 )
 
 // ErrNoBroker says that an account cannot be minted since NATS is not ours.
@@ -44,7 +44,7 @@ type Partners struct {
 
 	mu       sync.Mutex
 	open     map[string]*partnerStream
-	troubles map[string]shareTrouble     // by share
+	failures map[string]shareFailure     // by share
 	loads    map[string]Progress         // by share
 	foreign  map[string]*foreignMessages // by partner
 }
@@ -59,31 +59,31 @@ type partnerStream struct {
 	stream *stream.Stream
 	close  func()
 
-	sweeping sync.Mutex // over what is below
-	sweptTo  uint64     // sequence where the next sweep goes on; 0: at the beginning
-	sweptAt  time.Time  // when all of the stream was looked at
+	purging  sync.Mutex // over what is below
+	purgedTo uint64     // sequence where the next sweep goes on; 0: at the beginning
+	purgedAt time.Time  // when all of the stream was looked at
 }
 
 // Stream returns the partner's stream. A partner that cannot be reached costs
 // its own callers a few seconds once, and nobody else; until it is back they are
-// told ErrResting at once.
+// told ErrCircuitOpen at once.
 func (p *Partners) Stream(ctx context.Context, partner *registry.Partner) (*stream.Stream, error) {
 	ps := p.slot(partner.Name)
 	from := partner.Account.ID() + partner.External.ID()
-	if err := p.resting(ctx, partner, ps, from); err != nil {
+	if err := p.circuitOpen(ctx, partner, ps, from); err != nil {
 		return nil, err
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if err := p.resting(ctx, partner, ps, from); err != nil { // it failed for another
+	if err := p.circuitOpen(ctx, partner, ps, from); err != nil { // it failed for another
 		return nil, err
 	}
 	st, err := p.stream(ctx, partner, ps, from)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) { // who asked hung up, which tells nothing of the partner
 		return nil, err
 	}
-	if ps.health.found(from, err) {
-		p.tell()
+	if ps.health.record(from, err) {
+		p.notify()
 	}
 	return st, err
 }
@@ -223,7 +223,7 @@ func (p *Partners) forgetRemoved() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	maps.DeleteFunc(p.foreign, func(partner string, _ *foreignMessages) bool { return p.Registry.Partner(partner) == nil })
-	maps.DeleteFunc(p.troubles, func(share string, _ shareTrouble) bool { return !shares[share] })
+	maps.DeleteFunc(p.failures, func(share string, _ shareFailure) bool { return !shares[share] })
 	maps.DeleteFunc(p.loads, func(share string, _ Progress) bool { return !shares[share] })
 }
 

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// sweepEvery is the time between two rounds over all partners.
-	sweepEvery = 10 * time.Minute
-	// sweepRest is how long a stream is left alone after all of it was looked at.
-	sweepRest = 6 * time.Hour
-	// sweepMessages bounds how many messages of a stream one round looks at, and
+	// purgeEvery is the time between two rounds over all partners.
+	purgeEvery = 10 * time.Minute
+	// purgePause is how long a stream is left alone after all of it was looked at.
+	purgePause = 6 * time.Hour
+	// purgeMessages bounds how many messages of a stream one round looks at, and
 	// sweepTime how long that may take.
-	sweepMessages = 10_000
-	sweepTime     = time.Minute
-	// sweepAtOnce is how many partners are swept at once: one that does not
+	purgeMessages = 10_000
+	purgeTime     = time.Minute
+	// purgesAtOnce is how many partners are swept at once: one that does not
 	// answer delays few others.
-	sweepAtOnce = 4
+	purgesAtOnce = 4
 )
 
 // Run purges deletions that are older than each partner's terms keep them,
 // round after round, and closes connections to partners that are removed, until
 // the context ends.
 func (p *Partners) Run(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
 	for {
 		changed := p.Registry.Changed()
@@ -37,45 +37,45 @@ func (p *Partners) Run(ctx context.Context) error {
 			return nil
 		case <-changed:
 		case now := <-tick.C:
-			p.Sweep(ctx, now)
+			p.PurgeTombstones(ctx, now)
 		}
 	}
 }
 
-// Sweep does one round: it looks at a part of each partner's stream and purges
+// PurgeTombstones does one round: it looks at a part of each partner's stream and purges
 // what was deleted too long before now. It goes on where the last round ended. A
 // partner that fails is left for the next one.
-func (p *Partners) Sweep(ctx context.Context, now time.Time) {
+func (p *Partners) PurgeTombstones(ctx context.Context, now time.Time) {
 	var g errgroup.Group
-	g.SetLimit(sweepAtOnce)
+	g.SetLimit(purgesAtOnce)
 	for _, partner := range p.Registry.Partners() {
 		g.Go(func() error {
-			p.sweep(ctx, partner, now)
+			p.purgeTombstones(ctx, partner, now)
 			return nil
 		})
 	}
 	_ = g.Wait() // none of them fails
 }
 
-func (p *Partners) sweep(ctx context.Context, partner *registry.Partner, now time.Time) {
+func (p *Partners) purgeTombstones(ctx context.Context, partner *registry.Partner, now time.Time) {
 	ps := p.slot(partner.Name)
-	ps.sweeping.Lock()
-	defer ps.sweeping.Unlock()
-	if ps.sweptTo == 0 && now.Sub(ps.sweptAt) < sweepRest {
+	ps.purging.Lock()
+	defer ps.purging.Unlock()
+	if ps.purgedTo == 0 && now.Sub(ps.purgedAt) < purgePause {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sweepTime)
+	ctx, cancel := context.WithTimeout(ctx, purgeTime)
 	defer cancel()
 	stream, err := p.Stream(ctx, partner)
 	if err != nil {
 		return // its own trouble, and told at each of its passes
 	}
-	next, purged, err := stream.PurgeTombstones(ctx, now.Add(-partner.TombstonesKept()), ps.sweptTo, sweepMessages)
+	next, purged, err := stream.PurgeTombstones(ctx, now.Add(-partner.TombstonesKept()), ps.purgedTo, purgeMessages)
 	if err != nil {
 		p.Log.Warn("old deletions could not be purged, the next round tries again", "partner", partner.Name, "err", err)
 	}
-	if ps.sweptTo = next; next == 0 {
-		ps.sweptAt = now
+	if ps.purgedTo = next; next == 0 {
+		ps.purgedAt = now
 	}
 	if purged > 0 {
 		p.Log.Info("old deletions purged", "partner", partner.Name, "objects", purged)

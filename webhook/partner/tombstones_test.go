@@ -35,7 +35,7 @@ func TestSweepPurgesOldDeletions(t *testing.T) {
 			webhooktest.Must(t, w.Sim.As(w.Jane).DeleteRows(w.Sheet.ID, w.Sheet.Rows[0]))
 			w.Settle()
 			for _, age := range test.ages {
-				w.Partners.Sweep(t.Context(), time.Now().Add(age))
+				w.Partners.PurgeTombstones(t.Context(), time.Now().Add(age))
 			}
 			left := map[string]bool{}
 			for _, m := range w.Stream("acme") {

@@ -12,13 +12,13 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// collisions refuses shares whose names are taken, by one another or, as far as
+// checkNames refuses shares whose names are taken, by one another or, as far as
 // this process knows, by another registration: the registry decides.
-func (g *Registrar) collisions(id string, shares []*registry.Share) error {
+func (g *Registrar) checkNames(id string, shares []*registry.Share) error {
 	seen := map[string]bool{}
 	for i, s := range shares {
 		if seen[s.Key()] {
-			return problem.New(problem.Invalid, place(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
+			return problem.New(problem.Invalid, shareField(i, "sheet"), "partner %q gets a sheet %q already in this request: give each share its own name", s.Partner, s.Sheet)
 		}
 		seen[s.Key()] = true
 		if by := g.Registry.Share(s.Partner, s.Sheet); by != nil && (by.Registration != id || by.Ending) {
@@ -37,18 +37,18 @@ func nameTaken(shares []*registry.Share, err error) error {
 	}
 	i := slices.IndexFunc(shares, func(s *registry.Share) bool { return s.Partner == taken.Partner && s.Sheet == taken.Sheet })
 	if taken.By.Ending || taken.By.Registration == shares[i].Registration { // of an earlier registration of the sheet
-		return &problem.Problem{Fault: problem.Conflict, Field: place(i, "sheet"), Detail: "an earlier share of that name is still being ended: try again", Err: err}
+		return &problem.Problem{Fault: problem.Conflict, Field: shareField(i, "sheet"), Detail: "an earlier share of that name is still being ended: try again", Err: err}
 	}
-	return &problem.Problem{Fault: problem.Conflict, Field: place(i, "sheet"), Err: err,
+	return &problem.Problem{Fault: problem.Conflict, Field: shareField(i, "sheet"), Err: err,
 		Detail: fmt.Sprintf("partner %q gets another sheet under the name %q already: choose another name", taken.Partner, taken.Sheet)}
 }
 
-// partnersThere looks for the partners of shares again once those are stored:
+// checkPartners looks for the partners of shares again once those are stored:
 // somebody who removed one saw no share yet.
-func (g *Registrar) partnersThere(shares []*registry.Share) error {
+func (g *Registrar) checkPartners(shares []*registry.Share) error {
 	for i, s := range shares {
 		if g.Registry.Partner(s.Partner) == nil {
-			return problem.New(problem.Conflict, place(i, "partner"), "partner %q was removed meanwhile", s.Partner)
+			return problem.New(problem.Conflict, shareField(i, "partner"), "partner %q was removed meanwhile", s.Partner)
 		}
 	}
 	return nil
@@ -61,14 +61,14 @@ func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, s
 		return nil, problem.New(problem.Conflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
 	}
 	// One at a time in this process: who fails takes back what another one counts on.
-	done, err := g.adding.take(ctx, reg.ID)
+	done, err := g.adding.lock(ctx, reg.ID)
 	if err != nil {
 		return nil, fmt.Errorf("waiting for others who add shares of the sheet: %w", err)
 	}
 	made, err := g.createMissing(ctx, shares)
 	done()
 	if err != nil {
-		return nil, errors.Join(nameTaken(shares, err), g.takeBack(ctx, made))
+		return nil, errors.Join(nameTaken(shares, err), g.removeAdded(ctx, made))
 	}
 	// A request that deletes the registration, or a partner, may not have seen the shares.
 	now, err := g.Registry.FreshRegistration(ctx, reg.ID)
@@ -76,12 +76,12 @@ func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, s
 	case errors.Is(err, registry.ErrNotFound) || err == nil && now.Phase != registry.PhaseActive:
 		err = problem.New(problem.Conflict, "sheetId", "the sheet's registration was deleted meanwhile: try again")
 	case err == nil:
-		err = g.partnersThere(shares)
+		err = g.checkPartners(shares)
 	}
 	if err != nil {
-		return nil, errors.Join(err, g.takeBack(ctx, made))
+		return nil, errors.Join(err, g.removeAdded(ctx, made))
 	}
-	return now, g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return now, g.scheduleReconciles(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // createMissing makes those of the shares that are not there, and returns them.
@@ -102,7 +102,7 @@ func (g *Registrar) createMissing(ctx context.Context, shares []*registry.Share)
 			return made, err
 		}
 		made = append(made, missing...)
-		if still, err := g.stillThere(ctx, there); err != nil || still {
+		if still, err := g.stillStored(ctx, there); err != nil || still {
 			return made, err
 		}
 	}
@@ -123,7 +123,7 @@ func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registr
 		case have.Registration != s.Registration, have.Ending:
 			return nil, nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
 		case !events.DiffShares(have.Share, s.Share).Same || !sameMoment(have.Until, s.Until):
-			return nil, nil, problem.New(problem.Conflict, place(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
+			return nil, nil, problem.New(problem.Conflict, shareField(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
 		default:
 			there = append(there, have)
 		}
@@ -131,8 +131,8 @@ func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registr
 	return missing, there, nil
 }
 
-// stillThere tells whether shares that somebody else made are in the bucket.
-func (g *Registrar) stillThere(ctx context.Context, shares []*registry.Share) (bool, error) {
+// stillStored tells whether shares that somebody else made are in the bucket.
+func (g *Registrar) stillStored(ctx context.Context, shares []*registry.Share) (bool, error) {
 	for _, s := range shares {
 		now, err := g.Registry.FreshShare(ctx, s.Partner, s.Sheet)
 		if errors.Is(err, registry.ErrNotFound) || err == nil && (!now.SameAs(s) || now.Ending) {
@@ -145,9 +145,9 @@ func (g *Registrar) stillThere(ctx context.Context, shares []*registry.Share) (b
 	return true, nil
 }
 
-// takeBack ends shares that are not wanted after all, also when the client that
+// removeAdded ends shares that are not wanted after all, also when the client that
 // asked for them has hung up.
-func (g *Registrar) takeBack(ctx context.Context, made []*registry.Share) error {
+func (g *Registrar) removeAdded(ctx context.Context, made []*registry.Share) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	for _, s := range made {
@@ -158,5 +158,5 @@ func (g *Registrar) takeBack(ctx context.Context, made []*registry.Share) error 
 	if len(made) == 0 {
 		return nil
 	}
-	return g.tell(ctx, made[0].Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return g.enqueue(ctx, made[0].Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }

@@ -29,7 +29,7 @@ func TestManyShares(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true, Polling: true})
+			w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true, Polling: true})
 			w.AddPartner("acme")
 			sheet, request := w.Wide(tt.columns)
 			all := make([]events.Request, tt.shares)
@@ -47,7 +47,7 @@ func TestManyShares(t *testing.T) {
 				})
 			}
 			calls.Wait()
-			other := w.Another().Registry // as the bucket has it
+			other := w.OtherRegistrar().Registry // as the bucket has it
 			if got := len(other.Shares(registry.RegistrationID("ops", sheet))); got != tt.shares {
 				t.Errorf("got %d shares, want %d", got, tt.shares)
 			}
@@ -64,10 +64,10 @@ func TestManyShares(t *testing.T) {
 // in whatever order; who is told that they are made finds all of them.
 func TestTheSameSharesAtOnce(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true, Polling: true})
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true, Polling: true})
 	w.AddPartner("acme")
-	replicas := []*registrar.Registrar{w.Registrar, w.Another()}
-	sheet := w.OneColumn()
+	replicas := []*registrar.Registrar{w.Registrar, w.OtherRegistrar()}
+	sheet := w.AddOtherSheet()
 	_, _, err := w.Registrar.Register(t.Context(), "ops", sheet, []events.Request{{Partner: "acme", Sheet: "first", Columns: webhooktest.Columns("No")}})
 	webhooktest.Must(t, err)
 	id := registry.RegistrationID("ops", sheet)
@@ -109,7 +109,7 @@ func TestAddedWhileItIsDeleted(t *testing.T) {
 		t.Errorf("got error %v, want that the registration was deleted", err)
 	}
 	w.Settle()
-	w.Left("deleted")
+	w.WantNothingLeft("deleted")
 }
 
 // TestPutShareAtOnce: of two who change a share at once one is told that the
@@ -117,7 +117,7 @@ func TestAddedWhileItIsDeleted(t *testing.T) {
 func TestPutShareAtOnce(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{Polling: true}, webhooktest.Everything())
-	w.EndRelay()
+	w.StopRelay()
 	var reading sync.WaitGroup
 	reading.Add(2)
 	w.Access.Observe = func(string, smartsheet.Call) { // both have found the share
@@ -125,7 +125,7 @@ func TestPutShareAtOnce(t *testing.T) {
 		reading.Wait()
 	}
 	errs := make(chan error, 2)
-	replicas := map[string]*registrar.Registrar{"No": w.Registrar, "Qty": w.Another()}
+	replicas := map[string]*registrar.Registrar{"No": w.Registrar, "Qty": w.OtherRegistrar()}
 	for title, g := range replicas {
 		go func() {
 			errs <- g.PutShare(t.Context(), w.Reg.ID, "acme", "orders", events.Request{Columns: webhooktest.Columns(title)}, true)

@@ -25,11 +25,11 @@ func (g *Registrar) Recover(ctx context.Context) error {
 		if reg.Phase == registry.PhaseCreating {
 			continue
 		}
-		if err := g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
+		if err := g.scheduleReconciles(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true, Webhook: true}); err != nil {
 			return fmt.Errorf("following registration %s: %w", reg.ID, err)
 		}
 	}
-	return g.tellAllDetached(ctx)
+	return g.enqueueAllDetached(ctx)
 }
 
 // Run finishes what was left half done until the context ends: it removes
@@ -42,10 +42,10 @@ func (g *Registrar) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		g.cleanUp(ctx, deletions)
-		if time.Since(checked) >= g.Every/2 {
+		if time.Since(checked) >= g.ReconcileEvery/2 {
 			checked = time.Now()
 			g.checkClocks(ctx)
-			if err := g.tellAllDetached(ctx); err != nil && ctx.Err() == nil {
+			if err := g.enqueueAllDetached(ctx); err != nil && ctx.Err() == nil {
 				g.Log.Warn("shares that outlive their registration could not be looked at", "err", err)
 			}
 		}
@@ -60,10 +60,10 @@ func (g *Registrar) Run(ctx context.Context) error {
 // cleanUp looks once at all registrations and shares for what is unfinished.
 func (g *Registrar) cleanUp(ctx context.Context, d deletions) {
 	for _, reg := range g.Registry.Registrations() {
-		abandoned := time.Now().After(reg.Until) || (g.Alone && reg.CreatedAt.Before(g.Registry.Begun()))
+		abandoned := time.Now().After(reg.Until) || (g.SingleReplica && reg.CreatedAt.Before(g.Registry.Begun()))
 		switch {
 		case reg.Phase == registry.PhaseCreating && abandoned:
-			g.sweep(ctx, reg)
+			g.removeUnfinished(ctx, reg)
 		case reg.Phase == registry.PhaseDeleting && d.due(reg.ID, time.Now()):
 			g.deleteAgain(ctx, reg)
 		}
@@ -132,7 +132,7 @@ func (g *Registrar) cleanShare(ctx context.Context, s *registry.Share) error {
 		return err
 	}
 	g.Log.Info("a share without a registration is ended", "share", s.Key(), "registration", s.Registration)
-	return g.tellDetached(ctx, s.Registration)
+	return g.enqueueDetached(ctx, s.Registration)
 }
 
 // removeShare removes the record of a share, unless another was made under its
@@ -154,15 +154,15 @@ func (g *Registrar) removeShare(ctx context.Context, was *registry.Share) error 
 	}
 }
 
-// tellAllDetached has all shares ended that have outlived their registrations.
-func (g *Registrar) tellAllDetached(ctx context.Context) error {
+// enqueueAllDetached has all shares ended that have outlived their registrations.
+func (g *Registrar) enqueueAllDetached(ctx context.Context) error {
 	told := map[string]bool{}
 	for _, s := range g.Registry.AllShares() {
 		if !s.Ending || told[s.Registration] || g.Registry.Registration(s.Registration) != nil {
 			continue
 		}
 		told[s.Registration] = true
-		if err := g.tellDetached(ctx, s.Registration); err != nil {
+		if err := g.enqueueDetached(ctx, s.Registration); err != nil {
 			return fmt.Errorf("having share %s ended: %w", s.Key(), err)
 		}
 	}
@@ -176,7 +176,7 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 		if reg.Phase == registry.PhaseCreating {
 			continue
 		}
-		switch late, err := g.Inbox.Overdue(ctx, reg.ID); {
+		switch late, err := g.Inbox.EnsureReconciles(ctx, reg.ID); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
@@ -184,7 +184,7 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 			return // NATS is away; it is the same for the others
 		case late:
 			g.Log.Warn("a registration was not looked at in time: it is now", "registration", reg.ID)
-			if err := g.Inbox.Follow(ctx, reg.ID, g.Every); err != nil {
+			if err := g.Inbox.ScheduleReconciles(ctx, reg.ID, g.ReconcileEvery); err != nil {
 				g.Log.Warn("a registration could not be followed", "registration", reg.ID, "err", err)
 			}
 		}

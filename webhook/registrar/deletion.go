@@ -26,7 +26,7 @@ var errAccess = errors.New("the owner's access does not work")
 // Delete ends a registration with all its shares and deletes its webhook. Gone
 // tells whether Smartsheet has let go of the webhook, and so whether the record
 // is removed: where it does not answer, or refuses, that is tried again by Run
-// and Tend. Either way nobody sees the registration any more, and its shares end
+// and EnsureWebhook. Either way nobody sees the registration any more, and its shares end
 // by themselves.
 func (g *Registrar) Delete(ctx context.Context, id string) (gone bool, err error) {
 	if _, err := g.Registration(id); err != nil {
@@ -47,7 +47,7 @@ func (g *Registrar) Delete(ctx context.Context, id string) (gone bool, err error
 	defer cancel()
 	if err := g.finishDelete(ctx, reg, budget.Callback); err != nil {
 		g.Log.Warn("the webhook of a deleted registration is not gone yet: it is tried again", "registration", id, "err", err)
-		return false, g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true, Webhook: true})
+		return false, g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true, Webhook: true})
 	}
 	return true, nil
 }
@@ -68,7 +68,7 @@ func (g *Registrar) finishDelete(ctx context.Context, reg *registry.Registration
 	if err := g.removeDeleted(ctx, reg); err != nil {
 		return err
 	}
-	return g.tellDetached(ctx, reg.ID)
+	return g.enqueueDetached(ctx, reg.ID)
 }
 
 // removeDeleted removes the record of a registration whose webhook is gone.
@@ -89,12 +89,12 @@ func (g *Registrar) removeDeleted(ctx context.Context, was *registry.Registratio
 	}
 }
 
-// tellDetached has the shares ended that have outlived the registration.
-func (g *Registrar) tellDetached(ctx context.Context, id string) error {
+// enqueueDetached has the shares ended that have outlived the registration.
+func (g *Registrar) enqueueDetached(ctx context.Context, id string) error {
 	if len(g.Registry.Shares(id)) == 0 {
 		return nil
 	}
-	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // endShares marks all shares of a registration as ending.
@@ -125,10 +125,10 @@ func (g *Registrar) endShare(ctx context.Context, was *registry.Share) error {
 	return nil
 }
 
-// gone tells by the answer to the deletion of a webhook whether it is gone at
+// webhookGone tells by the answer to the deletion of a webhook whether it is gone at
 // Smartsheet. Nothing else than these answers says so: a webhook whose record is
 // removed too early stays enabled for good.
-func gone(err error) bool {
+func webhookGone(err error) bool {
 	var e *smartsheet.Error
 	return err == nil || errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Code == smartsheet.CodeNotFound)
 }
@@ -144,14 +144,14 @@ func (g *Registrar) deleteWebhook(ctx context.Context, reg *registry.Registratio
 		return fmt.Errorf("finding owner %s: %w", reg.Owner, err)
 	}
 	if o.State != registry.OwnerOK {
-		return fmt.Errorf("%w: %s", errAccess, owner.Useless(o))
+		return fmt.Errorf("%w: %s", errAccess, owner.AccessError(o))
 	}
 	client, err := g.Access.Client(o, class)
 	if err != nil {
 		return err
 	}
 	if reg.WebhookID != 0 {
-		if err := client.DeleteWebhook(ctx, reg.WebhookID); !gone(err) {
+		if err := client.DeleteWebhook(ctx, reg.WebhookID); !webhookGone(err) {
 			return err
 		}
 		return nil
@@ -163,7 +163,7 @@ func (g *Registrar) deleteWebhook(ctx context.Context, reg *registry.Registratio
 		if !strings.HasSuffix(w.CallbackURL, registry.CallbackPath+string(reg.CallbackKey())) {
 			continue
 		}
-		if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {
+		if err := client.DeleteWebhook(ctx, w.ID); !webhookGone(err) {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ func TestDeleteAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
-			w.EndRelay() // which would try again
+			w.StopRelay() // which would try again
 			w.Sim.SetFault(faultOn(http.MethodDelete, tt.fault))
 			gone, err := w.Registrar.Delete(t.Context(), w.Reg.ID)
 			if err != nil || gone != tt.gone {
@@ -77,7 +77,7 @@ func TestDeleteAnswered(t *testing.T) {
 			w.StartRelay()
 			w.Settle()
 			if tt.fault.Status == 0 || !tt.gone {
-				w.Left("deleted in the end")
+				w.WantNothingLeft("deleted in the end")
 			}
 			if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateEnded {
 				t.Errorf("got status %s, want ended", s.State)
@@ -107,7 +107,7 @@ func TestDeleteInTheNameOfNobody(t *testing.T) {
 	w.ReplaceToken("ops", w.Sim.AddToken(w.Jane))
 	w.Registrar.CleanUp(t.Context())
 	w.Settle()
-	w.Left("deleted in the end")
+	w.WantNothingLeft("deleted in the end")
 }
 
 // TestEndingSharesAreDetached: a partner that cannot be told keeps no registration
@@ -115,7 +115,7 @@ func TestDeleteInTheNameOfNobody(t *testing.T) {
 func TestEndingSharesAreDetached(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{Polling: true}, webhooktest.Everything())
-	w.EndRelay() // as if the partner's NATS did not answer
+	w.StopRelay() // as if the partner's NATS did not answer
 	w.Delete()
 	if reg := w.Registry.Registration(w.Reg.ID); reg != nil {
 		t.Errorf("got registration %+v, want it removed", reg)

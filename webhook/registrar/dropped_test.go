@@ -14,7 +14,7 @@ import (
 func TestDeletedWhileItsShareEnds(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
-	w.EndRelay()
+	w.StopRelay()
 	_, err := w.Registry.UpdateShare(t.Context(), "acme", "orders", func(s *registry.Share) error {
 		s.Ending = true
 		return nil

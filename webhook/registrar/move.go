@@ -46,7 +46,7 @@ func (g *Registrar) MoveShare(ctx context.Context, id, partner, name, ownerName 
 // is none.
 func (g *Registrar) registration(ctx context.Context, ownerName string, sheetID int64) (_ *registry.Registration, made bool, err error) {
 	id := registry.RegistrationID(ownerName, sheetID)
-	release, err := g.waitForMaker(ctx, id)
+	release, err := g.lockUnlessRegistered(ctx, id)
 	if err != nil {
 		return nil, false, err
 	}

@@ -54,7 +54,7 @@ func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, re
 	if err != nil {
 		return nil, err
 	}
-	if err := g.collisions(registry.RegistrationID(owner, sheetID), shares); err != nil {
+	if err := g.checkNames(registry.RegistrationID(owner, sheetID), shares); err != nil {
 		return nil, err
 	}
 	previews := make([]Preview, len(shares))

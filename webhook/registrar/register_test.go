@@ -22,10 +22,10 @@ import (
 // at two replicas at once, and adds shares of one name to both.
 func TestOneNameAtTwoReplicas(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true, Polling: true})
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true, Polling: true})
 	w.AddPartner("acme")
-	replicas := []*registrar.Registrar{w.Registrar, w.Another()}
-	first := []int64{w.OneColumn(), w.OneColumn()}
+	replicas := []*registrar.Registrar{w.Registrar, w.OtherRegistrar()}
+	first := []int64{w.AddOtherSheet(), w.AddOtherSheet()}
 	both := func(doing string, request events.Request, sheets []int64) {
 		t.Helper()
 		errs := make([]error, len(replicas))
@@ -48,7 +48,7 @@ func TestOneNameAtTwoReplicas(t *testing.T) {
 		webhooktest.Must(t, err)
 	}
 	for n := range 15 {
-		both("registered", events.Request{Partner: "acme", Sheet: fmt.Sprint("orders-", n), Columns: webhooktest.Columns("No")}, []int64{w.OneColumn(), w.OneColumn()})
+		both("registered", events.Request{Partner: "acme", Sheet: fmt.Sprint("orders-", n), Columns: webhooktest.Columns("No")}, []int64{w.AddOtherSheet(), w.AddOtherSheet()})
 		both("added", events.Request{Partner: "acme", Sheet: fmt.Sprint("added-", n), Columns: webhooktest.Columns("No")}, first)
 	}
 }
@@ -69,11 +69,11 @@ func TestRegisterHungUpAtEachStep(t *testing.T) {
 		hungUp++
 		doing := fmt.Sprintf("hung up at step %d", n)
 		if reg := w.Registry.Registration(w.ID()); reg != nil {
-			w.Followed(doing)
+			w.WantReconciled(doing)
 			w.Delete()
 			w.Settle()
 		}
-		w.Left(doing)
+		w.WantNothingLeft(doing)
 		if t.Failed() {
 			return
 		}
@@ -81,7 +81,7 @@ func TestRegisterHungUpAtEachStep(t *testing.T) {
 	if hungUp < 8 {
 		t.Errorf("hung up %d times, want more", hungUp)
 	}
-	w.Followed("at last")
+	w.WantReconciled("at last")
 }
 
 // TestNobodyFollows has a registration that its maker has stored, and nothing
@@ -90,10 +90,10 @@ func TestNobodyFollows(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{Polling: true})
 	w.AddPartner("acme")
-	webhooktest.Must(t, w.Stored(registry.PhaseActive))
+	webhooktest.Must(t, w.StoreRegistration(registry.PhaseActive))
 	w.Registrar.CheckClocks(t.Context())
-	w.Passed(func(string) bool { return true })
-	w.Followed("checked")
+	w.AwaitPass(func(string) bool { return true })
+	w.WantReconciled("checked")
 }
 
 // TestHalfMadeOfNobody: a registration that was left half made is removed though
@@ -102,7 +102,7 @@ func TestHalfMadeOfNobody(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{})
 	w.AddPartner("acme")
-	webhooktest.Must(t, w.Stored(registry.PhaseCreating))
+	webhooktest.Must(t, w.StoreRegistration(registry.PhaseCreating))
 	webhooktest.Must(t, w.Registry.DeleteOwner(t.Context(), w.Registry.Owner("ops")))
 	w.Restart()
 	for w.Registry.Registration(w.ID()) != nil {
@@ -113,7 +113,7 @@ func TestHalfMadeOfNobody(t *testing.T) {
 			t.Fatal("it is never removed")
 		}
 	}
-	w.Left("removed")
+	w.WantNothingLeft("removed")
 }
 
 // TestPartnerRemovedMeanwhile removes the partner while the sheet is read for it.
@@ -141,7 +141,7 @@ func TestPartnerRemovedMeanwhile(t *testing.T) {
 			}
 			w.Settle()
 			if !registered {
-				w.Left("refused")
+				w.WantNothingLeft("refused")
 			} else if got := w.Registry.Shares(w.ID()); len(got) != 1 || got[0].Partner != "bolt" {
 				t.Errorf("got %d shares, want bolt's alone", len(got))
 			}
@@ -173,7 +173,7 @@ func TestRegisterBesideASlowOne(t *testing.T) {
 		first <- err
 	}()
 	<-verifying
-	_, _, err := w.Registrar.Register(t.Context(), "ops", w.OneColumn(), []events.Request{{Partner: "acme", Sheet: "other", Columns: webhooktest.Columns("No")}})
+	_, _, err := w.Registrar.Register(t.Context(), "ops", w.AddOtherSheet(), []events.Request{{Partner: "acme", Sheet: "other", Columns: webhooktest.Columns("No")}})
 	webhooktest.Must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

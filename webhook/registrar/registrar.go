@@ -29,19 +29,19 @@ const (
 
 // Registrar makes, changes and ends registrations, here and at Smartsheet.
 type Registrar struct {
-	Registry  *registry.Registry
-	Inbox     *inbox.Inbox
-	Access    *owner.Access
-	PublicURL string        // where Smartsheet reaches us; empty: sheets are polled
-	Every     time.Duration // between two reconciles
-	Alone     bool          // no other process works on the same registry
-	Log       *slog.Logger
+	Registry       *registry.Registry
+	Inbox          *inbox.Inbox
+	Access         *owner.Access
+	PublicURL      string        // where Smartsheet reaches us; empty: sheets are polled
+	ReconcileEvery time.Duration // between two reconciles
+	SingleReplica  bool          // no other process works on the same registry
+	Log            *slog.Logger
 
-	making   turns // by registration, of those who register a sheet
-	adding   turns // by registration, of those who add shares
-	columns  columnReads
-	webhooks webhookCache
-	checked  checked
+	registering  keyedMutex // by registration, of those who register a sheet
+	adding       keyedMutex // by registration, of those who add shares
+	columns      columnReads
+	webhooks     webhookCache
+	secretChecks secretChecks
 }
 
 // Register registers a sheet with its first shares, or adds shares where it is
@@ -51,7 +51,7 @@ type Registrar struct {
 // webhook. The first load follows by itself.
 func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, requests []events.Request) (reg *registry.Registration, created bool, err error) {
 	id := registry.RegistrationID(owner, sheetID)
-	release, err := g.waitForMaker(ctx, id)
+	release, err := g.lockUnlessRegistered(ctx, id)
 	if err != nil {
 		return nil, false, err
 	}
@@ -64,14 +64,14 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	if err != nil {
 		return nil, false, err
 	}
-	if err := g.collisions(id, shares); err != nil {
+	if err := g.checkNames(id, shares); err != nil {
 		return nil, false, err
 	}
 	for i, s := range shares {
 		if requests[i].FilterMayFail || g.Registry.Share(s.Partner, s.Sheet) != nil { // one that is there stays as it is
 			continue
 		}
-		if err := g.tryFilter(ctx, client, &s.Share, place(i, "where")); err != nil {
+		if err := g.tryFilter(ctx, client, &s.Share, shareField(i, "where")); err != nil {
 			return nil, false, err
 		}
 	}
@@ -83,9 +83,9 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	return reg, err == nil, err
 }
 
-// waitForMaker returns when nobody in this process makes the registration. If
+// lockUnlessRegistered returns when nobody in this process makes the registration. If
 // there is none then, others wait until release is called.
-func (g *Registrar) waitForMaker(ctx context.Context, id string) (release func(), err error) {
+func (g *Registrar) lockUnlessRegistered(ctx context.Context, id string) (release func(), err error) {
 	registered := func() bool {
 		reg := g.Registry.Registration(id)
 		return reg != nil && reg.Phase != registry.PhaseCreating
@@ -93,7 +93,7 @@ func (g *Registrar) waitForMaker(ctx context.Context, id string) (release func()
 	if registered() {
 		return func() {}, nil
 	}
-	release, err = g.making.take(ctx, id)
+	release, err = g.registering.lock(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("waiting for another who registers the sheet: %w", err)
 	}
@@ -112,21 +112,21 @@ func (g *Registrar) create(ctx context.Context, client *smartsheet.Client, owner
 	}
 	now := time.Now().UTC()
 	reg.SheetName, reg.CreatedAt, reg.Until = sheet.Name, now, now.Add(creatingTime)
-	active, err := g.make(ctx, client, reg, shares)
+	active, err := g.createAndActivate(ctx, client, reg, shares)
 	if errors.Is(err, registry.ErrExists) {
 		return nil, problem.New(problem.Conflict, "sheetId", "the sheet is being registered by somebody else at this moment: try again")
 	}
 	if err != nil {
-		g.undo(ctx, client, reg)
+		g.removeFailed(ctx, client, reg)
 		return nil, nameTaken(shares, err)
 	}
-	return active, g.follow(ctx, active.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return active, g.scheduleReconciles(ctx, active.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
-// make stores a new registration and then its shares, looks again for those whom
+// createAndActivate stores a new registration and then its shares, looks again for those whom
 // they are about, since whoever removed one saw no registration yet, and
 // activates it.
-func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
+func (g *Registrar) createAndActivate(ctx context.Context, client *smartsheet.Client, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
 	if err := g.Registry.CreateRegistration(ctx, reg); err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (g *Registrar) make(ctx context.Context, client *smartsheet.Client, reg *re
 	if g.Registry.Owner(reg.Owner) == nil {
 		return nil, problem.New(problem.Conflict, "owner", "owner %q was removed meanwhile", reg.Owner)
 	}
-	if err := g.partnersThere(shares); err != nil {
+	if err := g.checkPartners(shares); err != nil {
 		return nil, err
 	}
 	return g.activate(ctx, client, reg)
@@ -151,7 +151,7 @@ func (g *Registrar) activate(ctx context.Context, client *smartsheet.Client, reg
 			return nil
 		})
 	}
-	status, err := g.makeWebhook(ctx, client, reg)
+	status, err := g.createWebhook(ctx, client, reg)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +161,9 @@ func (g *Registrar) activate(ctx context.Context, client *smartsheet.Client, reg
 	})
 }
 
-// makeWebhook creates the registration's webhook, stores what is needed to be
+// createWebhook creates the registration's webhook, stores what is needed to be
 // called, and enables it.
-func (g *Registrar) makeWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (string, error) {
+func (g *Registrar) createWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) (string, error) {
 	made, err := client.CreateWebhook(ctx, smartsheet.WebhookSpec{
 		Name: "Sheetbridge", CallbackURL: g.CallbackURL(reg), ScopeObjectID: reg.SheetID,
 	})
@@ -208,7 +208,7 @@ func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, err
 		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name).Next("POST", "/v1/owners")
 	}
 	if o.State != registry.OwnerOK {
-		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.Useless(o)).Next(mends(o))
+		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.AccessError(o)).Next(mends(o))
 	}
 	client, err := g.Access.Client(o, budget.Callback)
 	return o, client, err
@@ -229,7 +229,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	}
 	for i, req := range requests {
 		if g.Registry.Partner(req.Partner) == nil {
-			return nil, nil, problem.New(problem.Invalid, place(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner).Next("POST", "/v1/partners")
+			return nil, nil, problem.New(problem.Invalid, shareField(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner).Next("POST", "/v1/partners")
 		}
 	}
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
@@ -241,10 +241,10 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	for i, req := range requests {
 		sh, err := req.Resolve(*sheet)
 		if err != nil {
-			return nil, nil, problem.FromRequest(place(i, ""), err)
+			return nil, nil, problem.FromRequest(shareField(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
-		until, err := checkUntil(place(i, ""), req.Until)
+		until, err := checkUntil(shareField(i, ""), req.Until)
 		if err != nil {
 			return nil, nil, err
 		}

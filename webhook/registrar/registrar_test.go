@@ -28,7 +28,7 @@ func TestWebhookThatIsNotEnabled(t *testing.T) {
 	if !errors.As(err, &p) || p.Fault != problem.Upstream || !strings.Contains(p.Detail, "DISABLED_VERIFICATION_FAILED") {
 		t.Errorf("got error %v, want a problem that says why the webhook was not enabled", err)
 	}
-	w.Left("not enabled")
+	w.WantNothingLeft("not enabled")
 	w.Registrar.PublicURL = w.URL
 	w.Register("ops", w.Sheet.ID, webhooktest.Everything())
 	w.Check("acme")
@@ -68,7 +68,7 @@ func TestRegisterDiesAtEachStep(t *testing.T) {
 			w.Delete()
 			w.Settle()
 		}
-		w.Left(fmt.Sprintf("died at step %d", n))
+		w.WantNothingLeft(fmt.Sprintf("died at step %d", n))
 	}
 	if died < 4 {
 		t.Errorf("died %d times, want more", died)
@@ -118,13 +118,13 @@ func TestRegisterRefuses(t *testing.T) {
 		if !errors.As(err, &p) || p.Field != tt.field {
 			t.Errorf("%s: got error %v, want a problem of %s", name, err, tt.field)
 		}
-		w.Left(name)
+		w.WantNothingLeft(name)
 	}
 }
 
 func TestPublicURLChanged(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Moves: true}, webhooktest.Everything())
+	w := webhooktest.NewWorld(t, webhooktest.Options{NewAddress: true}, webhooktest.Everything())
 	was := w.Sim.Webhooks()[0].CallbackURL
 	w.Restart()
 	w.Settle()
@@ -134,7 +134,7 @@ func TestPublicURLChanged(t *testing.T) {
 	}
 	w.Edit(0, webhooktest.Cells{"Qty": 4})
 	w.Settle()
-	w.Got("edited after the move", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+	w.WantChanges("edited after the move", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 }
 
 func TestSecrets(t *testing.T) {
@@ -143,12 +143,12 @@ func TestSecrets(t *testing.T) {
 	webhooktest.Must(t, w.Registrar.RotateSecret(t.Context(), w.Reg.ID))
 	w.Edit(0, webhooktest.Cells{"Qty": 4})
 	w.Settle()
-	w.Got("our own rotation", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+	w.WantChanges("our own rotation", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 	id := w.Registry.Registration(w.Reg.ID).WebhookID
 	webhooktest.Must(t, w.Sim.As(w.Jane).Do("POST", fmt.Sprintf("webhooks/%d/resetsharedsecret", id), nil, nil))
 	w.Edit(0, webhooktest.Cells{"Qty": 5})
 	w.Settle()
-	w.Got("somebody else's", `row.updated callback {"no":"SO-1","status":"Open","qty":4}->{"no":"SO-1","status":"Open","qty":5}`)
+	w.WantChanges("somebody else's", `row.updated callback {"no":"SO-1","status":"Open","qty":4}->{"no":"SO-1","status":"Open","qty":5}`)
 	if got := w.Sim.Webhooks()[0]; !got.Enabled {
 		t.Errorf("got the webhook %s, want it enabled still", got.Status)
 	}
@@ -167,7 +167,7 @@ func TestWebhookGoneAtSmartsheet(t *testing.T) {
 	}
 	w.Edit(0, webhooktest.Cells{"Qty": 5})
 	w.Settle()
-	if n := webhooktest.Kinds(w.Stream("acme"), w.At["acme"])["row.updated"]; n != 2 {
+	if n := webhooktest.Kinds(w.Stream("acme"), w.SeenTo["acme"])["row.updated"]; n != 2 {
 		t.Errorf("got %d updates, want the one before and the one after", n)
 	}
 	w.Check("acme")
@@ -195,7 +195,7 @@ func TestDisabledWebhooks(t *testing.T) {
 			w.Edit(0, webhooktest.Cells{"Qty": 4})
 			webhooktest.Must(t, w.Registrar.Enable(t.Context(), w.Reg.ID))
 			w.Settle()
-			w.Got("what the webhook did not tell", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+			w.WantChanges("what the webhook did not tell", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 			got := w.Sim.Webhooks()
 			if len(got) != 1 || got[0].Status != want.status || (got[0].ID != id) != want.remade {
 				t.Errorf("got webhooks %+v, want one that is %s", got, want.status)
@@ -239,7 +239,7 @@ func TestLookAgain(t *testing.T) {
 				t.Errorf("got %+v and error %v, want a look at the webhook put off and nothing else", n, err)
 			}
 			w.Sim.SetFault(nil)
-			w.WaitFor("the webhook is enabled again", func() bool { return w.Sim.Webhooks()[0].Status == "ENABLED" })
+			w.Await("the webhook is enabled again", func() bool { return w.Sim.Webhooks()[0].Status == "ENABLED" })
 		})
 	}
 }
@@ -249,13 +249,13 @@ func TestDeleteRegistration(t *testing.T) {
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
 	w.Delete()
 	w.Settle()
-	w.Left("deleted")
+	w.WantNothingLeft("deleted")
 	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateEnded {
 		t.Errorf("got status %s, want ended", s.State)
 	}
-	w.At["acme"] = webhooktest.Last(w.Stream("acme"))
+	w.SeenTo["acme"] = webhooktest.Last(w.Stream("acme"))
 	w.Register("ops", w.Sheet.ID, webhooktest.Everything())
-	if diff := cmp.Diff(map[string]int{"schema.changed": 1, "row.created": 2, "status.changed": 3}, webhooktest.Kinds(w.Stream("acme"), w.At["acme"])); diff != "" {
+	if diff := cmp.Diff(map[string]int{"schema.changed": 1, "row.created": 2, "status.changed": 3}, webhooktest.Kinds(w.Stream("acme"), w.SeenTo["acme"])); diff != "" {
 		t.Errorf("registered again (-want +got):\n%s", diff)
 	}
 	w.Check("acme")
@@ -270,7 +270,7 @@ func TestPolling(t *testing.T) {
 	w.Edit(0, webhooktest.Cells{"Qty": 4})
 	w.Settle()
 	w.Reconcile(w.Reg)
-	w.Got("reconciled", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+	w.WantChanges("reconciled", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.Mode != "polling" {
 		t.Errorf("got mode %s, want polling", s.Mode)
 	}

@@ -29,11 +29,11 @@ func (g *Registrar) RotateSecret(ctx context.Context, id string) error {
 	if err != nil {
 		return problem.FromSmartsheet("resetting the shared secret", err)
 	}
-	return g.takeSecret(context.WithoutCancel(ctx), id, secret)
+	return g.storeSecret(context.WithoutCancel(ctx), id, secret)
 }
 
-// takeSecret stores a new shared secret and keeps the old one for a while.
-func (g *Registrar) takeSecret(ctx context.Context, id, secret string) error {
+// storeSecret stores a new shared secret and keeps the old one for a while.
+func (g *Registrar) storeSecret(ctx context.Context, id, secret string) error {
 	_, err := g.Registry.UpdateRegistration(ctx, id, func(reg *registry.Registration) error {
 		if known := reg.Secrets(time.Now()); len(known) > 0 && known[0] == seal.Secret(secret) {
 			return nil // a look at the webhook was faster than we; the old one must stay
@@ -66,15 +66,15 @@ const secretEvery = time.Minute
 // CheckSecret has Smartsheet asked for the current shared secret of a
 // registration whose callback was signed wrong: once, not once a request.
 func (g *Registrar) CheckSecret(ctx context.Context, id string) {
-	g.checked.mu.Lock()
-	recent := time.Since(g.checked.at[id]) < secretEvery
+	g.secretChecks.mu.Lock()
+	recent := time.Since(g.secretChecks.at[id]) < secretEvery
 	if !recent {
-		if g.checked.at == nil {
-			g.checked.at = map[string]time.Time{}
+		if g.secretChecks.at == nil {
+			g.secretChecks.at = map[string]time.Time{}
 		}
-		g.checked.at[id] = time.Now()
+		g.secretChecks.at[id] = time.Now()
 	}
-	g.checked.mu.Unlock()
+	g.secretChecks.mu.Unlock()
 	if recent {
 		return
 	}
@@ -85,8 +85,8 @@ func (g *Registrar) CheckSecret(ctx context.Context, id string) {
 	}
 }
 
-// checked is when the secrets of registrations were last asked for.
-type checked struct {
+// secretChecks is when the secrets of registrations were last asked for.
+type secretChecks struct {
 	mu sync.Mutex
 	at map[string]time.Time
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-func place(i int, field string) string { return fmt.Sprintf("shares[%d].%s", i, field) }
+func shareField(i int, field string) string { return fmt.Sprintf("shares[%d].%s", i, field) }
 
 // PutShare changes a share. A change that takes something from the partner's
 // consumers needs breaking.
@@ -115,7 +115,7 @@ func (g *Registrar) changeShare(ctx context.Context, found *registry.Share, chan
 		return problem.FromRegistry("share "+found.Key(), err)
 	}
 	// The hint is for this share alone once hints can name shares: Shares: [found.Key()].
-	return g.tell(ctx, now.Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+	return g.enqueue(ctx, now.Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
 // Share finds a share of a registration that has not been ended.
@@ -151,7 +151,7 @@ func (g *Registrar) Reconcile(ctx context.Context, id string) error {
 	if _, err := g.Registration(id); err != nil {
 		return err
 	}
-	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true})
+	return g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true})
 }
 
 // Enable has the webhook looked at and enabled now, and then the sheet compared.
@@ -160,7 +160,7 @@ func (g *Registrar) Enable(ctx context.Context, id string) error {
 		return err
 	}
 	g.webhooks.forget()
-	return g.tell(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
+	return g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
 }
 
 // EndPartner ends all shares of a partner. Until its stream is gone it is told as

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// firstLookAgain is how long after the first failure a webhook is looked at again.
-	firstLookAgain = time.Second
-	maxLooksAgain  = 16 // how often the wait is doubled
+	// firstRetry is how long after the first failure a webhook is looked at again.
+	firstRetry   = time.Second
+	maxDoublings = 16 // how often the wait is doubled
 )
 
-// LookAfter looks after the webhook of the registration that the hint is for. What
+// Supervise looks after the webhook of the registration that the hint is for. What
 // changes with it the partners are told by a pass. A nil error means that it is
 // done with or put off.
-func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
+func (g *Registrar) Supervise(ctx context.Context, h *inbox.Hint) error {
 	reg, err := g.Registry.FreshRegistration(ctx, h.Registration)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil
@@ -36,7 +36,7 @@ func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
 	if reg.Phase == registry.PhaseCreating {
 		return nil
 	}
-	err = g.Tend(ctx, reg, h.Why != inbox.WhyReconcile)
+	err = g.EnsureWebhook(ctx, reg, h.Why != inbox.WhyReconcile)
 	switch class := smartsheet.Classify(err); {
 	case err != nil && ctx.Err() != nil:
 		return err
@@ -46,7 +46,7 @@ func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
 		return g.suspend(ctx, reg, err)
 	case class == smartsheet.Retry || class == smartsheet.Wait:
 		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
-		if err := g.lookAgain(ctx, h, owner.WaitOf(err)); err != nil {
+		if err := g.retrySupervise(ctx, h, owner.WaitOf(err)); err != nil {
 			return err
 		}
 	case err != nil: // the next reconcile looks again
@@ -59,12 +59,12 @@ func (g *Registrar) LookAfter(ctx context.Context, h *inbox.Hint) error {
 	return g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true})
 }
 
-// lookAgain puts a look that failed off: twice as long each time, and at least
+// retrySupervise puts a look that failed off: twice as long each time, and at least
 // for the wait. From Every on there is nothing to put off, since a reconcile
 // looks then.
-func (g *Registrar) lookAgain(ctx context.Context, h *inbox.Hint, wait time.Duration) error {
-	wait = max(wait, firstLookAgain<<min(h.Attempt, maxLooksAgain))
-	if wait >= g.Every {
+func (g *Registrar) retrySupervise(ctx context.Context, h *inbox.Hint, wait time.Duration) error {
+	wait = max(wait, firstRetry<<min(h.Attempt, maxDoublings))
+	if wait >= g.ReconcileEvery {
 		return nil
 	}
 	late := *h
@@ -95,10 +95,10 @@ func (g *Registrar) suspend(ctx context.Context, reg *registry.Registration, cau
 	return nil
 }
 
-// Tend looks after the webhook of a registration: it is enabled again where it
+// EnsureWebhook looks after the webhook of a registration: it is enabled again where it
 // can be, made again where it is gone, told where we are reached now, and
 // removed where the registration is being deleted.
-func (g *Registrar) Tend(ctx context.Context, reg *registry.Registration, urgent bool) error {
+func (g *Registrar) EnsureWebhook(ctx context.Context, reg *registry.Registration, urgent bool) error {
 	if reg.Phase == registry.PhaseDeleting {
 		if err := g.finishDelete(ctx, reg, budget.Reconcile); !errors.Is(err, errAccess) {
 			return err
@@ -116,30 +116,30 @@ func (g *Registrar) Tend(ctx context.Context, reg *registry.Registration, urgent
 	if g.PublicURL == "" {
 		return g.stopWebhook(ctx, client, reg)
 	}
-	w, err := g.look(ctx, o, client, reg, urgent)
+	w, err := g.currentWebhook(ctx, o, client, reg, urgent)
 	switch {
 	case smartsheet.Classify(err) == smartsheet.NotFound:
-		return g.remake(ctx, client, reg)
+		return g.recreateWebhook(ctx, client, reg)
 	case err != nil:
 		return err
 	}
 	if w.SharedSecret != "" && !hasSecret(reg, w.SharedSecret) {
 		g.Log.Warn("the shared secret was changed at Smartsheet and is taken over", "registration", reg.ID)
-		if err := g.takeSecret(ctx, reg.ID, w.SharedSecret); err != nil {
+		if err := g.storeSecret(ctx, reg.ID, w.SharedSecret); err != nil {
 			return err
 		}
 	}
 	return g.enable(ctx, client, reg, w)
 }
 
-// look finds the registration's webhook: in the owner's list, and where that
+// currentWebhook finds the registration's webhook: in the owner's list, and where that
 // shows anything unusual, by itself.
-func (g *Registrar) look(ctx context.Context, o *registry.Owner, client *smartsheet.Client, reg *registry.Registration, urgent bool) (*smartsheet.Webhook, error) {
+func (g *Registrar) currentWebhook(ctx context.Context, o *registry.Owner, client *smartsheet.Client, reg *registry.Registration, urgent bool) (*smartsheet.Webhook, error) {
 	if reg.WebhookID == 0 {
 		return nil, &smartsheet.Error{Status: 404, Code: 1006, Message: "no webhook yet"}
 	}
 	if !urgent {
-		list, err := g.webhooks.webhooks(ctx, o.Name, client, g.Every/2)
+		list, err := g.webhooks.webhooks(ctx, o.Name, client, g.ReconcileEvery/2)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (g *Registrar) enable(ctx context.Context, client *smartsheet.Client, reg *
 		if err := client.DeleteWebhook(ctx, w.ID); err != nil && smartsheet.Classify(err) == smartsheet.Retry {
 			return err
 		}
-		return g.remake(ctx, client, reg)
+		return g.recreateWebhook(ctx, client, reg)
 	}
 	if !w.Status.CanEnable() && !moved {
 		return g.setStatus(ctx, reg, w)
@@ -209,7 +209,7 @@ func (g *Registrar) adopt(ctx context.Context, client *smartsheet.Client, reg *r
 		case ours == nil:
 			ours = &w
 		default:
-			if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {
+			if err := client.DeleteWebhook(ctx, w.ID); !webhookGone(err) {
 				return nil, err
 			}
 		}
@@ -232,9 +232,9 @@ func (g *Registrar) adopt(ctx context.Context, client *smartsheet.Client, reg *r
 	return w, err
 }
 
-// remake makes a webhook again that is gone at Smartsheet, or adopts the one
+// recreateWebhook makes a webhook again that is gone at Smartsheet, or adopts the one
 // that took its place.
-func (g *Registrar) remake(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
+func (g *Registrar) recreateWebhook(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) error {
 	w, err := g.adopt(ctx, client, reg)
 	if err != nil {
 		return err
@@ -243,7 +243,7 @@ func (g *Registrar) remake(ctx context.Context, client *smartsheet.Client, reg *
 		g.Log.Info("webhook adopted", "registration", reg.ID)
 		return g.enable(ctx, client, reg, w)
 	}
-	status, err := g.makeWebhook(ctx, client, reg)
+	status, err := g.createWebhook(ctx, client, reg)
 	if p := (*problem.Problem)(nil); errors.As(err, &p) && p.Err == nil { // not enabled; the next look tries again
 		g.Log.Warn("a webhook made again was not enabled", "registration", reg.ID, "err", err)
 		return nil
@@ -276,7 +276,7 @@ func (g *Registrar) stopWebhook(ctx context.Context, client *smartsheet.Client, 
 	if reg.WebhookID == 0 {
 		return nil
 	}
-	if err := client.DeleteWebhook(ctx, reg.WebhookID); !gone(err) {
+	if err := client.DeleteWebhook(ctx, reg.WebhookID); !webhookGone(err) {
 		return fmt.Errorf("deleting the webhook of registration %s, whose sheet is polled now: %w", reg.ID, err)
 	}
 	_, err := g.Registry.UpdateRegistration(ctx, reg.ID, func(r *registry.Registration) error {

@@ -12,9 +12,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// undo removes a registration that could not be made, at Smartsheet first, also
+// removeFailed removes a registration that could not be made, at Smartsheet first, also
 // when nobody waits for it any more. What cannot be removed now Run removes.
-func (g *Registrar) undo(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) {
+func (g *Registrar) removeFailed(ctx context.Context, client *smartsheet.Client, reg *registry.Registration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if err := g.abandon(ctx, client, reg); err != nil {
@@ -36,7 +36,7 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was 
 	case !reg.CreatedAt.Equal(was.CreatedAt): // another's
 		return nil
 	case reg.Phase == registry.PhaseActive: // only the answer was lost
-		return g.follow(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+		return g.scheduleReconciles(ctx, reg.ID, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 	case reg.Phase != registry.PhaseCreating:
 		return nil
 	}
@@ -48,7 +48,7 @@ func (g *Registrar) abandon(ctx context.Context, client *smartsheet.Client, was 
 			if w.ID != reg.WebhookID && !strings.HasSuffix(w.CallbackURL, registry.CallbackPath+string(reg.CallbackKey())) {
 				continue
 			}
-			if err := client.DeleteWebhook(ctx, w.ID); !gone(err) {
+			if err := client.DeleteWebhook(ctx, w.ID); !webhookGone(err) {
 				return err
 			}
 		}
@@ -74,8 +74,8 @@ func (g *Registrar) removeUnseen(ctx context.Context, reg *registry.Registration
 	return nil
 }
 
-// sweep removes a registration that was left half made.
-func (g *Registrar) sweep(ctx context.Context, reg *registry.Registration) {
+// removeUnfinished removes a registration that was left half made.
+func (g *Registrar) removeUnfinished(ctx context.Context, reg *registry.Registration) {
 	var client *smartsheet.Client
 	o, err := g.Registry.FreshOwner(ctx, reg.Owner)
 	if err == nil {

@@ -62,7 +62,7 @@ func (r *Registry) CreateRegistration(ctx context.Context, reg *Registration) er
 
 // create stores a new record.
 func create[T any](ctx context.Context, r *Registry, key string, record *T) error {
-	if err := r.notes(ctx, key, nil, record); err != nil {
+	if err := r.announceChange(ctx, key, nil, record); err != nil {
 		return err
 	}
 	value, err := encode(record, nil)
@@ -128,7 +128,7 @@ func stored[T any](ctx context.Context, r *Registry, key string, change func(*T,
 		if err := change(record, revision); err != nil {
 			return nil, 0, err
 		}
-		if err := r.notes(ctx, key, before, record); err != nil {
+		if err := r.announceChange(ctx, key, before, record); err != nil {
 			return nil, 0, err
 		}
 		value, err := encode(record, before)
@@ -145,7 +145,7 @@ func stored[T any](ctx context.Context, r *Registry, key string, change func(*T,
 
 // DeleteOwner removes an owner as it was read.
 func (r *Registry) DeleteOwner(ctx context.Context, o *Owner) error {
-	if err := r.notes(ctx, ownerKey+o.Name, o, nil); err != nil {
+	if err := r.announceChange(ctx, ownerKey+o.Name, o, nil); err != nil {
 		return err
 	}
 	return r.remove(ctx, ownerKey+o.Name, o.Revision)
@@ -153,7 +153,7 @@ func (r *Registry) DeleteOwner(ctx context.Context, o *Owner) error {
 
 // DeletePartner removes a partner as it was read.
 func (r *Registry) DeletePartner(ctx context.Context, p *Partner) error {
-	if err := r.notes(ctx, partnerKey+p.Name, p, nil); err != nil {
+	if err := r.announceChange(ctx, partnerKey+p.Name, p, nil); err != nil {
 		return err
 	}
 	return r.remove(ctx, partnerKey+p.Name, p.Revision)

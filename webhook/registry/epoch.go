@@ -19,8 +19,8 @@ type Sighting struct {
 	Store    string    `json:"store"`    // names the embedded server's store on disk; empty: not ours
 }
 
-// incarnation is what is remembered of a partner's stream.
-type incarnation struct {
+// streamRecord is what is remembered of a partner's stream.
+type streamRecord struct {
 	Epoch string `json:"epoch"`
 	Sighting
 }
@@ -31,7 +31,7 @@ type incarnation struct {
 // positions that mean nothing any more. Look is called after what is remembered
 // was read, so that what others saw meanwhile is never more than what it sees.
 func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.Context) (Sighting, error)) (string, error) {
-	was, text, revision, err := r.incarnation(ctx, partner)
+	was, text, revision, err := r.streamRecord(ctx, partner)
 	if err != nil {
 		return "", err
 	}
@@ -40,7 +40,7 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 		if err != nil {
 			return "", err
 		}
-		now := incarnation{Epoch: was.Epoch, Sighting: seen}
+		now := streamRecord{Epoch: was.Epoch, Sighting: seen}
 		if !was.goesOn(seen) {
 			now.Epoch = uuid.NewString()
 		}
@@ -58,7 +58,7 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrExists) {
 			return "", err
 		}
-		other, otherText, stands, err := r.incarnation(ctx, partner)
+		other, otherText, stands, err := r.streamRecord(ctx, partner)
 		if err != nil {
 			return "", err
 		}
@@ -71,9 +71,9 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 	return "", fmt.Errorf("remembering the epoch of partner %s: %w", partner, ErrConflict)
 }
 
-// incarnation reads what is remembered of a partner's stream, its JSON, and its
+// streamRecord reads what is remembered of a partner's stream, its JSON, and its
 // revision; nothing and 0 where nothing is.
-func (r *Registry) incarnation(ctx context.Context, partner string) (was incarnation, text []byte, revision uint64, err error) {
+func (r *Registry) streamRecord(ctx context.Context, partner string) (was streamRecord, text []byte, revision uint64, err error) {
 	text, revision, err = r.fresh(ctx, epochKey+partner)
 	if errors.Is(err, ErrNotFound) {
 		return was, nil, 0, nil
@@ -88,7 +88,7 @@ func (r *Registry) incarnation(ctx context.Context, partner string) (was incarna
 }
 
 // goesOn tells whether what is seen is the same stream, as it was or longer.
-func (was *incarnation) goesOn(seen Sighting) bool {
+func (was *streamRecord) goesOn(seen Sighting) bool {
 	return was.Epoch != "" && was.Created.Equal(seen.Created) && was.Sequence <= seen.Sequence && was.Store == seen.Store
 }
 

@@ -28,9 +28,9 @@ func (f FilterResult) same(g FilterResult) bool {
 	return f == g
 }
 
-// Trouble says what is wrong with the filter, empty for nothing: it passes none of
+// Warning says what is wrong with the filter, empty for nothing: it passes none of
 // the rows that there are, or cannot be evaluated on some.
-func (f *FilterResult) Trouble() string {
+func (f *FilterResult) Warning() string {
 	switch {
 	case f == nil || f.Rows == 0:
 		return ""

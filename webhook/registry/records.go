@@ -39,12 +39,12 @@ type Owner struct {
 // OAuth is how an owner's token came from a consent and how it is renewed. A
 // refresh token works once: who uses it holds the lease.
 type OAuth struct {
-	Refresh    seal.Sealed `json:"refresh,omitempty"`
-	ExpiresAt  time.Time   `json:"expiresAt,omitzero"` // of the access token
-	RenewedAt  time.Time   `json:"renewedAt,omitzero"`
-	Generation int64       `json:"generation"`       // counts the pairs of tokens
-	Lease      *Lease      `json:"lease,omitempty"`  // who makes the next pair at the moment
-	Asking     *Asking     `json:"asking,omitempty"` // the consent that is waited for
+	Refresh    seal.Sealed           `json:"refresh,omitempty"`
+	ExpiresAt  time.Time             `json:"expiresAt,omitzero"` // of the access token
+	RenewedAt  time.Time             `json:"renewedAt,omitzero"`
+	Generation int64                 `json:"generation"`       // counts the pairs of tokens
+	Lease      *Lease                `json:"lease,omitempty"`  // who makes the next pair at the moment
+	Pending    *PendingAuthorization `json:"asking,omitempty"` // the consent that is waited for
 }
 
 // Lease is the right of one process to use a refresh token until then.
@@ -53,8 +53,8 @@ type Lease struct {
 	Until  time.Time `json:"until"`
 }
 
-// Asking is a consent that somebody was sent to give.
-type Asking struct {
+// PendingAuthorization is a consent that somebody was sent to give.
+type PendingAuthorization struct {
 	State []byte    `json:"state"` // SHA-256 of what comes back with the browser
 	Until time.Time `json:"until"`
 }

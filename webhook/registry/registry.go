@@ -36,9 +36,9 @@ var (
 
 // Registry is the bucket and what is known of it. It is safe for concurrent use.
 type Registry struct {
-	// Note is told of what changes before it is stored; its error keeps the
+	// OnChange is told of what changes before it is stored; its error keeps the
 	// change from being made. Nil: nobody. It is set before the first change.
-	Note func(ctx context.Context, n Note) error
+	OnChange func(ctx context.Context, n Change) error
 
 	nc   *nats.Conn
 	kv   jetstream.KeyValue
@@ -123,7 +123,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	present.Go(func() { r.present(ctx) })
 	defer present.Wait()
 	for {
-		err := r.follow(ctx)
+		err := r.watch(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -136,7 +136,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Registry) follow(ctx context.Context) error {
+func (r *Registry) watch(ctx context.Context) error {
 	w, err := r.kv.WatchAll(ctx)
 	if err != nil {
 		return err

@@ -48,8 +48,8 @@ var errCurrent = errors.New("sealed under the current key")
 // reseal seals all that is sealed under another key than the primary one under
 // that, until a look at all records finds nothing more.
 func (r *Registry) reseal(ctx context.Context, out *Rotation) error {
-	for range sweeps {
-		n, err := r.sweep(ctx)
+	for range resealTries {
+		n, err := r.resealAll(ctx)
 		out.Resealed += n
 		if err != nil || n == 0 {
 			return err
@@ -58,8 +58,8 @@ func (r *Registry) reseal(ctx context.Context, out *Rotation) error {
 	return errors.New("records come back sealed under the old key: a replica does not use the new one")
 }
 
-// sweep looks at all records once, as the bucket has them.
-func (r *Registry) sweep(ctx context.Context) (int, error) {
+// resealAll looks at all records once, as the bucket has them.
+func (r *Registry) resealAll(ctx context.Context) (int, error) {
 	keys, err := r.kv.ListKeys(ctx)
 	if err != nil {
 		return 0, err

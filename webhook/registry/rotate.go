@@ -18,9 +18,9 @@ const (
 	// replicasTime is how long all replicas may take to load a keyset.
 	replicasTime = 30 * time.Second
 	replicasLook = 50 * time.Millisecond
-	// sweeps bounds how often all records are looked at for values under old
+	// resealTries bounds how often all records are looked at for values under old
 	// keys: a change that was on its way may bring some back.
-	sweeps = 10
+	resealTries = 10
 )
 
 // Rotation is what a rotation of the keys did.

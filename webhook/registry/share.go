@@ -138,7 +138,7 @@ func (r *Registry) UpdateShare(ctx context.Context, partner, sheet string, chang
 // changed since.
 func (r *Registry) DeleteShare(ctx context.Context, s *Share) error {
 	key := shareKey + recordName(s.Partner, s.Sheet)
-	if err := r.notes(ctx, key, s, nil); err != nil {
+	if err := r.announceChange(ctx, key, s, nil); err != nil {
 		return err
 	}
 	if err := r.remove(ctx, key, s.RecordRevision); err != nil {

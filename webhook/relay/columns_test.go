@@ -33,7 +33,7 @@ func TestFilterLosesItsColumn(t *testing.T) {
 				w.Edit(1, webhooktest.Cells{"Qty": 8})
 				w.Settle()
 				w.Reconcile(w.Reg)
-				w.Hides("acme", "SO-2")
+				w.WantNoWords("acme", "SO-2")
 				if row := webhooktest.LastRow(w.Stream("acme")); row.Data.After != nil {
 					t.Errorf("got %s, want no row left: nobody knows which may be shown", row.Data.After)
 				}
@@ -51,7 +51,7 @@ func TestFilterLosesItsColumn(t *testing.T) {
 				if row := webhooktest.LastRow(w.Stream("acme")); !strings.Contains(string(row.Data.After.Get("no")), "SO-1") {
 					t.Errorf("got %s, want the row that the new filter shows", row.Data.After)
 				}
-				w.Hides("acme", "SO-2")
+				w.WantNoWords("acme", "SO-2")
 			})
 		}
 	}
@@ -73,7 +73,7 @@ func TestFilterIsRetyped(t *testing.T) {
 	w.Edit(1, webhooktest.Cells{"Qty": 8})
 	w.Settle()
 	w.Reconcile(w.Reg)
-	w.Hides("acme", "SO-2")
+	w.WantNoWords("acme", "SO-2")
 }
 
 // TestFieldLosesItsColumn: a field whose column was deleted is null, and it is

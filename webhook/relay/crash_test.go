@@ -14,7 +14,7 @@ func TestResetSurvivesCrashesAtEachStep(t *testing.T) {
 	t.Parallel()
 	wide := events.Request{Partner: "acme", Columns: webhooktest.Columns("No", "Margin"), Kinds: []string{"row", "attachment", "comment"}}
 	narrow := events.Request{Partner: "acme", Columns: webhooktest.Columns("No"), Where: "no != 'SO-2'", Kinds: []string{"row", "comment"}}
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true}, wide)
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, wide)
 	jane := w.Sim.As(w.Jane)
 	_, err := jane.AttachLink(w.Sheet.ID, w.Sheet.Rows[0], "canary.pdf", "https://a.example/")
 	webhooktest.Must(t, err)
@@ -30,13 +30,13 @@ func TestResetSurvivesCrashesAtEachStep(t *testing.T) {
 		w.Define(narrow)
 	}, func() {
 		w.Check("acme")
-		w.Hides("acme", "canary", "SO-2")
+		w.WantNoWords("acme", "canary", "SO-2")
 	})
 }
 
 func TestResendSurvivesCrashesAtEachStep(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true}, webhooktest.Everything())
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, webhooktest.Everything())
 	w.Crashing(func() {
 		webhooktest.Must(t, w.Registrar.Resend(t.Context(), w.Reg.ID, "acme", "orders"))
 	}, func() {
@@ -49,7 +49,7 @@ func TestResendSurvivesCrashesAtEachStep(t *testing.T) {
 
 func TestEditsSurviveCrashesAtEachStep(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true}, withChildren())
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, withChildren())
 	jane, n := w.Sim.As(w.Jane), 0
 	var row, talk int64
 	w.Crashing(func() {

@@ -292,7 +292,7 @@ func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
 // settleFailed puts a share off, longer each time.
 func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdict, err error) (string, error) {
 	r.Partners.RecordResult(s.share, err)
-	if v == failed && s.stream != nil && !errors.Is(err, partner.ErrResting) && !errors.Is(err, errOldReading) {
+	if v == failed && s.stream != nil && !errors.Is(err, partner.ErrCircuitOpen) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)
 	}
 	if v == full {

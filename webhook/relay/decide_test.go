@@ -54,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 		"no answer":                          {err: context.DeadlineExceeded, want: failed},
 		"an older answer":                    {err: errOldReading, want: failed},
 		"no columns":                         {err: errNoColumns, want: failed},
-		"a partner that rests":               {err: partner.ErrResting, want: failed},
+		"a partner that rests":               {err: partner.ErrCircuitOpen, want: failed},
 		"whatever else":                      {err: errors.New("no route to host"), want: failed},
 	} {
 		t.Run(name, func(t *testing.T) {

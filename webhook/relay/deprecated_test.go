@@ -62,7 +62,7 @@ func TestDeletedColumn(t *testing.T) {
 			})
 			t.Logf("an edit after it cost %d requests", len(edits))
 			for _, r := range w.Sim.Requests()[before:] {
-				if strings.Contains(r.Query, webhooktest.Itoa(w.Sheet.Columns["Qty"])) || r.Status != 200 {
+				if strings.Contains(r.Query, webhooktest.FormatID(w.Sheet.Columns["Qty"])) || r.Status != 200 {
 					t.Errorf("got request %s?%s answered %d, want the column not asked for", r.Path, r.Query, r.Status)
 				}
 			}
@@ -97,7 +97,7 @@ func TestDeletedColumnOfAFilter(t *testing.T) {
 			if row := webhooktest.LastRow(w.Stream("acme")); row.Data.After != nil {
 				t.Errorf("got %s, want no row left", row.Data.After)
 			}
-			w.Hides("acme", "canary", "Draft")
+			w.WantNoWords("acme", "canary", "Draft")
 		})
 	}
 }

@@ -28,7 +28,7 @@ func TestNoStatusWithoutEpoch(t *testing.T) {
 	webhooktest.Must(t, err)
 	w.Sim.RevokeToken(w.Token)
 	w.Restart() // else it is still known
-	w.EndRelay()
+	w.StopRelay()
 	webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
 	for partner, want := range map[string]events.State{"acme": events.StateLive, "bolt": events.StateSuspended} {
 		all := w.Stream(partner)

@@ -28,7 +28,7 @@ func TestShareThatFillsUpWhileItLoads(t *testing.T) {
 	w.Limit("bolt", 64<<10)
 	_, _, err = w.Registrar.Register(t.Context(), "ops", w.Sheet.ID, []events.Request{webhooktest.Margins("bolt")})
 	webhooktest.Must(t, err)
-	w.WaitFor("the partner's stream is full", func() bool { return w.Partners.Full("bolt") })
+	w.Await("the partner's stream is full", func() bool { return w.Partners.Full("bolt") })
 	w.Settle()
 
 	edits := 30
@@ -42,7 +42,7 @@ func TestShareThatFillsUpWhileItLoads(t *testing.T) {
 	if whole > edits/3 { // the full share alone, longer after each failure
 		t.Errorf("the sheet was read %d times for %d edits of one row", whole, edits)
 	}
-	w.EndRelay() // from here on passes are driven by hand, so that none is for the full share alone
+	w.StopRelay() // from here on passes are driven by hand, so that none is for the full share alone
 
 	edits = 10
 	requests := w.Requests(func() {
@@ -57,7 +57,7 @@ func TestShareThatFillsUpWhileItLoads(t *testing.T) {
 	if len(requests) != edits {
 		t.Errorf("got %d requests for %d edits of a row, want one each: %v", len(requests), edits, requests)
 	}
-	if !w.Shows("acme", "109") {
+	if !w.LastEventHas("acme", "109") {
 		t.Error("the last edit was not published to the other partner")
 	}
 	if s := webhooktest.StatusOf(w.Stream("bolt"), "orders"); s.State == events.StateLive {
@@ -66,7 +66,7 @@ func TestShareThatFillsUpWhileItLoads(t *testing.T) {
 	w.Limit("bolt", 1<<30)
 	w.StartRelay()
 	webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}))
-	w.WaitFor("the share is live", func() bool { return webhooktest.StatusOf(w.Stream("bolt"), "orders").State == events.StateLive })
+	w.Await("the share is live", func() bool { return webhooktest.StatusOf(w.Stream("bolt"), "orders").State == events.StateLive })
 	w.Settle()
 	w.Check("acme", "bolt")
 }

@@ -40,12 +40,12 @@ func TestOwnerThatIsNotAnswered(t *testing.T) {
 	for _, sheet := range sheets {
 		webhooktest.Must(t, w.Sim.As(bob).UpdateRows(sheet.ID, smartsheettest.Row{ID: sheet.Rows[0], Cells: webhooktest.Cells{"No": "B-2"}}))
 	}
-	w.WaitFor("a request of the owner is held", func() bool { return g.Holding() > 0 })
+	w.Await("a request of the owner is held", func() bool { return g.Holding() > 0 })
 	began := time.Now()
 	w.Edit(0, webhooktest.Cells{"Qty": 4})
-	w.WaitFor("the other owner's edit is published", func() bool { return w.Shows("acme", "4") })
+	w.Await("the other owner's edit is published", func() bool { return w.LastEventHas("acme", "4") })
 	t.Logf("the other owner's edit took %v while %d requests were held", time.Since(began), g.Holding())
-	if g.Holding() == 0 || w.Shows("bolt", "B-2") {
+	if g.Holding() == 0 || w.LastEventHas("bolt", "B-2") {
 		t.Error("the requests of the owner are not held any more")
 	}
 	g.Release()
@@ -66,14 +66,14 @@ func TestPartnerThatAnswersSlowly(t *testing.T) {
 	for _, qty := range []int{41, 42, 43} {
 		began := time.Now()
 		w.Edit(0, webhooktest.Cells{"Qty": qty})
-		w.WaitFor("the other partner gets the edit", func() bool { return w.Shows("acme", fmt.Sprint(qty)) })
+		w.Await("the other partner gets the edit", func() bool { return w.LastEventHas("acme", fmt.Sprint(qty)) })
 		t.Logf("the other partner's event took %v", time.Since(began))
-		if why := w.Partners.Trouble("bolt", "orders", nil); why != "" {
+		if why := w.Partners.Failure("bolt", "orders", nil); why != "" {
 			t.Errorf("the other partner's event came only after the slow one was given up: %s", why)
 		}
 	}
 	l.Release()
-	w.WaitFor("the slow partner gets the last edit", func() bool { return w.Shows("bolt", "43") })
+	w.Await("the slow partner gets the last edit", func() bool { return w.LastEventHas("bolt", "43") })
 	w.Settle()
 	w.Check("acme", "bolt")
 }

@@ -21,7 +21,7 @@ import (
 func newLongWorld(t testing.TB, maxPage int64, texts ...string) *webhooktest.World {
 	t.Helper()
 	sim := smartsheettest.New(t, func(s *smartsheettest.Server) { s.RateLimit = -1 })
-	w := &webhooktest.World{Jane: sim.AddUser(smartsheettest.User{Email: "jane@a.example"}), At: map[string]uint64{}}
+	w := &webhooktest.World{Jane: sim.AddUser(smartsheettest.User{Email: "jane@a.example"}), SeenTo: map[string]uint64{}}
 	spec := smartsheettest.SheetSpec{Name: "Orders", Owner: w.Jane, Columns: []smartsheettest.Column{{Title: "Text"}}}
 	for _, text := range texts {
 		spec.Rows = append(spec.Rows, smartsheettest.Row{Cells: webhooktest.Cells{"Text": text}})

@@ -35,13 +35,13 @@ func TestManyRowsLeave(t *testing.T) {
 		ids = append(ids, added...)
 	}
 	for _, id := range []int64{ids[0], ids[310], ids[619]} {
-		_, _, err := jane.Discuss(w.Sheet.ID, id, "on "+webhooktest.Itoa(id))
+		_, _, err := jane.Discuss(w.Sheet.ID, id, "on "+webhooktest.FormatID(id))
 		webhooktest.Must(t, err)
 	}
 	request := withChildren()
 	request.Sheet, request.Kinds = "orders", []string{"row", "comment"}
 	w.Reg = w.Register("ops", w.Sheet.ID, request)
-	w.At["acme"] = webhooktest.Last(w.Stream("acme"))
+	w.SeenTo["acme"] = webhooktest.Last(w.Stream("acme"))
 	w.Drop(func() {
 		for some := range slices.Chunk(ids, 500) {
 			var away []smartsheettest.Row
@@ -63,9 +63,9 @@ func TestManyRowsLeave(t *testing.T) {
 	})
 	webhooktest.Must(t, err)
 	webhooktest.Must(t, nc.Flush())
-	w.EndRelay()
+	w.StopRelay()
 	webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
-	got := webhooktest.Kinds(w.Stream("acme"), w.At["acme"])
+	got := webhooktest.Kinds(w.Stream("acme"), w.SeenTo["acme"])
 	if got["row.deleted"] != 620 || got["comment.deleted"] != 3 {
 		t.Errorf("got %v, want 620 rows deleted and 3 comments", got)
 	}

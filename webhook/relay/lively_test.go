@@ -26,7 +26,7 @@ func TestSheetThatNeverRests(t *testing.T) {
 	}
 	ids, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, rows...)
 	webhooktest.Must(t, err)
-	stop := w.Restless()
+	stop := w.EditWhileRead()
 	editing, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -45,12 +45,12 @@ func TestSheetThatNeverRests(t *testing.T) {
 	reg, _, err := w.Registrar.Register(t.Context(), "ops", w.Sheet.ID, []events.Request{webhooktest.Everything()})
 	webhooktest.Must(t, err)
 	w.Reg = reg
-	w.WaitFor("the share is live", func() bool { return webhooktest.StatusOf(w.Stream("acme"), "orders").State == events.StateLive })
+	w.Await("the share is live", func() bool { return webhooktest.StatusOf(w.Stream("acme"), "orders").State == events.StateLive })
 
 	w.Sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return smartsheettest.Drop })
 	webhooktest.Must(t, w.Sim.As(w.Jane).DeleteRows(w.Sheet.ID, ids[7], ids[150]))
 	webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true}))
-	w.WaitFor("the deleted rows are gone", func() bool { return webhooktest.Kinds(w.Stream("acme"), 0)["row.deleted"] == 2 })
+	w.Await("the deleted rows are gone", func() bool { return webhooktest.Kinds(w.Stream("acme"), 0)["row.deleted"] == 2 })
 	cancel()
 	<-ended
 	stop()
@@ -62,7 +62,7 @@ func TestSheetThatNeverRests(t *testing.T) {
 	for _, r := range w.Sim.Requests() {
 		if r.Method == http.MethodGet && r.Route == "sheets/{sheet}/rows/{row}" {
 			asked++
-			if !strings.Contains(r.Query, "columnIds=") || strings.Contains(r.Query, webhooktest.Itoa(w.Sheet.Columns["Margin"])) {
+			if !strings.Contains(r.Query, "columnIds=") || strings.Contains(r.Query, webhooktest.FormatID(w.Sheet.Columns["Margin"])) {
 				t.Errorf("got request %s?%s, want a row asked for with no column that is not shared", r.Path, r.Query)
 			}
 		}
@@ -103,9 +103,9 @@ func TestEditsWhileASheetIsRead(t *testing.T) {
 			} else {
 				webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true}))
 			}
-			w.WaitFor("the reading is held at a page", func() bool { return g.Holding() > 0 })
+			w.Await("the reading is held at a page", func() bool { return g.Holding() > 0 })
 			w.Edit(0, webhooktest.Cells{"Qty": 77})
-			w.WaitFor("the edit is published", func() bool { return w.Shows("acme", "77") })
+			w.Await("the edit is published", func() bool { return w.LastEventHas("acme", "77") })
 			if g.Holding() == 0 {
 				t.Error("the reading is not held any more")
 			}

@@ -78,7 +78,7 @@ func TestOlderVersionIsRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
-			w.EndRelay()
+			w.StopRelay()
 			sim := &looksBack{}
 			sim.before(t, w.Bridge)
 			full := func() relay.Pass {

@@ -65,15 +65,15 @@ func TestOtherProcessHasAnOlderReading(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := webhooktest.NewWorld(t, webhooktest.Options{Several: true}, webhooktest.Everything())
-			w.EndRelay()
-			other := w.Driven()
+			w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: true}, webhooktest.Everything())
+			w.StopRelay()
+			other := w.JoinWithoutRelay()
 			var slow slowAnswers
 			slow.before(t, other, rowsOf)
 			w.Drop(func() { w.Edit(0, webhooktest.Cells{"Status": "Done"}) })
 			ended := make(chan error, 1)
 			go func() { ended <- other.Relay.Pass(t.Context(), tt.older(w)) }()
-			w.WaitFor("the other process has read", func() bool { return slow.held.Load() > 0 })
+			w.Await("the other process has read", func() bool { return slow.held.Load() > 0 })
 			w.Drop(func() { w.Edit(0, webhooktest.Cells{"Status": "Open"}) })
 			webhooktest.Must(t, w.Relay.Pass(t.Context(), tt.newer(w)))
 			close(slow.released)
@@ -101,23 +101,23 @@ func TestOlderReadingIsPublishedMeanwhile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := webhooktest.NewWorld(t, webhooktest.Options{Several: tt.several}, withChildren())
-			w.EndRelay()
+			w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: tt.several}, withChildren())
+			w.StopRelay()
 			other, direct := w.Bridge, w.Access.BaseURL
 			if tt.several {
-				other = w.Driven()
+				other = w.JoinWithoutRelay()
 			}
 			var slow slowAnswers
 			slow.before(t, other, rowsOf)
 			w.Drop(func() { w.Edit(0, webhooktest.Cells{"Qty": 44}) })
 			ended := make(chan error, 1)
 			go func() { ended <- other.Relay.Pass(t.Context(), tt.older(w)) }()
-			w.WaitFor("the other pass has read", func() bool { return slow.held.Load() > 0 })
+			w.Await("the other pass has read", func() bool { return slow.held.Load() > 0 })
 			w.Access.BaseURL = direct
 			w.Drop(func() { w.Edit(0, webhooktest.Cells{"Qty": 3}) })
-			w.Under(w.WholeHint(), listsOf("discussions"), func() {
+			w.DuringPass(w.WholeHint(), listsOf("discussions"), func() {
 				close(slow.released)
-				w.WaitFor("the older reading is published", func() bool { return w.Has("acme", "44") })
+				w.Await("the older reading is published", func() bool { return w.StreamHas("acme", "44") })
 			})
 			webhooktest.Must(t, <-ended)
 			w.StartRelay() // the sheet may have to be read again
@@ -130,9 +130,9 @@ func TestOlderReadingIsPublishedMeanwhile(t *testing.T) {
 // TestOtherProcessHasAnOlderList of attachments, of which one is gone by now.
 func TestOtherProcessHasAnOlderList(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Several: true}, withChildren())
-	w.EndRelay()
-	other := w.Driven()
+	w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: true}, withChildren())
+	w.StopRelay()
+	other := w.JoinWithoutRelay()
 	var slow slowAnswers
 	slow.before(t, other, listsOf("attachments"))
 	var file int64
@@ -146,7 +146,7 @@ func TestOtherProcessHasAnOlderList(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- other.Relay.Pass(t.Context(), hint()) }()
-	w.WaitFor("the other process has read", func() bool { return slow.held.Load() > 0 })
+	w.Await("the other process has read", func() bool { return slow.held.Load() > 0 })
 	w.Drop(func() { webhooktest.Must(t, w.Sim.As(w.Jane).DeleteAttachment(w.Sheet.ID, file)) })
 	webhooktest.Must(t, w.Relay.Pass(t.Context(), hint()))
 	close(slow.released)
@@ -158,16 +158,16 @@ func TestOtherProcessHasAnOlderList(t *testing.T) {
 // complete all the same, however few messages its stream keeps.
 func TestOtherProcessIsBusy(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Several: true}, withChildren())
+	w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: true}, withChildren())
 	webhooktest.Must(t, w.Registry.UpdatePartner(t.Context(), "acme", func(p *registry.Partner) error {
 		p.History = 1
 		return nil
 	}))
-	w.EndRelay()
-	other := w.Driven()
+	w.StopRelay()
+	other := w.JoinWithoutRelay()
 	webhooktest.Must(t, other.Registry.CatchUp(t.Context()))
 	w.Drop(func() { w.Edit(1, webhooktest.Cells{"Margin": "x"}) })
-	w.Under(w.WholeHint(), listsOf("discussions"), func() {
+	w.DuringPass(w.WholeHint(), listsOf("discussions"), func() {
 		for range 40 {
 			webhooktest.Must(t, other.Relay.Pass(t.Context(), w.RowHint()))
 		}
@@ -185,8 +185,8 @@ func TestRowsThatAreHiddenAreNotNamed(t *testing.T) {
 	t.Parallel()
 	request := webhooktest.Everything()
 	request.Where = `cells["No"] == "SO-2"`
-	w := webhooktest.NewWorld(t, webhooktest.Options{Several: true}, request)
-	w.EndRelay()
+	w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: true}, request)
+	w.StopRelay()
 	carried := func() []byte {
 		state, err := w.Reader("acme").State(t.Context(), &w.Registry.Share("acme", "orders").Share, nil)
 		webhooktest.Must(t, err)
@@ -202,7 +202,7 @@ func TestRowsThatAreHiddenAreNotNamed(t *testing.T) {
 		t.Errorf("got %d bytes of what was compared, %d before, want as many and others", len(now), len(before))
 	}
 	hidden := w.Sheet.Rows[0]
-	if bytes.Contains(now, binary.BigEndian.AppendUint64(nil, uint64(hidden))) || bytes.Contains(now, []byte(webhooktest.Itoa(hidden))) {
+	if bytes.Contains(now, binary.BigEndian.AppendUint64(nil, uint64(hidden))) || bytes.Contains(now, []byte(webhooktest.FormatID(hidden))) {
 		t.Error("a row that the partner does not see is named")
 	}
 }

@@ -21,22 +21,22 @@ func TestPartnerThatIsGone(t *testing.T) {
 	w.AddExternal(t, "bolt", foreign.ClientURL())
 	w.Reg = w.Register("ops", w.Sheet.ID, webhooktest.Everything(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Qty")})
 	w.Check("acme", "bolt")
-	w.At["acme"] = webhooktest.Last(w.Stream("acme"))
+	w.SeenTo["acme"] = webhooktest.Last(w.Stream("acme"))
 
 	port := strings.TrimPrefix(foreign.ClientURL(), "nats://127.0.0.1:")
 	foreign.Shutdown()
 	foreign.WaitForShutdown()
 	w.TakePasses()
 	w.Edit(0, webhooktest.Cells{"Qty": 4})
-	w.Passed(func(result string) bool { return result == "later" })
-	w.Got("the other is gone", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+	w.AwaitPass(func(result string) bool { return result == "later" })
+	w.WantChanges("the other is gone", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 
 	var n int
 	_, err := fmt.Sscan(port, &n)
 	webhooktest.Must(t, err)
 	webhooktest.ForeignNATS(t, dir, n, 1<<20)
 	w.Partners.Forget("bolt")
-	w.Passed(func(result string) bool { return result == "done" })
+	w.AwaitPass(func(result string) bool { return result == "done" })
 	w.Check("acme", "bolt")
 	if got := webhooktest.Kinds(w.Stream("bolt"), 0)["row.created"]; got != 2 {
 		t.Errorf("got %d rows created for the one that was gone, want its two of before", got)

@@ -25,7 +25,7 @@ func TestCopyThatWasNotPurged(t *testing.T) {
 	_, _, err := w.Sim.As(w.Jane).Discuss(w.Sheet.ID, w.Sheet.Rows[0], "hello")
 	webhooktest.Must(t, err)
 	w.Settle()
-	w.Told()
+	w.NewEvents()
 
 	nc, err := nats.Connect(foreign.ClientURL())
 	webhooktest.Must(t, err)
@@ -46,7 +46,7 @@ func TestCopyThatWasNotPurged(t *testing.T) {
 		_, err := nc.Request(purge, []byte(<-purges), time.Second)
 		webhooktest.Must(t, err)
 	}
-	w.Tells("published again", "row.created SO-1", "comment.created hello")
+	w.WantNewEvents("published again", "row.created SO-1", "comment.created hello")
 	if all := w.Stream("acme"); !strings.HasSuffix(all[0].Subject, ".schema") {
 		t.Errorf("%d messages, the first of %s: nothing was purged", len(all), all[0].Subject)
 	}

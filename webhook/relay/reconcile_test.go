@@ -23,7 +23,7 @@ func TestReconcileFindsWhatCallbacksMissed(t *testing.T) {
 	ids, err := jane.AddRows(w.Sheet.ID, smartsheettest.Row{Cells: webhooktest.Cells{"No": "SO-3", "Status": "Open"}})
 	webhooktest.Must(t, err)
 	w.Settle()
-	w.Told()
+	w.NewEvents()
 	w.Drop(func() {
 		w.Edit(0, webhooktest.Cells{"Qty": 4})
 		w.Edit(1, webhooktest.Cells{"Status": "Open"})
@@ -33,7 +33,7 @@ func TestReconcileFindsWhatCallbacksMissed(t *testing.T) {
 		webhooktest.Must(t, err)
 	})
 	w.Reconcile(w.Reg)
-	got := strings.Join(w.Told(), "; ")
+	got := strings.Join(w.NewEvents(), "; ")
 	for _, want := range []string{"row.updated SO-1", "row.created SO-2", "row.deleted SO-3 deleted", "attachment.deleted old.pdf deleted", "comment.created hello"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %s, want %s in it", got, want)
@@ -55,8 +55,8 @@ func TestUnmoved(t *testing.T) {
 	if after.State != events.StateLive || !after.CompleteTo.Time.After(before.CompleteTo.Time) || after.CompleteTo.Version != before.CompleteTo.Version {
 		t.Errorf("got status %s complete to %v after %v, want it renewed", after.State, after.CompleteTo, before.CompleteTo)
 	}
-	w.At["acme"] = 0
-	w.Got("unmoved", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":3}`, `row.created snapshot null->{"no":"SO-2","status":"Draft","qty":5}`)
+	w.SeenTo["acme"] = 0
+	w.WantChanges("unmoved", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":3}`, `row.created snapshot null->{"no":"SO-2","status":"Draft","qty":5}`)
 }
 
 func TestSilentRecalculation(t *testing.T) {
@@ -66,7 +66,7 @@ func TestSilentRecalculation(t *testing.T) {
 	w.Sim.SetCallbackFault(nil)
 	webhooktest.Must(t, w.Registrar.Reconcile(t.Context(), w.Reg.ID))
 	w.Settle()
-	w.Got("read though its version stood still", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":30}`)
+	w.WantChanges("read though its version stood still", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":30}`)
 }
 
 // TestReplayedCallbacks sends each callback again, and holds some back.
@@ -86,7 +86,7 @@ func TestReplayedCallbacks(t *testing.T) {
 	w.Sim.ReleaseHeld()
 	w.Settle()
 	w.Check("acme")
-	w.At["acme"] = webhooktest.Last(w.Stream("acme"))
+	w.SeenTo["acme"] = webhooktest.Last(w.Stream("acme"))
 	for _, cb := range w.Sim.Callbacks() {
 		if cb.Kind == "events" {
 			if status := w.Sim.Replay(cb); status != 200 {
@@ -95,7 +95,7 @@ func TestReplayedCallbacks(t *testing.T) {
 		}
 	}
 	w.Settle()
-	w.Got("replayed")
+	w.WantChanges("replayed")
 }
 
 func TestOwnerTrouble(t *testing.T) {
@@ -115,7 +115,7 @@ func TestOwnerTrouble(t *testing.T) {
 			w.Sim.SetFault(func(*http.Request) *smartsheettest.Fault { return tt.fault })
 			w.Edit(0, webhooktest.Cells{"Qty": 4})
 			w.Settle()
-			if n := len(webhooktest.Objects(w.Stream("acme"), w.At["acme"])); n != 0 {
+			if n := len(webhooktest.Objects(w.Stream("acme"), w.SeenTo["acme"])); n != 0 {
 				t.Errorf("got %d events of a sheet that cannot be read, want none", n)
 			}
 			if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != tt.state || s.CompleteTo == nil {
@@ -124,7 +124,7 @@ func TestOwnerTrouble(t *testing.T) {
 			w.Sim.SetFault(nil)
 			w.ReplaceToken("ops", w.Token)
 			w.Reconcile(w.Reg)
-			w.Got("it can be read again", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+			w.WantChanges("it can be read again", `row.updated reconcile {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 			if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateLive {
 				t.Errorf("got status %s, want live", s.State)
 			}
@@ -155,9 +155,9 @@ func TestThrottledAndBroken(t *testing.T) {
 			})
 			w.Edit(0, webhooktest.Cells{"Qty": 4})
 			webhooktest.Must(t, w.Sim.Wait(t.Context()))
-			w.Passed(func(result string) bool { return result == "done" })
+			w.AwaitPass(func(result string) bool { return result == "done" })
 			w.Settle()
-			w.Got("tried again", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
+			w.WantChanges("tried again", `row.updated callback {"no":"SO-1","status":"Open","qty":3}->{"no":"SO-1","status":"Open","qty":4}`)
 		})
 	}
 }
@@ -186,7 +186,7 @@ func TestBurst(t *testing.T) {
 			}
 			w.Settle()
 			got := w.Requests(func() {
-				w.EndRelay()
+				w.StopRelay()
 				for i := range batch {
 					batch[i] = smartsheettest.Row{ID: ids[i], Cells: webhooktest.Cells{"Qty": 2}}
 				}
@@ -214,7 +214,7 @@ func TestHintsOfRows(t *testing.T) {
 	for i := range batch {
 		batch[i].Cells = webhooktest.Cells{"No": fmt.Sprint("B-", i)}
 	}
-	w.EndRelay()
+	w.StopRelay()
 	_, err := jane.AddRows(w.Sheet.ID, batch...)
 	webhooktest.Must(t, err)
 	webhooktest.Must(t, w.Sim.Wait(t.Context()))

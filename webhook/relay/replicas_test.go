@@ -26,7 +26,7 @@ type replicas struct {
 // share changes at both and one of them killed.
 func TestWhateverHappensToReplicas(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true, Several: true, MaxPage: 8 << 10}, withChildren(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Margin")})
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true, OtherReplicas: true, MaxPage: 8 << 10}, withChildren(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Margin")})
 	w.StartRelay()
 	other := w.Join()
 	w.SettleAll()
@@ -48,7 +48,7 @@ func TestWhateverHappensToReplicas(t *testing.T) {
 			"end the relay": m.bounce,
 			"kill the other": func(*rapid.T) {
 				m.other.Leave()
-				m.other.Enter()
+				m.other.EnterCluster()
 			},
 			"both compare":          func(*rapid.T) { m.compareAtBoth() },
 			"compare and edit":      func(rt *rapid.T) { m.compareAtBoth(); m.editRow(rt) },
@@ -59,8 +59,8 @@ func TestWhateverHappensToReplicas(t *testing.T) {
 		})
 		m.settleReplicas()
 		m.Check("acme", "bolt")
-		m.Hides("acme", "canary", "bolt")
-		m.Hides("bolt", "acme")
+		m.WantNoWords("acme", "canary", "bolt")
+		m.WantNoWords("bolt", "acme")
 		if t.Failed() {
 			rt.Fatal("the oracle says no")
 		}
@@ -110,7 +110,7 @@ func (m *replicas) settleReplicas() {
 	m.T.Helper()
 	m.hint(false)
 	m.SettleDeferred()
-	m.WaitFor("the process has heard of the last change", func() bool {
+	m.Await("the process has heard of the last change", func() bool {
 		fresh, err := m.Registry.FreshShare(m.T.Context(), "acme", "orders")
 		webhooktest.Must(m.T, err)
 		return m.Registry.Share("acme", "orders").Revision == fresh.Revision
@@ -122,9 +122,9 @@ func (m *replicas) settleReplicas() {
 // new one in the stream.
 func TestReplicaThatHasNotHeard(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Several: true}, webhooktest.Margins("acme"))
+	w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: true}, webhooktest.Margins("acme"))
 	stale := w.Join()
-	stale.EndRelay()
+	stale.StopRelay()
 	stale.StopParts() // nobody tells it of anything any more
 	stale.Parts.Wait()
 	var asked atomic.Int32
@@ -143,17 +143,17 @@ func TestReplicaThatHasNotHeard(t *testing.T) {
 	ended := []chan error{make(chan error, 1), make(chan error, 1)}
 	for i, h := range []*inbox.Hint{whole, row} {
 		go func() { ended[i] <- stale.Relay.Pass(t.Context(), h) }()
-		w.WaitFor("it reads", func() bool { return int(asked.Load()) == i+1 })
+		w.Await("it reads", func() bool { return int(asked.Load()) == i+1 })
 	}
 	w.PutShare("acme", events.Request{Columns: webhooktest.Columns("No")})
 	w.Settle()
-	w.Hides("acme", "canary")
+	w.WantNoWords("acme", "canary")
 	for _, i := range []int{1, 0} { // the one of the row meets the new definition, and the other one comes after it
 		close(open[i])
 		webhooktest.Must(t, <-ended[i])
 	}
 	w.Settle()
-	w.Hides("acme", "canary")
+	w.WantNoWords("acme", "canary")
 	w.Check("acme")
 }
 
@@ -162,12 +162,12 @@ func TestReplicaThatHasNotHeard(t *testing.T) {
 // one alone.
 func TestReplicaThatEndsWhatIsThereAgain(t *testing.T) {
 	t.Parallel()
-	w := webhooktest.NewWorld(t, webhooktest.Options{Several: true}, webhooktest.Everything())
-	w.EndRelay()
+	w := webhooktest.NewWorld(t, webhooktest.Options{OtherReplicas: true}, webhooktest.Everything())
+	w.StopRelay()
 	paused := w.Join()
-	paused.EndRelay()
+	paused.StopRelay()
 	webhooktest.Must(t, w.Registrar.EndShare(t.Context(), w.Reg.ID, "acme", "orders"))
-	w.WaitFor("it has heard that the share ends", func() bool { return paused.Registry.Share("acme", "orders").Ending })
+	w.Await("it has heard that the share ends", func() bool { return paused.Registry.Share("acme", "orders").Ending })
 	paused.StopParts()
 	paused.Parts.Wait()
 	w.StartRelay()

@@ -58,20 +58,20 @@ func TestRevisedByAReading(t *testing.T) {
 			w.Settle()
 			w.Edit(0, webhooktest.Cells{"Margin": "canary-margin-1"})
 			w.Settle()
-			w.At["acme"] = webhooktest.Last(w.Stream("acme"))
+			w.SeenTo["acme"] = webhooktest.Last(w.Stream("acme"))
 			g := w.Hold(rowsOf)
 			w.PutShare("acme", tt.to)
-			w.WaitFor("the rows are asked for", func() bool { return g.Holding() > 0 })
-			for _, m := range eventsOf(w.Stream("acme"), w.Sheet.Rows[0], w.At["acme"]) {
+			w.Await("the rows are asked for", func() bool { return g.Holding() > 0 })
+			for _, m := range eventsOf(w.Stream("acme"), w.Sheet.Rows[0], w.SeenTo["acme"]) {
 				t.Errorf("before the sheet was read: got %s: %s", m.Type, m.Raw)
 			}
 			g.Release()
 			w.Settle()
-			got := eventsOf(w.Stream("acme"), w.Sheet.Rows[0], w.At["acme"])
+			got := eventsOf(w.Stream("acme"), w.Sheet.Rows[0], w.SeenTo["acme"])
 			if len(got) != 1 || got[0].Type != events.RowUpdated || webhooktest.Objects(got, 0)[0] != `row.updated share null->`+tt.want {
 				t.Errorf("got %v of the row that stays, want it updated once to %s", webhooktest.Objects(got, 0), tt.want)
 			}
-			w.Hides("acme", "canary")
+			w.WantNoWords("acme", "canary")
 			w.Check("acme")
 			if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateLive {
 				t.Errorf("got status %s, want live", s.State)
@@ -93,7 +93,7 @@ func TestRevisedWithoutAReading(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := webhooktest.NewWorld(t, webhooktest.Options{Idle: true}, tt.from)
+			w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, tt.from)
 			w.Relay.StoredAfter = time.Second
 			w.StartRelay()
 			w.SettleAll()
@@ -105,17 +105,17 @@ func TestRevisedWithoutAReading(t *testing.T) {
 				return nil
 			})
 			w.PutShare("acme", tt.to)
-			w.WaitFor("the stored values have decided", func() bool { return len(eventsOf(w.Stream("acme"), w.Sheet.Rows[0], was)) > 0 })
-			w.WaitFor("the removed values are not readable", func() bool { return !w.Has("acme", "canary") })
+			w.Await("the stored values have decided", func() bool { return len(eventsOf(w.Stream("acme"), w.Sheet.Rows[0], was)) > 0 })
+			w.Await("the removed values are not readable", func() bool { return !w.StreamHas("acme", "canary") })
 			now := lastOf(eventsOf(w.Stream("acme"), w.Sheet.Rows[0], was))
 			if (now.Data.After == nil) != tt.gone || !tt.gone && !strings.Contains(string(now.Raw), "SO-1") {
 				t.Errorf("got %s of the row, want it gone: %v", now.Raw, tt.gone)
 			}
 			w.Sim.SetFault(nil)
-			w.WaitFor("the sheet was read at last", func() bool { return webhooktest.StatusOf(w.Stream("acme"), "orders").State == events.StateLive })
+			w.Await("the sheet was read at last", func() bool { return webhooktest.StatusOf(w.Stream("acme"), "orders").State == events.StateLive })
 			w.SettleAll()
 			w.Check("acme")
-			w.Hides("acme", "canary")
+			w.WantNoWords("acme", "canary")
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestRevisedTwice(t *testing.T) {
 	g := w.Hold(rowsOf)
 	hidden := events.RequestColumn{Title: "Margin", Mask: "redact"}
 	w.PutShare("acme", events.Request{Columns: append(webhooktest.Columns("No", "Qty"), hidden)})
-	w.WaitFor("the rows are asked for", func() bool { return g.Holding() > 0 })
+	w.Await("the rows are asked for", func() bool { return g.Holding() > 0 })
 	first := webhooktest.Last(w.Stream("acme"))
 	w.PutShare("acme", events.Request{Columns: append(webhooktest.Columns("No"), hidden)})
 	g.Release()
@@ -140,6 +140,6 @@ func TestRevisedTwice(t *testing.T) {
 			t.Errorf("message %d, after the first change, shows what it hides: %s", m.Sequence, m.Raw)
 		}
 	}
-	w.Hides("acme", "canary")
+	w.WantNoWords("acme", "canary")
 	w.Check("acme")
 }

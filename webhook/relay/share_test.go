@@ -69,16 +69,16 @@ func TestShareChanges(t *testing.T) {
 			w := webhooktest.NewWorld(t, webhooktest.Options{}, tt.from)
 			w.Put(tt.to)
 			for _, m := range w.Stream("acme") {
-				if m.Type == events.SchemaChanged && m.Sequence > w.At["acme"] && m.Data.Reset != tt.reset {
+				if m.Type == events.SchemaChanged && m.Sequence > w.SeenTo["acme"] && m.Data.Reset != tt.reset {
 					t.Errorf("got reset %v, want %v", m.Data.Reset, tt.reset)
 				}
 			}
-			w.Got("the share changed", tt.want...)
+			w.WantChanges("the share changed", tt.want...)
 			if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateLive {
 				t.Errorf("got status %s, want live", s.State)
 			}
 			if tt.gone != "" {
-				w.Hides("acme", tt.gone)
+				w.WantNoWords("acme", tt.gone)
 			}
 			w.Edit(0, webhooktest.Cells{"Status": "Done"})
 			w.Edit(1, webhooktest.Cells{"Status": "Done"})
@@ -95,14 +95,14 @@ func TestMasksGetStricter(t *testing.T) {
 	}
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, masked(""))
 	w.Put(masked("hash"))
-	w.Hides("acme", "canary")
+	w.WantNoWords("acme", "canary")
 	hash := string(webhooktest.LastRow(w.Stream("acme")).Data.After.Get("margin"))
 	if len(hash) < 32 {
 		t.Fatalf("got %q as the hash", hash)
 	}
 	w.Check("acme")
 	w.Put(masked("redact"))
-	w.Hides("acme", "canary", hash)
+	w.WantNoWords("acme", "canary", hash)
 	w.Check("acme")
 }
 
@@ -113,8 +113,8 @@ func TestResend(t *testing.T) {
 	w.Settle()
 	webhooktest.Must(t, w.Registrar.Resend(t.Context(), w.Reg.ID, "acme", "orders"))
 	w.Settle()
-	w.At["acme"] = 0
-	w.Got("sent again", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":4}`)
+	w.SeenTo["acme"] = 0
+	w.WantChanges("sent again", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":4}`)
 }
 
 func TestShareEndsAndComesAgain(t *testing.T) {
@@ -131,9 +131,9 @@ func TestShareEndsAndComesAgain(t *testing.T) {
 	if got := len(w.Registry.Shares(w.Reg.ID)); got != 1 {
 		t.Errorf("got %d shares after one ended, want 1", got)
 	}
-	w.At["acme"] = webhooktest.Last(w.Stream("acme"))
+	w.SeenTo["acme"] = webhooktest.Last(w.Stream("acme"))
 	w.Register("ops", w.Sheet.ID, webhooktest.Undrafted())
-	w.Got("shared again", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":3}`)
+	w.WantChanges("shared again", `row.created snapshot null->{"no":"SO-1","status":"Open","qty":3}`)
 	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateLive {
 		t.Errorf("got status %s, want live", s.State)
 	}
@@ -147,15 +147,15 @@ func TestNarrowsWithoutSmartsheet(t *testing.T) {
 	webhooktest.Must(t, err)
 	webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyShare, Whole: true}))
 	w.Settle()
-	w.Got("narrowed while the token is dead", `row.updated share null->{"no":"SO-1"}`, `row.updated share null->{"no":"SO-2"}`)
-	w.Hides("acme", "canary")
+	w.WantChanges("narrowed while the token is dead", `row.updated share null->{"no":"SO-1"}`, `row.updated share null->{"no":"SO-2"}`)
+	w.WantNoWords("acme", "canary")
 	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateSuspended {
 		t.Errorf("got status %s, want suspended", s.State)
 	}
 	w.ReplaceToken("ops", w.Sim.AddToken(w.Jane))
 	w.Edit(0, webhooktest.Cells{"No": "SO-1b"})
 	w.Settle()
-	w.Got("the token was replaced", `row.updated share {"no":"SO-1"}->{"no":"SO-1b"}`)
+	w.WantChanges("the token was replaced", `row.updated share {"no":"SO-1"}->{"no":"SO-1b"}`)
 	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateLive {
 		t.Errorf("got status %s, want live", s.State)
 	}
@@ -171,8 +171,8 @@ func TestTwoShares(t *testing.T) {
 		w.Settle()
 	})
 	w.Check("acme", "bolt")
-	w.Hides("acme", "canary", "SO-3", "bolt")
-	w.Hides("bolt", "Open", "Draft", "acme")
+	w.WantNoWords("acme", "canary", "SO-3", "bolt")
+	w.WantNoWords("bolt", "Open", "Draft", "acme")
 	if n := webhooktest.Count(got, "GET sheets/{sheet}"); n != len(got) {
 		t.Errorf("got requests %v, want reads of the sheet only", got)
 	}

@@ -25,11 +25,11 @@ import (
 func TestPurgedWhileTheVersionIsAsked(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
-	w.EndRelay()
+	w.StopRelay()
 	var asked atomic.Bool
 	first := func(*http.Request) bool { return asked.CompareAndSwap(false, true) }
-	w.Under(&inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}, first, func() {
-		w.PurgeAll("acme")
+	w.DuringPass(&inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}, first, func() {
+		w.PurgeStream("acme")
 		webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{w.Sheet.Rows[0]: {}}, ReceivedAt: time.Now()}))
 	})
 	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State == events.StateLive || s.CompleteTo != nil {
@@ -53,17 +53,17 @@ func TestPurgedWhileTheSheetIsRead(t *testing.T) {
 		_, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, added...)
 		webhooktest.Must(t, err)
 	})
-	w.EndRelay()
+	w.StopRelay()
 	later := func(r *http.Request) bool {
 		q := r.URL.Query()
 		return q.Get("page") != "" && q.Get("page") != "1" && q.Get("pageSize") != "0"
 	}
-	w.Under(&inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}, later, func() {
-		w.WaitFor("the first page is published", func() bool { return w.Has("acme", "N-0") })
-		w.PurgeAll("acme")
+	w.DuringPass(&inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}, later, func() {
+		w.Await("the first page is published", func() bool { return w.StreamHas("acme", "N-0") })
+		w.PurgeStream("acme")
 		webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{w.Sheet.Rows[0]: {}}, ReceivedAt: time.Now()}))
 	})
-	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.CompleteTo != nil && !w.Has("acme", "N-0") {
+	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.CompleteTo != nil && !w.StreamHas("acme", "N-0") {
 		t.Errorf("got status %+v of a share that lacks rows", s)
 	}
 	w.StartRelay()
@@ -76,7 +76,7 @@ func TestPurgedWhileTheSheetIsRead(t *testing.T) {
 func TestShareOfAGoneRegistration(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No")})
-	w.EndRelay()
+	w.StopRelay()
 	for _, partner := range []string{"acme", "bolt"} {
 		_, err := w.Registry.UpdateShare(t.Context(), partner, "orders", func(s *registry.Share) error {
 			s.Ending = true
@@ -119,7 +119,7 @@ func TestPublishingFailsAndThenReading(t *testing.T) {
 			break
 		}
 	}
-	w.EndRelay()
+	w.StopRelay()
 	h := &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyCallback, Whole: true, Full: true, Shares: []string{"acme/orders"}, ReceivedAt: time.Now()}
 	for range 13 {
 		webhooktest.Must(t, w.Handle(t.Context(), h))
@@ -148,7 +148,7 @@ func TestCommentOnARowThatIsHidden(t *testing.T) {
 	request := webhooktest.Everything()
 	request.Kinds = []string{"row", "comment"}
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, request)
-	w.EndRelay()
+	w.StopRelay()
 	request.Where = `cells["Margin"] == 'canary-margin-2'`
 	w.Define(request)
 	var comment int64
@@ -158,10 +158,10 @@ func TestCommentOnARowThatIsHidden(t *testing.T) {
 		webhooktest.Must(t, err)
 	})
 	webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyCallback, Comments: []int64{comment}, ReceivedAt: time.Now()}))
-	w.Hides("acme", "confidential")
+	w.WantNoWords("acme", "confidential")
 	w.StartRelay()
 	w.Settle()
-	w.Hides("acme", "confidential")
+	w.WantNoWords("acme", "confidential")
 	w.Check("acme")
 }
 
@@ -175,7 +175,7 @@ func TestManySharesAreRevisedAtOnce(t *testing.T) {
 		requests = append(requests, events.Request{Partner: "acme", Sheet: fmt.Sprint("orders-", i), Columns: webhooktest.Columns("No", "Qty")})
 	}
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, requests...)
-	w.EndRelay()
+	w.StopRelay()
 	w.Drop(func() {
 		webhooktest.Must(t, w.Sim.As(w.Jane).RetypeColumn(w.Sheet.ID, w.Sheet.Columns["Qty"], "CHECKBOX"))
 	})
@@ -209,7 +209,7 @@ func TestRestoredWhileWeRun(t *testing.T) {
 		w.Settle()
 	}
 	w.Register("ops", w.Sheet.ID, events.Request{Partner: "acme", Sheet: "numbers", Columns: webhooktest.Columns("No")})
-	w.EndRelay()
+	w.StopRelay()
 
 	nc, err := nats.Connect(foreign.ClientURL())
 	webhooktest.Must(t, err)

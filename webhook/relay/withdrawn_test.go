@@ -43,7 +43,7 @@ func TestRemovedInTheMiddleOfAPass(t *testing.T) {
 				w.Sim.SetCallbackFault(nil)
 				webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true}))
 			}
-			w.WaitFor("a pass has asked for rows", func() bool { return g.Holding() > 0 })
+			w.Await("a pass has asked for rows", func() bool { return g.Holding() > 0 })
 			w.PutShare("acme", events.Request{Columns: webhooktest.Columns("No")})
 			answered := webhooktest.Last(w.Stream("acme"))
 			g.Release()
@@ -53,7 +53,7 @@ func TestRemovedInTheMiddleOfAPass(t *testing.T) {
 					t.Fatalf("message %d, stored after the change was answered, has the removed column: %s", m.Sequence, m.Raw)
 				}
 			}
-			w.Hides("acme", "canary")
+			w.WantNoWords("acme", "canary")
 			w.Check("acme")
 		})
 	}
@@ -83,7 +83,7 @@ func TestRemovedInTheMiddleOfAPage(t *testing.T) {
 	w.Sim.SetCallbackFault(nil)
 	before := direct()
 	webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true}))
-	w.WaitFor("some rows are published", func() bool { return direct() > before+10 })
+	w.Await("some rows are published", func() bool { return direct() > before+10 })
 	l.Hold()
 	w.PutShare("bolt", events.Request{Columns: webhooktest.Columns("No")})
 	answered := direct()
@@ -141,8 +141,8 @@ func TestFullStreamIsNarrowed(t *testing.T) {
 			w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything(), webhooktest.Margins("bolt"))
 			w.Fill("bolt")
 			w.PutShare("bolt", to)
-			w.WaitFor("the removed column is not readable", func() bool { return !w.Has("bolt", "canary") })
-			w.WaitFor("the share is live", func() bool { return webhooktest.StatusOf(w.Stream("bolt"), "orders").State == events.StateLive })
+			w.Await("the removed column is not readable", func() bool { return !w.StreamHas("bolt", "canary") })
+			w.Await("the share is live", func() bool { return webhooktest.StatusOf(w.Stream("bolt"), "orders").State == events.StateLive })
 			w.Settle()
 			w.Check("acme", "bolt")
 		})
@@ -178,9 +178,9 @@ func TestFullOfOthersIsNarrowed(t *testing.T) {
 				w.Limit("bolt", 120<<10+tt.room)
 			}
 			w.PutShare("bolt", tt.to)
-			w.WaitFor("the removed column is not readable", func() bool { return !w.Has("bolt", "secret") })
+			w.Await("the removed column is not readable", func() bool { return !w.StreamHas("bolt", "secret") })
 			webhooktest.Must(t, w.Registrar.EndShare(t.Context(), w.Reg.ID, "bolt", "orders"))
-			w.WaitFor("the share has ended", func() bool { return w.Registry.Share("bolt", "orders") == nil })
+			w.Await("the share has ended", func() bool { return w.Registry.Share("bolt", "orders") == nil })
 			for _, m := range w.Stream("bolt") {
 				if share, rest := webhooktest.ShareOf(m.Subject); share == "smartsheet.bolt.orders" && rest != "status" {
 					t.Errorf("message %d (%s) is left of a share that ended", m.Sequence, m.Subject)
@@ -205,8 +205,8 @@ func TestFullStreamIsEnded(t *testing.T) {
 			w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything(), webhooktest.Margins("bolt"))
 			w.Fill("bolt")
 			webhooktest.Must(t, end(w))
-			w.WaitFor("the share has ended", func() bool { return w.Registry.Share("bolt", "orders") == nil })
-			w.Hides("bolt", "canary", "SO-")
+			w.Await("the share has ended", func() bool { return w.Registry.Share("bolt", "orders") == nil })
+			w.WantNoWords("bolt", "canary", "SO-")
 			if s := webhooktest.StatusOf(w.Stream("bolt"), "orders"); s.State != events.StateEnded {
 				t.Errorf("got status %s, want ended", s.State)
 			}
@@ -219,14 +219,14 @@ func TestFullStreamIsEnded(t *testing.T) {
 func TestNarrowedWhileAPartnerIsAway(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
-	comesBack := w.AddAway("bolt")
+	comesBack := w.AddPartnerThatGoesAway("bolt")
 	w.PutShare("bolt", events.Request{Columns: webhooktest.Columns("No", "Qty")})
 	w.Edit(0, webhooktest.Cells{"Qty": 8})
-	w.WaitFor("the other partner gets an edit", func() bool { return w.Shows("acme", "8") })
+	w.Await("the other partner gets an edit", func() bool { return w.LastEventHas("acme", "8") })
 	comesBack()
-	w.WaitFor("the share is live", func() bool {
+	w.Await("the share is live", func() bool {
 		all := w.Stream("bolt")
-		return webhooktest.Kinds(all, 0)["schema.changed"] > 0 && webhooktest.StatusOf(all, "orders").State == events.StateLive && !w.Has("bolt", "canary")
+		return webhooktest.Kinds(all, 0)["schema.changed"] > 0 && webhooktest.StatusOf(all, "orders").State == events.StateLive && !w.StreamHas("bolt", "canary")
 	})
 	w.Settle()
 	w.Check("acme", "bolt")
@@ -237,18 +237,18 @@ func TestNarrowedWhileAPartnerIsAway(t *testing.T) {
 func TestDeletedWhileAPartnerIsAway(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
-	comesBack := w.AddAway("bolt")
+	comesBack := w.AddPartnerThatGoesAway("bolt")
 	w.Delete()
 	if got := len(w.Sim.Webhooks()); got != 0 || w.Registry.Registration(w.Reg.ID) != nil {
 		t.Errorf("got %d webhooks and registration %v, want none", got, w.Registry.Registration(w.Reg.ID))
 	}
-	w.WaitFor("the other partner's share has ended", func() bool { return w.Registry.Share("acme", "orders") == nil })
+	w.Await("the other partner's share has ended", func() bool { return w.Registry.Share("acme", "orders") == nil })
 	if w.Registry.Share("bolt", "orders") == nil {
 		t.Error("the share of the partner that is away is gone, though nobody has purged it")
 	}
 	comesBack()
-	w.WaitFor("the share of the partner that was away has ended", func() bool { return w.Registry.Share("bolt", "orders") == nil })
-	w.Hides("bolt", "canary", "SO-")
+	w.Await("the share of the partner that was away has ended", func() bool { return w.Registry.Share("bolt", "orders") == nil })
+	w.WantNoWords("bolt", "canary", "SO-")
 	if s := webhooktest.StatusOf(w.Stream("bolt"), "orders"); s.State != events.StateEnded {
 		t.Errorf("got status %s, want ended", s.State)
 	}

@@ -60,15 +60,15 @@ type Bridge struct {
 
 // Options of a bridge. The zero value follows callbacks and reconciles hourly.
 type Options struct {
-	every   time.Duration
-	rate    int
-	Polling bool
-	Limit   int64 // of a callback's body
-	Idle    bool  // no relay runs: passes are driven by hand
-	Moves   bool  // the receiver has another address after a restart
-	Log     slog.Handler
-	MaxPage int64 // of an answer with rows
-	Several bool  // other processes work on the store too, see join
+	ReconcileEvery time.Duration
+	rate           int
+	Polling        bool
+	Limit          int64 // of a callback's body
+	NoRelay        bool  // no relay runs: passes are driven by hand
+	NewAddress     bool  // the receiver has another address after a restart
+	Log            slog.Handler
+	MaxPage        int64 // of an answer with rows
+	OtherReplicas  bool  // other processes work on the store too, see join
 
 	Dir    string
 	Master seal.MasterKey
@@ -78,8 +78,8 @@ type Options struct {
 // NewBridge starts a bridge to the simulator, stopped at the test's end.
 func NewBridge(t testing.TB, sim *smartsheettest.Server, o Options) *Bridge {
 	t.Helper()
-	if o.every == 0 {
-		o.every = time.Hour
+	if o.ReconcileEvery == 0 {
+		o.ReconcileEvery = time.Hour
 	}
 	if o.rate == 0 {
 		o.rate = 100_000
@@ -128,16 +128,16 @@ func (b *Bridge) open(ctx context.Context, log *slog.Logger) {
 	var err error
 	b.Registry, err = registry.Open(ctx, b.Broker.Bridge(), o.Master, 1, log)
 	Must(t, err)
-	b.Inbox, err = inbox.Open(ctx, b.Broker.Bridge(), inbox.Options{Replicas: 1, SingleReplica: !o.Several})
+	b.Inbox, err = inbox.Open(ctx, b.Broker.Bridge(), inbox.Options{Replicas: 1, SingleReplica: !o.OtherReplicas})
 	Must(t, err)
 	budgets, err := budget.Open(ctx, b.Broker.Bridge(), o.rate, 1)
 	Must(t, err)
 	b.Partners = &partner.Partners{Registry: b.Registry, Broker: b.Broker, Replicas: 1, Log: log}
 	b.Access = &owner.Access{Registry: b.Registry, Budget: budgets, Master: o.Master, BaseURL: b.Sim.URL()}
-	b.Registrar = &registrar.Registrar{Registry: b.Registry, Inbox: b.Inbox, Access: b.Access, Every: o.every, Alone: !o.Several, Log: log}
+	b.Registrar = &registrar.Registrar{Registry: b.Registry, Inbox: b.Inbox, Access: b.Access, ReconcileEvery: o.ReconcileEvery, SingleReplica: !o.OtherReplicas, Log: log}
 	b.Receiver = &webhook.Receiver{Registry: b.Registry, Inbox: b.Inbox, Limit: o.Limit, Log: log, BadSignature: b.Registrar.CheckSecret}
 	b.Relay = &relay.Relay{
-		Registry: b.Registry, Inbox: b.Inbox, Access: b.Access, Partners: b.Partners, Every: o.every, MaxPage: o.MaxPage, Log: log,
+		Registry: b.Registry, Inbox: b.Inbox, Access: b.Access, Partners: b.Partners, Every: o.ReconcileEvery, MaxPage: o.MaxPage, Log: log,
 		Observe: b.observe,
 	}
 	b.Parts.Go(func() { _ = b.Registry.Run(ctx) })
@@ -147,7 +147,7 @@ func (b *Bridge) open(ctx context.Context, log *slog.Logger) {
 // run has the registrar and the relay work.
 func (b *Bridge) run(ctx context.Context) {
 	b.Parts.Go(func() { _ = b.Registrar.Run(ctx) })
-	if !b.Opts.Idle {
+	if !b.Opts.NoRelay {
 		b.StartRelay()
 	}
 }
@@ -155,7 +155,7 @@ func (b *Bridge) run(ctx context.Context) {
 // serve lets the receiver listen, where it listened before a restart.
 func (b *Bridge) serve(log *slog.Logger) {
 	listen := b.Opts.listen
-	if b.Opts.Moves {
+	if b.Opts.NewAddress {
 		listen = "127.0.0.1:0"
 	}
 	socket, err := net.Listen("tcp", listen)
@@ -171,7 +171,7 @@ func (b *Bridge) serve(log *slog.Logger) {
 func (b *Bridge) StartRelay() {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stopRelay = cancel
-	workers := inbox.Workers{Pass: b.Relay.Pass, Webhook: b.Registrar.LookAfter, Token: b.Access.TokenOf, Log: slog.New(b.Opts.Log)}
+	workers := inbox.Workers{Pass: b.Relay.Pass, Webhook: b.Registrar.Supervise, Token: b.Access.TokenOf, Log: slog.New(b.Opts.Log)}
 	queue := b.Inbox
 	b.relaying.Go(func() { _ = queue.Work(ctx, workers) })
 }
@@ -179,15 +179,15 @@ func (b *Bridge) StartRelay() {
 // Handle does what follows from one hint, as when the inbox hands it out.
 func (b *Bridge) Handle(ctx context.Context, h *inbox.Hint) error {
 	if h.Webhook {
-		if err := b.Registrar.LookAfter(ctx, h); err != nil {
+		if err := b.Registrar.Supervise(ctx, h); err != nil {
 			return err
 		}
 	}
 	return b.Relay.Pass(ctx, h)
 }
 
-// EndRelay stops the relay in the middle of whatever it does.
-func (b *Bridge) EndRelay() {
+// StopRelay stops the relay in the middle of whatever it does.
+func (b *Bridge) StopRelay() {
 	if b.stopRelay != nil {
 		b.stopRelay()
 		b.relaying.Wait()
@@ -200,7 +200,7 @@ func (b *Bridge) Stop() {
 	if b.server == nil {
 		return
 	}
-	b.EndRelay()
+	b.StopRelay()
 	_ = b.server.Close()
 	b.StopParts()
 	b.Parts.Wait()
@@ -293,7 +293,7 @@ func (b *Bridge) Settle() {
 	ctx, cancel := context.WithTimeout(b.T.Context(), 30*time.Second)
 	defer cancel()
 	Must(b.T, b.Sim.Wait(ctx))
-	if !b.Opts.Idle {
+	if !b.Opts.NoRelay {
 		Must(b.T, b.Inbox.Idle(ctx))
 	}
 }
@@ -316,8 +316,8 @@ func (b *Bridge) Requests(f func()) []string {
 	return list
 }
 
-// Passed returns when a pass had a result that is wanted.
-func (b *Bridge) Passed(wanted func(result string) bool) {
+// AwaitPass returns when a pass had a result that is wanted.
+func (b *Bridge) AwaitPass(wanted func(result string) bool) {
 	b.T.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -8,15 +8,15 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 )
 
-// Told are the types of events since acme was last looked at, in their order,
+// NewEvents are the types of events since acme was last looked at, in their order,
 // with the text or name that each tells.
-func (w *World) Told() []string {
+func (w *World) NewEvents() []string {
 	w.T.Helper()
 	var list []string
 	all := w.Stream("acme")
 	for _, m := range all {
 		kind, _, ok := events.ParseSubject(m.Subject)
-		if !ok || m.Sequence <= w.At["acme"] {
+		if !ok || m.Sequence <= w.SeenTo["acme"] {
 			continue
 		}
 		line := strings.TrimPrefix(m.Type, "sheetbridge.")
@@ -29,14 +29,14 @@ func (w *World) Told() []string {
 		}
 		list = append(list, strings.TrimSpace(line+" "+string(m.Data.Reason)))
 	}
-	w.At["acme"] = Last(all)
+	w.SeenTo["acme"] = Last(all)
 	w.Check("acme")
 	return list
 }
 
-func (w *World) Tells(doing string, want ...string) {
+func (w *World) WantNewEvents(doing string, want ...string) {
 	w.T.Helper()
-	if diff := cmp.Diff(want, w.Told()); diff != "" {
+	if diff := cmp.Diff(want, w.NewEvents()); diff != "" {
 		w.T.Errorf("%s (-want +got):\n%s", doing, diff)
 	}
 }

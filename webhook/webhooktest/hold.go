@@ -11,9 +11,9 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
-// WaitFor returns when a condition holds, and fails the test when it does not in
+// Await returns when a condition holds, and fails the test when it does not in
 // a minute.
-func (b *Bridge) WaitFor(what string, holds func() bool) {
+func (b *Bridge) Await(what string, holds func() bool) {
 	b.T.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -28,8 +28,8 @@ func (b *Bridge) WaitFor(what string, holds func() bool) {
 	}
 }
 
-// Shows tells whether the last event of some row in a partner's stream has the word.
-func (b *Bridge) Shows(partner, word string) bool {
+// LastEventHas tells whether the last event of some row in a partner's stream has the word.
+func (b *Bridge) LastEventHas(partner, word string) bool {
 	b.T.Helper()
 	for _, m := range b.Stream(partner) {
 		if m.Data.After == nil {

@@ -16,7 +16,7 @@ func (w *World) OnPage(look func(page, size int)) {
 	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
 		page, _ := strconv.Atoi(r.FormValue("page"))
 		size, _ := strconv.Atoi(r.FormValue("pageSize"))
-		if strings.HasSuffix(r.URL.Path, "/sheets/"+Itoa(w.Sheet.ID)) && size > 1 {
+		if strings.HasSuffix(r.URL.Path, "/sheets/"+FormatID(w.Sheet.ID)) && size > 1 {
 			look(page, size)
 		}
 		return nil

@@ -6,11 +6,11 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
-// Driven is another process of the world's whose passes are driven by hand.
-func (w *World) Driven() *Bridge {
+// JoinWithoutRelay is another process of the world's whose passes are driven by hand.
+func (w *World) JoinWithoutRelay() *Bridge {
 	w.T.Helper()
 	other := w.Join()
-	other.EndRelay()
+	other.StopRelay()
 	return other
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// Another is a registrar of another replica of the bridge.
-func (w *World) Another() *registrar.Registrar {
+// OtherRegistrar is a registrar of another replica of the bridge.
+func (w *World) OtherRegistrar() *registrar.Registrar {
 	w.T.Helper()
 	g, _ := w.Replica()
 	return g
@@ -34,33 +34,33 @@ func (w *World) Replica() (g *registrar.Registrar, stop func()) {
 	<-other.Loaded()
 	access := *w.Access
 	access.Registry = other
-	return &registrar.Registrar{Registry: other, Inbox: w.Inbox, Access: &access, Every: time.Hour, Log: log}, stop
+	return &registrar.Registrar{Registry: other, Inbox: w.Inbox, Access: &access, ReconcileEvery: time.Hour, Log: log}, stop
 }
 
-// OneColumn is another sheet of the same owner.
-func (w *World) OneColumn() int64 {
+// AddOtherSheet is another sheet of the same owner.
+func (w *World) AddOtherSheet() int64 {
 	w.T.Helper()
 	s, err := w.Sim.AddSheet(smartsheettest.SheetSpec{Name: "Other", Owner: w.Jane, Columns: []smartsheettest.Column{{Title: "No"}}})
 	Must(w.T, err)
 	return s.ID
 }
 
-// Followed fails unless the sheet's registration is active, loaded, and looked
+// WantReconciled fails unless the sheet's registration is active, loaded, and looked
 // at again in time.
-func (w *World) Followed(doing string) {
+func (w *World) WantReconciled(doing string) {
 	w.T.Helper()
 	w.Settle()
 	if reg := w.Registry.Registration(w.ID()); reg == nil || reg.Phase != registry.PhaseActive {
 		w.T.Fatalf("%s: got registration %+v, want an active one", doing, reg)
 	}
 	w.Check("acme")
-	if note, err := w.Inbox.Deferred(w.T.Context(), w.ID()); err != nil || note == nil || note.Every != w.Opts.every {
-		w.T.Errorf("%s: got note %+v and error %v, want it reconciled every %v", doing, note, err, w.Opts.every)
+	if note, err := w.Inbox.Deferred(w.T.Context(), w.ID()); err != nil || note == nil || note.ReconcileEvery != w.Opts.ReconcileEvery {
+		w.T.Errorf("%s: got note %+v and error %v, want it reconciled every %v", doing, note, err, w.Opts.ReconcileEvery)
 	}
 }
 
-// Stored stores a registration of the sheet as it stands while it is made.
-func (w *World) Stored(phase registry.Phase) error {
+// StoreRegistration stores a registration of the sheet as it stands while it is made.
+func (w *World) StoreRegistration(phase registry.Phase) error {
 	w.T.Helper()
 	reg, err := w.Registry.NewRegistration("ops", w.Sheet.ID)
 	Must(w.T, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// Left fails for whatever is left of a registration that was not made.
-func (w *World) Left(doing string) {
+// WantNothingLeft fails for whatever is left of a registration that was not made.
+func (w *World) WantNothingLeft(doing string) {
 	w.T.Helper()
 	if got := w.Sim.Webhooks(); len(got) != 0 {
 		w.T.Errorf("%s: %d webhooks are left at Smartsheet", doing, len(got))

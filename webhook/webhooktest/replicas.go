@@ -12,12 +12,12 @@ import (
 func (b *Bridge) Join() *Bridge {
 	b.T.Helper()
 	other := &Bridge{T: b.T, Sim: b.Sim, Opts: b.Opts, Broker: b.Broker}
-	other.Enter()
+	other.EnterCluster()
 	b.T.Cleanup(other.Leave)
 	return other
 }
 
-func (b *Bridge) Enter() {
+func (b *Bridge) EnterCluster() {
 	b.T.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	b.StopParts, b.readers = cancel, map[string]*stream.Stream{}
@@ -31,7 +31,7 @@ func (b *Bridge) Enter() {
 // does.
 func (b *Bridge) Leave() {
 	b.Partners.Close() // what is on its way to a partner may be stored or not
-	b.EndRelay()
+	b.StopRelay()
 	b.StopParts()
 	b.Parts.Wait()
 }
@@ -39,7 +39,7 @@ func (b *Bridge) Leave() {
 // SettleDeferred returns when nothing is put off any more.
 func (w *World) SettleDeferred() {
 	w.T.Helper()
-	w.WaitFor("nothing is put off", func() bool {
+	w.Await("nothing is put off", func() bool {
 		w.SettleAll()
 		note, err := w.Inbox.Deferred(w.T.Context(), w.Reg.ID)
 		Must(w.T, err)

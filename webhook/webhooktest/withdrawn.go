@@ -20,8 +20,8 @@ func (w *World) PutShare(partner string, request events.Request) {
 	Must(w.T, w.Registrar.PutShare(w.T.Context(), w.Reg.ID, partner, "orders", request, true))
 }
 
-// Has tells whether any message of a partner's stream has the word.
-func (b *Bridge) Has(partner, word string) bool {
+// StreamHas tells whether any message of a partner's stream has the word.
+func (b *Bridge) StreamHas(partner, word string) bool {
 	b.T.Helper()
 	for _, m := range b.Stream(partner) {
 		if bytes.Contains(m.Raw, []byte(word)) {
@@ -37,7 +37,7 @@ func (w *World) Fill(partner string) {
 	w.Limit(partner, 64<<10)
 	for i := range 60 {
 		w.Edit(0, Cells{"Margin": "canary-" + strings.Repeat(string(rune('a'+i%26)), 3900)})
-		w.Passed(func(string) bool { return true })
+		w.AwaitPass(func(string) bool { return true })
 		if w.Partners.Full(partner) {
 			return
 		}
@@ -60,13 +60,13 @@ func (w *World) FillWithOthers(partner string, limit int64) {
 	for i := 0; !w.Partners.Full(partner); i++ {
 		row := smartsheettest.Row{ID: sheet.Rows[0], Cells: Cells{"Margin": fmt.Sprint(i, strings.Repeat("f", 900))}}
 		Must(w.T, w.Sim.As(w.Jane).UpdateRows(sheet.ID, row))
-		w.Passed(func(string) bool { return true })
+		w.AwaitPass(func(string) bool { return true })
 	}
 }
 
-// AddAway shares the sheet with a partner whose own server then goes away, and
+// AddPartnerThatGoesAway shares the sheet with a partner whose own server then goes away, and
 // returns how to bring that back.
-func (w *World) AddAway(partner string) (comesBack func()) {
+func (w *World) AddPartnerThatGoesAway(partner string) (comesBack func()) {
 	w.T.Helper()
 	dir := w.T.TempDir()
 	server := ForeignNATS(w.T, dir, -1, 1<<20)

@@ -21,11 +21,11 @@ type Cells = smartsheettest.Cells
 // World is a bridge with one registered sheet of orders.
 type World struct {
 	*Bridge
-	Jane  *smartsheettest.User
-	Token string
-	Sheet *smartsheettest.Sheet
-	Reg   *registry.Registration
-	At    map[string]uint64 // by partner: what of the stream was looked at
+	Jane   *smartsheettest.User
+	Token  string
+	Sheet  *smartsheettest.Sheet
+	Reg    *registry.Registration
+	SeenTo map[string]uint64 // by partner: what of the stream was looked at
 }
 
 func Columns(titles ...string) []events.RequestColumn {
@@ -60,7 +60,7 @@ func Orders(t testing.TB, sim *smartsheettest.Server) (*smartsheettest.User, str
 func NewWorld(t testing.TB, o Options, requests ...events.Request) *World {
 	t.Helper()
 	sim := smartsheettest.New(t, func(s *smartsheettest.Server) { s.RateLimit = -1 })
-	w := &World{At: map[string]uint64{}}
+	w := &World{SeenTo: map[string]uint64{}}
 	w.Jane, w.Token, w.Sheet = Orders(t, sim)
 	w.Bridge = NewBridge(t, sim, o)
 	w.AddOwner("ops", w.Token)
@@ -73,7 +73,7 @@ func NewWorld(t testing.TB, o Options, requests ...events.Request) *World {
 		w.Reg = w.Register("ops", w.Sheet.ID, requests...)
 	}
 	for _, r := range requests {
-		w.At[r.Partner] = Last(w.Stream(r.Partner))
+		w.SeenTo[r.Partner] = Last(w.Stream(r.Partner))
 	}
 	return w
 }
@@ -84,23 +84,23 @@ func (w *World) Edit(row int, c Cells) {
 	Must(w.T, w.Sim.As(w.Jane).UpdateRows(w.Sheet.ID, smartsheettest.Row{ID: w.Sheet.Rows[row], Cells: c}))
 }
 
-// Got compares what acme was told since it was last looked at, in whatever
+// WantChanges compares what acme was told since it was last looked at, in whatever
 // order, and has the oracle look at the whole stream.
-func (w *World) Got(doing string, want ...string) {
+func (w *World) WantChanges(doing string, want ...string) {
 	w.T.Helper()
 	all := w.Stream("acme")
-	got := Objects(all, w.At["acme"])
+	got := Objects(all, w.SeenTo["acme"])
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		w.T.Errorf("%s (-want +got):\n%s", doing, diff)
 	}
-	w.At["acme"] = Last(all)
+	w.SeenTo["acme"] = Last(all)
 	w.Check("acme")
 }
 
-// Hides fails for each message of a partner's stream that tells of a word.
-func (w *World) Hides(partner string, words ...string) {
+// WantNoWords fails for each message of a partner's stream that tells of a word.
+func (w *World) WantNoWords(partner string, words ...string) {
 	w.T.Helper()
 	for _, m := range w.Stream(partner) {
 		for _, word := range words {
@@ -140,7 +140,7 @@ func typeOf(c smartsheettest.Column) smartsheet.ColumnType {
 	return smartsheet.ColumnType(c.Type)
 }
 
-func Itoa(id int64) string { return strconv.FormatInt(id, 10) }
+func FormatID(id int64) string { return strconv.FormatInt(id, 10) }
 
 // HintFor is the hint that a callback with this body gives.
 func HintFor(w *World, body string) *inbox.Hint {

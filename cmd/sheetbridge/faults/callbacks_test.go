@@ -166,7 +166,7 @@ func (w *world) drained(c *cluster) {
 			if err != nil {
 				return err
 			}
-			var note inbox.Note
+			var note inbox.Schedule
 			if err := json.Unmarshal(m.Data, &note); err != nil {
 				return err
 			}

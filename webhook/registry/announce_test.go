@@ -19,7 +19,7 @@ func TestShareNotes(t *testing.T) {
 	ctx := t.Context()
 	reg := registered(t, r, 7)
 	var notes []string
-	r.Note = func(_ context.Context, n registry.Note) error {
+	r.OnChange = func(_ context.Context, n registry.Change) error {
 		details := n.Details.(map[string]any)
 		if details["webhook"] != reg.ID || details["owner"] != "ops" {
 			t.Errorf("%s: got details %v, want the registration and its owner", n.What, details)
@@ -48,7 +48,7 @@ func TestShareNotes(t *testing.T) {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 	full := errors.New("the log is full")
-	r.Note = func(context.Context, registry.Note) error { return full }
+	r.OnChange = func(context.Context, registry.Change) error { return full }
 	if err := r.CreateShares(ctx, sharesOf(reg.ID, "orders")); !errors.Is(err, full) || r.Share("acme", "orders") != nil {
 		t.Errorf("got error %v and share %v, want nothing made that is not said", err, r.Share("acme", "orders"))
 	}

@@ -52,11 +52,11 @@ func TestDefer(t *testing.T) {
 	})
 }
 
-// TestEachAtItsTime: shares and reconciles share one note, and each comes.
+// TestEachAtItsTime: shares and reconciles share one schedule, and each comes.
 func TestEachAtItsTime(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, q *queue) {
-		must(t, q.Follow(t.Context(), "r1", 3*time.Second))
+		must(t, q.ScheduleReconciles(t.Context(), "r1", 3*time.Second))
 		a, b := about(rows(1), "acme/orders"), about(rows(2), "beta/orders")
 		a.Attempt, b.Attempt = 3, 4
 		begin := time.Now()
@@ -92,8 +92,8 @@ func TestFollow(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, q *queue) {
 		hints := handed(t, q.Inbox)
-		must(t, q.Follow(t.Context(), "r1", hour))
-		must(t, q.Follow(t.Context(), "r1", 2*time.Second)) // replaces the first
+		must(t, q.ScheduleReconciles(t.Context(), "r1", hour))
+		must(t, q.ScheduleReconciles(t.Context(), "r1", 2*time.Second)) // replaces the first
 		want := &inbox.Hint{Registration: "r1", Why: inbox.WhyReconcile, Whole: true}
 		for range 2 {
 			got := <-hints
@@ -105,10 +105,10 @@ func TestFollow(t *testing.T) {
 				t.Errorf("hint (-want +got):\n%s", diff)
 			}
 		}
-		must(t, q.Follow(t.Context(), "r1", hour))
+		must(t, q.ScheduleReconciles(t.Context(), "r1", hour))
 		eventually(t, func() error {
 			n, err := q.Deferred(t.Context(), "r1")
-			if err != nil || n == nil || n.Every != hour {
+			if err != nil || n == nil || n.ReconcileEvery != hour {
 				return fmt.Errorf("got %+v and error %w, want it reconciled every hour", n, err)
 			}
 			return nil
@@ -127,7 +127,7 @@ func TestOneReconcileOverAllReplicas(t *testing.T) {
 	hints := handed(t, q.Inbox)
 	others := handed(t, q.another(t, inbox.Options{}))
 	began := time.Now()
-	must(t, q.Follow(t.Context(), "r1", time.Second))
+	must(t, q.ScheduleReconciles(t.Context(), "r1", time.Second))
 	for n := 1; n <= 4; n++ {
 		select {
 		case <-hints:
@@ -140,7 +140,7 @@ func TestOneReconcileOverAllReplicas(t *testing.T) {
 }
 
 // TestDeferTogether: two replicas defer different things of one registration at
-// once, also while its note goes off; none of them is lost.
+// once, also while its schedule goes off; none of them is lost.
 func TestDeferTogether(t *testing.T) {
 	t.Parallel()
 	for _, at := range []time.Duration{time.Hour, 1100 * time.Millisecond} {
@@ -149,7 +149,7 @@ func TestDeferTogether(t *testing.T) {
 			onEach(t, func(t *testing.T, q *queue) {
 				replicas := []*inbox.Inbox{q.Inbox, q.another(t, inbox.Options{})}
 				hints := handed(t, q.Inbox)
-				must(t, q.Follow(t.Context(), "r1", 24*hour))
+				must(t, q.ScheduleReconciles(t.Context(), "r1", 24*hour))
 				const shares = 40
 				var wg sync.WaitGroup
 				for i := range shares {
@@ -171,7 +171,7 @@ func TestDeferTogether(t *testing.T) {
 				}
 				eventually(t, func() error {
 					n, err := q.Deferred(t.Context(), "r1")
-					if err != nil || n == nil || len(n.Shares) != shares || n.Every != 24*hour {
+					if err != nil || n == nil || len(n.Shares) != shares || n.ReconcileEvery != 24*hour {
 						return fmt.Errorf("got %+v and error %w, want all shares and the interval", n, err)
 					}
 					return nil
@@ -234,7 +234,7 @@ func TestOverdue(t *testing.T) {
 			<-hints
 		}
 		limit(-1)
-		if mended, err := q.Overdue(t.Context(), late); err != nil || !mended {
+		if mended, err := q.EnsureReconciles(t.Context(), late); err != nil || !mended {
 			t.Fatalf("got %t and error %v, want it mended", mended, err)
 		}
 		if h := <-hints; h.Registration != late || len(h.Rows) != 1 {
@@ -250,11 +250,11 @@ func TestOverdueWithoutNote(t *testing.T) {
 	q := newQueue(t, 1, inbox.Options{})
 	check := func(in *inbox.Inbox, want bool) {
 		t.Helper()
-		if mended, err := in.Overdue(t.Context(), "r1"); err != nil || mended != want {
+		if mended, err := in.EnsureReconciles(t.Context(), "r1"); err != nil || mended != want {
 			t.Errorf("got %t and error %v, want %t", mended, err, want)
 		}
 	}
-	must(t, q.Follow(t.Context(), "r1", time.Second))
+	must(t, q.ScheduleReconciles(t.Context(), "r1", time.Second))
 	eventually(t, func() error { // it goes off, and nobody works
 		_, err := q.stream(t).GetLastMsgForSubject(t.Context(), "inbox.r1")
 		return err
@@ -269,18 +269,18 @@ func TestOverdueWithoutNote(t *testing.T) {
 	}
 	q.empty(t)
 	check(q.Inbox, true) // this one does
-	if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != time.Second {
+	if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.ReconcileEvery != time.Second {
 		t.Errorf("got %+v and error %v, want it followed again", n, err)
 	}
 	<-hints
 }
 
-// TestKilledBetween: a note has gone off and the next one is stored, and then the
+// TestKilledBetween: a schedule has gone off and the next one is stored, and then the
 // worker is killed. What was due is handed out again.
 func TestKilledBetween(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, q *queue) {
-		must(t, q.Follow(t.Context(), "r1", hour))
+		must(t, q.ScheduleReconciles(t.Context(), "r1", hour))
 		must(t, q.Defer(t.Context(), about(rows(1), "acme/orders"), time.Now()))
 		started := make(chan struct{})
 		stop := work(t, q.Inbox, func(ctx context.Context, _ *inbox.Hint) error {
@@ -294,21 +294,21 @@ func TestKilledBetween(t *testing.T) {
 			t.Errorf("got %+v, want the share again", h)
 		}
 		q.empty(t)
-		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != hour {
+		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.ReconcileEvery != hour {
 			t.Errorf("got %+v and error %v, want it followed still", n, err)
 		}
 	})
 }
 
-// TestShortlyBefore: what is added to a note that is about to go off waits in
-// the queue, since the server removes whatever stands under the note's subject
+// TestShortlyBefore: what is added to a schedule that is about to go off waits in
+// the queue, since the server removes whatever stands under the schedule's subject
 // by then.
 func TestShortlyBefore(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, q *queue) {
 		must(t, q.Defer(t.Context(), rows(1), time.Now()))
-		must(t, q.Follow(t.Context(), "r1", hour))
-		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != hour {
+		must(t, q.ScheduleReconciles(t.Context(), "r1", hour))
+		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.ReconcileEvery != hour {
 			t.Errorf("got %+v and error %v, want it followed", n, err)
 		}
 		eventually(t, func() error {
@@ -325,7 +325,7 @@ func TestShortlyBefore(t *testing.T) {
 			t.Errorf("got %+v, want what was deferred", h)
 		}
 		q.empty(t)
-		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.Every != hour || n.Whole != nil {
+		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.ReconcileEvery != hour || n.Whole != nil {
 			t.Errorf("got %+v and error %v, want it followed and nothing else", n, err)
 		}
 	})

@@ -37,8 +37,8 @@ func deferred(at time.Duration, attempt int) *Deferred {
 
 func TestNoteDue(t *testing.T) {
 	t.Parallel()
-	n := &Note{
-		Registration: "r1", Every: time.Hour, ReconcileAt: noon.Add(2 * time.Second), Whole: deferred(time.Second, 1),
+	n := &Schedule{
+		Registration: "r1", ReconcileEvery: time.Hour, ReconcileAt: noon.Add(2 * time.Second), Whole: deferred(time.Second, 1),
 		Shares: map[string]*Deferred{"acme/a": deferred(-time.Hour, 2), "acme/b": deferred(time.Minute, 3)},
 	}
 	hints, rest := n.due(noon)
@@ -53,7 +53,7 @@ func TestNoteDue(t *testing.T) {
 	if len(hints) != 2 || hints[0].Why != WhyReconcile || !hints[0].Webhook || hints[1].Attempt != 3 {
 		t.Errorf("got %v, want a reconcile and the other share", hints)
 	}
-	want := &Note{Registration: "r1", Every: time.Hour, ReconcileAt: noon.Add(3 * time.Hour), Shares: map[string]*Deferred{}}
+	want := &Schedule{Registration: "r1", ReconcileEvery: time.Hour, ReconcileAt: noon.Add(3 * time.Hour), Shares: map[string]*Deferred{}}
 	if diff := cmp.Diff(want, rest); diff != "" {
 		t.Errorf("the rest (-want +got):\n%s", diff)
 	}
@@ -74,8 +74,8 @@ func TestNoteAdd(t *testing.T) {
 		"failed more often, is earlier": {deferred(time.Minute, 5), deferred(time.Hour, 1), true, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := &Note{Registration: "r1", Whole: c.there}
-			n.add(&Note{Whole: c.more, Shares: map[string]*Deferred{"acme/a": c.more}}, c.again)
+			n := &Schedule{Registration: "r1", Whole: c.there}
+			n.add(&Schedule{Whole: c.more, Shares: map[string]*Deferred{"acme/a": c.more}}, c.again)
 			if got := n.Whole.At.Sub(noon); got != c.want {
 				t.Errorf("got it in %v, want in %v", got, c.want)
 			}
@@ -84,9 +84,9 @@ func TestNoteAdd(t *testing.T) {
 			}
 		})
 	}
-	n := &Note{Every: time.Hour, FollowedAt: noon, ReconcileAt: noon.Add(time.Minute)}
-	n.add(&Note{Every: time.Second, FollowedAt: noon.Add(-time.Second), ReconcileAt: noon}, false)
-	if n.Every != time.Hour {
+	n := &Schedule{ReconcileEvery: time.Hour, SetAt: noon, ReconcileAt: noon.Add(time.Minute)}
+	n.add(&Schedule{ReconcileEvery: time.Second, SetAt: noon.Add(-time.Second), ReconcileAt: noon}, false)
+	if n.ReconcileEvery != time.Hour {
 		t.Error("an earlier interval replaces a later")
 	}
 }
@@ -96,14 +96,14 @@ func TestNoteAdd(t *testing.T) {
 func TestNoteWebhook(t *testing.T) {
 	t.Parallel()
 	look := &Hint{Registration: "r1", Why: WhyReconcile, Webhook: true, Attempt: 3}
-	n := noteOf(look, noon.Add(time.Minute))
-	n.add(noteOf(&Hint{Registration: "r1", Why: WhyCallback, Whole: true}, noon.Add(time.Hour)), false)
-	n.add(noteOf(look, noon.Add(time.Second)), false)
+	n := scheduleOf(look, noon.Add(time.Minute))
+	n.add(scheduleOf(&Hint{Registration: "r1", Why: WhyCallback, Whole: true}, noon.Add(time.Hour)), false)
+	n.add(scheduleOf(look, noon.Add(time.Second)), false)
 	data, err := json.Marshal(n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err = parseNote("r1", data); err != nil {
+	if n, err = parseSchedule("r1", data); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.next().Sub(noon); got != time.Second {
@@ -122,18 +122,18 @@ func TestNoteWebhook(t *testing.T) {
 func TestNoteClamp(t *testing.T) {
 	t.Parallel()
 	year := 365 * 24 * time.Hour
-	n := &Note{Every: time.Minute, FollowedAt: noon.Add(year), ReconcileAt: noon.Add(year), Whole: deferred(year, 1), Shares: map[string]*Deferred{"acme/a": deferred(time.Hour, 1)}}
+	n := &Schedule{ReconcileEvery: time.Minute, SetAt: noon.Add(year), ReconcileAt: noon.Add(year), Whole: deferred(year, 1), Shares: map[string]*Deferred{"acme/a": deferred(time.Hour, 1)}}
 	n.clamp(noon)
-	got := []time.Duration{n.FollowedAt.Sub(noon), n.ReconcileAt.Sub(noon), n.Whole.At.Sub(noon), n.Shares["acme/a"].At.Sub(noon)}
+	got := []time.Duration{n.SetAt.Sub(noon), n.ReconcileAt.Sub(noon), n.Whole.At.Sub(noon), n.Shares["acme/a"].At.Sub(noon)}
 	if diff := cmp.Diff([]time.Duration{0, time.Minute, maxDeferral, time.Hour}, got); diff != "" {
 		t.Errorf("times (-want +got):\n%s", diff)
 	}
 }
 
-// TestNoteBound: a note of many shares with many rows each can be stored.
+// TestNoteBound: a schedule of many shares with many rows each can be stored.
 func TestNoteBound(t *testing.T) {
 	t.Parallel()
-	n := &Note{Shares: map[string]*Deferred{}}
+	n := &Schedule{Shares: map[string]*Deferred{}}
 	for range 50 {
 		d := deferred(0, 1)
 		d.Hint.Rows = map[int64]Row{}

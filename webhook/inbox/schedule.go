@@ -14,24 +14,24 @@ const (
 	// keeps a registration waiting for longer.
 	maxDeferral = 24 * time.Hour
 	// slack is how far the server's clock may have been read wrong.
-	slack   = time.Minute
-	maxNote = 256 << 10 // bytes
+	slack       = time.Minute
+	maxSchedule = 256 << 10 // bytes
 )
 
-// Note is what is due for a registration at some time. Times are the server's.
-type Note struct {
-	Registration string               `json:"registration"`
-	Every        time.Duration        `json:"every,omitempty"`      // between two reconciles; 0: there are none
-	FollowedAt   time.Time            `json:"followedAt,omitzero"`  // when Every was set
-	ReconcileAt  time.Time            `json:"reconcileAt,omitzero"` // the next reconcile
-	Webhook      *Deferred            `json:"webhook,omitempty"`    // of the webhook alone
-	Whole        *Deferred            `json:"whole,omitempty"`      // of the registration as a whole
-	Shares       map[string]*Deferred `json:"shares,omitempty"`     // by "partner/sheet"
+// Schedule is what is due for a registration at some time. Times are the server's.
+type Schedule struct {
+	Registration   string               `json:"registration"`
+	ReconcileEvery time.Duration        `json:"every,omitempty"`      // between two reconciles; 0: there are none
+	SetAt          time.Time            `json:"followedAt,omitzero"`  // when Every was set
+	ReconcileAt    time.Time            `json:"reconcileAt,omitzero"` // the next reconcile
+	Webhook        *Deferred            `json:"webhook,omitempty"`    // of the webhook alone
+	Whole          *Deferred            `json:"whole,omitempty"`      // of the registration as a whole
+	Shares         map[string]*Deferred `json:"shares,omitempty"`     // by "partner/sheet"
 }
 
-// addition is what is to be added to a note, or one that went off.
+// addition is what is to be added to a schedule, or one that went off.
 type addition struct {
-	Note
+	Schedule
 	Again bool `json:"again,omitempty"` // see [Inbox.DeferAgain]
 }
 
@@ -41,8 +41,8 @@ type Deferred struct {
 	Hint *Hint     `json:"hint"`
 }
 
-// repair removes what is no hint. Notes come from the stream.
-func (n *Note) repair(registration string) {
+// repair removes what is no hint. Schedules come from the stream.
+func (n *Schedule) repair(registration string) {
 	n.Registration = registration
 	maps.DeleteFunc(n.Shares, func(_ string, d *Deferred) bool { return d == nil || d.Hint == nil })
 	for name, d := range n.Shares {
@@ -59,7 +59,7 @@ func (n *Note) repair(registration string) {
 }
 
 // next returns when the first thing is due; zero: nothing is.
-func (n *Note) next() time.Time {
+func (n *Schedule) next() time.Time {
 	next := n.ReconcileAt
 	for _, d := range n.deferred() {
 		if next.IsZero() || d.At.Before(next) {
@@ -69,7 +69,7 @@ func (n *Note) next() time.Time {
 	return next
 }
 
-func (n *Note) deferred() []*Deferred {
+func (n *Schedule) deferred() []*Deferred {
 	list := slices.Collect(maps.Values(n.Shares))
 	for _, d := range []*Deferred{n.Webhook, n.Whole} {
 		if d != nil {
@@ -79,17 +79,17 @@ func (n *Note) deferred() []*Deferred {
 	return list
 }
 
-// due returns the hints whose time has come, and a note of the rest with the
-// next reconcile. now is when the note went off.
-func (n *Note) due(now time.Time) (hints []*Hint, rest *Note) {
+// due returns the hints whose time has come, and a schedule of the rest with the
+// next reconcile. now is when the schedule went off.
+func (n *Schedule) due(now time.Time) (hints []*Hint, rest *Schedule) {
 	limit := now.Add(precision)
 	r := *n
 	r.Shares = maps.Clone(n.Shares)
-	if n.Every > 0 && !n.ReconcileAt.After(limit) {
+	if n.ReconcileEvery > 0 && !n.ReconcileAt.After(limit) {
 		hints = append(hints, &Hint{
 			Registration: n.Registration, Why: WhyReconcile, Whole: true, Webhook: true, ReceivedAt: now,
 		})
-		r.ReconcileAt = now.Add(n.Every)
+		r.ReconcileAt = now.Add(n.ReconcileEvery)
 	}
 	for _, d := range []**Deferred{&r.Webhook, &r.Whole} {
 		if *d != nil && !(*d).At.After(limit) {
@@ -106,12 +106,12 @@ func (n *Note) due(now time.Time) (hints []*Hint, rest *Note) {
 	return hints, &r
 }
 
-// add adds what another note of the registration holds. The later interval
+// add adds what another schedule of the registration holds. The later interval
 // counts, and the earlier time of what both have deferred. With again, what has
 // failed more often keeps its time.
-func (n *Note) add(other *Note, again bool) {
-	if other.Every > 0 && (n.Every == 0 || other.FollowedAt.After(n.FollowedAt)) {
-		n.Every, n.FollowedAt, n.ReconcileAt = other.Every, other.FollowedAt, other.ReconcileAt
+func (n *Schedule) add(other *Schedule, again bool) {
+	if other.ReconcileEvery > 0 && (n.ReconcileEvery == 0 || other.SetAt.After(n.SetAt)) {
+		n.ReconcileEvery, n.SetAt, n.ReconcileAt = other.ReconcileEvery, other.SetAt, other.ReconcileAt
 	}
 	if other.Webhook != nil {
 		n.Webhook = n.Webhook.merged(other.Webhook, again)
@@ -142,12 +142,12 @@ func (d *Deferred) merged(other *Deferred, again bool) *Deferred {
 }
 
 // clamp brings times that no right clock can have written to where they may be.
-func (n *Note) clamp(now time.Time) {
-	if limit := now.Add(n.Every); n.ReconcileAt.After(limit.Add(slack)) {
+func (n *Schedule) clamp(now time.Time) {
+	if limit := now.Add(n.ReconcileEvery); n.ReconcileAt.After(limit.Add(slack)) {
 		n.ReconcileAt = limit
 	}
-	if n.FollowedAt.After(now) {
-		n.FollowedAt = now
+	if n.SetAt.After(now) {
+		n.SetAt = now
 	}
 	for _, d := range n.deferred() {
 		if limit := now.Add(maxDeferral); d.At.After(limit.Add(slack)) {
@@ -156,14 +156,14 @@ func (n *Note) clamp(now time.Time) {
 	}
 }
 
-// bound shortens what is deferred where the note is too large: all of it is
+// bound shortens what is deferred where the schedule is too large: all of it is
 // about whole sheets anyway.
-func (n *Note) bound() {
+func (n *Schedule) bound() {
 	size := 0
 	for _, d := range n.deferred() {
 		size += d.Hint.bytes()
 	}
-	if size <= maxNote {
+	if size <= maxSchedule {
 		return
 	}
 	for _, d := range n.deferred() {
@@ -171,11 +171,11 @@ func (n *Note) bound() {
 	}
 }
 
-// noteOf returns a note of one hint that is deferred until a time, as one for the
+// scheduleOf returns a schedule of one hint that is deferred until a time, as one for the
 // whole sheet, or for the webhook alone.
-func noteOf(h *Hint, at time.Time) *Note {
+func scheduleOf(h *Hint, at time.Time) *Schedule {
 	late := h.clone()
-	n := &Note{Registration: h.Registration}
+	n := &Schedule{Registration: h.Registration}
 	if h.Webhook && h.empty() {
 		n.Webhook = &Deferred{At: at, Hint: late}
 		return n

@@ -1,4 +1,4 @@
-package webhook_test
+package relay_test
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 // TestProgress follows a load by its pages: while the third is read the first was
@@ -21,14 +22,14 @@ func TestProgress(t *testing.T) {
 	w := newLongWorld(t, 100_000, texts...)
 	var mu sync.Mutex
 	seen, sizes := map[int]*partner.Progress{}, map[int]int{}
-	w.onPage(func(page, size int) {
+	w.OnPage(func(page, size int) {
 		mu.Lock()
 		defer mu.Unlock()
-		if shares := w.registry.AllShares(); len(shares) == 1 {
-			seen[page], sizes[page] = w.partners.Progress(shares[0]), size
+		if shares := w.Registry.AllShares(); len(shares) == 1 {
+			seen[page], sizes[page] = w.Partners.Progress(shares[0]), size
 		}
 	})
-	w.reg = w.register("ops", w.sheet.ID, events.Request{Partner: "acme", Sheet: "orders", Columns: columns("Text")})
+	w.Reg = w.Register("ops", w.Sheet.ID, events.Request{Partner: "acme", Sheet: "orders", Columns: webhooktest.Columns("Text")})
 	check := func(loaded bool) {
 		t.Helper()
 		mu.Lock()
@@ -48,15 +49,15 @@ func TestProgress(t *testing.T) {
 			t.Errorf("got pages %v, want several", sizes)
 		}
 		clear(seen)
-		if at := w.partners.Progress(w.registry.AllShares()[0]); at != nil {
+		if at := w.Partners.Progress(w.Registry.AllShares()[0]); at != nil {
 			t.Errorf("got %+v when the load is complete", *at)
 		}
 	}
-	w.settle()
+	w.Settle()
 	check(false)
-	w.readFully()
+	w.ReadFully()
 	check(true)
-	must(t, w.registrar.Resend(t.Context(), w.reg.ID, "acme", "orders"))
-	w.settle()
+	webhooktest.Must(t, w.Registrar.Resend(t.Context(), w.Reg.ID, "acme", "orders"))
+	w.Settle()
 	check(false)
 }
