@@ -112,7 +112,7 @@ func TestRooms(t *testing.T) {
 		"relay":     append([]string{"owner", "partner"}, records...),
 		"feed":      records,
 		"diagnose":  append([]string{"owner", "partner", "registrar"}, records...),
-		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "feed"}, records...),
+		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed"}, records...),
 		"":          records, // the receiver
 
 		"console":                 {},
