@@ -1,4 +1,4 @@
-package webhook_test
+package relay_test
 
 import (
 	"testing"
@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 // forge has the one to whom an account elsewhere belongs publish statuses of share
@@ -14,10 +15,10 @@ import (
 func forge(t *testing.T, url, partner string) (stop func()) {
 	t.Helper()
 	nc, err := nats.Connect(url)
-	must(t, err)
+	webhooktest.Must(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
-	must(t, err)
+	webhooktest.Must(t, err)
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -42,17 +43,17 @@ func forge(t *testing.T, url, partner string) (stop func()) {
 // that, and the other partner is told of each.
 func TestForgerCostsFewRequests(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, options{})
-	foreign := foreignNATS(t, t.TempDir(), -1, 1<<20)
-	w.addPartner("acme")
-	w.addExternal(t, "bolt", foreign.ClientURL())
-	w.reg = w.register("ops", w.sheet.ID, everything(), events.Request{Partner: "bolt", Columns: columns("No", "Qty")})
+	w := webhooktest.NewWorld(t, webhooktest.Options{})
+	foreign := webhooktest.ForeignNATS(t, t.TempDir(), -1, 1<<20)
+	w.AddPartner("acme")
+	w.AddExternal(t, "bolt", foreign.ClientURL())
+	w.Reg = w.Register("ops", w.Sheet.ID, webhooktest.Everything(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Qty")})
 	stop := forge(t, foreign.ClientURL(), "bolt")
 	const edits = 10
-	got := w.requests(func() {
+	got := w.Requests(func() {
 		for n := range edits {
-			w.edit(0, cells{"Qty": 4 + n})
-			w.settle()
+			w.Edit(0, webhooktest.Cells{"Qty": 4 + n})
+			w.Settle()
 		}
 	})
 	stop()
@@ -60,8 +61,8 @@ func TestForgerCostsFewRequests(t *testing.T) {
 	if len(got) > 2*edits {
 		t.Errorf("got %d requests for %d edits, want twice as many at most: %v", len(got), edits, got)
 	}
-	w.check("acme")
-	if got := kinds(w.stream("acme"), 0)["row.updated"]; got != edits {
+	w.Check("acme")
+	if got := webhooktest.Kinds(w.Stream("acme"), 0)["row.updated"]; got != edits {
 		t.Errorf("the other partner was told of %d of %d edits", got, edits)
 	}
 }
