@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -137,10 +138,16 @@ func TestAdminCommands(t *testing.T) {
 	c.golden("\nNAME  NATS  STORAGE  HISTORY  ADDED\nacme  nats://#  1GiB  32  #\n", "partners")
 	c.golden("\nNAME  NATS  SUBJECTS  EXTERNAL  STORAGE  HISTORY  ADDED\nacme  nats://#  smartsheet.acme.>  -  1GiB  32  #\n", "partners", "-o", "wide")
 	c.golden("\nSHARE  SHEET  STATE  FIELDS  COMPLETE TO\nacme/orders  Orders  live  3  v2 #\n", "shares")
-	c.golden("\nSHARE  SHEET  OWNER  STATE  FIELDS  KINDS  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  1  version 2, #  -\n", "shares", "list", "--partner", "acme", "-o", "wide")
+	c.golden("\nSHARE  SHEET  OWNER  STATE  FIELDS  KINDS  LOADED  REVISION  COMPLETE TO  REASON\nacme/orders  Orders  ops  live  3  row  -  1  version 2, #  -\n", "shares", "list", "--partner", "acme", "-o", "wide")
 	c.golden("\nshare  acme/orders\nsheet  Orders\nsubjects  smartsheet.acme.orders.>\nstate  live\ncomplete to  version 2, #\nrevision  1\nkinds  row\nwhere  state != 'Draft'\n\n"+
 		"FIELD  COLUMN  TYPE  MASK  COLUMN ID\nno  No  TEXT_NUMBER  -  #\nstate  Status  TEXT_NUMBER  -  #\ndue_date  Due Date  DATE  redact  #\n", "shares", "show", "acme/orders")
 	c.golden("No hint was given up.\n", "dead")
+	c.says("owners 1 · partners 1 · sheets 1 · shares 1 (1 live)", "status")
+	c.says("acme/orders  Orders  3/4     live   v2 ", "status")
+	for _, list := range []string{"status", "owners", "partners", "partners credentials acme", "shares", "shares show acme/orders", "webhooks", "dead", "audit", "keys", "access ops", "doctor"} {
+		c.fits(strings.Fields(list)...)
+	}
+	c.audit()
 
 	out := c.says(`"items": [`, "webhooks", "-o", "json")
 	var list struct {
@@ -169,6 +176,36 @@ func TestAdminCommands(t *testing.T) {
 	c.says("ended", "shares", "remove", "acme/orders", "--yes")
 	c.says("removed", "webhooks", "remove", id, "--yes")
 	c.says("removed", "partners", "remove", "acme", "--yes")
+}
+
+// fits wants no line of what a command prints to be longer than a terminal is wide.
+func (c *console) fits(args ...string) {
+	c.t.Helper()
+	out, _ := c.run(exitOK, args...)
+	for line := range strings.Lines(out) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			c.t.Errorf("%q: got a line of %d characters: %s", args, n, line)
+		}
+	}
+}
+
+// audit lists who did what as a table, and verifies it.
+func (c *console) audit() {
+	c.t.Helper()
+	out := c.says("NO  AT", "audit", "--limit", "5")
+	if !regexp.MustCompile(`(?m)^\d+ +\d+s ago +\S+ +changed +share added +acme/orders$`).MatchString(c.says("share added", "audit")) {
+		c.t.Errorf("got\n%s\nwant the share in it", out)
+	}
+	out = c.says("The audit log is whole: ", "audit", "verify")
+	head := regexp.MustCompile(`(?m)^head (\d+:[0-9a-f]{64})$`).FindStringSubmatch(out)
+	if head == nil {
+		c.t.Fatalf("got\n%s\nwant a head", out)
+	}
+	c.says("is still the one that --head names", "audit", "verify", "--head", head[1])
+	other := head[1][:len(head[1])-1] + map[bool]string{true: "1", false: "0"}[strings.HasSuffix(head[1], "0")]
+	if out, errs := c.run(exitFailed, "audit", "verify", "--head", other); !strings.Contains(errs, "is NOT whole") || strings.Contains(out, "is whole") {
+		c.t.Errorf("got %s%s for another head", out, errs)
+	}
 }
 
 // changeShare changes what a share shows; what is not named stays.
@@ -249,6 +286,12 @@ no  No  TEXT_NUMBER  -  (not shown)
 state  Status  TEXT_NUMBER  -  (not shown)
 due_date  Due Date  DATE  redact  (not shown)
 `, row(1)...)
+	link := fmt.Sprintf("https://app.smartsheet.com/sheets/abc?rowId=%d&x=y", c.sheet.Rows[0])
+	c.says("sent: the partner has the row", "explain", "--row", link)
+	c.says("not sent: the share's filter is false", "explain", "--sheet", "orders", "--where", "state=Draft")
+	c.says("sent: the partner has the row", "explain", "--partner", "acme", "--where", "no=SO-1")
+	c.refuses(exitFailed, "no row of the sheet has no=SO-9", "explain", "--where", "no=SO-9")
+	c.refuses(exitUsage, "FIELD is no, state or due_date", "explain", "--where", "margin=1")
 	c.refuses(exitUsage, "is not a row's id", "explain", "--partner", "acme", "--sheet", "orders", "--row", "x")
 	c.refuses(exitFailed, "sheetbridge shares", "explain", "--partner", "acme", "--sheet", "other", "--row", "1")
 }

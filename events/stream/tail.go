@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,10 @@ type TailOptions struct {
 	Creds   seal.Secret // text of a .creds file
 	From    string      // empty means FromLastPerSubject
 	Subject string      // a NATS filter, with or without the leading smartsheet.<partner>.; empty: all
+
+	// Connection is called when the connection is lost, with why, and with nil when it
+	// is there again; nil: nobody is told.
+	Connection func(lost error)
 }
 
 // Message is one message of a partner's stream.
@@ -113,7 +118,13 @@ func (t *tail) connect(ctx context.Context) error {
 		nats.Timeout(requestTimeout),
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(func(tries int) time.Duration { return min(tailPause<<min(tries, 5), requestTimeout) }),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if !nc.IsClosed() {
+				t.connection(cmp.Or(err, nats.ErrConnectionClosed))
+			}
+		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
+			t.connection(nil)
 			select {
 			case t.up <- struct{}{}:
 			default:
@@ -151,6 +162,13 @@ func (t *tail) connect(ctx context.Context) error {
 		return fmt.Errorf("connecting to %s: %w", t.options.URL, err)
 	}
 	return nil
+}
+
+// connection tells that the connection is lost, or there again.
+func (t *tail) connection(lost error) {
+	if t.options.Connection != nil {
+		t.options.Connection(lost)
+	}
 }
 
 // refusedOr says ErrRefused for the ways in which a server says so.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,14 +38,13 @@ func (p *program) accessCommand() *cobra.Command {
 		if err := json.Unmarshal(raw, &report); err != nil {
 			return fmt.Errorf("reading the answer: %w", err)
 		}
-		_, err = io.WriteString(c.out, p.accessText(&report))
+		_, err = io.WriteString(c.out, p.accessText(&report, c.width()))
 		return err
 	})
 }
 
 // accessText is the report for people.
-func (p *program) accessText(r *admin.Access) string {
-	var b strings.Builder
+func (p *program) accessText(r *admin.Access, width int) string {
 	role := "not an administrator"
 	if r.User.Admin {
 		role = "a System Admin"
@@ -52,22 +52,20 @@ func (p *program) accessText(r *admin.Access) string {
 	if !r.User.Licensed {
 		role += ", not licensed"
 	}
-	fmt.Fprintf(&b, "owner %s acts for %s (%s), region %s, kind %s, %s\n", r.Owner, terminal.Clean(r.User.Email, terminal.MaxName), terminal.Clean(r.User.Name, terminal.MaxName), r.Region, r.Kind, role)
+	head := fmt.Sprintf("owner %s acts for %s (%s), region %s, kind %s, %s", r.Owner, r.User.Email, r.User.Name, r.Region, r.Kind, role)
+	lines := terminal.Paragraph("", terminal.Clean(head, 400), width)
 	for _, s := range r.Shared {
-		permission := s.Permission
-		if permission == "" {
-			permission = "cannot be read now"
-		}
-		fmt.Fprintf(&b, "  shares %s %q with %s (%s)\n", terminal.Clean(s.SheetID, 20), terminal.Clean(s.Name, terminal.MaxName), strings.Join(s.With, ", "), terminal.Clean(permission, 20))
+		share := fmt.Sprintf("shares %s %q with %s (%s)", s.SheetID, s.Name, strings.Join(s.With, ", "), cmp.Or(s.Permission, "cannot be read now"))
+		lines += terminal.Paragraph("  ", terminal.Clean(share, 1000), width)
 	}
-	fmt.Fprintf(&b, "%s\n", terminal.Clean(r.Verdict, 400))
+	lines += terminal.Paragraph("", terminal.Clean(r.Verdict, 400), width)
 	for _, w := range r.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", terminal.Clean(w, 400))
+		lines += terminal.Paragraph("warning: ", terminal.Clean(w, 400), width)
 	}
 	for i, step := range r.Steps {
-		fmt.Fprintf(&b, "%d. %s\n", i+1, terminal.Clean(p.inCommands(step), 2000))
+		lines += terminal.Paragraph(fmt.Sprintf("%d. ", i+1), terminal.Clean(p.inCommands(step), 2000), width)
 	}
-	return b.String()
+	return lines
 }
 
 func (p *program) contractCommand() *cobra.Command {

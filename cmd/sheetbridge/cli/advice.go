@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,51 +18,41 @@ type substitution struct {
 // placeholder finds the names in a path: {PARTNER}.
 var placeholder = regexp.MustCompile(`\{([A-Z]+)\}`)
 
+// argument finds the names in the arguments of a command: PARTNER.
+var argument = regexp.MustCompile(`[A-Z]+`)
+
 // substitutions are those of all commands in the table, longer paths first.
 func (p *program) substitutions() []substitution {
-	found := map[string]string{"GET /v1/doctor": "doctor"}
-	var collect func(r *resource, command string)
-	collect = func(r *resource, command string) {
-		named := func(args string) string { return regexp.MustCompile(`[A-Z]+`).ReplaceAllString(args, "$${$0}") }
-		found["GET "+r.path] = command + " " + named(r.parents())
-		if len(r.facts) > 0 && r.item != "" {
-			found["GET "+r.item] = command + " show " + named(r.args)
-		}
-		for _, a := range r.actions {
-			path := cmp.Or(map[bool]string{true: r.path}[a.onList], r.item, r.path+"/{ID}") + a.path
-			args := cmp.Or(a.args, r.args)
-			if a.onList {
-				args = r.parents()
-			}
-			args, _, _ = strings.Cut(args, " |")
-			if _, known := found[a.method+" "+path]; !known || r.name == "shares" {
-				found[a.method+" "+path] = command + " " + a.name + " " + named(args)
-			}
-		}
-		for _, part := range r.parts {
-			collect(part, command+" "+part.name)
-		}
-	}
+	commands := map[string]string{"GET /v1/doctor": "doctor"} // by call
 	for _, r := range p.resources {
-		if r.flatten == nil || r.path != p.resource("webhooks").path {
-			collect(r, r.name)
-		}
+		r.addCommands(commands, r.name)
 	}
-	shares := *p.resource("shares")
-	shares.facts = nil
-	collect(&shares, shares.name)
-	found["GET "+p.resource("webhooks").path] = "webhooks"
-	calls := make([]string, 0, len(found))
-	for call := range found {
-		calls = append(calls, call)
-	}
-	slices.SortFunc(calls, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	calls := slices.SortedFunc(maps.Keys(commands), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	list := make([]substitution, len(calls))
 	for i, call := range calls {
 		pattern := placeholder.ReplaceAllString(call, `(?P<$1>[\w{}-]+)`)
-		list[i] = substitution{regexp.MustCompile(pattern + `\b`), "sheetbridge " + strings.TrimSpace(found[call])}
+		list[i] = substitution{regexp.MustCompile(pattern + `\b`), "sheetbridge " + strings.TrimSpace(commands[call])}
 	}
 	return list
+}
+
+// addCommands adds the commands of a resource by the calls that they make.
+func (r *resource) addCommands(commands map[string]string, command string) {
+	named := func(args string) string { return argument.ReplaceAllString(args, "$${$0}") }
+	commands["GET "+r.path] = command + " " + named(r.parents())
+	if len(r.facts) > 0 {
+		commands["GET "+r.item] = command + " show " + named(r.args)
+	}
+	for _, a := range r.actions {
+		if a.onList {
+			commands[a.method+" "+r.path+a.path] = command + " " + a.name + " " + named(r.parents())
+			continue
+		}
+		commands[a.method+" "+r.item+a.path] = command + " " + a.name + " " + named(r.args)
+	}
+	for _, part := range r.parts {
+		part.addCommands(commands, command+" "+part.name)
+	}
 }
 
 // inCommands puts commands of this program in the place of calls in the API's

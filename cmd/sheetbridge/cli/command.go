@@ -38,7 +38,7 @@ type program struct {
 // Commands returns the commands.
 func Commands(of Program) []*cobra.Command {
 	p := &program{of, allResources()}
-	list := []*cobra.Command{p.doctorCommand(), p.explainCommand(), p.accessCommand(), p.contractCommand(), tailCommand(), joinCommand()}
+	list := []*cobra.Command{p.statusCommand(), p.doctorCommand(), p.explainCommand(), p.accessCommand(), p.contractCommand(), tailCommand(), joinCommand()}
 	for _, r := range p.resources {
 		list = append(list, p.group(r))
 	}
@@ -95,8 +95,10 @@ func (p *program) command(cmd *cobra.Command, formats []string, c *call, run run
 		cmd.Flags().StringVarP(&c.format, "output", "o", formats[0], "`format`: "+either(formats))
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(formats) > 0 && !slices.Contains(formats, c.format) {
-			return Usagef("-o %s is not a format of this command: use %s", terminal.Clean(c.format, 20), either(formats))
+		if len(formats) > 0 {
+			if err := checkFormat(c.format, formats...); err != nil {
+				return &UsageError{err}
+			}
 		}
 		client, err := p.Connect()
 		if err != nil {

@@ -81,15 +81,10 @@ func (p *program) writeDiagnosis(w io.Writer, width int, d *admin.Diagnosis) err
 		if mark == "" {
 			mark = colours.Paint(terminal.Red, "WRONG  ")
 		}
-		head := fmt.Sprintf("%s  %-*s  ", mark, names, c.Area+" "+terminal.Clean(c.Name, terminal.MaxName))
-		for _, line := range terminal.Wrap(terminal.Clean(c.Detail, 600), max(width-names-11, 30)) {
-			fmt.Fprintln(&b, head+line)
-			head = strings.Repeat(" ", names+11)
-		}
-		arrow := "         → "
-		for _, line := range terminal.Wrap(terminal.Clean(p.inCommands(c.Todo), 600), max(width-11, 30)) {
-			fmt.Fprintln(&b, arrow+line)
-			arrow = strings.Repeat(" ", 11)
+		name := fmt.Sprintf("%-*s  ", names, c.Area+" "+terminal.Clean(c.Name, terminal.MaxName))
+		b.WriteString(mark + "  " + strings.TrimPrefix(terminal.Paragraph("         "+name, terminal.Clean(c.Detail, 600), width), "         "))
+		if c.Todo != "" {
+			b.WriteString(terminal.Paragraph("         → ", terminal.Clean(p.inCommands(c.Todo), 600), width))
 		}
 	}
 	warnings := "warnings"

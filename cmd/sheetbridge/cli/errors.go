@@ -108,6 +108,12 @@ func checkName(of, name string) error {
 	return nil
 }
 
+// isUnreached reports whether an error is that the service does not answer.
+func isUnreached(err error) bool {
+	var away *unreachedError
+	return errors.As(err, &away)
+}
+
 // explainError says what to do about an error of the API with this program.
 func (p *program) explainError(err error) error {
 	var refused *APIError

@@ -25,49 +25,70 @@ type explanation struct {
 }
 
 func (p *program) explainCommand() *cobra.Command {
-	var partner, sheet, row string
+	var partner, sheet, row, where string
 	cmd := &cobra.Command{
-		Use: "explain --partner NAME --sheet NAME --row ID", Short: "Say why a row was sent to a partner, or why not", Args: NoArguments,
+		Use: "explain [--partner NAME] [--sheet NAME] --row ID|LINK | --where FIELD=VALUE", Short: "Say why a row was sent to a partner, or why not", Args: NoArguments,
 		Long: "Say why a row was sent to a partner, or why not: the row as the share shows it, what the share's filter says of it, the\n" +
 			"last event that the partner has, and what is still to come. Columns that are not shared are not read, and of a row that\n" +
-			"the share hides no value is shown. It costs two or three requests of the owner's budget.\n" + apiHelp,
-		Example: "  sheetbridge explain --partner acme --sheet orders --row 7129509179746180",
+			"the share hides no value is shown. A row is named by its id, by the link to it that Smartsheet gives (Copy link to\n" +
+			"row), or by a value: --where status=Open looks for rows with that value in the sheet. --partner and --sheet may be\n" +
+			"left out where one share is left. It costs a few requests of the owner's budget.\n" + apiHelp,
+		Example: "  sheetbridge explain --partner acme --sheet orders --row 7129509179746180\n" +
+			"  sheetbridge explain --row 'https://app.smartsheet.com/sheets/…?rowId=7129509179746180'\n  sheetbridge explain --sheet orders --where order_no=SO-1040",
 	}
 	p.reads(cmd, []string{formatText, formatJSON}, func(c *call, _ []string) error {
-		if err := errors.Join(checkName("a partner (--partner)", partner), checkName("a sheet (--sheet)", sheet)); err != nil {
-			return &UsageError{err}
+		if (row == "") == (where == "") {
+			return &UsageError{errors.New("name the row: --row with its id or its link, or --where FIELD=VALUE")}
 		}
-		if id, err := strconv.ParseInt(row, 10, 64); err != nil || id <= 0 {
-			return Usagef("--row %q is not a row's id: want its digits, as in the subject and in data.row.id of events", terminal.Clean(row, 64))
-		}
-		found, err := p.resource("shares").resolve(c, []string{partner + "/" + sheet}, true)
+		id, err := rowID(row)
 		if err != nil {
 			return err
 		}
-		var raw json.RawMessage
-		if err := c.get(found.names.in(p.resource("shares").item)+"/rows/"+row+"/explain", &raw); err != nil {
+		share, err := c.theShare(p.resource("shares"), partner, sheet)
+		if err != nil {
 			return err
 		}
-		if c.json() {
-			return c.print(raw)
+		if where != "" {
+			found, err := c.rowsWhere(share, where)
+			if err != nil {
+				return err
+			}
+			if len(found) != 1 {
+				return c.listFound(found, where)
+			}
+			id = found[0].text("row")
 		}
-		var x explanation
-		if err := json.Unmarshal(raw, &x); err != nil {
-			return fmt.Errorf("reading the answer: %w", err)
-		}
-		return p.showExplanation(c, &x)
+		return p.explain(c, share, id)
 	})
 	cmd.Flags().StringVar(&partner, "partner", "", "`name` of the partner")
 	cmd.Flags().StringVar(&sheet, "sheet", "", "the partner's `name` for the sheet")
-	cmd.Flags().StringVar(&row, "row", "", "`id` of the row")
+	cmd.Flags().StringVar(&row, "row", "", "the row's `id`, or a link to it")
+	cmd.Flags().StringVar(&where, "where", "", "look for the row by the value of a field: `FIELD=VALUE`")
 	p.completeFlag(cmd, "partner", p.resource("partners"))
 	return cmd
+}
+
+// explain shows the API's explanation of a row.
+func (p *program) explain(c *call, share item, row string) error {
+	n := names{"WEBHOOK": share.text("webhook.id"), "PARTNER": share.text("partner"), "SHEET": share.text("sheet"), "ROW": row}
+	var raw json.RawMessage
+	if err := c.get(n.in(p.resource("shares").item+"/rows/{ROW}/explain"), &raw); err != nil {
+		return err
+	}
+	if c.json() {
+		return c.print(raw)
+	}
+	var x explanation
+	if err := json.Unmarshal(raw, &x); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return p.showExplanation(c, &x)
 }
 
 func (p *program) showExplanation(c *call, x *explanation) error {
 	var b strings.Builder
 	width := c.width()
-	fmt.Fprintf(&b, "%s\n\n", strings.Join(terminal.Wrap(terminal.Clean(x.Verdict, 400), width), "\n"))
+	fmt.Fprintln(&b, terminal.Paragraph("", terminal.Clean(x.Verdict, 400), width))
 	var f terminal.Facts
 	f.Add("row", x.Row+sourceText(&x.Source))
 	f.Add("share", fmt.Sprintf("%s/%s, %s", x.Partner, x.Sheet, x.State))
@@ -75,7 +96,7 @@ func (p *program) showExplanation(c *call, x *explanation) error {
 	if x.CompleteTo != nil {
 		f.Add("complete to", fmt.Sprintf("version %d, %s", x.CompleteTo.Version, terminal.Moment(x.CompleteTo.Time)))
 	}
-	f.Add("filter", filterText(&x.Filter))
+	f.Add("filter", verdictText(&x.Filter))
 	f.Add("last event", eventText(x.Last))
 	f.Add("differs in", strings.Join(x.Differs, ", "))
 	if x.Backlog != nil {
@@ -96,7 +117,7 @@ func (p *program) showExplanation(c *call, x *explanation) error {
 		return err
 	}
 	for _, step := range x.Steps {
-		fmt.Fprintf(&b, "→ %s\n", terminal.Clean(p.inCommands(step), 600))
+		b.WriteString(terminal.Paragraph("→ ", terminal.Clean(p.inCommands(step), 600), width))
 	}
 	_, err := io.WriteString(c.out, b.String())
 	return err
@@ -116,7 +137,7 @@ func sourceText(r *admin.ExplainedRow) string {
 	return ", could not be read: " + r.Reason
 }
 
-func filterText(f *admin.ExplainedFilter) string {
+func verdictText(f *admin.ExplainedFilter) string {
 	switch f.Result {
 	case "none":
 		return "none: every row is shown"

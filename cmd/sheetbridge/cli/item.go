@@ -33,6 +33,16 @@ func (it item) get(path string) any {
 // text returns a field for people; null and false are empty.
 func (it item) text(path string) string { return plain(it.get(path), false) }
 
+// whole returns a field that is a whole number, 0 where there is none.
+func (it item) whole(path string) int64 {
+	number, _ := it.get(path).(json.Number)
+	n, err := number.Int64()
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // time returns a field that is a time, zero where there is none.
 func (it item) time(path string) time.Time {
 	t, err := time.Parse(time.RFC3339, it.text(path))
@@ -145,4 +155,13 @@ func completeTo(value any, full bool) string {
 		return fmt.Sprintf("version %s, %s", it.text("version"), when(it["time"], true))
 	}
 	return fmt.Sprintf("v%s %s", it.text("version"), when(it["time"], false))
+}
+
+// progress writes how far a load is.
+func progress(value any, _ bool) string {
+	fields, ok := value.(map[string]any)
+	if !ok {
+		return ""
+	}
+	return number(fields["done"], false) + " of " + number(fields["of"], false) + " rows"
 }

@@ -74,6 +74,7 @@ type action struct {
 	loses       string // what is lost: "the token of owner {OWNER}"; empty: nothing
 	done        string // what is said then; empty: the answer is shown
 	waitsFor    string // what its answer waits for, where that may take long
+	loads       bool   // a share is loaded after it, which --wait waits for
 
 	columns []column                                                // of the answer, where that is a list
 	empty   string                                                  // what is said where that list is empty
@@ -286,7 +287,16 @@ func (p *program) actionCommand(r *resource, a *action) *cobra.Command {
 	if a.body != nil {
 		body = a.body(cmd)
 	}
-	run := func(c *call, args []string) error { return c.act(r, a, args, body) }
+	var wait *bool
+	if a.loads {
+		wait = waitFlag(cmd)
+	}
+	run := func(c *call, args []string) error {
+		if err := c.act(r, a, args, body); err != nil || !c.waits(wait) {
+			return err
+		}
+		return c.watchLoad(r, args[0])
+	}
 	switch {
 	case a.method == http.MethodGet && len(a.columns) > 0:
 		return p.reads(cmd, []string{formatText, formatWide, formatJSON}, run)

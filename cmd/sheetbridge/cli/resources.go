@@ -5,7 +5,7 @@ import "net/http"
 // allResources are all kinds of things that the API lists. The package's
 // documentation says how to add to them.
 func allResources() []*resource {
-	return []*resource{&owners, &partners, &webhooks, &shares, &deadHints, &auditLog, &keys}
+	return []*resource{&owners, &partners, &shares, &webhooks, &deadHints, &auditLog, &keys}
 }
 
 var owners = resource{
@@ -124,7 +124,7 @@ var credentials = resource{
 
 var shareColumns = []column{
 	{name: "SHARE", field: "share"}, {name: "SHEET", field: "webhook.sheetName"}, {name: "OWNER", field: "webhook.owner", wide: true},
-	{name: "STATE", field: "state"}, {name: "FIELDS", field: "columns", format: count}, {name: "KINDS", field: "kinds", wide: true},
+	{name: "STATE", field: "state"}, {name: "FIELDS", field: "columns", format: count}, {name: "KINDS", field: "kinds", wide: true}, {name: "LOADED", field: "progress", format: progress, wide: true},
 	{name: "REVISION", field: "revision", wide: true}, {name: "COMPLETE TO", field: "completeTo", format: completeTo},
 	{name: "REASON", field: "reason", below: true},
 }
@@ -152,7 +152,6 @@ var webhooks = resource{
 		{name: "KINDS", field: "kinds"}, {name: "COMPLETE TO", field: "completeTo", format: completeTo}, {name: "REASON", field: "reason", below: true},
 	}}},
 	actions: []action{
-		{name: "add", run: addShare, method: http.MethodPost, onList: true, args: "PARTNER", short: "The same as shares add"},
 		{name: "reconcile", method: http.MethodPost, path: "/reconcile", short: "Compare the whole sheet with the partners' streams now", done: "the whole sheet is being compared"},
 		{name: "enable", method: http.MethodPost, path: "/enable", short: "Check the webhook at Smartsheet now, and enable it if it is disabled", done: "the webhook is being checked"},
 		{
@@ -173,7 +172,7 @@ var shares = resource{
 	columns: shareColumns,
 	facts: []column{
 		{name: "share", field: "share"}, {name: "sheet", field: "webhook.sheetName"}, {name: "subjects", field: "subjects"}, {name: "state", field: "state"}, {name: "reason", field: "reason"},
-		{name: "complete to", field: "completeTo", format: completeTo}, {name: "revision", field: "revision"}, {name: "kinds", field: "kinds"}, {name: "where", field: "where"},
+		{name: "complete to", field: "completeTo", format: completeTo}, {name: "loaded", field: "progress", format: progress}, {name: "revision", field: "revision"}, {name: "kinds", field: "kinds"}, {name: "where", field: "where"},
 		{name: "until", field: "until", format: when},
 	},
 	tables: []table{{"columns", []column{
@@ -183,7 +182,7 @@ var shares = resource{
 		{name: "add", run: addShare, method: http.MethodPost, onList: true, args: "PARTNER", short: "Share columns and rows of a sheet with a partner"},
 		{name: "change", run: changeShare, method: http.MethodPut, short: "Change what a share shows"},
 		{
-			name: "resend", method: http.MethodPost, path: "/resend", short: "Publish a share again from the beginning",
+			name: "resend", method: http.MethodPost, path: "/resend", short: "Publish a share again from the beginning", loads: true,
 			loses: "the history of {PARTNER}/{SHEET}; every row is sent to the partner again", done: "share {PARTNER}/{SHEET} is being published again",
 		},
 		{
@@ -201,7 +200,7 @@ var shares = resource{
 }
 
 var deadHints = resource{
-	name: "dead", one: "a hint that was given up", args: "ID", path: "/v1/dead", limit: 100, keys: []string{"id"}, ids: true, fields: map[string]string{"ID": "id"},
+	name: "dead", one: "a hint that was given up", args: "ID", path: "/v1/dead", item: "/v1/dead/{ID}", limit: 100, keys: []string{"id"}, ids: true, fields: map[string]string{"ID": "id"},
 	short: "List hints that were given up, and try them again",
 	long:  "List the hints that were given up, newest first, each with its reason. A hint says that rows of a sheet may have changed.\nThe next reconcile finds what they were about as well.",
 	empty: "No hint was given up.",

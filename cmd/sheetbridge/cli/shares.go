@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,6 +118,7 @@ func addShare(p *program, r *resource, a *action) *cobra.Command {
 	cmd.Flags().StringVar(&n.SheetID, "sheet-id", "", "`id` of the sheet at Smartsheet; sheetbridge owners sheets OWNER lists them")
 	cmd.Flags().StringVar(&name, "name", "", "the partner's `name` for the sheet (default made from the sheet's name)")
 	d.flags(cmd)
+	wait := waitFlag(cmd)
 	p.completeFlag(cmd, "owner", p.resource("owners"))
 	return p.changes(cmd, []string{formatText, formatJSON}, false, func(c *call, args []string) error {
 		if err := errors.Join(checkName("a partner", args[0]), checkName("an owner (--owner)", n.Owner)); err != nil {
@@ -136,34 +138,53 @@ func addShare(p *program, r *resource, a *action) *cobra.Command {
 			return err
 		}
 		n.Shares = []admin.NewShare{{Partner: args[0], Sheet: name, ShareChange: change}}
-		return c.addShare(p.resource("webhooks"), n)
+		made, err := c.addShare(p.resource("webhooks"), n)
+		if err != nil || made == nil || !c.waits(wait) {
+			return err
+		}
+		return c.watchLoad(r, args[0]+"/"+cmp.Or(name, newest(made, args[0])))
 	})
 }
 
-func (c *call) addShare(webhooks *resource, n admin.NewWebhook) error {
+// newest is the name of a partner's newest share of a sheet.
+func newest(webhook item, partner string) string {
+	name := ""
+	for _, s := range webhook.list("shares") {
+		if s.text("partner") == partner {
+			name = s.text("sheet")
+		}
+	}
+	return name
+}
+
+// addShare registers the sheet and returns the webhook, nil for a dry run.
+func (c *call) addShare(webhooks *resource, n admin.NewWebhook) (item, error) {
 	path := webhooks.path
 	if c.dryRun {
 		path += "?dryRun=true"
 	}
 	var raw json.RawMessage
 	if err := c.send(http.MethodPost, path, n, &raw, "Smartsheet to verify the webhook"); err != nil {
-		return err
+		return nil, err
 	}
-	if c.json() {
-		return c.print(raw)
-	}
-	if c.dryRun {
+	if c.dryRun && !c.json() {
 		var p previews
 		if err := json.Unmarshal(raw, &p); err != nil {
-			return fmt.Errorf("reading the answer: %w", err)
+			return nil, fmt.Errorf("reading the answer: %w", err)
 		}
-		return p.write(c.out, c.width())
+		return nil, p.write(c.out, c.width())
 	}
 	var made item
 	if err := decode(raw, &made); err != nil {
-		return err
+		return nil, err
 	}
-	return c.show(webhooks.facts, webhooks.tables, made)
+	switch {
+	case c.json() && c.dryRun:
+		return nil, c.print(raw)
+	case c.json():
+		return made, c.print(raw)
+	}
+	return made, c.show(webhooks.facts, webhooks.tables, made)
 }
 
 // shareTerms are the fields of a share that an admin decides.
@@ -307,14 +328,34 @@ type previews struct {
 			Required []string `json:"required"`
 		} `json:"schema"`
 		Sample []map[string]json.RawMessage `json:"sample"`
+		Filter admin.FilterTrial            `json:"filter"`
 	} `json:"shares"`
+}
+
+// filterText says what a filter says of the rows that were read.
+func filterText(f admin.FilterTrial) string {
+	of := "rows"
+	if !f.Complete {
+		of = fmt.Sprintf("rows that were read, of %s", terminal.Thousands(int64(f.Total)))
+	}
+	text := fmt.Sprintf("%s of %s %s would be shown", terminal.Thousands(int64(f.Shown)), terminal.Thousands(int64(f.Rows)), of)
+	if f.Failed > 0 {
+		text += fmt.Sprintf("; on %s the filter cannot be evaluated, which hides them", terminal.Thousands(int64(f.Failed)))
+		if len(f.FailedRows) > 0 {
+			text += ": " + f.FailedRows[0].Error
+		}
+	}
+	return text
 }
 
 func (p *previews) write(w io.Writer, width int) error {
 	for _, s := range p.Shares {
 		names := slices.Clone(s.Schema.Required)
-		_, err := fmt.Fprintf(w, "dry run: nothing was changed. %s/%s would show %d fields:\n\n", terminal.Clean(s.Partner, terminal.MaxName), terminal.Clean(s.Sheet, terminal.MaxName), len(names))
+		_, err := fmt.Fprintf(w, "dry run: nothing was changed. %s/%s would show %d fields.\n", terminal.Clean(s.Partner, terminal.MaxName), terminal.Clean(s.Sheet, terminal.MaxName), len(names))
 		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w, terminal.Paragraph("", terminal.Clean(filterText(s.Filter), 400), width)); err != nil {
 			return err
 		}
 		t := terminal.NewTable(names...)

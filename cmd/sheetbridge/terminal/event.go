@@ -79,11 +79,29 @@ func (e *Event) Line(p Palette) string {
 		return p.Paint(Blue, head) + "  " + e.status(p)
 	}
 	colour := map[string]string{"created": Green, "updated": Yellow, "deleted": Red}[e.action()]
+	if name := e.name(); name != "" {
+		head += " " + p.Paint(Bold, name)
+	}
 	parts := []string{head, p.Paint(colour, Clean(e.action(), 10)), e.change(p), p.Paint(Dim, e.why())}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "  ")
 }
 
-// Statuses are the last Statuses that were printed, by subject.
+// name is the first field of a row, by which people know it; empty for others.
+func (e *Event) name() string {
+	object := e.Data.After
+	if object == nil {
+		object = e.Data.Before
+	}
+	if !strings.HasPrefix(e.Object(), "row/") || len(object) == 0 {
+		return ""
+	}
+	if text := short(object[0].JSON); text != none {
+		return Clean(text, 24)
+	}
+	return ""
+}
+
+// Statuses are the last statuses that were printed, by subject.
 type Statuses map[string]string
 
 // Repeats tells whether an event is a status that says what the one before it of
@@ -166,16 +184,19 @@ func (e *Event) why() string {
 	return "(" + Clean(text, 100) + ")"
 }
 
+// none stands for a value that is empty.
+const none = "–"
+
 // short is a value as people write it, not too long.
 func short(value json.RawMessage) string {
 	const most = 48
 	var parsed any
 	if len(value) == 0 || json.Unmarshal(value, &parsed) != nil {
-		return "–"
+		return none
 	}
 	switch v := parsed.(type) {
 	case nil:
-		return "–"
+		return none
 	case string:
 		return Clean(v, most)
 	case map[string]any: // a contact
@@ -190,7 +211,7 @@ func short(value json.RawMessage) string {
 		for _, item := range v {
 			text, err := json.Marshal(item)
 			if err != nil {
-				return "–"
+				return none
 			}
 			parts = append(parts, short(text))
 		}

@@ -10,7 +10,7 @@ func TestLine(t *testing.T) {
 	for name, test := range map[string]struct{ event, want string }{
 		"updated": {
 			`{"type":"sheetbridge.row.updated","subject":"orders/row/7","data":{"before":{"status":"Open","qty":3},"after":{"status":"Done","qty":3},"changed":["status"],"origin":"callback","changeAgent":["erp"]}}`,
-			"orders row/7  updated  status Open → Done  (callback by erp)",
+			"orders row/7 Done  updated  status Open → Done  (callback by erp)",
 		},
 		"several": {
 			`{"type":"sheetbridge.row.updated","subject":"orders/row/7","data":{"before":{"a":null,"b":true},"after":{"a":"","b":false},"changed":["a","b"],"origin":"reconcile"}}`,
@@ -18,19 +18,19 @@ func TestLine(t *testing.T) {
 		},
 		"created": {
 			`{"type":"sheetbridge.row.created","subject":"orders/row/7","data":{"before":null,"after":{"no":"SO-1","who":{"email":"j@a.example","name":"Jane"},"team":[{"email":"k@a.example","name":null},"x"]},"changed":["no"],"origin":"callback"}}`,
-			"orders row/7  created  no SO-1, who Jane, team [k@a.example x]  (callback)",
+			"orders row/7 SO-1  created  no SO-1, who Jane, team [k@a.example x]  (callback)",
 		},
 		"left the view": {
 			`{"type":"sheetbridge.row.deleted","subject":"orders/row/7","data":{"before":{"no":"SO-1"},"after":null,"changed":["no"],"origin":"callback","reason":"left-view"}}`,
-			"orders row/7  deleted  no SO-1  (left-view, callback)",
+			"orders row/7 SO-1  deleted  no SO-1  (left-view, callback)",
 		},
 		"moved": {
 			`{"type":"sheetbridge.row.updated","subject":"plan/row/7","data":{"before":{"no":"1"},"after":{"no":"1"},"changed":[],"origin":"callback"}}`,
-			"plan row/7  updated  moved under another parent  (callback)",
+			"plan row/7 1  updated  moved under another parent  (callback)",
 		},
 		"nothing known before": {
 			`{"type":"sheetbridge.row.updated","subject":"plan/row/7","data":{"before":null,"after":{"no":"1"},"changed":["no"],"origin":"share"}}`,
-			"plan row/7  updated  no 1  (share)",
+			"plan row/7 1  updated  no 1  (share)",
 		},
 		"schema": {
 			`{"type":"sheetbridge.schema.changed","subject":"orders/schema","data":{"revision":2,"reset":true,"schema":{"required":["no","qty"]}}}`,
@@ -46,11 +46,11 @@ func TestLine(t *testing.T) {
 		},
 		"a cell that would move the cursor": {
 			`{"type":"sheetbridge.row.created","subject":"orders/row/7","data":{"before":null,"after":{"no":"\u001b[2J\u0007\u202eevil\n"},"changed":["no"],"origin":"callback"}}`,
-			`orders row/7  created  no \x1b[2J\a\u202eevil\n  (callback)`,
+			`orders row/7 \x1b[2J\a\u202eevil\n  created  no \x1b[2J\a\u202eevil\n  (callback)`,
 		},
 		"a long cell": {
 			`{"type":"sheetbridge.row.created","subject":"orders/row/7","data":{"before":null,"after":{"no":"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"},"changed":["no"],"origin":"callback"}}`,
-			"orders row/7  created  no aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeee…  (callback)",
+			"orders row/7 aaaaaaaaaabbbbbbbbbbcccc…  created  no aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeee…  (callback)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestColours(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "orders row/7  \x1b[31mdeleted\x1b[0m  \x1b[2mno 1\x1b[0m  \x1b[2m(deleted, callback)\x1b[0m"
+	want := "orders row/7 \x1b[1m1\x1b[0m  \x1b[31mdeleted\x1b[0m  \x1b[2mno 1\x1b[0m  \x1b[2m(deleted, callback)\x1b[0m"
 	if got := e.Line(true); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -114,3 +114,14 @@ func TestThousands(t *testing.T) {
 		}
 	}
 }
+
+func TestBar(t *testing.T) {
+	for want, of := range map[string][2]int64{"░░░░": {0, 5025}, "██░░": {3200, 5025}, "████": {5025, 5025}, "░░": {0, 0}} {
+		if got := Bar(of[0], of[1], len([]rune(want))); got != want {
+			t.Errorf("%v: got %s, want %s", of, got, want)
+		}
+	}
+	if got := Bar(9, 5, 2); got != "██" {
+		t.Errorf("got %s for more than all", got)
+	}
+}

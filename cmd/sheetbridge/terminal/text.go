@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/prometheus/common/model"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -103,6 +104,22 @@ func Wrap(text string, width int) []string {
 	return lines
 }
 
+// Paragraph writes a text that begins with a head, such as "warning: ", in lines of at
+// most so many characters; 0 is one line. The lines below the first are indented by as
+// much as the head.
+func Paragraph(head, text string, width int) string {
+	if width == 0 {
+		return head + text + "\n"
+	}
+	var b strings.Builder
+	indent := runewidth.StringWidth(head)
+	for _, line := range Wrap(text, max(width-indent, 20)) {
+		b.WriteString(head + line + "\n")
+		head = strings.Repeat(" ", indent)
+	}
+	return b.String()
+}
+
 // Duration is a flag's value: 30m, 24h, 90d, 2w or 1d12h.
 type Duration time.Duration
 
@@ -182,6 +199,15 @@ func Moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// Bar is a progress bar of so many characters.
+func Bar(done, of int64, width int) string {
+	full := 0
+	if of > 0 {
+		full = int(max(0, min(done, of)) * int64(width) / of)
+	}
+	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
+}
+
 // Thousands writes a number with commas.
 func Thousands(n int64) string {
 	text := strconv.FormatInt(n, 10)
@@ -201,4 +227,22 @@ func ReadHidden(prompt io.Writer, in any, what string) (string, error) {
 	text, err := term.ReadPassword(int(file.Fd()))
 	fmt.Fprintln(prompt)
 	return string(text), err
+}
+
+// Redraw writes a line over the one that it wrote before, on a terminal; elsewhere
+// below it.
+func Redraw(w io.Writer, line, before string) {
+	if !IsTerminal(w) {
+		fmt.Fprintln(w, line)
+		return
+	}
+	blanks := max(0, runewidth.StringWidth(before)-runewidth.StringWidth(line))
+	fmt.Fprintf(w, "\r%s%s", line, strings.Repeat(" ", blanks))
+}
+
+// EndLine goes on below a line that Redraw wrote.
+func EndLine(w io.Writer, drawn string) {
+	if drawn != "" && IsTerminal(w) {
+		fmt.Fprintln(w)
+	}
 }
