@@ -41,7 +41,7 @@ func by(e smartsheet.CallbackEvent, column int64) []Agent {
 	return agents
 }
 
-// addAgent schedules that a program wrote a column of the row.
+// addAgent records that a program wrote a column of the row.
 func (r *Row) addAgent(name string, column int64) {
 	i := slices.IndexFunc(r.By, func(a Agent) bool { return a.Name == name })
 	if i < 0 {

@@ -15,20 +15,13 @@ type bundle struct {
 
 var errNoHint = errors.New("there is no hint in it")
 
-// ParseBundle returns the hints of a message in the queue. Versions with
-// partitions stored each hint by itself.
+// ParseBundle returns the hints of a message in the queue.
 func ParseBundle(data []byte) ([]*Hint, error) {
-	var b struct {
-		bundle
-		Hint
-	}
+	var b bundle
 	if err := json.Unmarshal(data, &b); err != nil {
 		return nil, fmt.Errorf("reading a bundle of hints: %w", err)
 	}
 	hints := slices.DeleteFunc(b.Hints, func(h *Hint) bool { return h == nil || h.Registration == "" })
-	if len(hints) == 0 && b.Registration != "" {
-		hints = []*Hint{&b.Hint}
-	}
 	if len(hints) == 0 {
 		return nil, fmt.Errorf("reading a bundle of hints: %w", errNoHint)
 	}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/stream"
@@ -219,9 +217,6 @@ func (in *Inbox) schedule(ctx context.Context, registration string) (*Schedule, 
 	if err != nil { // it goes off, and is dropped then
 		n = &Schedule{Registration: registration}
 	}
-	if h, err := parseOldNote(m); err == nil {
-		n = h
-	}
 	return n, m.Sequence, nil
 }
 
@@ -232,22 +227,6 @@ func parseSchedule(registration string, data []byte) (*Schedule, error) {
 	}
 	n.repair(registration)
 	return n, nil
-}
-
-// parseOldNote reads what versions with partitions deferred: a hint.
-func parseOldNote(m *jetstream.RawStreamMsg) (*Schedule, error) {
-	h := &Hint{}
-	if err := json.Unmarshal(m.Data, h); err != nil {
-		return nil, err
-	}
-	if h.Why == "" || h.Registration == "" {
-		return nil, errNoHint
-	}
-	at, ok := dueAt(m.Header)
-	if !ok {
-		at = m.Time
-	}
-	return scheduleOf(h, at), nil
 }
 
 // storeSchedule stores a schedule in the place of the one with the sequence. Its time is
@@ -268,14 +247,4 @@ func (in *Inbox) storeSchedule(ctx context.Context, n *Schedule, sequence uint64
 	_, err = in.js.Publish(ctx, timerOf(n.Registration), data, jetstream.WithScheduleAt(at),
 		jetstream.WithScheduleTarget(dueSubject(n.Registration)), jetstream.WithExpectLastSequencePerSubject(sequence))
 	return err
-}
-
-// dueAt returns when a scheduled message goes off.
-func dueAt(header nats.Header) (at time.Time, ok bool) {
-	text, ok := strings.CutPrefix(header.Get(jetstream.ScheduleHeader), "@at ")
-	if !ok {
-		return time.Time{}, false
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	return at, err == nil
 }

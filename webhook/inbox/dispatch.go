@@ -30,7 +30,7 @@ const (
 type dispatcher struct {
 	in        *Inbox
 	workers   Workers
-	schedules chan struct{} // holds a place for each note that is being stored
+	schedules chan struct{} // holds a place for each schedule that is being stored
 	running   sync.WaitGroup
 
 	mu                             sync.Mutex
@@ -112,16 +112,13 @@ func (d *dispatcher) deliver(ctx context.Context, m jetstream.Msg) error {
 	return nil
 }
 
-// registrationOf returns whose schedule comes under a subject.
+// registrationOf returns whose schedule comes under a subject; not ok: none, but
+// a bundle.
 func registrationOf(subject string) (registration string, ok bool) {
-	if subject == bundleSubject {
-		return "", false
-	}
-	registration = strings.TrimPrefix(subject, "inbox.")
-	return registration, !strings.Contains(registration, ".") // else it is of a version with partitions
+	return strings.TrimPrefix(subject, "inbox."), subject != bundleSubject
 }
 
-// hold schedules that a message is here. It returns whether it was already: then it
+// hold records that a message is here. It returns whether it was already: then it
 // was only delivered once more.
 func (d *dispatcher) hold(meta *jetstream.MsgMetadata, reply string) (m *message, again bool) {
 	sequence := meta.Sequence.Stream

@@ -27,7 +27,7 @@ func (w Why) urgency() int {
 	return slices.Index([]Why{WhyReconcile, WhyShare, WhyAdmin, WhyCallback}, w)
 }
 
-// Hint is a schedule that a registration's sheet may have changed. It never says
+// Hint is a note that a registration's sheet may have changed. It never says
 // what a row is, only where to look, so that hints may be merged, repeated and
 // given in any order.
 type Hint struct {

@@ -16,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -94,35 +93,11 @@ func (in *Inbox) open(ctx context.Context, nc *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := in.dropPartitions(ctx); err != nil {
-		return err
-	}
 	if in.dead, err = openDead(ctx, in.js, in.options.Replicas); err != nil {
 		return err
 	}
 	_, err = in.info(ctx)
 	return err
-}
-
-// dropPartitions removes the consumers of versions that divided the queue into
-// partitions. What waits in those is handed out like everything else.
-func (in *Inbox) dropPartitions(ctx context.Context) error {
-	names := in.stream.ConsumerNames(ctx)
-	var old []string
-	for name := range names.Name() {
-		if strings.HasPrefix(name, consumerName+"-") {
-			old = append(old, name)
-		}
-	}
-	if err := names.Err(); err != nil {
-		return err
-	}
-	for _, name := range old {
-		if err := in.stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return err
-		}
-	}
-	return nil
 }
 
 // Shared tells whether other processes may work on the queue too.

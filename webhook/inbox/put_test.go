@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
@@ -189,31 +188,6 @@ func TestFull(t *testing.T) {
 		eventually(t, func() error { return small.Put(t.Context(), rows(4)) })
 		q.empty(t)
 	})
-}
-
-// TestOldMessages: what versions with partitions left is handed out.
-func TestOldMessages(t *testing.T) {
-	t.Parallel()
-	q := newQueue(t, 1, inbox.Options{})
-	old, err := json.Marshal(rows(1))
-	must(t, err)
-	_, err = q.js.Publish(t.Context(), "inbox.7.r1", old)
-	must(t, err)
-	_, err = q.js.Publish(t.Context(), "timer.r1", old,
-		jetstream.WithScheduleAt(time.Now().Add(hour)), jetstream.WithScheduleTarget("inbox.7.r1"))
-	must(t, err)
-	_, err = q.stream(t).CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "relay-7", FilterSubject: "inbox.7.>", AckPolicy: jetstream.AckExplicitPolicy})
-	must(t, err)
-	in := q.another(t, inbox.Options{})
-	hints := handed(t, in)
-	if h := <-hints; len(h.Rows) != 1 {
-		t.Errorf("got %+v, want the hint", h)
-	}
-	must(t, in.Defer(t.Context(), rows(2), time.Now().Add(2*time.Second)))
-	if h := <-hints; len(h.Rows) != 2 {
-		t.Errorf("got %+v, want what was deferred before too", h)
-	}
-	q.empty(t)
 }
 
 func FuzzParseBundle(f *testing.F) {
