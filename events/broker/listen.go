@@ -2,11 +2,13 @@ package broker
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -92,6 +94,26 @@ func (l listeners) set(opts *server.Options, secure *tls.Config) {
 			Compression: server.CompressionOpts{Mode: server.CompressionOff},
 		}
 	}
+}
+
+// heldUntil returns the same TLS, in which a handshake ends once the server is open.
+func heldUntil(open <-chan struct{}, secure *tls.Config) *tls.Config {
+	if secure == nil {
+		return nil
+	}
+	held := secure.Clone()
+	held.VerifyConnection = func(state tls.ConnectionState) error {
+		select {
+		case <-open:
+		case <-time.After(tlsTimeout * time.Second):
+			return errors.New("the server starts")
+		}
+		if secure.VerifyConnection == nil {
+			return nil
+		}
+		return secure.VerifyConnection(state)
+	}
+	return held
 }
 
 // publicURL returns what partners are told, given the port listened at.

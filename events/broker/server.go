@@ -101,7 +101,8 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 	if b.operator, err = nkeys.FromSeed([]byte(k.Operator)); err != nil {
 		return nil, fmt.Errorf("read operator's key: %w", err)
 	}
-	if err := b.run(o, k, listen); err != nil {
+	r, err := b.run(o, k, listen)
+	if err != nil {
 		return nil, err
 	}
 	if err := b.connectOwn(ctx, k); err != nil {
@@ -112,7 +113,10 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 		return nil, err
 	}
 	b.watched.Go(func() { b.watch(b.watching) })
-	return b, nil
+	if err := b.listen(r); err != nil {
+		return nil, err
+	}
+	return b, b.findURLs(o, r.options)
 }
 
 // makeDir makes the directory, for this user alone.
@@ -133,53 +137,74 @@ func makeDir(dir string) error {
 	return nil
 }
 
+// running is a server that was started, and does not let in clients yet.
+type running struct {
+	options *server.Options
+	log     *serverLog
+	open    chan struct{} // to be closed when it lets them in
+}
+
 // run starts the server with the bridge's own accounts.
-func (b *Broker) run(o Options, k keys, l listeners) error {
+func (b *Broker) run(o Options, k keys, l listeners) (*running, error) {
 	system, err := ownAccount(k.System, "sheetbridge-system", jwt.JetStreamLimits{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bridge, err := ownAccount(k.Bridge, "sheetbridge", jwt.JetStreamLimits{
 		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b.resolver, err = server.NewDirAccResolver(filepath.Join(o.Dir, accountsDir), 0, 0, server.HardDelete,
 		server.FetchTimeout(time.Millisecond)) // no other server could know an account that is not here
 	if err != nil {
-		return fmt.Errorf("open accounts: %w", err)
+		return nil, fmt.Errorf("open accounts: %w", err)
 	}
 	for _, c := range []*jwt.AccountClaims{system, bridge} {
 		text, err := c.Encode(b.operator)
 		if err != nil {
-			return fmt.Errorf("write account %s: %w", c.Name, err)
+			return nil, fmt.Errorf("write account %s: %w", c.Name, err)
 		}
 		if err := b.resolver.Store(c.Subject, text); err != nil {
-			return fmt.Errorf("write account %s: %w", c.Name, err)
+			return nil, fmt.Errorf("write account %s: %w", c.Name, err)
 		}
 	}
 	opts, err := b.serverOptions(o, system.Subject)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	l.set(opts, o.TLS)
+	r := &running{options: opts, log: newServerLog(b.log), open: make(chan struct{})}
+	l.set(opts, heldUntil(r.open, o.TLS))
 	if b.srv, err = server.NewServer(opts); err != nil {
-		return err
+		return nil, err
 	}
-	log := newServerLog(b.log)
-	b.srv.SetLoggerV2(log, false, false, false)
-	b.srv.Start() // returns once the store is open and the port is taken, or not
-	if err := log.failed(); err != nil {
-		return err
+	b.srv.SetLoggerV2(r.log, false, false, false)
+	b.srv.Start() // returns once the store is open and the ports of others than clients are taken, or not
+	if err := r.log.failed(); err != nil {
+		return nil, err
 	}
 	if !b.srv.ReadyForConnections(readyWait) {
-		return errors.New("server does not listen")
+		return nil, errors.New("server does not listen")
 	}
 	if !b.srv.JetStreamEnabled() {
-		return errors.New("server has no JetStream")
+		return nil, errors.New("server has no JetStream")
 	}
-	return b.findURLs(o, opts)
+	return r, nil
+}
+
+// listen lets partners in, now that their gates are open: before, nobody would
+// answer what they ask. Who comes by WebSocket or as a leaf node, where the server
+// listens from its start, waits in the TLS handshake.
+func (b *Broker) listen(r *running) error {
+	listening := make(chan struct{})
+	b.srv.AcceptLoop(listening)
+	<-listening
+	if err := r.log.failed(); err != nil {
+		return err
+	}
+	close(r.open)
+	return nil
 }
 
 // findURLs notes where the listeners are, now that their ports are known.
@@ -232,6 +257,7 @@ func (b *Broker) serverOptions(o Options, system string) (*server.Options, error
 		MaxControlLine:         maxControlLine,
 		MaxSubTokens:           maxSubTokens,
 		DisableJetStreamBanner: true,
+		DontListen:             true, // until the gates are open
 
 		NoSigs: true, // signals are main's; the server would end the process
 		NoLog:  true,
