@@ -64,8 +64,8 @@ func checkConsumer(c *server.ConsumerConfig, l Limits) error {
 
 // checkCopying returns why a consumer must not be made that the server does not
 // count among those of the stream, since it feeds a copy: those are for servers of
-// the partner's own, and go when nobody reads them.
-func checkCopying(c *server.ConsumerConfig, byLeaf bool) error {
+// the partner's own, and go when nobody has read them for so long.
+func checkCopying(c *server.ConsumerConfig, byLeaf bool, idle time.Duration) error {
 	switch {
 	case !c.Direct && !c.Sourcing:
 		return nil
@@ -74,8 +74,8 @@ func checkCopying(c *server.ConsumerConfig, byLeaf bool) error {
 	case c.Durable != "":
 		return errors.New("a consumer for a copy must not be durable")
 	}
-	if c.InactiveThreshold <= 0 || c.InactiveThreshold > maxCopyIdle {
-		c.InactiveThreshold = maxCopyIdle
+	if c.InactiveThreshold <= 0 || c.InactiveThreshold > idle {
+		c.InactiveThreshold = idle
 	}
 	return nil
 }

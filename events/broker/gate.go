@@ -242,7 +242,7 @@ func (g *gate) judge(body []byte, by client) ([]byte, error) {
 	if err := checkConsumer(c, limits); err != nil {
 		return nil, err
 	}
-	if err := checkCopying(c, by.leaf); err != nil {
+	if err := checkCopying(c, by.leaf, g.broker.copyIdle); err != nil {
 		return nil, err
 	}
 	copies := c.Direct || c.Sourcing

@@ -29,12 +29,17 @@ type ownServer struct {
 // startOwn starts a server of a partner's own with leaf credentials.
 func startOwn(t *testing.T, b *broker.Broker, creds string) *ownServer {
 	t.Helper()
+	return startOwnAt(t, b.LeafURL(), creds)
+}
+
+func startOwnAt(t *testing.T, address, creds string) *ownServer {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "leaf.creds")
 	if err := os.WriteFile(file, []byte(creds), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hub, err := url.Parse(b.LeafURL())
+	hub, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}

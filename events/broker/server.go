@@ -44,6 +44,7 @@ type Broker struct {
 	closed    bool
 	offenders map[offenderKey]*Offender
 
+	copyIdle  time.Duration   // see maxCopyIdle
 	limited   *limitedLog     // of lines about offenders
 	watching  context.Context // ends with Close
 	watched   sync.WaitGroup
@@ -79,7 +80,7 @@ func start(ctx context.Context, o Options) (_ *Broker, err error) {
 		return nil, err
 	}
 	b := &Broker{dir: o.Dir, log: o.Log, conns: map[*nats.Conn]string{}, gates: map[string]*gate{},
-		offenders: map[offenderKey]*Offender{}, limited: newLimitedLog()}
+		offenders: map[offenderKey]*Offender{}, limited: newLimitedLog(), copyIdle: maxCopyIdle}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
