@@ -7,7 +7,11 @@ import (
 )
 
 // SetCopyIdle sets how long a copy's consumer stays that nobody reads.
-func (b *Broker) SetCopyIdle(d time.Duration) { b.copyIdle = d }
+func (b *Broker) SetCopyIdle(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.copyIdle = d
+}
 
 // Copying is how many consumers for copies the partner's stream has.
 func (b *Broker) Copying(a Account) (n int) {

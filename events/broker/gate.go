@@ -242,7 +242,10 @@ func (g *gate) judge(body []byte, by client) ([]byte, error) {
 	if err := checkConsumer(c, limits); err != nil {
 		return nil, err
 	}
-	if err := checkCopying(c, by.leaf, g.broker.copyIdle); err != nil {
+	g.broker.mu.Lock()
+	idle := g.broker.copyIdle
+	g.broker.mu.Unlock()
+	if err := checkCopying(c, by.leaf, idle); err != nil {
 		return nil, err
 	}
 	copies := c.Direct || c.Sourcing
