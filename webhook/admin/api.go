@@ -9,7 +9,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -94,9 +93,9 @@ func (a *API) Handler() http.Handler {
 	a.routeCalls(api)
 	a.routeConsole(e)
 	a.routeProbes(e)
-	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(api.OpenAPI()) })
+	described := sync.OnceValues(func() ([]byte, error) { return document(api) })
 	e.GET(pathOpenAPI, func(c echo.Context) error {
-		text, err := document()
+		text, err := described()
 		if err != nil {
 			return err
 		}
@@ -139,6 +138,9 @@ func (a *API) config() huma.Config {
 	}
 	c := huma.DefaultConfig("Sheetbridge admin API", version)
 	c.Info.Description = "Says which owners, partners and sheets the bridge connects. Ids of Smartsheet are strings. Refusals are application/problem+json (RFC 9457); their detail says what to do."
+	c.Info.License = &huma.License{Name: "Apache 2.0", Identifier: "Apache-2.0"}
+	c.Servers = []*huma.Server{{URL: "/", Description: "The admin listener that this document comes from"}}
+	c.Tags = tags
 	c.DocsPath, c.OpenAPIPath, c.SchemasPath = "", "", ""
 	c.CreateHooks = nil
 	c.Formats = map[string]huma.Format{"application/json": strictJSON(), "json": strictJSON()}

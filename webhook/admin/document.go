@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 
@@ -19,7 +18,7 @@ func OpenAPI() ([]byte, error) {
 	e.Logger.SetOutput(io.Discard)
 	api := humaecho.New(e, a.config())
 	a.routeCalls(api)
-	return json.Marshal(api.OpenAPI())
+	return document(api)
 }
 
 // routeConsole serves the page and what belongs to it, to everybody: who it is shows

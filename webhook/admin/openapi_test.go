@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
 // document is the OpenAPI document, as a client reads it.
@@ -162,3 +165,44 @@ POST /v1/webhooks/{id}/shares/{partner}/{sheet}/erase
 POST /v1/webhooks/{id}/shares/{partner}/{sheet}/resend
 PUT /v1/owners/{name}/token
 PUT /v1/webhooks/{id}/shares/{partner}/{sheet}`
+
+// TestDocumentIsWellFormed holds the document to what Redocly and Spectral ask for.
+func TestDocumentIsWellFormed(t *testing.T) {
+	text, err := admin.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Servers []struct{ URL string }
+		Tags    []struct{ Name, Description string }
+		Paths   map[string]map[string]struct {
+			Tags      []string
+			Responses map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Servers) == 0 || d.Servers[0].URL == "" {
+		t.Error("got no servers")
+	}
+	if strings.Contains(string(text), `"patternDescription"`) {
+		t.Error("got patternDescription, which OpenAPI does not have")
+	}
+	defined := map[string]bool{}
+	for _, tag := range d.Tags {
+		defined[tag.Name] = tag.Description != ""
+	}
+	for path, operations := range d.Paths {
+		for method, operation := range operations {
+			if operation.Responses["422"] == nil {
+				t.Errorf("%s %s: 422, for parameters that it does not know, is not documented", method, path)
+			}
+			for _, tag := range operation.Tags {
+				if !defined[tag] {
+					t.Errorf("%s %s: tag %s is not described", method, path, tag)
+				}
+			}
+		}
+	}
+}

@@ -47,7 +47,7 @@ func register[I, O any](api huma.API, o operation, do func(context.Context, *I) 
 		OperationID: o.id, Method: o.method, Path: o.path, Tags: []string{o.tag},
 		Summary: o.summary, Description: o.description, DefaultStatus: o.status,
 		MaxBodyBytes: o.body, BodyReadTimeout: bodyTime, Responses: map[string]*huma.Response{},
-		Errors: append([]int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests}, o.errors...),
+		Errors: append([]int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests, http.StatusUnprocessableEntity}, o.errors...),
 	}
 	if o.method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusForbidden)

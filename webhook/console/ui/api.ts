@@ -140,6 +140,7 @@ export interface Ending {
 }
 
 export interface EraseRow {
+  /** a row's id: digits, in a string */
   row: string;
 }
 
@@ -432,6 +433,7 @@ export interface NewCredentials {
   expiresAt?: string | null;
   /** For a server of the partner's own that copies the stream through SHEETBRIDGE_NATS_LEAF_LISTEN; good for nothing else */
   leaf?: boolean;
+  /** 1 to 32 of a-z, 0-9 and -, with no - at either end */
   name: string;
   /** How long those that have the name go on beside these, up to 2160h; left out: they are refused at once */
   overlap?: string;
@@ -442,7 +444,7 @@ export interface NewCredentials {
 export interface NewInvitation {
   /** Until when it is good, within 90 days; left out: 7 days */
   expiresAt?: string;
-  /** Of the credentials that it gives. Those that have it go on for 24 hours once it is used */
+  /** Of the credentials that it gives. Those that have it go on for 24 hours once it is used; 1 to 32 of a-z, 0-9 and -, with no - at either end */
   name: string;
 }
 
@@ -470,16 +472,17 @@ export interface NewLimits {
 }
 
 export interface NewOwner {
-  /** Act as this user; the token must be a System Admin's */
+  /** Act as this user; the token must be a System Admin's; the e-mail address of a user */
   assumeUser?: string;
-  /** Of the kind oauth: who has to consent. Another user's consent is refused */
+  /** Of the kind oauth: who has to consent. Another user's consent is refused; the e-mail address of a user */
   email?: string;
   /** Follows from the other fields where it is left out */
   kind?: "token" | "assume" | "oauth";
+  /** 1 to 32 of a-z, 0-9 and -, with no - at either end */
   name: string;
   /** Where the user's account lives */
   region: "us" | "eu" | "au" | "gov";
-  /** Access token of the user. It is tried, sealed, and never shown again */
+  /** Access token of the user. It is tried, sealed, and never shown again; an access token as Smartsheet shows it, without blanks */
   token?: string;
 }
 
@@ -488,6 +491,7 @@ export interface NewPartner {
   history?: number;
   /** Only where the account is ours */
   limits?: NewLimits;
+  /** 1 to 32 of a-z, 0-9 and -, with no - at either end */
   name: string;
   /** Where the partner's account is somewhere else; required where SHEETBRIDGE_NATS_URL is set */
   nats?: NATS;
@@ -506,7 +510,7 @@ export interface NewShare {
   kinds?: ("row" | "attachment" | "comment")[];
   /** Who may see it */
   partner: string;
-  /** The partner's name for the sheet; default: a slug of the sheet's name */
+  /** The partner's name for the sheet; default: a slug of the sheet's name; 1 to 32 of a-z, 0-9 and -, with no - at either end */
   sheet?: string;
   /** When the share ends by itself; left out: never */
   until?: string;
@@ -543,7 +547,7 @@ export interface NewTerms {
 }
 
 export interface NewToken {
-  /** Access token of the same user */
+  /** Access token of the same user; an access token as Smartsheet shows it, without blanks */
   token: string;
 }
 
@@ -551,6 +555,7 @@ export interface NewWebhook {
   /** In whose name the sheet is read */
   owner: string;
   shares: NewShare[];
+  /** a sheet's id: digits, in a string */
   sheetId: string;
 }
 
