@@ -26,7 +26,7 @@ type descs struct {
 	waiting, oldest, deferred, dead                         *prometheus.Desc
 	owner, budget, webhook, called                          *prometheus.Desc
 	up, streamMessages, streamBytes, stored, limit, readers *prometheus.Desc
-	lag, share, complete, foreign, exceeded                 *prometheus.Desc
+	lag, share, complete, filter, foreign, exceeded         *prometheus.Desc
 }
 
 func newDescs() descs {
@@ -61,6 +61,7 @@ func newDescs() descs {
 		exceeded:       stateDesc("partner_limit_exceeded_total", "How often a partner's connections exceeded a limit of its terms and were closed, or a consumer was refused.", "partner", "limit"),
 		share:          stateDesc("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
 		complete:       stateDesc("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
+		filter:         stateDesc("share_filter_rows", "What a share's filter says of the rows of its sheet, by result: shown, hidden, or failed where it cannot be evaluated. As of the last reading of the whole sheet.", "partner", "sheet", "result"),
 	}
 }
 
@@ -216,6 +217,11 @@ func (c *collector) collectPartner(out sink, p diagnose.PartnerState) {
 		}
 		if to := sh.CompleteTo; to != nil && !to.Time.IsZero() {
 			out.gauge(c.complete, max(0, time.Since(to.Time).Seconds()), p.Partner.Name, sh.Share.Sheet)
+		}
+		if f := sh.Filter; f != nil {
+			out.gauge(c.filter, float64(f.Shown), p.Partner.Name, sh.Share.Sheet, "shown")
+			out.gauge(c.filter, float64(f.Rows-f.Shown-f.Failed), p.Partner.Name, sh.Share.Sheet, "hidden")
+			out.gauge(c.filter, float64(f.Failed), p.Partner.Name, sh.Share.Sheet, "failed")
 		}
 	}
 }
