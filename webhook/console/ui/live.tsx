@@ -116,7 +116,7 @@ function Line({ item }: { item: Item }) {
 
 /** Detail has what was before and after side by side. */
 function Detail({ item }: { item: Item }) {
-  const names = [...new Set([...Object.keys(item.before ?? {}), ...Object.keys(item.after ?? {})])];
+  const names = [...new Set([...Object.keys(item.before ?? {}), ...Object.keys(item.after ?? {})])].sort((a, b) => Number(item.changed.includes(b)) - Number(item.changed.includes(a))); // what changed comes first
   return <section class="card detail" aria-label="The event"><div class="cardhead"><h2>{item.type}</h2><button type="button" class="small" onClick={() => setQuery({ event: undefined })}>Close</button></div>
     <p><a href={href(["partners", item.partner])}>{item.partner}</a> <code>{item.subject}</code> <span class="faint">{item.why}</span></p>
     {names.length > 0 && <div class="scroll" tabIndex={0} role="region" aria-label="Before and after"><table class="sides"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{names.map((n) => {
