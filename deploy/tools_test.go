@@ -11,13 +11,16 @@ import (
 	"testing"
 )
 
+// getTool says how to get a tool that is no package of the system.
+var getTool = map[string]string{"helm": "\nget it: go install helm.sh/helm/v3/cmd/helm@v3.22.0", "caddy": "\nget it: go install github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9"}
+
 // tool runs a program on our files. Where it is not installed, the test says
 // what it could not check.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Logf("%s is not installed, not checked: %s", name, strings.Join(args, " "))
+		t.Logf("%s is not installed, not checked: %s%s", name, strings.Join(args, " "), getTool[name])
 		return ""
 	}
 	out, err := exec.Command(path, args...).CombinedOutput()
@@ -114,7 +117,7 @@ func TestHelm(t *testing.T) {
 func TestHelmNamesWhoScrapes(t *testing.T) {
 	path, err := exec.LookPath("helm")
 	if err != nil {
-		t.Log("helm is not installed, not checked: who may scrape")
+		t.Log("helm is not installed, not checked: who may scrape" + getTool["helm"])
 		return
 	}
 	out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", "image.repository=r,admin.tlsSecret=t,metrics.serviceMonitor=true").CombinedOutput()
@@ -127,7 +130,7 @@ func TestHelmNamesWhoScrapes(t *testing.T) {
 func TestHelmAsksFor(t *testing.T) {
 	path, err := exec.LookPath("helm")
 	if err != nil {
-		t.Log("helm is not installed, not checked: what it asks for")
+		t.Log("helm is not installed, not checked: what it asks for" + getTool["helm"])
 		return
 	}
 	for set, word := range map[string]string{"image.repository=r": "admin.tlsSecret", "admin.allowPlaintext=true": "image.repository"} {
