@@ -189,7 +189,7 @@ func TestTenThousandEvents(t *testing.T) {
 	}
 }
 
-// TestCapturedCallbacks sends what Smartsheet sent, signed anew.
+// TestCapturedCallbacks sends what Smartsheet sent, signed again.
 func TestCapturedCallbacks(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, webhooktest.Options{})

@@ -32,7 +32,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	}
 	defer closing()
 	defer func() {
-		// Whoever was first with the name may have its partner in that account.
+		// The request that was first with the name may have its partner in that account.
 		if err != nil && !errors.Is(err, registry.ErrExists) {
 			a.removeNewStream(ctx, p, st)
 		}

@@ -126,7 +126,7 @@ func TestForeignOrigin(t *testing.T) {
 	}
 }
 
-// Whoever guesses tokens is stopped and seen; a program with an old token locks
+// A client that guesses tokens is stopped and seen; a program with an old token locks
 // nobody out.
 func TestWrongBearers(t *testing.T) {
 	var refused counts

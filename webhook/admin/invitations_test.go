@@ -16,7 +16,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// open asks the public listener, as whoever has an address does.
+// open asks the public listener, as a browser with an address does.
 func (w *world) open(method, url, body string, header ...string) reply {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, url, strings.NewReader(body))
@@ -43,7 +43,7 @@ func (w *world) invite(body string) (url, id string) {
 	return made.text1("url"), made.text1("id")
 }
 
-// TestInvitation: whoever opens the page takes nothing, however often; the button
+// TestInvitation: a browser that opens the page takes nothing, however often; the button
 // gives credentials once.
 func TestInvitation(t *testing.T) {
 	w := newWorld(t, setup{})

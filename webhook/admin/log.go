@@ -98,7 +98,7 @@ func (a *API) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // levelOf is ERROR for our own failures alone. Those of Smartsheet and NATS, and a
-// budget that is used up, were told to whoever asked.
+// budget that is used up, were told to the client.
 func levelOf(route string, status int) slog.Level {
 	switch {
 	case public(route) && (status < http.StatusInternalServerError || route == pathReady): // asked every few seconds

@@ -174,7 +174,7 @@ func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds strin
 		return "", err
 	}
 	if err = a.Broker.PutAccount(ctx, p.Name, account); err == nil {
-		// Whoever saw the record before the account was there has failed with
+		// A pass that saw the record before the account was there has failed with
 		// it, and that is no reason to wait.
 		a.Partners.Forget(p.Name)
 		_, err = a.Partners.Stream(ctx, p)

@@ -29,7 +29,7 @@ type ownerWebhooks struct {
 	webhooks map[int64]smartsheet.Webhook
 }
 
-// clockReader remembers how far the clock of whoever answers is ahead of ours.
+// clockReader remembers how far the clock of the server that answers is ahead of ours.
 type clockReader struct {
 	next http.RoundTripper
 

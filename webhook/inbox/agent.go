@@ -20,7 +20,7 @@ type Agent struct {
 }
 
 // byCell are the rows of a callback of which it names cells. That such a row was
-// updated says no more than its cells do, and whoever wrote a cell that is not
+// updated says no more than its cells do, and the program that wrote a cell that is not
 // shared must not be told to those who see the row.
 func byCell(evs []smartsheet.CallbackEvent) map[int64]bool {
 	rows := map[int64]bool{}

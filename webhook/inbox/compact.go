@@ -23,7 +23,7 @@ func (d *dispatcher) compact(ctx context.Context) {
 	}
 	err := d.in.storeBundles(ctx, hints)
 	if err != nil && ctx.Err() == nil {
-		d.workers.Log.Warn("inbox: hints that wait could not be stored together", "err", err)
+		d.workers.Log.Warn("inbox: cannot merge waiting hints", "err", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

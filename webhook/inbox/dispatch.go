@@ -158,7 +158,7 @@ func (d *dispatcher) applyDue(ctx context.Context, m *message, a addition, store
 		case err == nil: // the next note is about to go off
 			pause(ctx, near/4)
 		default:
-			d.workers.Log.Warn("inbox: a note could not be stored, trying again", "registration", a.Registration, "err", err)
+			d.workers.Log.Warn("inbox: cannot store a schedule: trying again", "registration", a.Registration, "err", err)
 			pause(ctx, retryPause)
 		}
 	}
@@ -272,7 +272,7 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 	}
 	err := handle(ctx, h.clone())
 	if err != nil && ctx.Err() == nil {
-		d.workers.Log.Warn("inbox: a hint comes again", "registration", h.Registration, "err", err)
+		d.workers.Log.Warn("inbox: a hint failed and is handed out again", "registration", h.Registration, "err", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -79,7 +79,7 @@ func TestPutFromMany(t *testing.T) {
 	})
 }
 
-// TestPutOfOneWhoLeft: whoever does not wait any more neither takes the hints of
+// TestPutOfOneWhoLeft: a caller that does not wait any more neither takes the hints of
 // the others along nor loses its own.
 func TestPutOfOneWhoLeft(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ func (in *Inbox) workUntilLost(ctx context.Context, w Workers) {
 	_ = g.Wait() // they return none
 	d.close(working)
 	if ctx.Err() == nil {
-		w.Log.Warn("inbox: the server was away for too long, starting again")
+		w.Log.Warn("inbox: NATS was away for too long: starting to read the queue again")
 	}
 }
 

@@ -177,7 +177,7 @@ func (o *OAuth) complete(ctx context.Context, owner *registry.Owner, code string
 	}
 	if !mayConsent(owner, me) {
 		if err := app.Revoke(ctx, grant.AccessToken, false); err != nil {
-			o.Log.Warn("tokens of a user who is not the owner could not be given back", "owner", owner.Name, "err", err)
+			o.Log.Warn("cannot revoke the tokens of a user who is not the owner", "owner", owner.Name, "err", err)
 		}
 		return me, errOtherUser
 	}

@@ -63,7 +63,7 @@ func (w *Owners) Renew(ctx context.Context) {
 		}
 		err := oauth.renew(ctx, owner.Name, owner.OAuth.Generation)
 		if err != nil && !errors.Is(err, errLeased) && !errors.Is(err, errRenewed) && ctx.Err() == nil {
-			w.Log.Warn("tokens could not be renewed", "owner", owner.Name, "expiresAt", owner.OAuth.ExpiresAt, "err", err)
+			w.Log.Warn("cannot renew tokens: the next minute tries again", "owner", owner.Name, "expiresAt", owner.OAuth.ExpiresAt, "err", err)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (w *Owners) Revive(ctx context.Context, state registry.OwnerState) {
 			continue
 		}
 		if err := w.revive(ctx, owner); err != nil && ctx.Err() == nil {
-			w.Log.Info("an owner's token still does not work", "owner", owner.Name, "state", string(state), "err", err)
+			w.Log.Info("Smartsheet still refuses an owner's token", "owner", owner.Name, "state", string(state), "err", err)
 		}
 	}
 }

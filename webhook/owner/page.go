@@ -71,7 +71,7 @@ func (o *OAuth) writePage(w http.ResponseWriter, p *page) {
 	p.Style = template.CSS(pageStyle)
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, p); err != nil {
-		o.Log.Error("a page could not be made", "err", err)
+		o.Log.Error("cannot render a page", "err", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}

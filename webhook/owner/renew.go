@@ -32,7 +32,7 @@ const (
 )
 
 var (
-	errRenewed = errors.New("the tokens were renewed meanwhile")
+	errRenewed = errors.New("another process renewed the tokens")
 	errLeased  = errors.New("the tokens are being renewed by another process")
 )
 
@@ -112,8 +112,8 @@ func (o *OAuth) renewed(ctx context.Context, name, refused string, cause error) 
 
 // renew makes the next pair of tokens, once over all replicas: only who holds
 // the lease in the owner's record uses the refresh token, which works once. The
-// lease is bound to the pair by its generation. Whoever asked for it may give up
-// meanwhile: what is begun is ended, for the answer is the only copy.
+// lease is bound to the pair by its generation. The caller may give up:
+// what was begun is finished, for the answer is the only copy.
 func (o *OAuth) renew(ctx context.Context, name string, generation int64) error {
 	lease := &registry.Lease{Holder: uuid.NewString(), Until: o.now().Add(leaseTime).UTC()}
 	var owner *registry.Owner
@@ -196,7 +196,7 @@ func (o *OAuth) failed(ctx context.Context, owner *registry.Owner, lease *regist
 	if owner.State == state {
 		return nil // told before
 	}
-	o.Log.Warn("an owner's access is over", "owner", owner.Name, "state", string(state), "err", cause)
+	o.Log.Warn("an owner has to consent again: the tokens cannot be renewed", "owner", owner.Name, "state", string(state), "err", cause)
 	return o.wake(ctx, owner.Name)
 }
 
@@ -238,7 +238,7 @@ func (o *OAuth) storeWithRetry(ctx context.Context, name string, change func(*re
 		if err == nil || final || errors.Is(err, registry.ErrNotFound) {
 			return err
 		}
-		o.Log.Warn("new tokens could not be stored yet", "owner", name, "err", err)
+		o.Log.Warn("cannot store renewed tokens: trying again", "owner", name, "err", err)
 		select {
 		case <-ctx.Done():
 			return err

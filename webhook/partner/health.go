@@ -109,7 +109,7 @@ func (p *Partners) retry(ctx context.Context, partner *registry.Partner, ps *par
 	h.cancel = nil
 }
 
-// Failed notes that the partner's stream failed: it is opened anew at its next
+// Failed notes that the partner's stream failed: it is opened again at its next
 // use, since it may be gone. Where it did not answer at all it is left alone for
 // a while.
 func (p *Partners) Failed(name string, err error) {

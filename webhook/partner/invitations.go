@@ -150,7 +150,7 @@ func (v *Invitations) find(token string) (*registry.Partner, *registry.Invitatio
 	return whose, found, nil
 }
 
-// Joined is what whoever uses an invitation gets.
+// Joined is what the user of an invitation gets.
 type Joined struct {
 	Partner   string     `json:"partner"`
 	Name      string     `json:"name"` // of the credentials

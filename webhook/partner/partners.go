@@ -351,7 +351,7 @@ func (p *Partners) PutAccounts(ctx context.Context) error {
 			err = p.Broker.PutAccount(ctx, partner.Name, account)
 		}
 		if err != nil { // its own trouble, and told at each of its passes
-			p.Log.Error("partner's account cannot be set up", "partner", partner.Name, "err", err)
+			p.Log.Error("cannot set up a partner's NATS account", "partner", partner.Name, "err", err)
 		}
 	}
 	return nil

@@ -72,12 +72,12 @@ func (p *Partners) purgeTombstones(ctx context.Context, partner *registry.Partne
 	}
 	next, purged, err := stream.PurgeTombstones(ctx, now.Add(-partner.TombstonesKept()), ps.purgedTo, purgeMessages)
 	if err != nil {
-		p.Log.Warn("old deletions could not be purged, the next round tries again", "partner", partner.Name, "err", err)
+		p.Log.Warn("cannot purge old deletions from a partner's stream: the next round tries again", "partner", partner.Name, "err", err)
 	}
 	if ps.purgedTo = next; next == 0 {
 		ps.purgedAt = now
 	}
 	if purged > 0 {
-		p.Log.Info("old deletions purged", "partner", partner.Name, "objects", purged)
+		p.Log.Info("purged old deletions from a partner's stream", "partner", partner.Name, "objects", purged)
 	}
 }

@@ -46,7 +46,7 @@ func (g *Registrar) Run(ctx context.Context) error {
 			checked = time.Now()
 			g.checkClocks(ctx)
 			if err := g.enqueueAllDetached(ctx); err != nil && ctx.Err() == nil {
-				g.Log.Warn("shares that outlive their registration could not be looked at", "err", err)
+				g.Log.Warn("cannot check the shares of deleted registrations", "err", err)
 			}
 		}
 		select {
@@ -70,7 +70,7 @@ func (g *Registrar) cleanUp(ctx context.Context, d deletions) {
 	}
 	for _, s := range g.Registry.AllShares() {
 		if err := g.cleanShare(ctx, s); err != nil && ctx.Err() == nil {
-			g.Log.Warn("a share that was left over could not be removed yet", "share", s.Key(), "err", err)
+			g.Log.Warn("cannot remove a share of a deleted registration or partner: the bridge tries again", "share", s.Key(), "err", err)
 			return // most likely NATS is away; it is the same for the others
 		}
 	}
@@ -104,10 +104,10 @@ func (g *Registrar) deleteAgain(ctx context.Context, reg *registry.Registration)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		g.Log.Warn("the webhook of a deleted registration is not gone yet: it is tried again",
+		g.Log.Warn("cannot delete the webhook of a deleted registration at Smartsheet: the bridge tries again",
 			"registration", reg.ID, "owner", reg.Owner, "sheet", reg.SheetID, "webhook", reg.WebhookID, "err", err)
 	default:
-		g.Log.Info("a deleted registration was removed", "registration", reg.ID)
+		g.Log.Info("removed a deleted registration: its webhook is gone at Smartsheet", "registration", reg.ID)
 	}
 }
 
@@ -131,7 +131,7 @@ func (g *Registrar) cleanShare(ctx context.Context, s *registry.Share) error {
 	if err := g.endShare(ctx, s); err != nil {
 		return err
 	}
-	g.Log.Info("a share without a registration is ended", "share", s.Key(), "registration", s.Registration)
+	g.Log.Info("ended a share that has no registration", "share", s.Key(), "registration", s.Registration)
 	return g.enqueueDetached(ctx, s.Registration)
 }
 
@@ -180,12 +180,12 @@ func (g *Registrar) checkClocks(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			g.Log.Warn("the reconciles of a registration could not be checked", "registration", reg.ID, "err", err)
+			g.Log.Warn("cannot check whether a sheet is reconciled in time", "registration", reg.ID, "err", err)
 			return // NATS is away; it is the same for the others
 		case late:
-			g.Log.Warn("a registration was not looked at in time: it is now", "registration", reg.ID)
+			g.Log.Warn("a sheet was not reconciled in time: scheduled it again", "registration", reg.ID)
 			if err := g.Inbox.ScheduleReconciles(ctx, reg.ID, g.ReconcileEvery); err != nil {
-				g.Log.Warn("a registration could not be followed", "registration", reg.ID, "err", err)
+				g.Log.Warn("cannot schedule the reconciles of a sheet", "registration", reg.ID, "err", err)
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func (g *Registrar) Delete(ctx context.Context, id string) (gone bool, err error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if err := g.finishDelete(ctx, reg, budget.Callback); err != nil {
-		g.Log.Warn("the webhook of a deleted registration is not gone yet: it is tried again", "registration", id, "err", err)
+		g.Log.Warn("cannot delete the webhook of a deleted registration at Smartsheet: the bridge tries again", "registration", id, "err", err)
 		return false, g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true, Webhook: true})
 	}
 	return true, nil

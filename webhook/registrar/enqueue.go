@@ -17,7 +17,7 @@ const (
 )
 
 // scheduleReconciles has the relay look at the registration now, as the hint says, and from
-// then on, also when whoever asked for it has hung up. Where NATS does not take
+// then on, also when the caller has hung up. Where NATS does not take
 // that, checkClocks sees to it later.
 func (g *Registrar) scheduleReconciles(ctx context.Context, id string, h inbox.Hint) error {
 	return retryStore(ctx, func(ctx context.Context) error {

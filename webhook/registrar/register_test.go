@@ -53,7 +53,7 @@ func TestOneNameAtTwoReplicas(t *testing.T) {
 	}
 }
 
-// TestRegisterHungUpAtEachStep: whoever asks hangs up, and the process goes on.
+// TestRegisterHungUpAtEachStep: the caller hangs up, and the process goes on.
 func TestRegisterHungUpAtEachStep(t *testing.T) {
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{})

@@ -124,7 +124,7 @@ func (g *Registrar) create(ctx context.Context, client *smartsheet.Client, owner
 }
 
 // createAndActivate stores a new registration and then its shares, looks again for those whom
-// they are about, since whoever removed one saw no registration yet, and
+// they are about, since a caller that removed one saw no registration yet, and
 // activates it.
 func (g *Registrar) createAndActivate(ctx context.Context, client *smartsheet.Client, reg *registry.Registration, shares []*registry.Share) (*registry.Registration, error) {
 	if err := g.Registry.CreateRegistration(ctx, reg); err != nil {

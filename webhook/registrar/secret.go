@@ -81,7 +81,7 @@ func (g *Registrar) CheckSecret(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), secretTimeout)
 	defer cancel()
 	if err := g.hint(ctx, id, inbox.Hint{Why: inbox.WhyCallback, Whole: true, Webhook: true}); err != nil {
-		g.Log.Warn("the shared secret could not be checked", "registration", id, "err", err)
+		g.Log.Warn("cannot ask Smartsheet for the shared secret", "registration", id, "err", err)
 	}
 }
 

@@ -45,12 +45,12 @@ func (g *Registrar) Supervise(ctx context.Context, h *inbox.Hint) error {
 	case class == smartsheet.Refused || class == smartsheet.Expired:
 		return g.suspend(ctx, reg, err)
 	case class == smartsheet.Retry || class == smartsheet.Wait:
-		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
+		g.Log.Warn("cannot check or enable a webhook at Smartsheet", "registration", reg.ID, "err", err)
 		if err := g.retrySupervise(ctx, h, owner.WaitOf(err)); err != nil {
 			return err
 		}
 	case err != nil: // the next reconcile looks again
-		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", err)
+		g.Log.Warn("cannot check or enable a webhook at Smartsheet", "registration", reg.ID, "err", err)
 	}
 	now := g.Registry.Registration(reg.ID)
 	if now == nil || now.Status == reg.Status && now.Reason == reg.Reason {
@@ -81,7 +81,7 @@ func (g *Registrar) suspend(ctx context.Context, reg *registry.Registration, cau
 	}
 	suspended, err := g.Access.Suspend(ctx, o, cause)
 	if err != nil || !suspended {
-		g.Log.Warn("the webhook could not be looked after", "registration", reg.ID, "err", errors.Join(cause, err))
+		g.Log.Warn("cannot check or enable a webhook at Smartsheet", "registration", reg.ID, "err", errors.Join(cause, err))
 		return nil
 	}
 	for _, other := range g.Registry.Registrations() {
@@ -124,7 +124,7 @@ func (g *Registrar) EnsureWebhook(ctx context.Context, reg *registry.Registratio
 		return err
 	}
 	if w.SharedSecret != "" && !hasSecret(reg, w.SharedSecret) {
-		g.Log.Warn("the shared secret was changed at Smartsheet and is taken over", "registration", reg.ID)
+		g.Log.Warn("Smartsheet has another shared secret: stored it", "registration", reg.ID)
 		if err := g.storeSecret(ctx, reg.ID, w.SharedSecret); err != nil {
 			return err
 		}
@@ -240,19 +240,19 @@ func (g *Registrar) recreateWebhook(ctx context.Context, client *smartsheet.Clie
 		return err
 	}
 	if w != nil {
-		g.Log.Info("webhook adopted", "registration", reg.ID)
+		g.Log.Info("found the webhook of a registration at Smartsheet again", "registration", reg.ID)
 		return g.enable(ctx, client, reg, w)
 	}
 	status, err := g.createWebhook(ctx, client, reg)
 	if p := (*problem.Problem)(nil); errors.As(err, &p) && p.Err == nil { // not enabled; the next look tries again
-		g.Log.Warn("a webhook made again was not enabled", "registration", reg.ID, "err", err)
+		g.Log.Warn("Smartsheet did not enable a webhook that was created again", "registration", reg.ID, "err", err)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	g.webhooks.forget()
-	g.Log.Info("webhook made again", "registration", reg.ID)
+	g.Log.Info("created a webhook again that was gone at Smartsheet", "registration", reg.ID)
 	if err := g.hint(ctx, reg.ID, inbox.Hint{Why: inbox.WhyReconcile, Whole: true}); err != nil {
 		return err
 	}

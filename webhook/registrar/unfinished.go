@@ -18,7 +18,7 @@ func (g *Registrar) removeFailed(ctx context.Context, client *smartsheet.Client,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if err := g.abandon(ctx, client, reg); err != nil {
-		g.Log.Warn("a registration that failed could not be removed yet", "registration", reg.ID, "err", err)
+		g.Log.Warn("cannot remove a registration that failed: the bridge tries again", "registration", reg.ID, "err", err)
 	}
 }
 
@@ -85,8 +85,8 @@ func (g *Registrar) removeUnfinished(ctx context.Context, reg *registry.Registra
 		err = g.abandon(ctx, client, reg)
 	}
 	if err != nil {
-		g.Log.Warn("a registration that was left half made could not be removed yet", "registration", reg.ID, "err", err)
+		g.Log.Warn("cannot remove an unfinished registration: the bridge tries again", "registration", reg.ID, "err", err)
 		return
 	}
-	g.Log.Info("a registration that was left half made was removed", "registration", reg.ID)
+	g.Log.Info("removed an unfinished registration", "registration", reg.ID)
 }

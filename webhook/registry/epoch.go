@@ -62,7 +62,7 @@ func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.
 		if err != nil {
 			return "", err
 		}
-		// Whoever was faster and saw as much has written what we would.
+		// A replica that was faster and saw as much has written what we would.
 		if same := now.Epoch == was.Epoch; (other.Epoch == was.Epoch) == same && now.goesOn(other.Sighting) {
 			return other.Epoch, nil
 		}

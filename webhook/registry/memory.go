@@ -23,7 +23,7 @@ const (
 
 // apply takes over one change of the bucket, from the watch or from our own
 // write, whichever comes first. Records in memory are never changed, only
-// replaced: whoever holds one may read it without a lock.
+// replaced: callers may read it without a lock.
 func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool) error {
 	if key == keysetKey && !deleted {
 		return r.keys.load(value, revision)

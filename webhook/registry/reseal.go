@@ -42,7 +42,7 @@ func (r *Registration) fields() []field {
 	}
 }
 
-// errCurrent says that nothing of a record has to be sealed anew.
+// errCurrent says that nothing of a record has to be sealed again.
 var errCurrent = errors.New("sealed under the current key")
 
 // reseal seals all that is sealed under another key than the primary one under

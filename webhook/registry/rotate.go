@@ -35,7 +35,7 @@ func (r *Registry) Keys() []seal.Key { return r.Sealer().Keys() }
 
 // RotateKeys replaces the key that seals the records: a new key is added, and
 // when every replica has it, it is made the primary one; when every replica has
-// that, all secrets are sealed anew and the old key is disabled. Nothing is
+// that, all secrets are sealed again and the old key is disabled. Nothing is
 // unreadable at any moment. After a failure the same again goes on where it
 // stopped. Two at once make one rotation.
 func (r *Registry) RotateKeys(ctx context.Context) (*Rotation, error) {

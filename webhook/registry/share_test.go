@@ -152,7 +152,7 @@ func TestSharesByRegistration(t *testing.T) {
 	}
 }
 
-// TestShareAsItWasRead: whoever read a share before it was changed, or was made
+// TestShareAsItWasRead: a process that read a share before it was changed, or was made
 // again under its name, cannot remove it.
 func TestShareAsItWasRead(t *testing.T) { everywhere(t, shareAsItWasRead) }
 
