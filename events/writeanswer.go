@@ -2,6 +2,7 @@ package events
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -115,7 +116,23 @@ func ChangeAgent(partner, id string) string { return agentPrefix + partner + ":"
 // OwnAgent tells whether a change agent is that of a write. Such agents are in
 // nobody's event: they name other partners.
 func OwnAgent(agent string) bool {
-	return len(agent) >= len(agentPrefix) && agent[:len(agentPrefix)] == agentPrefix
+	return strings.HasPrefix(agent, agentPrefix)
+}
+
+// OnlyWrite returns the id of a partner's write where the agents name that one write
+// and no other: a request that makes several names all of them. Else it is empty.
+func OnlyWrite(partner string, agents []string) (id string) {
+	for _, agent := range agents {
+		if !OwnAgent(agent) {
+			continue
+		}
+		of, ok := strings.CutPrefix(agent, ChangeAgent(partner, ""))
+		if !ok || id != "" {
+			return ""
+		}
+		id = of
+	}
+	return id
 }
 
 // ForeignAgents are the agents without those of writes.

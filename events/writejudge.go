@@ -296,3 +296,29 @@ func (w *Writes) HoldsNew(r *WriteRequest, row *smartsheet.Row, now SheetNow) bo
 	}
 	return true
 }
+
+// Differing is a column that a request sets, and the value, which a row as it was
+// read does not have.
+func (w *Writes) Differing(r *WriteRequest, row *smartsheet.Row, now SheetNow) (column smartsheet.Column, value json.RawMessage, found bool) {
+	find := cellFinder(row.Cells)
+	for _, v := range r.Set {
+		field, _ := w.share.field(v.Name)
+		c, there := now.column(field.ColumnID)
+		if !there {
+			continue
+		}
+		var held smartsheet.Cell
+		if cell := find(c.ID); cell != nil {
+			held = *cell
+		}
+		if !SameValue(held, c, v.JSON) {
+			return c, v.JSON, true
+		}
+	}
+	return smartsheet.Column{}, nil, false
+}
+
+// SameValue tells whether a cell of a column holds a value in the form of events.
+func SameValue(cell smartsheet.Cell, column smartsheet.Column, value json.RawMessage) bool {
+	return sameForm(fieldValue(&cell, column.Type), value)
+}

@@ -25,6 +25,7 @@ type Class int
 // Classes of requests: each leaves a part of the burst to the ones before it.
 const (
 	Callback  Class = iota // may use all
+	Write                  // wants an eighth free
 	Reconcile              // wants a quarter free
 	Load                   // wants half free
 )
@@ -134,6 +135,8 @@ func (b *Budget) Take(ctx context.Context, token string, class Class) (time.Dura
 func (b *Budget) fit(s *use, class Class, now time.Time, want int) (n int, wait time.Duration) {
 	ahead := b.burst
 	switch class {
+	case Write:
+		ahead -= b.burst / 8
 	case Reconcile:
 		ahead -= b.burst / 4
 	case Load:

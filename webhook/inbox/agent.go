@@ -68,6 +68,15 @@ func (r Row) Agents(columns func(id int64) bool) []string {
 	return names
 }
 
+// AgentNames returns who wrote anything of the row.
+func (r Row) AgentNames() []string {
+	names := make([]string, len(r.By))
+	for i, a := range r.By {
+		names[i] = a.Name
+	}
+	return names
+}
+
 // boundAgents forgets all agents where they take too much room.
 func (h *Hint) boundAgents() {
 	size := 0

@@ -52,6 +52,27 @@ type Hint struct {
 type Row struct {
 	Deleted bool    `json:"deleted,omitempty"` // a callback said so
 	By      []Agent `json:"by,omitempty"`      // who wrote it, as far as told
+	Writes  []Write `json:"writes,omitempty"`  // of partners that changed it, the last ones of many
+}
+
+// Write is a partner's write that changed a row.
+type Write struct {
+	Share string `json:"share"` // "partner/sheet"
+	ID    string `json:"id"`
+}
+
+// maxWrites is how many writes a hint names of a row.
+const maxWrites = 8
+
+// WriteOf returns the id of the last write through a share that changed the row, empty
+// for none.
+func (r Row) WriteOf(share string) string {
+	for i := len(r.Writes) - 1; i >= 0; i-- {
+		if r.Writes[i].Share == share {
+			return r.Writes[i].ID
+		}
+	}
+	return ""
 }
 
 // FromCallback returns the hint that a callback gives: nil if it speaks of
@@ -122,6 +143,10 @@ func (h *Hint) addRow(id int64, row Row) {
 			r.addAgent(a.Name, c)
 		}
 	}
+	if len(row.Writes) > 0 {
+		r.Writes = append(slices.Clip(r.Writes), row.Writes...)
+		r.Writes = r.Writes[max(0, len(r.Writes)-maxWrites):]
+	}
 	h.Rows[id] = r
 }
 
@@ -162,14 +187,14 @@ func (h *Hint) clone() *Hint {
 
 // bytes returns how long the hint is in JSON, or more.
 func (h *Hint) bytes() int {
-	const fields, id, row, agent = 400, 21, 64, 48
+	const fields, id, row, agent, write = 400, 21, 64, 48, 180
 	n := fields + maxEscape*(len(h.Registration)+len(h.Why)+len(h.Trace))
 	n += id * (len(h.Attachments) + len(h.Comments) + len(h.Discussions))
 	for _, s := range h.Shares {
 		n += maxEscape*len(s) + 3
 	}
 	for _, r := range h.Rows {
-		n += row
+		n += row + write*len(r.Writes)
 		for _, a := range r.By {
 			n += agent + maxEscape*len(a.Name) + id*len(a.Columns)
 		}

@@ -295,6 +295,7 @@ func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
 	account := broker.Account{
 		PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey,
 		Limits: partner.Limits, Sources: partner.Sources, Revocations: map[string]bool{},
+		Writes: p.TakesWrites(partner.Name),
 	}
 	for _, f := range []struct {
 		sealed seal.Sealed

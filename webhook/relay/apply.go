@@ -43,6 +43,7 @@ func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
 				Kind: events.KindRow, ID: id, Version: pg.version, Time: pg.at,
 				Reason: events.ReasonDeleted, Origin: s.origin, ChangeAgent: s.agents(id),
 			}
+			s.attribute(&readings[i])
 		}
 		if err := s.apply(ctx, pg, readings); err != nil {
 			return err
@@ -57,6 +58,7 @@ func (s *shareSync) rowReading(row *smartsheet.Row, pg *page, types map[int64]sm
 		Kind: events.KindRow, ID: row.ID, Version: pg.version, Time: pg.at,
 		Row: events.RefOf(row), Origin: s.origin, ChangeAgent: s.agents(row.ID),
 	}
+	s.attribute(&now)
 	visible, err := s.view.Passes(row, types)
 	if visible {
 		s.result.filter.Shown++
@@ -82,6 +84,22 @@ func (s *shareSync) recordFilter(ctx context.Context) {
 	found.Revision, found.At = s.share.Revision, time.Now().UTC().Truncate(time.Second)
 	if err := s.relay.Registry.PutFilterResult(ctx, s.share, found); err != nil && ctx.Err() == nil {
 		s.relay.Log.Warn("what a share's filter shows could not be stored", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
+	}
+}
+
+// attribute says of a row's reading that a write of the partner's made it what it is,
+// if that is known.
+func (s *shareSync) attribute(now *events.Reading) {
+	if s.origin != events.OriginCallback {
+		return
+	}
+	row := s.plan.hint.Rows[now.ID]
+	id := row.WriteOf(s.share.Key())
+	if id == "" { // a callback may come before the bridge's own hint
+		id = events.OnlyWrite(s.share.Partner, row.AgentNames())
+	}
+	if id != "" {
+		now.Origin, now.Write = events.OriginWrite, id
 	}
 }
 

@@ -1,0 +1,31 @@
+// Package write has made what partners ask to have written, and answers them.
+//
+// A partner's requests lie in the stream WRITES of its storage account. Every process
+// takes some of them, holds them by sheet, and works on one sheet at a time as long as
+// it has the sheet's lease:
+//
+//	WRITES ──► take ──► prepare   the id's answer, the terms, the time, the rate   prepare.go
+//	                      ▼
+//	                    read      the rows as they are now, in the writer's name   read.go
+//	                      ▼
+//	                    judge     each request by what was read                    judge.go
+//	                      ▼
+//	                    send      one request for all that may be written          send.go
+//	                      ▼
+//	                    answer    memory, answer, hint for the relay, audit, done  answer.go
+//
+// Smartsheet has no conditional write. So three things stand in for one:
+//
+// The lease (lease.go) lets one process at a time write to a sheet. Who has it notes
+// what it is about to send in the lease itself, by compare-and-set, and must have
+// begun to send within a third of the lease's time: whoever was stopped in between
+// does not send when it goes on. What is left is a process that is stopped between
+// the last look at the clock and the system call that sends, for longer than two
+// thirds of that time.
+//
+// What was noted and has no answer may have been written or not. It is not sent again
+// before the sheet was looked at: is it so already, is the key there, does the cell's
+// history have it (recover.go)?
+//
+// The memory (memory.go) has one answer for one id, created once, whoever answers.
+package write

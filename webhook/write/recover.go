@@ -1,0 +1,136 @@
+package write
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+)
+
+// resolve finds out whether a write was made that was sent, or about to be, and whose
+// outcome nobody has learnt. One that was is answered. One that was not is judged as
+// if it were new, in the next round.
+func (e *Engine) resolve(ctx context.Context, l *lease, client *smartsheet.Client, t *task, r *reading) error {
+	made, err := e.wasMade(ctx, client, t, r)
+	if err != nil {
+		return err
+	}
+	name := t.name()
+	if !made {
+		l.forget(name)
+		t.job.lookAt = time.Time{}
+		return nil
+	}
+	data := events.WriteData{Result: events.ResultDone, Version: r.version, Raced: r.version != t.attempt.Version+1}
+	if err := e.answer(ctx, t, data); err != nil {
+		return err
+	}
+	l.forget(name)
+	return nil
+}
+
+// wasMade looks whether the sheet has, or had, what a write was to make.
+func (e *Engine) wasMade(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
+	if r.version == t.attempt.Version { // nothing at all was changed
+		return false, nil
+	}
+	switch t.request.Op {
+	case events.OpUpdate:
+		return e.wasUpdated(ctx, client, t, r)
+	case events.OpCreate:
+		return e.wasCreated(ctx, client, t, r)
+	}
+	_, there := r.rows[t.request.RowID]
+	return !there, nil // deletions are not taken back
+}
+
+// wasUpdated asks for the history of a cell where the row is not, or no longer, as
+// the write would have it: somebody may have changed it since.
+func (e *Engine) wasUpdated(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
+	row := r.rows[t.request.RowID]
+	if row == nil {
+		return false, nil // what it was nobody can tell any more; it is gone
+	}
+	if t.rules.HoldsNew(&t.request, row, r.now) {
+		return true, nil
+	}
+	column, value, ok := t.rules.Differing(&t.request, row, r.now)
+	if !ok {
+		return false, nil
+	}
+	return e.heldSince(ctx, client, t, row.ID, column, value)
+}
+
+// heldSince tells whether a cell held a value since the write was sent, put there by the
+// writer.
+func (e *Engine) heldSince(ctx context.Context, client *smartsheet.Client, t *task, row int64, column smartsheet.Column, value []byte) (bool, error) {
+	past, err := client.CellHistory(ctx, t.share.SheetID, row, column.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range past {
+		if p.ModifiedAt.Before(t.attempt.ModifiedAt.Truncate(time.Second)) {
+			return false, nil
+		}
+		cell := smartsheet.Cell{ColumnID: column.ID, Value: p.Value, ObjectValue: p.ObjectValue}
+		if events.SameValue(cell, column, value) && byWriter(p.ModifiedBy, t) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func byWriter(a *smartsheet.Actor, t *task) bool {
+	return a == nil || a.Email == "" || a.Email == t.writer.Email
+}
+
+// maxCandidates is how many rows that came about since a row was to be added are
+// asked what their key was.
+const maxCandidates = 20
+
+var errCandidates = errors.New("too many rows were added at the same time to tell which one is the write's")
+
+// wasCreated looks for the row that has the key, or had it: somebody may have changed
+// it since. No row had it when the write was sent, so the history of the key tells
+// whether the writer put it there.
+func (e *Engine) wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
+	if t.share.Write == nil || t.share.Write.Create == nil {
+		return false, nil
+	}
+	key, value := t.rules.KeyOf(&t.request, nil, r.now), t.request.Set.Get(t.share.Write.Create.Key)
+	column := r.column(t.rules.KeyColumn())
+	var candidates []int64
+	for id, row := range r.rows {
+		if t.rules.KeyOf(&t.request, row, r.now) == key || row.CreatedAt.After(t.attempt.At.Add(-clockSkew)) {
+			candidates = append(candidates, id)
+		}
+	}
+	if len(candidates) > maxCandidates {
+		return false, errCandidates
+	}
+	for _, id := range candidates {
+		made, err := e.heldSince(ctx, client, t, id, column, value)
+		if err != nil {
+			return false, err
+		}
+		if made {
+			t.rowID = id
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// clockSkew is how far Smartsheet's clock and ours may be apart.
+const clockSkew = time.Minute
+
+func (r *reading) column(id int64) smartsheet.Column {
+	for _, c := range r.now.Columns {
+		if c.ID == id {
+			return c
+		}
+	}
+	return smartsheet.Column{ID: id}
+}
