@@ -110,6 +110,7 @@ func TestRooms(t *testing.T) {
 		"partner":   records,
 		"registrar": append([]string{"owner"}, records...),
 		"relay":     append([]string{"owner", "partner"}, records...),
+		"write":     append([]string{"owner", "partner"}, records...),
 		"feed":      records,
 		"diagnose":  append([]string{"owner", "partner", "registrar"}, records...),
 		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed"}, records...),
@@ -178,7 +179,7 @@ func TestForeignImports(t *testing.T) {
 	}{
 		{"github.com/labstack/echo", []string{"webhook"}},
 		{"github.com/danielgtaylor/huma", []string{"webhook/admin"}},
-		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget", "webhook/audit", testWorld}},
+		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget", "webhook/audit", "webhook/write", testWorld}},
 		{"github.com/kelseyhightower/envconfig", []string{"cmd"}},
 		{"github.com/spf13/", []string{"cmd"}},
 		{"testing", []string{testWorld}},

@@ -14,6 +14,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
+	"github.com/sheetbridge/sheetbridge/webhook/write"
 )
 
 // metrics are what this process counts for Prometheus. How things stand, as
@@ -29,6 +30,8 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	answers   *prometheus.HistogramVec
 	lag       *prometheus.HistogramVec
+	writes    *prometheus.CounterVec
+	written   *prometheus.HistogramVec
 
 	connections, refused *prometheus.CounterVec
 	linesLeftOut         prometheus.Counter
@@ -50,6 +53,9 @@ func newMetrics() *metrics {
 		[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "class")
 	m.lag = histogram("change_to_publish_seconds", "Time from a change at Smartsheet, by its own timestamp, to its event being stored, by what made the bridge look and by how the sheet is followed. The longest of each pass.",
 		[]float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 300, 600, 1200, 3600, 86400}, "origin", "mode")
+	m.writes = counter("writes_total", "Answers to partners' writes, by partner, result and, for one that was refused, code; those that were only checked are not counted.", "partner", "result", "code")
+	m.written = histogram("write_duration_seconds", "Time from a write being stored to its answer, by result.",
+		[]float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}, "result")
 	m.connections = counter("connections_closed_total", "Connections that were closed because a listener had too many, by listener and by why that one: it waited longest for a request, or it was new and all others were busy.", "listener", "why")
 	m.refused = counter("admin_refused_total", "Requests that the admin listener refused before it looked at them: foreign host or origin, no client certificate, wrong bearer, or throttled because of too many wrong ones.", "why")
 	m.linesLeftOut = prometheus.NewCounter(prometheus.CounterOpts{
@@ -59,7 +65,7 @@ func newMetrics() *metrics {
 		Name: "sheetbridge_build_info", Help: "1, labelled with what the program was built from.",
 	}, []string{"version", "goversion"})
 	info.WithLabelValues(version(), runtime.Version()).Set(1)
-	m.registry.MustRegister(m.callbacks, m.passes, m.rows, m.events, m.found, m.requests, m.answers, m.lag, m.connections, m.refused, m.linesLeftOut, info,
+	m.registry.MustRegister(m.callbacks, m.passes, m.rows, m.events, m.found, m.requests, m.answers, m.lag, m.writes, m.written, m.connections, m.refused, m.linesLeftOut, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin()
 	return m
@@ -110,6 +116,21 @@ func (m *metrics) adminRefused(why string) { m.refused.WithLabelValues(why).Inc(
 func (m *metrics) request(owner string, call smartsheet.Call) {
 	m.requests.WithLabelValues(owner, call.Class.String()).Inc()
 	m.answers.WithLabelValues(call.Class.String()).Observe(call.Duration.Seconds())
+}
+
+func (m *metrics) wrote(o write.Outcome) {
+	if o.DryRun {
+		return
+	}
+	m.writes.WithLabelValues(o.Partner, string(o.Result), string(o.Code)).Inc()
+	m.written.WithLabelValues(string(o.Result)).Observe(o.Took.Seconds())
+}
+
+// waiting shows how many writes this process holds.
+func (m *metrics) waiting(writes func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sheetbridge_writes_waiting", Help: "Partners' writes that this process has taken and not answered yet.",
+	}, func() float64 { return float64(writes()) }))
 }
 
 func (m *metrics) pass(p relay.Pass) {

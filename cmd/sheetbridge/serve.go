@@ -29,6 +29,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
+	"github.com/sheetbridge/sheetbridge/webhook/write"
 )
 
 const (
@@ -59,6 +60,8 @@ type service struct {
 	access    *owner.Access
 	registrar *registrar.Registrar
 	relay     *relay.Relay
+	writes    *write.Engine
+	written   *write.Store
 	metrics   *metrics
 	states    *stateWatcher
 	survey    diagnose.Survey
@@ -142,6 +145,10 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			}
 			s.audit.OnAppend = s.logEntry
 			return nil
+		},
+		func(ctx context.Context) (err error) {
+			s.written, err = write.OpenStore(ctx, s.nc, n.Replicas, s.broker != nil)
+			return err
 		},
 		func(ctx context.Context) error {
 			if s.broker == nil { // other replicas may not have the new master key yet
@@ -231,6 +238,11 @@ func (s *service) wire(master seal.MasterKey) {
 		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
 		Log: s.log, Observe: s.metrics.pass, Tracer: s.tracer,
 	}
+	s.writes = &write.Engine{
+		Store: s.written, Registry: s.registry, Access: s.access, Partners: s.partners, Accounts: s.accounts, Inbox: s.inbox,
+		Audit: s.audit, Log: s.log, Observe: s.metrics.wrote,
+	}
+	s.metrics.waiting(s.writes.Waiting)
 	s.survey = diagnose.Survey{Registry: s.registry, Partners: s.partners, Inbox: s.inbox}
 	doctor := &diagnose.Doctor{
 		Survey: s.survey, Registrar: s.registrar, Access: s.access, Broker: s.broker, NATS: s.nc, Version: version(), Ready: s.ready,
@@ -346,6 +358,7 @@ func (s *service) work(ctx context.Context) error {
 			Pass: s.relay.Pass, Webhook: s.registrar.Supervise, Token: s.access.TokenOf, Log: s.log,
 		})
 	})
+	g.Go(func() error { return s.writes.Run(ctx) })
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.accounts.Run(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })

@@ -27,6 +27,7 @@ type ShareChange struct {
 	Columns []NewColumn `json:"columns" minItems:"1" maxItems:"400" nullable:"false" doc:"What is shared, and nothing else"`
 	Where   string      `json:"where,omitempty" maxLength:"4096" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
 	Kinds   []string    `json:"kinds,omitempty" nullable:"false" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
+	Write   *WriteTerms `json:"write,omitempty" doc:"What the partner may have changed of the sheet; default: nothing"`
 
 	FilterMayFail bool       `json:"filterMayFail,omitempty" doc:"Take a where that cannot be evaluated on any row of the sheet, so that no row is shown"`
 	Until         *time.Time `json:"until,omitempty" doc:"When the share ends by itself; left out: never"`
@@ -63,6 +64,7 @@ type Share struct {
 	Where        string        `json:"where,omitempty"`
 	Kinds        []string      `json:"kinds" nullable:"false"`
 	Until        *time.Time    `json:"until,omitempty" doc:"When it ends by itself; absent: never"`
+	Write        *WriteTerms   `json:"write,omitempty" doc:"What the partner may have changed of the sheet; absent: nothing"`
 	Revision     int64         `json:"revision" doc:"Counts its changes from 1"`
 	State        string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown" doc:"As the partner was told, or stale where the bridge cannot publish to it, as in a full stream; unknown: its stream could not be read now"`
 	Reason       string        `json:"reason,omitempty"`
@@ -112,7 +114,7 @@ func (CompleteTo) Schema(huma.Registry) *huma.Schema {
 }
 
 func (c ShareChange) request() events.Request {
-	r := events.Request{Where: c.Where, Kinds: c.Kinds, Until: c.Until, FilterMayFail: c.FilterMayFail}
+	r := events.Request{Where: c.Where, Kinds: c.Kinds, Until: c.Until, FilterMayFail: c.FilterMayFail, Write: c.Write.terms()}
 	for _, column := range c.Columns {
 		r.Columns = append(r.Columns, events.RequestColumn(column))
 	}
@@ -130,7 +132,7 @@ func shareOf(state diagnose.ShareState) Share {
 	shown := Share{
 		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision, SheetColumns: s.SheetColumns,
 		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)),
-		Until: s.Until, State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress),
+		Until: s.Until, State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress), Write: writeTermsOf(s.Write),
 	}
 	for i, f := range s.Fields {
 		shown.Columns[i] = Column{

@@ -122,7 +122,7 @@ func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registr
 			missing = append(missing, s)
 		case have.Registration != s.Registration, have.Ending:
 			return nil, nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
-		case !events.DiffShares(have.Share, s.Share).Same || !sameMoment(have.Until, s.Until):
+		case differs(have, s):
 			return nil, nil, problem.New(problem.Conflict, shareField(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
 		default:
 			there = append(there, have)
@@ -159,4 +159,10 @@ func (g *Registrar) removeAdded(ctx context.Context, made []*registry.Share) err
 		return nil
 	}
 	return g.enqueue(ctx, made[0].Registration, inbox.Hint{Why: inbox.WhyShare, Whole: true})
+}
+
+// differs tells whether two shares of one name are defined otherwise.
+func differs(have, wanted *registry.Share) bool {
+	change := events.DiffShares(have.Share, wanted.Share)
+	return !change.Same || change.Write || !sameMoment(have.Until, wanted.Until)
 }

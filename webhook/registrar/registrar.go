@@ -244,6 +244,9 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 			return nil, nil, problem.FromRequest(shareField(i, ""), err)
 		}
 		sh.Region, sh.Revision = o.Region, 1
+		if err := g.checkWriter(ctx, o, &sh, shareField(i, "")); err != nil {
+			return nil, nil, err
+		}
 		until, err := checkUntil(shareField(i, ""), req.Until)
 		if err != nil {
 			return nil, nil, err

@@ -50,8 +50,14 @@ func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerNa
 	}
 	now.Region = o.Region
 	change := events.DiffShares(share.Share, now)
-	if change.Same && sameMoment(share.Until, until) && share.Registration == registration {
+	if change.Same && !change.Write && sameMoment(share.Until, until) && share.Registration == registration {
 		return nil
+	}
+	if err := g.checkWriter(ctx, o, &now, ""); err != nil {
+		return err
+	}
+	if change.Same && sameMoment(share.Until, until) && share.Registration == registration {
+		return g.changeTerms(ctx, share, now.Write)
 	}
 	if len(change.Breaking) > 0 && !breaking {
 		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; ")).
@@ -68,6 +74,7 @@ func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerNa
 		}
 		s.Until, s.Registration = until, registration
 		if change.Same { // what the partner sees stays as it is
+			s.Write = now.Write
 			return nil
 		}
 		now.Revision = s.Revision + 1

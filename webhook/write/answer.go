@@ -88,11 +88,10 @@ func (e *Engine) tell(ctx context.Context, t *task, r remembered, publish bool) 
 	}
 	t.answered = true
 	if e.Observe != nil {
-		o := Outcome{Op: r.Data.Op, Result: r.Data.Result, Code: r.Data.Code, Took: time.Since(t.job.write.Received), DryRun: r.Data.DryRun}
-		if t.share.SheetID != 0 {
-			o.Share = t.share.Key()
-		}
-		e.Observe(o)
+		e.Observe(Outcome{
+			Partner: t.share.Partner, Op: r.Data.Op, Result: r.Data.Result, Code: r.Data.Code,
+			Took: time.Since(t.job.write.Received), DryRun: r.Data.DryRun,
+		})
 	}
 	return nil
 }

@@ -74,12 +74,12 @@ func OpenStore(ctx context.Context, nc *nats.Conn, replicas int, alone bool) (*S
 
 // Outcome is how one write ended.
 type Outcome struct {
-	Share  string // "partner/sheet"; empty where there is no such share
-	Op     events.Op
-	Result events.Result
-	Code   events.Code
-	Took   time.Duration // from when it was stored to its answer
-	DryRun bool
+	Partner string
+	Op      events.Op
+	Result  events.Result
+	Code    events.Code
+	Took    time.Duration // from when it was stored to its answer
+	DryRun  bool
 }
 
 // Engine has partners' writes made. Its fields are not changed once it runs.
@@ -194,7 +194,7 @@ func (e *Engine) follow(ctx context.Context, name string) {
 		if time.Since(began) > time.Minute {
 			pause = restartMin
 		}
-		if !errors.Is(err, partner.ErrResting) {
+		if !errors.Is(err, partner.ErrCircuitOpen) {
 			e.Log.Warn("a partner's writes cannot be taken, trying again", "partner", name, "err", err)
 		}
 		alone = alone && errors.Is(err, errNotOpened)
