@@ -147,7 +147,7 @@ func (s *service) openStores(ctx context.Context, master seal.MasterKey) error {
 			return nil
 		},
 		func(ctx context.Context) (err error) {
-			s.written, err = write.OpenStore(ctx, s.nc, n.Replicas, s.broker != nil)
+			s.written, err = write.OpenStore(ctx, s.nc, write.StoreOptions{Replicas: n.Replicas, Alone: s.broker != nil})
 			return err
 		},
 		func(ctx context.Context) error {

@@ -103,6 +103,9 @@ func (c *chains) see(m Published) {
 		c.schema[share] = m
 	case "status":
 	default:
+		if strings.HasPrefix(rest, "write.") { // an answer: its own tests look at it
+			break
+		}
 		c.conforms(m, share)
 		c.follows(m, share)
 	}

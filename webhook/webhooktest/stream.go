@@ -55,6 +55,12 @@ func (b *Bridge) Stream(partner string) []Published {
 
 func parsePublished(seq uint64, subject string, data []byte) (Published, error) {
 	m := Published{Sequence: seq, Subject: subject, Raw: data}
+	if tokens := strings.Split(subject, "."); len(tokens) == 5 && tokens[3] == "write" { // its data is read by those who want it
+		if err := json.Unmarshal(data, &m.Event); err != nil {
+			return m, fmt.Errorf("message %d: %w", seq, err)
+		}
+		return m, nil
+	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, fmt.Errorf("message %d: %w", seq, err)
 	}

@@ -1,6 +1,7 @@
 package write
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,21 +50,28 @@ type Store struct {
 	memory memory
 }
 
-// OpenStore opens it and makes it where there is none. Alone says that no other
-// process works with it.
-func OpenStore(ctx context.Context, nc *nats.Conn, replicas int, alone bool) (*Store, error) {
-	s := &Store{leases: leases{holder: uuid.NewString(), alone: alone, time: leaseTime}}
+// StoreOptions say how it is kept.
+type StoreOptions struct {
+	Replicas int
+	Alone    bool          // no other process works with it
+	Lease    time.Duration // how long a process that says nothing keeps others from a sheet; 0: leaseTime
+}
+
+// OpenStore opens it over a connection into the bridge's account and makes it where
+// there is none.
+func OpenStore(ctx context.Context, nc *nats.Conn, o StoreOptions) (*Store, error) {
+	s := &Store{leases: leases{holder: uuid.NewString(), alone: o.Alone, time: cmp.Or(o.Lease, leaseTime)}}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err == nil {
 		s.leases.kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: leaseBucket, Description: "Sheetbridge: who writes to a sheet", History: 1, TTL: 2 * attemptsKept,
-			Storage: jetstream.FileStorage, Replicas: replicas,
+			Storage: jetstream.FileStorage, Replicas: o.Replicas,
 		})
 	}
 	if err == nil {
 		s.memory.kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: memoryBucket, Description: "Sheetbridge: answers to writes by id", History: 1, TTL: events.AnswersKept,
-			MaxBytes: maxMemory, Storage: jetstream.FileStorage, Replicas: replicas,
+			MaxBytes: maxMemory, Storage: jetstream.FileStorage, Replicas: o.Replicas,
 		})
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package write
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -82,8 +83,9 @@ func (e *Engine) heldSince(ctx context.Context, client *smartsheet.Client, t *ta
 	return false, nil
 }
 
+// byWriter tells whether the writer made a change, as far as is told.
 func byWriter(a *smartsheet.Actor, t *task) bool {
-	return a == nil || a.Email == "" || a.Email == t.writer.Email
+	return a == nil || a.Email == "" || t.writer.Email == "" || strings.EqualFold(a.Email, t.writer.Email)
 }
 
 // maxCandidates is how many rows that came about since a row was to be added are

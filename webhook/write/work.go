@@ -33,12 +33,11 @@ func (e *Engine) work(ctx context.Context, key sheetKey, q *sheetQueue) {
 			pause(ctx, time.Until(next))
 			continue
 		}
-		wait, err := e.underLease(ctx, key, q)
-		if err == nil {
+		moved, wait, err := e.underLease(ctx, key, q)
+		if moved {
 			failures = 0
-			continue
 		}
-		if ctx.Err() == nil && !errors.Is(err, errLeaseLost) {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errLeaseLost) {
 			failures++
 			e.Log.Warn("writes wait and are tried again", "sheet", key.id, "waiting", len(due), "err", err)
 			pause(ctx, max(wait, backoff(failures)))
@@ -65,12 +64,13 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// underLease has writes to a sheet made as long as some are due. With an error it
-// returns how long Smartsheet, or the budget, asks to wait.
-func (e *Engine) underLease(ctx context.Context, key sheetKey, q *sheetQueue) (wait time.Duration, err error) {
+// underLease has writes to a sheet made as long as some are due. It returns whether
+// any was answered and, with an error, how long Smartsheet, or the budget, asks to
+// wait.
+func (e *Engine) underLease(ctx context.Context, key sheetKey, q *sheetQueue) (moved bool, wait time.Duration, err error) {
 	l, err := e.Store.leases.acquire(ctx, key)
 	if err != nil {
-		return 0, err
+		return false, 0, err
 	}
 	defer func() {
 		released, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
@@ -80,16 +80,17 @@ func (e *Engine) underLease(ctx context.Context, key sheetKey, q *sheetQueue) (w
 	for ctx.Err() == nil {
 		due, _ := e.waiting(key, q, time.Now())
 		if len(due) == 0 {
-			return 0, nil
+			return moved, 0, nil
 		}
 		// What was begun is ended: a request that was sent has to be answered.
 		done, err := e.round(context.WithoutCancel(ctx), l, due)
 		e.drop(q, done)
+		moved = moved || len(done) > 0
 		if err != nil {
-			return owner.WaitOf(err), err
+			return moved, owner.WaitOf(err), err
 		}
 	}
-	return 0, ctx.Err()
+	return moved, 0, ctx.Err()
 }
 
 // round has some of the writes made that are due: those that one request can make.
