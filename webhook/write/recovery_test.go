@@ -49,7 +49,7 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 				}
 				after(w)
 			}()
-			got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}`, webhooktest.Itoa(w.Sheet.Rows[0]))
+			got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}`, webhooktest.FormatID(w.Sheet.Rows[0]))
 			<-edited
 			if got.Result != events.ResultDone {
 				t.Errorf("got %+v, want it done", got)
@@ -110,7 +110,7 @@ func (p *paused) RoundTrip(r *http.Request) (*http.Response, error) {
 // one has taken over and changed the row. It must not send then what it has judged by
 // the row as it was.
 func TestPausedProcessDoesNotWrite(t *testing.T) {
-	w := newWriting(t, webhooktest.Options{Several: true}, writable("acme", nil))
+	w := newWriting(t, webhooktest.Options{OtherReplicas: true}, writable("acme", nil))
 	w.endEngine()
 	p := &paused{stopped: make(chan struct{}), goOn: make(chan struct{})}
 	slow := *w.Access
@@ -123,12 +123,12 @@ func TestPausedProcessDoesNotWrite(t *testing.T) {
 		return func() { cancel(); wg.Wait() }
 	}
 	stopSlow := run(&slow)
-	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}}`, webhooktest.Itoa(w.Sheet.Rows[0])))
+	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}}`, webhooktest.FormatID(w.Sheet.Rows[0])))
 	<-p.stopped
 	slowDone := make(chan struct{})
 	go func() { stopSlow(); close(slowDone) }() // it takes nothing more, and is still about to send
 	stopOther := run(w.Access)
-	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"two","op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Waiting"}}`, webhooktest.Itoa(w.Sheet.Rows[0])))
+	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"two","op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Waiting"}}`, webhooktest.FormatID(w.Sheet.Rows[0])))
 	if got := w.answer("acme", "two", 1); got.Result != events.ResultDone {
 		t.Errorf("two: got %+v, want it done by the other process", got)
 	}
@@ -156,7 +156,7 @@ func TestWritersAtRandom(t *testing.T) {
 			r.Write.Check = ""
 		}))
 	}
-	w := newWriting(t, webhooktest.Options{Several: true}, requests...)
+	w := newWriting(t, webhooktest.Options{OtherReplicas: true}, requests...)
 	w.endEngine()
 	h := &history{w: w, asked: map[string]asked{}}
 	w.Sim.SetFault(h.fault)
@@ -244,7 +244,7 @@ func (h *history) write(name string, n int) {
 	if rand.IntN(2) == 0 {
 		a = asked{partner: name, op: "update", row: h.w.Sheet.Rows[0], qty: 200 + n} // which nobody else asks for
 		expect := []string{`"status":"Open"`, `"qty":3`, `"status":"Done"`}[rand.IntN(3)]
-		request = fmt.Sprintf(`{"id":%q,"op":"update","row":%q,"expect":{%s},"set":{"qty":%d}}`, id, webhooktest.Itoa(a.row), expect, a.qty)
+		request = fmt.Sprintf(`{"id":%q,"op":"update","row":%q,"expect":{%s},"set":{"qty":%d}}`, id, webhooktest.FormatID(a.row), expect, a.qty)
 	}
 	h.asked[id] = a
 	h.w.send(name, credential, "orders", request)
@@ -259,7 +259,7 @@ func (h *history) check() {
 	for _, r := range snap.Rows {
 		c := cellsOf(snap, r.ID)
 		keys[c["No"]]++
-		made[webhooktest.Itoa(r.ID)] = true
+		made[webhooktest.FormatID(r.ID)] = true
 	}
 	for key, n := range keys {
 		if n > 1 {

@@ -58,7 +58,7 @@ func newWriting(t testing.TB, o webhooktest.Options, requests ...events.Request)
 // newEngine makes an engine as a process does.
 func (w *writing) newEngine(lease time.Duration, change func(*write.Engine)) *write.Engine {
 	w.T.Helper()
-	store, err := write.OpenStore(w.T.Context(), w.Broker.Bridge(), write.StoreOptions{Replicas: 1, Alone: !w.Opts.Several, Lease: lease})
+	store, err := write.OpenStore(w.T.Context(), w.Broker.Bridge(), write.StoreOptions{Replicas: 1, Alone: !w.Opts.OtherReplicas, Lease: lease})
 	webhooktest.Must(w.T, err)
 	log, err := audit.Open(w.T.Context(), w.Broker.Bridge(), audit.Key(w.Opts.Master), 1)
 	webhooktest.Must(w.T, err)

@@ -33,7 +33,7 @@ func (w *writing) wrote(name string) (ids []string) {
 // is answered and gets the row's own event, and others see a change like any other.
 func TestWriteChangesTheSheet(t *testing.T) {
 	w := newWriting(t, webhooktest.Options{}, writable("acme", nil), events.Request{Partner: "bolt", Columns: webhooktest.Columns("Status", "Margin")})
-	row := webhooktest.Itoa(w.Sheet.Rows[0])
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
 	got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}`, row)
 	if got.Result != events.ResultDone || got.Row == nil || *got.Row != row || got.Version == 0 || got.Raced || got.Code != "" {
 		t.Errorf("got %+v, want it done", got)
@@ -57,16 +57,16 @@ func TestWriteChangesTheSheet(t *testing.T) {
 			}
 		}
 	}
-	if got := webhooktest.Objects(w.Stream("bolt"), w.At["bolt"]); len(got) != 1 {
+	if got := webhooktest.Objects(w.Stream("bolt"), w.SeenTo["bolt"]); len(got) != 1 {
 		t.Errorf("bolt got %v, want one change", got)
 	}
-	w.Hides("acme", "canary-margin")
+	w.WantNoWords("acme", "canary-margin")
 }
 
 // TestWriteIsJudged asks for what a share does not allow, and for what it does.
 func TestWriteIsJudged(t *testing.T) {
 	w := newWriting(t, webhooktest.Options{}, writable("acme", nil), events.Request{Partner: "bolt", Sheet: "read", Columns: webhooktest.Columns("Status")})
-	first, draft := webhooktest.Itoa(w.Sheet.Rows[0]), webhooktest.Itoa(w.Sheet.Rows[1])
+	first, draft := webhooktest.FormatID(w.Sheet.Rows[0]), webhooktest.FormatID(w.Sheet.Rows[1])
 	before, _ := w.Sim.Snapshot(w.Sheet.ID)
 	for name, test := range map[string]struct {
 		request string
@@ -112,7 +112,7 @@ func TestWriteIsJudged(t *testing.T) {
 	if got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":3.0}`, first); got.Result != events.ResultAlready {
 		t.Errorf("what is so already: got %+v", got)
 	}
-	w.Hides("acme", "canary-margin")
+	w.WantNoWords("acme", "canary-margin")
 	w.Settle()
 	w.Check("acme", "bolt")
 }
@@ -126,19 +126,19 @@ func TestWriteCreatesAndDeletes(t *testing.T) {
 	}
 	snap, _ := w.Sim.Snapshot(w.Sheet.ID)
 	cells := cellsOf(snap, snap.Rows[len(snap.Rows)-1].ID)
-	if *made.Row != webhooktest.Itoa(snap.Rows[len(snap.Rows)-1].ID) || cells["No"] != "=SO-9" || cells["Qty"] != json.Number("4") {
+	if *made.Row != webhooktest.FormatID(snap.Rows[len(snap.Rows)-1].ID) || cells["No"] != "=SO-9" || cells["Qty"] != json.Number("4") {
 		t.Errorf("got %v as row %s", cells, *made.Row)
 	}
 	if again := w.ask("acme", "orders", `"op":"create","set":{"no":"=SO-9","status":"Done"}`); again.Code != events.CodeDuplicateKey || again.Row != nil {
 		t.Errorf("the same key: got %+v", again)
 	}
 	w.Settle()
-	w.Got("created", `row.created write null->{"no":"=SO-9","status":"Open","qty":4}`)
+	w.WantChanges("created", `row.created write null->{"no":"=SO-9","status":"Open","qty":4}`)
 	if gone := w.ask("acme", "orders", `"op":"delete","row":%q,"expect":{"status":"Open"}`, *made.Row); gone.Result != events.ResultDone {
 		t.Errorf("deleting: got %+v", gone)
 	}
 	w.Settle()
-	w.Got("deleted", `row.deleted write {"no":"=SO-9","status":"Open","qty":4}->null deleted`)
+	w.WantChanges("deleted", `row.deleted write {"no":"=SO-9","status":"Open","qty":4}->null deleted`)
 	if again := w.ask("acme", "orders", `"op":"delete","row":%q,"expect":{"status":"Open"}`, *made.Row); again.Code != events.CodeNotVisible {
 		t.Errorf("deleting again: got %+v", again)
 	}
@@ -148,7 +148,7 @@ func TestWriteCreatesAndDeletes(t *testing.T) {
 // is made once.
 func TestWriteIDs(t *testing.T) {
 	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
-	row := webhooktest.Itoa(w.Sheet.Rows[0])
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
 	const request = `{"id":"po-1","op":"update","row":"%s","expect":{"status":"Open"},"set":{"status":"Done"}}`
 	one := strings.ReplaceAll(request, "%s", row)
 	w.send("acme", "erp", "orders", one)
