@@ -2,6 +2,7 @@ package write_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,11 +112,12 @@ func (w *writing) send(name, credential, sheet, request string) {
 	w.T.Helper()
 	ctx, cancel := context.WithTimeout(w.T.Context(), 30*time.Second)
 	defer cancel()
+	message := rand.Text() // one that is published once more, since its acknowledgement was slow, is stored once
 	for {
 		js, err := jetstream.New(w.client(name, credential))
 		webhooktest.Must(w.T, err)
 		try, end := context.WithTimeout(ctx, time.Second)
-		_, err = js.Publish(try, events.WriteSubject(name, sheet, credential), []byte(request))
+		_, err = js.Publish(try, events.WriteSubject(name, sheet, credential), []byte(request), jetstream.WithMsgID(message))
 		end()
 		if err == nil {
 			return
