@@ -49,7 +49,7 @@ func checkAdminListen(address string, allowed bool) error {
 		return err
 	}
 	if host, _, err := net.SplitHostPort(address); err == nil && !allowed && !loopback(host) {
-		return fmt.Errorf("%q is beyond loopback, where tokens would cross the network in the clear: set ADMIN_TLS_CERT and ADMIN_TLS_KEY, or ADMIN_ALLOW_PLAINTEXT=true behind a proxy with TLS", address)
+		return fmt.Errorf("%q is beyond loopback, so tokens would cross the network unencrypted: set ADMIN_TLS_CERT and ADMIN_TLS_KEY, or ADMIN_ALLOW_PLAINTEXT=true behind a proxy with TLS", address)
 	}
 	return nil
 }

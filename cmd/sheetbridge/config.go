@@ -91,7 +91,7 @@ type config struct {
 	APIRate        int
 	LogLevel       slog.Level
 	LogFormat      string // text or json
-	Unknown        error  // variables with our prefix that mean nothing
+	Unknown        error  // variables with our prefix that are no settings
 }
 
 // wrong collects what is wrong with the settings.
@@ -226,15 +226,15 @@ func checkPublicURL(s string) error {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil {
-		return errors.New("is no base URL: want https://host[:port][/path], without user, query and fragment")
+		return errors.New("is not a base URL: want https://host[:port][/path], without user, query and fragment")
 	}
 	switch {
 	case loopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
-		return errors.New("plain http is for a simulator on this machine: Smartsheet calls https alone")
+		return errors.New("plain http is for a simulator on this machine: Smartsheet calls https only")
 	case !slices.Contains([]string{"443", "8000", "8008", "8080", "8443"}, cmp.Or(u.Port(), "443")):
-		return fmt.Errorf("port %s is none that Smartsheet calls: want 443, 8000, 8008, 8080 or 8443", u.Port())
+		return fmt.Errorf("Smartsheet does not call port %s: want 443, 8000, 8008, 8080 or 8443", u.Port())
 	}
 	return nil
 }
@@ -248,7 +248,7 @@ func loopback(host string) bool {
 func checkAddress(s string) error {
 	_, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return fmt.Errorf("%q is no address to listen at: want host:port or :port", s)
+		return fmt.Errorf("%q is not an address to listen at: want host:port or :port", s)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q has no port between 0 and 65535", s)
@@ -259,7 +259,7 @@ func checkAddress(s string) error {
 func parseEvery(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < time.Second || d > 24*time.Hour {
-		return 0, fmt.Errorf("%q is no duration between 1s and 24h, such as 10m", s)
+		return 0, fmt.Errorf("%q is not a duration from 1s to 24h, such as 10m", s)
 	}
 	return d.Round(time.Second), nil
 }
@@ -267,7 +267,7 @@ func parseEvery(s string) (time.Duration, error) {
 func parseCount(s string, least, most int) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%q is no number from %d to %d", s, least, most)
+		return 0, fmt.Errorf("%q is not a whole number from %d to %d", s, least, most)
 	}
 	return n, nil
 }

@@ -55,7 +55,7 @@ type health struct {
 func (h health) check(ctx context.Context, out io.Writer, path string) error {
 	host, port, err := net.SplitHostPort(h.listen)
 	if err != nil {
-		return cli.Usagef("%s_ADMIN_LISTEN: %q is no address", prefix, h.listen)
+		return cli.Usagef("%s_ADMIN_LISTEN: %q is not an address", prefix, h.listen)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost" // it listens everywhere, here too

@@ -18,7 +18,7 @@ import (
 )
 
 // metrics are what this process counts for Prometheus. How things stand, as
-// every process sees it alike, is standing's. No label holds anything that came
+// every process sees it alike, is the collector's. No label holds anything that came
 // out of a sheet or that a stranger can choose.
 type metrics struct {
 	registry  *prometheus.Registry

@@ -92,6 +92,9 @@ func NoArguments(_ *cobra.Command, args []string) error {
 
 // exactly wants as many arguments as there are words: "PARTNER NAME".
 func exactly(words string) cobra.PositionalArgs {
+	if words == "" {
+		return NoArguments
+	}
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != len(strings.Fields(words)) {
 			return fmt.Errorf("%d arguments were given: want %s", len(args), words)

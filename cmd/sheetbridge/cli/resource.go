@@ -144,9 +144,7 @@ func (p *program) listCommand(r *resource, use string) *cobra.Command {
 		Use: strings.TrimSpace(use + " " + parents), Short: r.short, Args: exactly(parents),
 		Long: cmp.Or(r.long, r.short+".") + "\n" + apiHelp,
 	}
-	if parents == "" {
-		cmd.Args = NoArguments
-	} else {
+	if parents != "" {
 		cmd.ValidArgsFunction = p.completeFirst(r)
 	}
 	limit, only := r.limit, ""

@@ -64,7 +64,7 @@ func (s simulation) check() error {
 	var errs []error
 	host, _, err := net.SplitHostPort(s.listen)
 	if ip, ipErr := netip.ParseAddr(host); err != nil || host != "localhost" && (ipErr != nil || !ip.IsLoopback()) {
-		errs = append(errs, fmt.Errorf("--listen %q: want host:port of this machine alone, such as 127.0.0.1:9090: its tokens are no secrets", s.listen))
+		errs = append(errs, fmt.Errorf("--listen %q: want host:port of this machine alone, such as 127.0.0.1:9090, since its tokens are not secret", s.listen))
 	}
 	if s.edits < 0 || s.debounce < 0 || s.rateLimit < 0 || s.writeTime < 0 {
 		errs = append(errs, errors.New("--edits, --debounce, --rate-limit and --write-time must not be negative"))
@@ -73,7 +73,7 @@ func (s simulation) check() error {
 		errs = append(errs, fmt.Errorf("--fault: %w", err))
 	}
 	if u, err := url.Parse(s.redirect); s.redirect != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, fmt.Errorf("--oauth-redirect %q is no http or https URL", s.redirect))
+		errs = append(errs, fmt.Errorf("--oauth-redirect %q is not an http or https URL", s.redirect))
 	}
 	return errors.Join(errs...)
 }
