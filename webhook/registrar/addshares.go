@@ -60,13 +60,14 @@ func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, s
 	if reg.Phase != registry.PhaseActive {
 		return nil, problem.New(problem.Conflict, "sheetId", "the sheet's registration is %s at this moment: try again", reg.Phase)
 	}
-	// One at a time in this process: who fails takes back what another one counts on.
+	// One at a time in this process: a request that fails removes shares that another
+	// one would have found.
 	done, err := g.adding.lock(ctx, reg.ID)
 	if err != nil {
 		return nil, fmt.Errorf("waiting for others who add shares of the sheet: %w", err)
 	}
+	defer done()
 	made, err := g.createMissing(ctx, shares)
-	done()
 	if err != nil {
 		return nil, errors.Join(nameTaken(shares, err), g.removeAdded(ctx, made))
 	}
@@ -93,15 +94,14 @@ func (g *Registrar) createMissing(ctx context.Context, shares []*registry.Share)
 		if err != nil {
 			return made, err
 		}
-		err = g.Registry.CreateShares(ctx, missing)
-		var taken *registry.TakenError
-		if errors.As(err, &taken) && taken.By.Registration == shares[0].Registration && !taken.By.Ending {
-			continue // missing finds it
-		}
+		added, err := g.Registry.AddShares(ctx, missing)
 		if err != nil {
 			return made, err
 		}
-		made = append(made, missing...)
+		made = append(made, added...)
+		if len(added) < len(missing) {
+			continue // another replica added the rest: missing finds it
+		}
 		if still, err := g.stillStored(ctx, there); err != nil || still {
 			return made, err
 		}

@@ -156,6 +156,47 @@ func (r *Registry) CreateShares(ctx context.Context, shares []*Share) error {
 			return err
 		}
 	}
+	errs := r.storeShares(ctx, shares, func(err error) bool { return err != nil })
+	if err := firstCause(errs); err != nil {
+		return errors.Join(err, r.uncreate(context.WithoutCancel(ctx), shares, errs)) // each request is bounded
+	}
+	return nil
+}
+
+// AddShares stores those of the shares of one registration that it does not have
+// yet, and returns them. Requests that add the same shares at once share the work:
+// none of them removes what another one has found. A share under the name that is
+// ending or belongs to another registration is a TakenError, and what was made is
+// removed again then.
+func (r *Registry) AddShares(ctx context.Context, shares []*Share) (made []*Share, err error) {
+	failed := make([]error, len(shares))
+	errs := r.storeShares(ctx, shares, func(err error) bool { return err != nil && !isAdded(shares[0].Registration, err) })
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			made = append(made, shares[i])
+		case !isAdded(shares[0].Registration, err):
+			failed[i] = err
+		default:
+			errs[i] = errNotTried // another request's: not ours to remove
+		}
+	}
+	if err := firstCause(failed); err != nil {
+		return nil, errors.Join(err, r.uncreate(context.WithoutCancel(ctx), shares, errs))
+	}
+	return made, nil
+}
+
+// isAdded tells whether a share was not stored since the registration has one of
+// the name.
+func isAdded(registration string, err error) bool {
+	var taken *TakenError
+	return errors.As(err, &taken) && taken.By.Registration == registration && !taken.By.Ending
+}
+
+// storeShares stores shares side by side until one of them fails, and returns the
+// error of each.
+func (r *Registry) storeShares(ctx context.Context, shares []*Share, fails func(error) bool) []error {
 	var failed atomic.Bool
 	errs := make([]error, len(shares))
 	var g errgroup.Group
@@ -166,17 +207,14 @@ func (r *Registry) CreateShares(ctx context.Context, shares []*Share) error {
 				errs[i] = errNotTried
 				return nil
 			}
-			if errs[i] = r.createShare(ctx, s); errs[i] != nil {
+			if errs[i] = r.createShare(ctx, s); fails(errs[i]) {
 				failed.Store(true)
 			}
 			return nil
 		})
 	}
 	_ = g.Wait() // they return none
-	if !failed.Load() {
-		return nil
-	}
-	return errors.Join(firstCause(errs), r.uncreate(context.WithoutCancel(ctx), shares, errs)) // each request is bounded
+	return errs
 }
 
 // errNotTried is of a share that was not stored since another one had failed.
