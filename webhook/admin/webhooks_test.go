@@ -33,7 +33,7 @@ func TestRegister(t *testing.T) {
 	w.settle()
 	got := w.ok(200, "GET", "/v1/webhooks/"+id, "")
 	want := map[string]any{
-		"partner": "acme", "sheet": "orders", "where": "state != 'Draft'", "kinds": []any{"row"}, "revision": 1.0, "state": "live",
+		"partner": "acme", "sheet": "orders", "where": "state != 'Draft'", "kinds": []any{"row"}, "revision": 1.0, "state": "live", "progress": nil,
 		"sheetColumns": 4.0, "filter": map[string]any{"rows": 2.0, "shown": 1.0, "failed": 0.0},
 		"columns": []any{
 			map[string]any{"columnId": fmt.Sprint(w.sheet.Columns["No"]), "title": "No", "as": "no", "type": "TEXT_NUMBER"},
