@@ -44,7 +44,7 @@ type decoder struct {
 }
 
 func (d *decoder) sheet(s *Sheet) bool {
-	names := [...]string{"id", "name", "version", "totalRowCount", "accessLevel", "createdAt", "modifiedAt", "columns", "rows"}
+	names := [...]string{"id", "name", "version", "totalRowCount", "accessLevel", "createdAt", "modifiedAt", "columns", "rows", "dataClassification"}
 	return d.object(names[:], func(field int) bool {
 		switch field {
 		case 0:
@@ -63,8 +63,10 @@ func (d *decoder) sheet(s *Sheet) bool {
 			return d.time(&s.ModifiedAt)
 		case 7:
 			return list(d, &s.Columns, 0, d.column)
-		default:
+		case 8:
 			return list(d, &s.Rows, 0, d.row)
+		default:
+			return d.string((*string)(&s.Classification))
 		}
 	})
 }

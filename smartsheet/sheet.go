@@ -1,8 +1,10 @@
 package smartsheet
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // ColumnType is the type of a column as the API names it.
@@ -104,6 +106,35 @@ type Sheet struct {
 	ModifiedAt    Time     `json:"modifiedAt,omitzero"`
 	Columns       []Column `json:"columns"`
 	Rows          []Row    `json:"rows"`
+
+	Classification Classification `json:"dataClassification,omitempty"`
+}
+
+// Classification is the label of data classification that a sheet bears; empty:
+// none. Smartsheet gives it where the plan has such labels.
+type Classification string
+
+// UnmarshalJSON reads a label: text, or an object with a name. What it is besides is
+// no label that is known.
+func (c *Classification) UnmarshalJSON(data []byte) error {
+	var text string
+	var label struct{ Name, Label string }
+	switch {
+	case json.Unmarshal(data, &text) == nil:
+	case json.Unmarshal(data, &label) == nil:
+		text = cmp.Or(label.Name, label.Label)
+	}
+	*c = Classification(text)
+	return nil
+}
+
+// Classifications are labels, in any case.
+type Classifications []string
+
+// Has tells whether the label is one of them.
+func (cs Classifications) Has(c Classification) bool {
+	text := strings.TrimSpace(string(c))
+	return text != "" && slices.ContainsFunc(cs, func(one string) bool { return strings.EqualFold(one, text) })
 }
 
 // Actor is who wrote something.

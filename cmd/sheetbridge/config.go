@@ -69,6 +69,9 @@ type settings struct {
 	SmartsheetURL         string `split_words:"true"`
 	ReconcileEvery        string `split_words:"true" default:"10m"`
 	APIRate               string `envconfig:"API_RATE" default:"240"`
+	ClassificationDeny    string `split_words:"true"`
+	NotifyURL             string `split_words:"true"`
+	NotifySecret          string `split_words:"true"`
 	LogLevel              string `split_words:"true" default:"info"`
 	LogFormat             string `split_words:"true"`
 }
@@ -89,6 +92,7 @@ type config struct {
 	SmartsheetURL  string
 	ReconcileEvery time.Duration
 	APIRate        int
+	Deny           smartsheet.Classifications // a sheet that bears one of these labels is not shared
 	LogLevel       slog.Level
 	LogFormat      string // text or json
 	Unknown        error  // variables with our prefix that are no settings
@@ -129,6 +133,11 @@ func loadConfig() (*config, error) {
 	w.add("RECONCILE_EVERY", err)
 	c.APIRate, err = parseCount(s.APIRate, 4, 100_000)
 	w.add("API_RATE", err)
+	for label := range strings.SplitSeq(s.ClassificationDeny, ",") {
+		if label = strings.TrimSpace(label); label != "" {
+			c.Deny = append(c.Deny, label)
+		}
+	}
 	w.add("LOG_LEVEL", c.LogLevel.UnmarshalText([]byte(s.LogLevel)))
 	if f := s.LogFormat; f != "" && f != "text" && f != "json" {
 		w.add("LOG_FORMAT", fmt.Errorf("%q is neither text nor json", f))

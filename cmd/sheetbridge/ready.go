@@ -66,6 +66,9 @@ func (s *service) natsAnswers(ctx context.Context) error {
 		return fmt.Errorf("the connection is %s", strings.ToLower(s.nc.Status().String()))
 	}
 	if s.broker != nil {
+		if err := s.storeThere(); err != nil {
+			return err
+		}
 		if err := s.broker.Health(ctx); err != nil {
 			return err
 		}

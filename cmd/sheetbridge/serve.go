@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -49,6 +51,7 @@ type service struct {
 	log       *slog.Logger
 	broker    *broker.Broker // nil: NATS is external
 	store     string         // names the broker's store
+	storeDir  fs.FileInfo    // its directory, as it was at the start
 	nc        *broker.Conn
 	registry  *registry.Registry
 	inbox     *inbox.Inbox
@@ -214,6 +217,9 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 	if s.store, err = broker.Incarnation(dir); err != nil {
 		return err
 	}
+	if s.storeDir, err = os.Stat(dir); err != nil {
+		return fmt.Errorf("looking at the store in DATA_DIR: %w", err)
+	}
 	return nil
 }
 
@@ -231,11 +237,11 @@ func (s *service) wire(master seal.MasterKey) {
 	s.owners = &owner.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}
 	s.access.OAuth = s.oauth()
 	s.registrar = &registrar.Registrar{
-		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL,
+		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL, Deny: s.cfg.Deny,
 		ReconcileEvery: s.cfg.ReconcileEvery, SingleReplica: s.broker != nil, Log: s.log,
 	}
 	s.relay = &relay.Relay{
-		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery,
+		Registry: s.registry, Inbox: s.inbox, Access: s.access, Partners: s.partners, Every: s.cfg.ReconcileEvery, Deny: s.cfg.Deny,
 		Log: s.log, Observe: s.metrics.pass, Tracer: s.tracer,
 	}
 	s.writes = &write.Engine{

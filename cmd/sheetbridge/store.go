@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -42,6 +43,19 @@ func (s *service) watchStore(ctx context.Context) error {
 		}
 	}
 }
+
+// storeThere tells whether the files of the embedded store are where they were at the
+// start. A server whose files were removed goes on from memory, and loses all of it.
+func (s *service) storeThere() error {
+	now, err := os.Stat(natsDir(s.cfg.DataDir))
+	if err == nil && os.SameFile(now, s.storeDir) {
+		return nil
+	}
+	return fmt.Errorf("%w: stop the service, restore DATA_DIR from the backup and start it again", errStoreGone)
+}
+
+// errStoreGone says that DATA_DIR was removed or replaced under the running service.
+var errStoreGone = errors.New("the files of DATA_DIR were removed or replaced while the service runs, and what is stored now is lost with it")
 
 func (s *service) storeHealth(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)

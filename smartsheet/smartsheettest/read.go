@@ -87,6 +87,9 @@ func (s *Server) sheetJSON(c *call, sh *sheet, rows []*row) map[string]any {
 		out["workspace"] = map[string]any{"id": top.id, "name": top.name}
 	}
 	out["userSettings"] = map[string]any{"criticalPathEnabled": false, "displaySummaryTasks": true}
+	if sh.classification != "" {
+		out["dataClassification"] = sh.classification
+	}
 	if c.includes("ownerInfo") {
 		out["owner"], out["ownerId"] = s.users[sh.owner].Email, sh.owner
 	}

@@ -44,6 +44,7 @@ type sheet struct {
 	project           bool
 	place             *place // nil: the Sheets folder of its owner
 	permalink         string
+	classification    string // label of data classification; empty: none
 	version           int64
 	created, modified time.Time
 	deleted           bool

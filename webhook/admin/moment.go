@@ -37,3 +37,12 @@ func (m *Moment) UnmarshalJSON(text []byte) error {
 func (Moment) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
 }
+
+// utc is a time as records keep it.
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	at := t.UTC().Truncate(time.Second)
+	return &at
+}

@@ -36,7 +36,7 @@ type Owner struct {
 	Reason     string    `json:"reason,omitempty" doc:"Why it does not"`
 	CreatedAt  time.Time `json:"createdAt"`
 
-	ExpiresAt          *time.Time `json:"expiresAt,omitempty" doc:"When the token of a consent runs out; it is renewed before"`
+	ExpiresAt          *time.Time `json:"expiresAt,omitempty" doc:"When its token runs out, as it was told; that of a consent is renewed before"`
 	LastUsed           *time.Time `json:"lastUsed,omitempty" doc:"When a request was last sent with the token, over all replicas; absent: not within an hour"`
 	RequestsThisMinute *int       `json:"requestsThisMinute,omitempty" doc:"Sent with the token in this minute of the clock, over all replicas and all owners that stand on it"`
 	AuthorizeURL       string     `json:"authorizeUrl,omitempty" doc:"Where the sheet's owner consents. Shown this once; it works for ten minutes"`
@@ -48,6 +48,7 @@ func ownerOf(o *registry.Owner) Owner {
 		Name: o.Name, Email: o.Email, Region: string(o.Region), Kind: o.Kind, AssumeUser: o.AssumeUser,
 		State: string(o.State), Reason: o.Reason, CreatedAt: o.CreatedAt,
 	}
+	shown.ExpiresAt = o.ExpiresAt
 	if o.OAuth != nil && !o.OAuth.ExpiresAt.IsZero() {
 		shown.ExpiresAt = &o.OAuth.ExpiresAt
 	}
@@ -62,11 +63,15 @@ type NewOwner struct {
 	Region     string `json:"region" enum:"us,eu,au,gov" doc:"Where the user's account lives"`
 	Email      string `json:"email,omitempty" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" patternDescription:"the e-mail address of a user" doc:"Of the kind oauth: who has to consent. Another user's consent is refused"`
 	AssumeUser string `json:"assumeUser,omitempty" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" patternDescription:"the e-mail address of a user" doc:"Act as this user; the token must be a System Admin's"`
+
+	ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"When the token runs out, where its plan limits that: there are warnings 30, 7 and 1 days before"`
 }
 
 // NewToken replaces an owner's token.
 type NewToken struct {
 	Token string `json:"token" minLength:"8" maxLength:"1024" pattern:"^[!-~]+$" patternDescription:"an access token as Smartsheet shows it, without blanks" writeOnly:"true" doc:"Access token of the same user"`
+
+	ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"When it runs out; left out: not known"`
 }
 
 // Sheet is a sheet that an owner can read.
@@ -134,7 +139,7 @@ func (a *API) addOwner(ctx context.Context, in *newOwnerRequest) (*out[Owner], e
 	}
 	o := &registry.Owner{
 		Name: b.Name, Region: region, Kind: kindToken, UserID: me.ID, Email: me.Email, AssumeUser: b.AssumeUser,
-		TokenID: a.Access.TokenID(region, b.Token), State: registry.OwnerOK, CreatedAt: now(),
+		TokenID: a.Access.TokenID(region, b.Token), State: registry.OwnerOK, CreatedAt: now(), ExpiresAt: utc(b.ExpiresAt),
 	}
 	if b.AssumeUser != "" {
 		o.Kind = kindAssume

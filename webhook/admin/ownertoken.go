@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
@@ -13,6 +14,10 @@ import (
 // check tells what kinds of owner there can be.
 func (b NewOwner) check() error {
 	switch {
+	case b.ExpiresAt != nil && !b.ExpiresAt.After(time.Now()):
+		return invalid("expiresAt", "is in the past: give the time when the token runs out, or leave it out")
+	case b.Kind == kindOAuth && b.ExpiresAt != nil:
+		return invalid("expiresAt", "is known by itself where the owner consents: leave it out")
 	case b.Kind == kindOAuth:
 		return nil
 	case b.Token == "":
@@ -66,7 +71,7 @@ func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner
 	var now registry.Owner
 	err = a.Registry.UpdateOwner(ctx, o.Name, func(o *registry.Owner) error {
 		o.Token, o.TokenID, o.Email = sealed, a.Access.TokenID(o.Region, in.Body.Token), me.Email
-		o.State, o.Reason = registry.OwnerOK, ""
+		o.State, o.Reason, o.ExpiresAt = registry.OwnerOK, "", utc(in.Body.ExpiresAt)
 		now = *o
 		return nil
 	})

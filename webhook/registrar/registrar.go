@@ -32,9 +32,10 @@ type Registrar struct {
 	Registry       *registry.Registry
 	Inbox          *inbox.Inbox
 	Access         *owner.Access
-	PublicURL      string        // where Smartsheet reaches us; empty: sheets are polled
-	ReconcileEvery time.Duration // between two reconciles
-	SingleReplica  bool          // no other process works on the same registry
+	PublicURL      string                     // where Smartsheet reaches us; empty: sheets are polled
+	ReconcileEvery time.Duration              // between two reconciles
+	Deny           smartsheet.Classifications // a sheet that bears one of them is not shared
+	SingleReplica  bool                       // no other process works on the same registry
 	Log            *slog.Logger
 
 	registering  keyedMutex // by registration, of those who register a sheet
@@ -263,6 +264,9 @@ func (g *Registrar) readColumns(ctx context.Context, owner string, client *smart
 	})
 	switch class := smartsheet.Classify(err); class {
 	case smartsheet.OK:
+		if g.Deny.Has(sheet.Classification) {
+			return nil, problem.New(problem.Invalid, "sheetId", "the sheet is classified as %s at Smartsheet, and such sheets are not shared (SHEETBRIDGE_CLASSIFICATION_DENY)", sheet.Classification)
+		}
 		return sheet, nil
 	case smartsheet.NotFound, smartsheet.Forbidden:
 		p := problem.FromSmartsheet("reading the sheet", err)

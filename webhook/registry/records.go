@@ -31,7 +31,8 @@ type Owner struct {
 	State      OwnerState        `json:"state"`
 	Reason     string            `json:"reason,omitempty"`
 	CreatedAt  time.Time         `json:"createdAt"`
-	OAuth      *OAuth            `json:"oauth,omitempty"` // of kind oauth: what keeps the token alive
+	ExpiresAt  *time.Time        `json:"expiresAt,omitempty"` // when a token runs out that somebody gave; nil: nobody said
+	OAuth      *OAuth            `json:"oauth,omitempty"`     // of kind oauth: what keeps the token alive
 
 	Revision uint64 `json:"-"` // of the record, for optimistic locking
 }

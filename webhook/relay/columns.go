@@ -15,7 +15,7 @@ import (
 // newReader returns a reader of the columns that any of the shares or their
 // filters name: nothing else is read, so nothing else can leak.
 func (r *Relay) newReader(ctx context.Context, p *plan, shares []*shareSync) *reader {
-	rd := &reader{sheetID: p.reg.SheetID, maxBytes: r.MaxPage}
+	rd := &reader{sheetID: p.reg.SheetID, maxBytes: r.MaxPage, deny: r.Deny}
 	for _, s := range shares {
 		rd.columns = append(rd.columns, s.share.ColumnIDs()...)
 	}
@@ -58,7 +58,7 @@ func (r *Relay) skipUnmoved(ctx context.Context, p *plan, rd *reader, shares []*
 		return shares, nil
 	}
 	at := time.Now().UTC().Truncate(time.Millisecond)
-	version, err := rd.sheetVersion(ctx)
+	version, err := rd.versionOrDenied(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -179,6 +179,9 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 		r.publishStatus(ctx, shares, events.StateSuspended, owner.Suspension(p.owner))
 		return "done", r.narrowWithout(ctx, shares)
 	}
+	if denied := (*classifiedError)(nil); errors.As(read.err, &denied) {
+		return "done", r.withhold(ctx, shares, denied)
+	}
 	if v == refused {
 		suspended, err := r.Access.Suspend(ctx, p.owner, read.err)
 		if err != nil && ctx.Err() == nil {

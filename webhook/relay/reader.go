@@ -55,6 +55,7 @@ type reader struct {
 	sheetID  int64
 	columns  []int64 // ascending; empty: any one
 	maxBytes int64   // of an answer with rows
+	deny     smartsheet.Classifications
 
 	requests, read atomic.Int64
 	version        atomic.Int64 // highest of the sheet so far
@@ -122,6 +123,9 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 	}
 	if err != nil {
 		return nil, err
+	}
+	if rd.deny.Has(sheet.Classification) {
+		return nil, &classifiedError{sheet.Classification}
 	}
 	rd.read.Add(int64(len(sheet.Rows)))
 	rd.sawVersion(sheet.Version)

@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
@@ -24,6 +25,8 @@ type Relay struct {
 	Partners *partner.Partners
 	Every    time.Duration // between two reconciles
 	MaxPage  int64         // bytes of an answer with rows, beyond which fewer are asked for; 0: 32 MiB
+
+	Deny smartsheet.Classifications // a sheet that bears one of them is not shared
 
 	// StoredAfter is how long after a share was changed a reading is waited for.
 	// Then the rows are narrowed by the values that the stream has. 0: a minute.
