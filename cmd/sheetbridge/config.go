@@ -92,6 +92,7 @@ type config struct {
 	SmartsheetURL  string
 	ReconcileEvery time.Duration
 	APIRate        int
+	Notify         notifyConfig
 	Deny           smartsheet.Classifications // a sheet that bears one of these labels is not shared
 	LogLevel       slog.Level
 	LogFormat      string // text or json
@@ -142,6 +143,7 @@ func loadConfig() (*config, error) {
 	if f := s.LogFormat; f != "" && f != "text" && f != "json" {
 		w.add("LOG_FORMAT", fmt.Errorf("%q is neither text nor json", f))
 	}
+	c.Notify = s.notify(&w)
 	c.NATS = s.nats(&w)
 	c.Master, c.OldMaster = s.master(&w), s.oldMaster(&w)
 	return c, errors.Join(w...)
@@ -186,6 +188,9 @@ func (c *config) oldMasters() []seal.MasterKey {
 	return []seal.MasterKey{c.OldMaster}
 }
 
+// masterFile is where the master key lies in the data directory that was made there.
+const masterFile = "master.key"
+
 // masterIn is the master key that lies in the data directory, made when there
 // is none.
 func masterIn(dir string) func() (seal.MasterKey, error) {
@@ -193,7 +198,7 @@ func masterIn(dir string) func() (seal.MasterKey, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return seal.MasterKey{}, err
 		}
-		path := filepath.Join(dir, "master.key")
+		path := filepath.Join(dir, masterFile)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && broker.Made(natsDir(dir)) {
 			return seal.MasterKey{}, fmt.Errorf("%s is missing beside what was sealed with it, and another key would open nothing: "+
 				"restore it from the backup or set %s_MASTER_KEY; or, to start with nothing, take a new directory", path, prefix)

@@ -50,5 +50,9 @@ func (s *service) logEntry(e audit.Entry) {
 
 // auditChange keeps what the registry tells in the audit log.
 func (s *service) auditChange(ctx context.Context, n registry.Change) error {
-	return s.audit.Append(ctx, n.What, n.On, audit.Changed, n.Details)
+	if err := s.audit.Append(ctx, n.What, n.On, audit.Changed, n.Details); err != nil {
+		return err
+	}
+	s.noticeOf(ctx, n)
+	return nil
 }

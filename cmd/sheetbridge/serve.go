@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -26,6 +27,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
+	"github.com/sheetbridge/sheetbridge/webhook/notice"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
@@ -51,7 +53,9 @@ type service struct {
 	log       *slog.Logger
 	broker    *broker.Broker // nil: NATS is external
 	store     string         // names the broker's store
-	storeDir  fs.FileInfo    // its directory, as it was at the start
+	notices   *notice.Sender
+	storeNew  bool        // it was made at this start
+	storeDir  fs.FileInfo // its directory, as it was at the start
 	nc        *broker.Conn
 	registry  *registry.Registry
 	inbox     *inbox.Inbox
@@ -100,9 +104,14 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(addres
 func (s *service) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	key := filepath.Join(s.cfg.DataDir, masterFile)
+	_, before := os.Stat(key)
 	master, err := s.cfg.Master()
 	if err != nil {
 		return fmt.Errorf("reading the master key: %w", err)
+	}
+	if _, after := os.Stat(key); errors.Is(before, fs.ErrNotExist) && after == nil {
+		s.log.Warn("a new master key was made: back it up, apart from the store. Without it nothing that is stored can be read", "file", key)
 	}
 	if s.tracer, s.stopTracing, err = tracing(ctx, s.log); err != nil {
 		return err
@@ -206,6 +215,7 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 		}
 	}
 	dir := natsDir(s.cfg.DataDir)
+	s.storeNew = !broker.Made(dir)
 	s.broker, err = broker.Start(ctx, broker.Options{
 		Dir: dir, Master: master, OldMaster: s.cfg.OldMaster, Listen: n.Listen, PublicURL: n.PublicURL,
 		TLS: secure, AllowPlaintext: n.AllowPlaintext, WebSocketListen: n.WSListen, LeafListen: n.LeafListen, Log: s.log,
@@ -216,6 +226,9 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 	s.nc = s.broker.Bridge()
 	if s.store, err = broker.Incarnation(dir); err != nil {
 		return err
+	}
+	if s.storeNew {
+		s.log.Warn("a new, empty store was made: back it up with its master key. If there was one before, stop the service and restore that", "dataDir", s.cfg.DataDir)
 	}
 	if s.storeDir, err = os.Stat(dir); err != nil {
 		return fmt.Errorf("looking at the store in DATA_DIR: %w", err)
@@ -230,6 +243,9 @@ func (s *service) wire(master seal.MasterKey) {
 	s.metrics.registry.MustRegister(&collector{s.states, newDescs()})
 	s.partners = &partner.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
 	s.accounts = &partner.Accounts{Registry: s.registry, Partners: s.partners, Broker: s.broker, Log: s.log}
+	s.notices = &notice.Sender{
+		Registry: s.registry, URL: s.cfg.Notify.URL, Secret: s.cfg.Notify.Secret, Console: s.cfg.Notify.Console, Version: version(), Log: s.log,
+	}
 	s.access = &owner.Access{
 		Registry: s.registry, Budget: s.budget, Master: master, TokenKey: s.tokenKey, BaseURL: s.cfg.SmartsheetURL,
 		Version: version(), Observe: s.metrics.request,
@@ -367,6 +383,8 @@ func (s *service) work(ctx context.Context) error {
 	g.Go(func() error { return s.writes.Run(ctx) })
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.accounts.Run(ctx) })
+	g.Go(func() error { return s.notices.Run(ctx) })
+	g.Go(func() error { return s.watchConditions(ctx) })
 	g.Go(func() error { return s.registrar.Run(ctx) })
 	g.Go(func() error { return s.registrar.RunUntil(ctx) })
 	g.Go(func() error { return s.owners.Run(ctx) })

@@ -83,6 +83,7 @@ func (d *Doctor) Examine(ctx context.Context) Diagnosis {
 		var f findings
 		d.examineNATS(ctx, &f)
 		d.examineQueue(ctx, &f)
+		d.examineDeadlines(&f)
 		d.examinePartners(ctx, &f)
 		rest <- f
 	}()
@@ -90,6 +91,7 @@ func (d *Doctor) Examine(ctx context.Context) Diagnosis {
 	d.examineBridge(ctx, &all)
 	seen := d.examineOwners(ctx, &all)
 	d.examinePublic(ctx, &all, seen)
+	d.examineUnknown(&all, seen)
 	d.examineWebhooks(ctx, &all, seen)
 	all = append(all, <-rest...)
 	slices.SortStableFunc(all, func(x, y Check) int { return areaOrder(x.Area) - areaOrder(y.Area) })

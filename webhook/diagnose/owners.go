@@ -109,7 +109,7 @@ func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owne
 	}
 	client.HTTP.Transport = watch
 	_, err = client.Me(ctx)
-	if err == nil && d.hasWebhook(o.Name) {
+	if err == nil && (d.hasWebhook(o.Name) || len(d.Registry.Registrations()) == 0) {
 		err = known.list(ctx, client)
 	}
 	known.answered = err == nil

@@ -19,6 +19,7 @@ const (
 	partnerKey = "partner."
 	webhookKey = "webhook."
 	shareKey   = "share." // <partner>.<sheet>
+	noticeKey  = "notice."
 )
 
 // apply takes over one change of the bucket, from the watch or from our own
@@ -56,6 +57,9 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 	case filterKey:
 		replace(r.filterResults, name, record)
 	}
+	if kind+"." == noticeKey {
+		replace(r.notices, name, record)
+	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 	return nil
@@ -86,6 +90,9 @@ func (r *Registry) decode(key string, value []byte, revision uint64) (record any
 		err = json.Unmarshal(value, record)
 	case filterKey:
 		record = &FilterResult{}
+		err = json.Unmarshal(value, record)
+	case noticeKey:
+		record = &Notice{Revision: revision}
 		err = json.Unmarshal(value, record)
 	case webhookKey:
 		reg := &Registration{Revision: revision}

@@ -51,6 +51,7 @@ type Registry struct {
 	owners    map[string]*Owner
 	partners  map[string]*Partner
 	webhooks  map[string]*Registration
+	notices   map[string]*Notice
 	shares    map[string]*Share   // by partner and sheet
 	sharesOf  map[string][]*Share // by registration; each list is replaced, never changed
 
@@ -88,6 +89,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		owners:    map[string]*Owner{},
 		partners:  map[string]*Partner{},
 		webhooks:  map[string]*Registration{},
+		notices:   map[string]*Notice{},
 		shares:    map[string]*Share{},
 		sharesOf:  map[string][]*Share{},
 

@@ -1,0 +1,91 @@
+package notice
+
+import (
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+func decodeKey(key string) ([]byte, error) { return base64.StdEncoding.DecodeString(key) }
+
+const day = 24 * time.Hour
+
+// Days before the end at which somebody is told.
+var (
+	accessDays = []int{1, 7, 30} // of credentials and tokens
+	shareDays  = []int{1, 14}
+)
+
+// Deadline is something that ends by itself, and soon.
+type Deadline struct {
+	Condition
+	Partner string // whom it concerns; empty: nobody
+	At      time.Time
+	Over    bool
+}
+
+// Deadlines are what ends soon: credentials and tokens within 30 days, shares within
+// 14. Credentials that others have taken the name of are not among them.
+func Deadlines(r *registry.Registry, now time.Time) []Deadline {
+	var list []Deadline
+	for _, o := range r.Owners() {
+		if o.ExpiresAt == nil || o.OAuth != nil {
+			continue
+		}
+		list = appendDue(list, "owner", o.Name, *o.ExpiresAt, now, accessDays, Deadline{Condition: Condition{
+			Type: "owner.expiring", On: o.Name, Next: "make another token at Smartsheet and give it with PUT /v1/owners/" + o.Name + "/token, with its expiresAt", Link: "/#/owners/" + o.Name,
+			Detail: "the token of owner " + o.Name,
+		}})
+	}
+	for _, p := range r.Partners() {
+		for _, c := range p.Credentials {
+			if c.ExpiresAt == nil || c.OverlapUntil != nil {
+				continue
+			}
+			list = appendDue(list, "credentials", p.Name+"."+c.Name+"."+c.PublicKey, *c.ExpiresAt, now, accessDays, Deadline{Partner: p.Name, Condition: Condition{
+				Type: "credentials.expiring", On: p.Name + "/" + c.Name, Link: "/#/partners/" + p.Name,
+				Detail: "credentials " + c.Name + " of partner " + p.Name,
+				Next:   "invite the partner to new ones with POST /v1/partners/" + p.Name + "/invitations, or delete these if nobody uses them",
+			}})
+		}
+	}
+	for _, s := range r.AllShares() {
+		if s.Until == nil || s.Ending {
+			continue
+		}
+		list = appendDue(list, "share", s.Partner+"."+s.Sheet, *s.Until, now, shareDays, Deadline{Partner: s.Partner, Condition: Condition{
+			Type: "share.ending", On: s.Key(), Link: "/#/partners/" + s.Partner, Detail: "share " + s.Key(),
+			Next: "nothing, if it is to end; else give it another until with PUT /v1/webhooks/" + s.Registration + "/shares/" + s.Key(),
+		}})
+	}
+	return list
+}
+
+// appendDue appends what ends within the most days, with how long it has left.
+func appendDue(list []Deadline, kind, name string, at, now time.Time, days []int, d Deadline) []Deadline {
+	left := at.Sub(now)
+	for _, n := range days {
+		if left > time.Duration(n)*day {
+			continue
+		}
+		d.At, d.Over = at, left <= 0
+		d.Key = fmt.Sprintf("%s-ends.%s.%d", kind, name, n)
+		switch {
+		case d.Over:
+			d.Detail += " has run out at " + at.UTC().Format(time.RFC3339)
+		default:
+			d.Detail += fmt.Sprintf(" ends in %s, at %s", leftText(left), at.UTC().Format(time.RFC3339))
+		}
+		return append(list, d)
+	}
+	return list
+}
+
+func leftText(left time.Duration) string {
+	if left < 2*day {
+		return fmt.Sprintf("%d hours", int(left.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(left/day))
+}

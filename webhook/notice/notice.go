@@ -1,0 +1,234 @@
+// Package notice tells people what needs one: each thing once, by a signed request
+// (Standard Webhooks) with a CloudEvent to an address of theirs. What is to be told is
+// kept in the registry until it was taken, for a day; a notice has no cell's value and
+// no secret.
+package notice
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
+)
+
+const (
+	sendTime  = 15 * time.Second // bounds one try
+	firstWait = 5 * time.Second  // between the first two tries; twice as long each time
+	maxWait   = time.Hour
+	giveUp    = 24 * time.Hour
+	sendEvery = time.Second // how often it is looked whether something is to be sent
+	maxOpen   = 1000        // notices that wait or whose cause goes on
+	maxAnswer = 4 << 10     // bytes that are read of an answer
+)
+
+// Condition is something that needs a person as long as it goes on.
+type Condition struct {
+	Key    string // names it: owner-refused.ops
+	Type   string // of the event, without its beginning: owner.refused
+	On     string // what it is about: ops
+	Detail string // what is wrong
+	Next   string // what to do
+	Link   string // path in the console, such as /#/owners/ops
+}
+
+// Sender tells what needs a person. Its fields are not changed once it is in use.
+type Sender struct {
+	Registry *registry.Registry
+	URL      string      // where to; empty: nobody is told
+	Secret   seal.Secret // whsec_…
+	Console  string      // base URL of the console, for links
+	Version  string
+	Log      *slog.Logger
+
+	client http.Client
+}
+
+// CheckSecret tells why a text is no secret of Standard Webhooks.
+func CheckSecret(secret seal.Secret) error {
+	key, found := strings.CutPrefix(string(secret), "whsec_")
+	raw, err := decodeKey(key)
+	if !found || err != nil || len(raw) < 24 || len(raw) > 64 {
+		return errors.New("want whsec_ and base64 of 24 to 64 random bytes, such as whsec_$(openssl rand -base64 32)")
+	}
+	return nil
+}
+
+// Observe takes the conditions that hold now. Those that are new are told; those that
+// hold no more are forgotten, and told again when they come back.
+func (s *Sender) Observe(ctx context.Context, now []Condition) error {
+	if s.URL == "" {
+		return nil
+	}
+	known := map[string]*registry.Notice{}
+	for _, n := range s.Registry.Notices() {
+		known[n.Key] = n
+	}
+	var errs []error
+	for _, c := range now {
+		if known[c.Key] == nil && len(known) < maxOpen {
+			errs = append(errs, s.add(ctx, c, false))
+		}
+	}
+	for key, n := range known {
+		holds := slices.ContainsFunc(now, func(c Condition) bool { return c.Key == key })
+		if holds || n.Once || !n.NextTry.IsZero() && n.Tries == 0 { // the first try comes first
+			continue
+		}
+		if err := s.Registry.DeleteNotice(ctx, n); err != nil && !errors.Is(err, registry.ErrConflict) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Tell has somebody told of what happened, once.
+func (s *Sender) Tell(ctx context.Context, c Condition) error {
+	if s.URL == "" {
+		return nil
+	}
+	return s.add(ctx, c, true)
+}
+
+// add stores a notice, unless another replica has.
+func (s *Sender) add(ctx context.Context, c Condition, once bool) error {
+	at := time.Now().UTC()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	event := map[string]any{
+		"specversion": "1.0", "id": id.String(), "source": "/sheetbridge", "type": "sheetbridge.notice." + c.Type,
+		"subject": c.On, "time": at.Format(time.RFC3339Nano), "datacontenttype": "application/json",
+		"data": map[string]string{"on": c.On, "detail": c.Detail, "next": c.Next, "link": strings.TrimSuffix(s.Console, "/") + c.Link},
+	}
+	body, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	err = s.Registry.CreateNotice(ctx, &registry.Notice{Key: c.Key, ID: id.String(), Body: body, Made: at, NextTry: at, Once: once})
+	if errors.Is(err, registry.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// Run sends what is to be sent until the context ends.
+func (s *Sender) Run(ctx context.Context) error {
+	if s.URL == "" {
+		return nil
+	}
+	s.client = http.Client{Timeout: sendTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer s.client.CloseIdleConnections()
+	for {
+		for _, n := range s.Registry.Notices() {
+			if !n.NextTry.IsZero() && !time.Now().Before(n.NextTry) {
+				s.try(ctx, n)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(sendEvery):
+		}
+	}
+}
+
+// errTaken says that another replica sends the notice, or did.
+var errTaken = errors.New("another one sends it")
+
+// try sends a notice. The next try is noted before this one, so that replicas do not
+// all send it.
+func (s *Sender) try(ctx context.Context, n *registry.Notice) {
+	err := s.Registry.UpdateNotice(ctx, n.Key, func(now *registry.Notice) error {
+		if now.ID != n.ID || now.Tries != n.Tries || now.NextTry.IsZero() {
+			return errTaken
+		}
+		now.Tries++
+		now.NextTry = time.Now().UTC().Add(min(firstWait<<min(n.Tries, 16), maxWait))
+		return nil
+	})
+	if err != nil {
+		return // at the next look
+	}
+	err = s.send(ctx, n)
+	late := err != nil && time.Since(n.Made) > giveUp
+	switch {
+	case err != nil && !late:
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "a notice was not taken and is sent again", slog.String("notice", n.Key), slog.Int("tries", n.Tries+1), slog.Any("err", err))
+		return
+	case late:
+		s.Log.LogAttrs(ctx, slog.LevelError, "a notice was not taken for a day and is given up: look at SHEETBRIDGE_NOTIFY_URL", slog.String("notice", n.Key), slog.Any("err", err))
+	}
+	if err := s.settle(ctx, n); err != nil && ctx.Err() == nil {
+		s.Log.Warn("it could not be noted that a notice was sent", "notice", n.Key, "err", err)
+	}
+}
+
+// settle notes that a notice needs no further try.
+func (s *Sender) settle(ctx context.Context, n *registry.Notice) error {
+	var now *registry.Notice
+	err := s.Registry.UpdateNotice(ctx, n.Key, func(stored *registry.Notice) error {
+		stored.NextTry = time.Time{}
+		now = stored
+		return nil
+	})
+	if errors.Is(err, registry.ErrNotFound) || err != nil || !now.Once {
+		return err
+	}
+	for _, stored := range s.Registry.Notices() {
+		if stored.Key == n.Key {
+			return s.Registry.DeleteNotice(ctx, stored)
+		}
+	}
+	return nil
+}
+
+// send posts the notice, signed.
+func (s *Sender) send(ctx context.Context, n *registry.Notice) error {
+	signer, err := standardwebhooks.NewWebhook(string(s.Secret))
+	if err != nil {
+		return errors.New("the secret cannot be used")
+	}
+	at := time.Now()
+	signature, err := signer.Sign(n.ID, at, n.Body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(n.Body))
+	if err != nil {
+		return errors.New("the address is none")
+	}
+	req.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
+	req.Header.Set("User-Agent", "Sheetbridge/"+s.Version)
+	req.Header.Set(standardwebhooks.HeaderWebhookID, n.ID)
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, fmt.Sprint(at.Unix()))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // the address may have a secret in it
+		}
+		return err
+	}
+	defer resp.Body.Close() // so much of it was read as matters
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("it was answered %s", resp.Status)
+	}
+	return nil
+}
