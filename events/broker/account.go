@@ -100,8 +100,11 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 		if err := b.request(ctx, "$SYS.REQ.CLAIMS.UPDATE", text); err != nil {
 			return err
 		}
-		// The server applies claims to accounts that it has loaded. One that is being
-		// loaded, for a client that connects, may be with those from before.
+	}
+	// The server applies claims to accounts that it has loaded. One that is being
+	// loaded, for a client that connects, may be with those from before. All are
+	// stored by now, since each imports from another one.
+	for _, c := range claims {
 		if _, err := b.srv.LookupAccount(c.Subject); err != nil {
 			return err
 		}
