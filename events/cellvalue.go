@@ -53,7 +53,7 @@ func CellWrite(column smartsheet.Column, value json.RawMessage) (smartsheet.Cell
 	case smartsheet.Predecessor:
 		err = fmt.Errorf("dependencies between rows cannot be written")
 	case smartsheet.DateTime:
-		err = fmt.Errorf("Smartsheet itself fills the column")
+		err = fmt.Errorf("the column is filled by Smartsheet itself")
 	default:
 		w.Value, err = textOrNumber(value)
 	}

@@ -112,7 +112,8 @@ func TestRooms(t *testing.T) {
 		"relay":     append([]string{"owner", "partner"}, records...),
 		"write":     append([]string{"owner", "partner"}, records...),
 		"feed":      records,
-		"diagnose":  append([]string{"owner", "partner", "registrar"}, records...),
+		"notice":    {"registry"},
+		"diagnose":  append([]string{"owner", "partner", "registrar", "notice"}, records...),
 		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed"}, records...),
 		"":          records, // the receiver
 

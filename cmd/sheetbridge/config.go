@@ -72,6 +72,7 @@ type settings struct {
 	ClassificationDeny    string `split_words:"true"`
 	NotifyURL             string `split_words:"true"`
 	NotifySecret          string `split_words:"true"`
+	NotifySecretFile      string `split_words:"true"`
 	LogLevel              string `split_words:"true" default:"info"`
 	LogFormat             string `split_words:"true"`
 }
@@ -85,6 +86,7 @@ type config struct {
 	AdminListen    string
 	Admin          adminConfig
 	DataDir        string
+	Temporary      bool // DataDir is removed afterwards: nothing in it is to be backed up
 	Master         func() (seal.MasterKey, error)
 	OldMaster      seal.MasterKey // zero, but while the master key is changed
 	NATS           natsConfig
@@ -248,7 +250,7 @@ func checkPublicURL(s string) error {
 	case u.Scheme == "http":
 		return errors.New("plain http is for a simulator on this machine: Smartsheet calls https only")
 	case !slices.Contains([]string{"443", "8000", "8008", "8080", "8443"}, cmp.Or(u.Port(), "443")):
-		return fmt.Errorf("Smartsheet does not call port %s: want 443, 8000, 8008, 8080 or 8443", u.Port())
+		return fmt.Errorf("is not a port that Smartsheet calls (%s): want 443, 8000, 8008, 8080 or 8443", u.Port())
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ func serveDemo(ctx context.Context, d demo.Service, log io.Writer, ready func(de
 	cfg := &config{
 		PublicURL: "http://" + d.Public.Addr().String(), Socket: d.Public, CallbackLimit: 16 << 20,
 		AdminListen: "127.0.0.1:0", Admin: adminConfig{Tokens: []admin.Token{{Name: "demo", Secret: d.AdminToken}}},
-		DataDir: d.Dir, Master: masterIn(d.Dir), NATS: natsConfig{Listen: "127.0.0.1:0", Replicas: 1},
+		DataDir: d.Dir, Temporary: true, Master: masterIn(d.Dir), NATS: natsConfig{Listen: "127.0.0.1:0", Replicas: 1},
 		SmartsheetURL: d.Smartsheet, ReconcileEvery: time.Minute, APIRate: 240,
 	}
 	level := slog.LevelWarn

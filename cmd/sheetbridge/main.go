@@ -135,7 +135,7 @@ func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	switch {
 	case format != "json" && terminal.IsTerminal(w):
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !bool(terminal.Colours(w))}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !bool(terminal.Colours(w))}))
 	case format == "text":
 		return slog.New(slog.NewTextHandler(w, options))
 	}

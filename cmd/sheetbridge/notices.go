@@ -26,7 +26,8 @@ type notifyConfig struct {
 }
 
 func (s *settings) notify(w *wrong) notifyConfig {
-	c := notifyConfig{URL: s.NotifyURL, Secret: seal.Secret(s.NotifySecret), Console: s.AdminURL}
+	secret, ok := s.secret(w, "NOTIFY_SECRET", s.NotifySecret, s.NotifySecretFile)
+	c := notifyConfig{URL: s.NotifyURL, Secret: secret, Console: s.AdminURL}
 	if c.Console == "" {
 		c.Console = "http://" + s.AdminListen
 	}
@@ -42,6 +43,9 @@ func (s *settings) notify(w *wrong) notifyConfig {
 		w.add("NOTIFY_URL", errors.New("is no address: want https://host/path"))
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
 		w.add("NOTIFY_URL", errors.New("want https, or http to this machine alone"))
+	}
+	if !ok {
+		return c
 	}
 	if c.Secret == "" {
 		w.add("NOTIFY_SECRET", errors.New("is required with NOTIFY_URL: whsec_ and base64 of 24 to 64 random bytes, such as whsec_$(openssl rand -base64 32)"))

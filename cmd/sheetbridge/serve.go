@@ -54,7 +54,7 @@ type service struct {
 	broker    *broker.Broker // nil: NATS is external
 	store     string         // names the broker's store
 	notices   *notice.Sender
-	storeNew  bool        // it was made at this start
+	storeNew  bool        // it was made at this start, and is to be kept
 	storeDir  fs.FileInfo // its directory, as it was at the start
 	nc        *broker.Conn
 	registry  *registry.Registry
@@ -110,7 +110,7 @@ func (s *service) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the master key: %w", err)
 	}
-	if _, after := os.Stat(key); errors.Is(before, fs.ErrNotExist) && after == nil {
+	if _, after := os.Stat(key); errors.Is(before, fs.ErrNotExist) && after == nil && !s.cfg.Temporary {
 		s.log.Warn("a new master key was made: back it up, apart from the store. Without it nothing that is stored can be read", "file", key)
 	}
 	if s.tracer, s.stopTracing, err = tracing(ctx, s.log); err != nil {
@@ -215,7 +215,7 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 		}
 	}
 	dir := natsDir(s.cfg.DataDir)
-	s.storeNew = !broker.Made(dir)
+	s.storeNew = !broker.Made(dir) && !s.cfg.Temporary
 	s.broker, err = broker.Start(ctx, broker.Options{
 		Dir: dir, Master: master, OldMaster: s.cfg.OldMaster, Listen: n.Listen, PublicURL: n.PublicURL,
 		TLS: secure, AllowPlaintext: n.AllowPlaintext, WebSocketListen: n.WSListen, LeafListen: n.LeafListen, Log: s.log,

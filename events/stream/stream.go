@@ -96,6 +96,7 @@ func Open(ctx context.Context, nc *nats.Conn, partner string, o Options) (*Strea
 		MaxMsgsPerSubject:  int64(cmp.Or(o.History, History)),
 		MaxBytes:           max(o.Storage, 0),
 		Replicas:           cmp.Or(o.Replicas, 1),
+		Duplicates:         minDuplicates,
 		DenyDelete:         true,
 		AllowDirect:        true,
 		AllowAtomicPublish: true,

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -193,6 +192,3 @@ func (j *Join) show(c echo.Context, status int, page *joinPage) error {
 	secureHeader(c.Response().Header())
 	return c.HTMLBlob(status, b.Bytes())
 }
-
-// untilText says when something ends.
-func untilText(at time.Time) string { return at.UTC().Format(day + ", 15:04 MST") }

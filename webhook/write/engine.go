@@ -31,8 +31,8 @@ const (
 
 const (
 	requestTimeout = 5 * time.Second
-	// maxMemory bounds the memory of answers, of all partners together. Each share
-	// gives twice its rate of answers a minute at most.
+	// maxMemory bounds the memory of answers, of all partners together, in bytes. Each
+	// share gives twice its rate of answers a minute at most.
 	maxMemory = 2 << 30
 	// lookEvery is how often it is looked for partners that may write.
 	lookEvery  = time.Second
@@ -71,7 +71,7 @@ func OpenStore(ctx context.Context, nc *nats.Conn, o StoreOptions) (*Store, erro
 	if err == nil {
 		s.memory.kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: memoryBucket, Description: "Sheetbridge: answers to writes by id", History: 1, TTL: events.AnswersKept,
-			MaxBytes: maxMemory, Storage: jetstream.FileStorage, Replicas: o.Replicas,
+			Storage: jetstream.FileStorage, Replicas: o.Replicas,
 		})
 	}
 	if err != nil {

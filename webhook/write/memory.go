@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -21,7 +23,31 @@ type remembered struct {
 }
 
 // memory has the answers that were given, each for as long as answers are kept.
-type memory struct{ kv jetstream.KeyValue }
+type memory struct {
+	kv jetstream.KeyValue
+
+	mu    sync.Mutex
+	bytes uint64    // how much it held when it was asked
+	asked time.Time // when that was
+}
+
+// sizeEvery is how often it is asked how much the memory holds.
+const sizeEvery = 10 * time.Second
+
+// full tells whether the memory holds all that it may. The server does not keep that
+// bound: it would set the bytes aside in advance, which a small disk has not.
+func (m *memory) full(ctx context.Context) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.asked) >= sizeEvery {
+		status, err := m.kv.Status(ctx)
+		if err != nil {
+			return false, fmt.Errorf("asking how many answers to writes are kept: %w", err)
+		}
+		m.bytes, m.asked = status.Bytes(), time.Now()
+	}
+	return m.bytes >= maxMemory, nil
+}
 
 func memoryKey(partner, sheet, id string) string { return partner + "." + sheet + "." + id }
 

@@ -40,6 +40,15 @@ func (e *Engine) prepare(ctx context.Context, l *lease, j *job) (t *task, answer
 			return nil, false, nil
 		}
 	} else {
+		full, err := e.Store.memory.full(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		if full {
+			e.Log.Warn("a write waits: the answers that are kept for 7 days take all the space they may", "partner", j.write.Partner, "sheet", j.write.Sheet, "bytes", maxMemory)
+			j.notYet = time.Now().Add(sizeEvery)
+			return nil, false, nil
+		}
 		if refusal, err = e.permitted(ctx, l, t, refusal); err != nil || t.job.notYet.After(time.Now()) {
 			return nil, false, err
 		}

@@ -63,7 +63,7 @@ func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, 
 const answersAtOnce = 16
 
 var (
-	errTooLong = errors.New("Smartsheet did not answer in time")
+	errTooLong = errors.New("no answer of Smartsheet in time")
 	// errLate says that the time in which a request may be sent was over before it
 	// was: nothing was sent.
 	errLate = errors.New("too late to send the request")

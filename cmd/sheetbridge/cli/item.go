@@ -43,15 +43,6 @@ func (it item) whole(path string) int64 {
 	return n
 }
 
-// time returns a field that is a time, zero where there is none.
-func (it item) time(path string) time.Time {
-	t, err := time.Parse(time.RFC3339, it.text(path))
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
-
 // list returns a field that is a list of things.
 func (it item) list(path string) []item {
 	values, _ := it.get(path).([]any)

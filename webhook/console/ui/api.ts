@@ -92,6 +92,13 @@ export interface Column {
   type: string;
 }
 
+export interface CreateTerms {
+  /** Fields that may be set */
+  columns: string[];
+  /** One of them, whose value no other row of the sheet has */
+  key: string;
+}
+
 export interface Credentials {
   createdAt: string;
   /** When they are refused by themselves; null: never */
@@ -476,6 +483,8 @@ export interface NewOwner {
   assumeUser?: string;
   /** Of the kind oauth: who has to consent. Another user's consent is refused; the e-mail address of a user */
   email?: string;
+  /** When the token runs out, where its plan limits that: there are warnings 30, 7 and 1 days before */
+  expiresAt?: string;
   /** Follows from the other fields where it is left out */
   kind?: "token" | "assume" | "oauth";
   /** 1 to 32 of a-z, 0-9 and -, with no - at either end */
@@ -516,6 +525,8 @@ export interface NewShare {
   until?: string;
   /** CEL over the fields and cells["Title"]; default: every row */
   where?: string;
+  /** What the partner may have changed of the sheet; default: nothing */
+  write?: WriteTerms;
 }
 
 export interface NewShareDefinition {
@@ -533,6 +544,8 @@ export interface NewShareDefinition {
   until?: string;
   /** CEL over the fields and cells["Title"]; default: every row */
   where?: string;
+  /** What the partner may have changed of the sheet; default: nothing */
+  write?: WriteTerms;
 }
 
 export interface NewTerms {
@@ -547,6 +560,8 @@ export interface NewTerms {
 }
 
 export interface NewToken {
+  /** When it runs out; left out: not known */
+  expiresAt?: string;
   /** Access token of the same user; an access token as Smartsheet shows it, without blanks */
   token: string;
 }
@@ -668,7 +683,7 @@ export interface Owner {
   createdAt: string;
   /** Whom the token speaks for */
   email: string;
-  /** When the token of a consent runs out; it is renewed before */
+  /** When its token runs out, as it was told; that of a consent is renewed before */
   expiresAt?: string;
   kind: "token" | "assume" | "oauth";
   /** When a request was last sent with the token, over all replicas; absent: not within an hour */
@@ -779,6 +794,8 @@ export interface Share {
   /** When it ends by itself; absent: never */
   until?: string;
   where?: string;
+  /** What the partner may have changed of the sheet; absent: nothing */
+  write?: WriteTerms;
 }
 
 export interface SharedSheet {
@@ -855,6 +872,23 @@ export interface Webhook {
   warnings?: string[] | null;
   /** Smartsheet's; null where the sheet is polled */
   webhookId: string | null;
+}
+
+export interface WriteTerms {
+  /** CEL over the fields, unmasked, as they are after the write; default: anything */
+  check?: string;
+  /** Which rows may be added; default: none */
+  create?: CreateTerms;
+  /** Rows that the partner sees may be deleted */
+  delete?: boolean;
+  /** A row may leave the partner's view by a write */
+  leaveView?: boolean;
+  /** In whose name is written; default: the registration's owner */
+  owner?: string;
+  /** Writes in a minute; default: 60 */
+  perMinute?: number;
+  /** Fields that may be set in rows that the partner sees */
+  update?: string[];
 }
 
 export const calls = {
