@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 
 	"github.com/nats-io/jwt/v2"
@@ -97,6 +98,9 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 		if err != nil {
 			return err
 		}
+		if b.hasClaims(c.Subject, text) {
+			continue
+		}
 		if err := b.request(ctx, "$SYS.REQ.CLAIMS.UPDATE", text); err != nil {
 			return err
 		}
@@ -113,6 +117,26 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 		return err
 	}
 	return b.openGate(ctx, partner, a.StorageKey, gateRecord{a.PublicKey, a.Limits})
+}
+
+// hasClaims tells whether the server has an account's claims already, but for when
+// they were made. Claims that are put anew cost every client of the account the
+// answers that it waits for.
+func (b *Broker) hasClaims(public, text string) bool {
+	stored, err := b.resolver.Fetch(public)
+	if err != nil { // the account is new
+		return false
+	}
+	before, err := jwt.DecodeAccountClaims(stored)
+	if err != nil {
+		return false
+	}
+	now, err := jwt.DecodeAccountClaims(text)
+	if err != nil {
+		return false
+	}
+	before.ID, before.IssuedAt = now.ID, now.IssuedAt
+	return reflect.DeepEqual(before, now)
 }
 
 // checkRoom has the server set the account's storage aside, or returns that it

@@ -124,13 +124,17 @@ func (q *WriteQueue) receive(ctx context.Context, take func(*Write)) error {
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, msgs.Stop)
+	stop := context.AfterFunc(ctx, msgs.Drain)
 	defer stop()
 	defer msgs.Stop()
 	for {
 		m, err := msgs.Next()
 		if err != nil {
 			return err
+		}
+		if ctx.Err() != nil { // it came before, and nobody takes it
+			_ = m.Nak()
+			continue
 		}
 		w, err := q.read(m)
 		if err == nil {

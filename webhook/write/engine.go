@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,8 +114,9 @@ type Engine struct {
 
 // sheetQueue are the writes to one sheet that this process holds, oldest first.
 type sheetQueue struct {
-	jobs []*job
-	busy bool // a worker is at it
+	jobs  []*job
+	busy  bool   // a worker is at it
+	begun []*job // those that it is making
 }
 
 // job is one write that this process holds.
@@ -141,6 +143,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		for _, f := range followed {
 			f.stop()
 		}
+		e.giveBack()
 		e.running.Wait()
 		e.giveBack()
 	}()
@@ -258,6 +261,10 @@ func (e *Engine) take(ctx context.Context, st *stream.Stream, w *stream.Write) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if ctx.Err() != nil {
+		_ = w.Back() // else it is given to another process a little later
+		return
+	}
 	if e.held[j.name()] != nil {
 		return // it came once more
 	}
@@ -274,10 +281,27 @@ func (e *Engine) take(ctx context.Context, st *stream.Stream, w *stream.Write) {
 	}
 }
 
-// drop forgets writes that are answered.
+// begin returns the writes to a sheet that are due and now to be made, none once the
+// context has ended.
+func (e *Engine) begin(ctx context.Context, q *sheetQueue) []*job {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	for _, j := range q.jobs {
+		if !j.notYet.After(time.Now()) {
+			q.begun = append(q.begun, j)
+		}
+	}
+	return q.begun
+}
+
+// drop forgets the begun writes that are answered; the others wait again.
 func (e *Engine) drop(q *sheetQueue, done map[*job]bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	q.begun = nil
 	left := q.jobs[:0:0]
 	for _, j := range q.jobs {
 		if done[j] {
@@ -331,14 +355,20 @@ func (e *Engine) keep(ctx context.Context) {
 	}
 }
 
-// giveBack lets other processes take what is held at once.
+// giveBack lets other processes take at once what is held and not begun.
 func (e *Engine) giveBack() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, j := range e.held {
-		_ = j.write.Back() // else it is given to another one a little later
+	for _, q := range e.sheets {
+		for _, j := range q.jobs {
+			if slices.Contains(q.begun, j) {
+				continue
+			}
+			_ = j.write.Back() // else it is given to another one a little later
+			delete(e.held, j.name())
+		}
+		q.jobs = slices.Clone(q.begun)
 	}
-	e.held, e.sheets = nil, nil
 }
 
 // Waiting is how many writes this process holds.

@@ -77,10 +77,10 @@ func (e *Engine) underLease(ctx context.Context, key sheetKey, q *sheetQueue) (m
 		defer cancel()
 		err = errors.Join(err, l.release(released))
 	}()
-	for ctx.Err() == nil {
-		due, _ := e.waiting(key, q, time.Now())
+	for {
+		due := e.begin(ctx, q)
 		if len(due) == 0 {
-			return moved, 0, nil
+			return moved, 0, ctx.Err()
 		}
 		// What was begun is ended: a request that was sent has to be answered.
 		done, err := e.round(context.WithoutCancel(ctx), l, due)
@@ -90,7 +90,6 @@ func (e *Engine) underLease(ctx context.Context, key sheetKey, q *sheetQueue) (m
 			return moved, owner.WaitOf(err), err
 		}
 	}
-	return moved, 0, ctx.Err()
 }
 
 // round has some of the writes made that are due: those that one request can make.
