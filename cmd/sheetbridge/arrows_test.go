@@ -112,7 +112,7 @@ func TestRooms(t *testing.T) {
 		"relay":     append([]string{"owner", "partner"}, records...),
 		"write":     append([]string{"owner", "partner"}, records...),
 		"feed":      records,
-		"notice":    {"registry"},
+		"notice":    {"registry", "problem"},
 		"diagnose":  append([]string{"owner", "partner", "registrar", "notice"}, records...),
 		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed"}, records...),
 		"":          records, // the receiver

@@ -152,9 +152,13 @@ func TestConsoleStaleShare(t *testing.T) {
 	w.until(`[...document.querySelectorAll("button.count")].some((b) => /^1\s+(Suspended|Stale)/.test(b.innerText))`)
 	w.eval(`[...document.querySelectorAll("button.count")].find((b) => /^1\s+(Suspended|Stale)/.test(b.innerText)).click()`, nil)
 	w.until(`/state=(suspended|stale)/.test(location.hash)`)
-	w.click("What to do")
+	w.until(`/^To the (owner|doctor)$/.test(document.querySelector("tbody a.button")?.innerText)`)
+	w.eval(`document.querySelector("tbody a.button").click()`, nil)
 	w.until(`document.querySelector(".way, .why, .error")`)
 	w.see("ops")
+	w.open("#/doctor?level=wrong")
+	w.click("Replace the token") // the way out of what is wrong with the owner
+	w.see("New token of the same user")
 }
 
 // What is in a cell is text wherever it is shown.

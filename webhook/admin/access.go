@@ -68,7 +68,7 @@ func (a *API) getAccess(ctx context.Context, in *named) (*out[Access], error) {
 		return nil, err
 	}
 	if o.State != registry.OwnerOK {
-		return nil, httpProblem(http.StatusConflict, "%s", owner.AccessError(o))
+		return nil, httpProblem(http.StatusConflict, "%s", owner.AccessError(o)).next(owner.RestoreAccess(o))
 	}
 	report, err := a.access(ctx, o, budget.Reconcile)
 	if err != nil {

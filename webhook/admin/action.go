@@ -8,26 +8,13 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
-// Action is the call of this API that leads out of a problem, for programs: a
-// problem's detail says the same for people.
-type Action struct {
-	Method string         `json:"method" enum:"GET,POST,PUT,PATCH,DELETE"`
-	Path   string         `json:"path" example:"/v1/owners"`
-	Add    map[string]any `json:"add,omitempty" doc:"Members to add to the body of the same request, which consent to what was refused"`
-}
+// Action is the call of this API that leads out of what is wrong.
+type Action = problem.Action
 
 // next gives a problem the call that leads out of it.
-func (p *answer) next(method, path string) *answer {
-	p.Action = &Action{Method: method, Path: path}
+func (p *answer) next(action *Action) *answer {
+	p.Action = action
 	return p
-}
-
-// actionOf is the action of a problem of the packages that act, nil for none.
-func actionOf(a *problem.Action) *Action {
-	if a == nil {
-		return nil
-	}
-	return &Action{Method: a.Method, Path: a.Path, Add: a.Add}
 }
 
 // describeAction adds the action to the framework's description of problems.

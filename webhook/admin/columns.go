@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 )
 
@@ -53,7 +54,7 @@ func (a *API) listColumns(ctx context.Context, in *columnsRequest) (*out[SheetCo
 	id, err := strconv.ParseInt(in.ID, 10, 64)
 	if err != nil || id <= 0 {
 		return nil, httpProblem(http.StatusNotFound, "%q is no sheet's id: GET /v1/owners/%s/sheets lists what the owner can read", clip(in.ID), in.Name).
-			next(http.MethodGet, "/v1/owners/"+in.Name+"/sheets")
+			next(problem.ListSheets.For(in.Name))
 	}
 	samples := !recordOf(ctx).readOnly
 	sheet, err := a.Registrar.Columns(ctx, in.Name, id, samples)

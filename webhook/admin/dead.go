@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // Dead is a hint that was given up.
@@ -78,7 +79,7 @@ func (a *API) listDead(ctx context.Context, in *deadListRequest) (*out[list[Dead
 func (a *API) retryDead(ctx context.Context, in *deadRequest) (*out[accepted], error) {
 	err := a.Inbox.Retry(ctx, in.ID)
 	if errors.Is(err, inbox.ErrNotFound) {
-		return nil, httpProblem(http.StatusNotFound, "no hint with the id %q was given up: GET /v1/dead lists them", clip(in.ID))
+		return nil, httpProblem(http.StatusNotFound, "no hint with the id %q was given up: GET /v1/dead lists them", clip(in.ID)).next(problem.ListDead.For())
 	}
 	if err != nil {
 		return nil, upstream("sending the hint again", err)

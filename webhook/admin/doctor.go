@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // Bodies of answers that package diagnose makes.
@@ -63,7 +64,8 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 	}
 	share := a.Registry.Share(in.Partner, in.Sheet)
 	if share == nil || share.Ending || share.Registration != reg.ID {
-		return nil, httpProblem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID)
+		return nil, httpProblem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID).
+			next(problem.ShowWebhook.For(reg.ID))
 	}
 	x, err := a.Doctor.Explain(ctx, reg, share, row)
 	if err != nil {

@@ -27,6 +27,7 @@ func (w *world) examined() (reply, map[string]string) {
 			name = "url"
 		}
 		levels[c["area"].(string)+" "+name] = c["level"].(string)
+		w.document.checkAction(w.t, c, "todo")
 		if c["level"] != "ok" && c["todo"] == nil {
 			w.t.Errorf("%v: nothing is said to be done", c)
 		}

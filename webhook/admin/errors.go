@@ -107,7 +107,7 @@ func problemOf(ctx context.Context, p *problem.Problem) *answer {
 	if p.Field != "" {
 		answered = fieldProblem(status, p.Field, p.Detail)
 	}
-	answered.Action = actionOf(p.Action)
+	answered.Action = p.Action
 	return answered
 }
 

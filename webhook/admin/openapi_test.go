@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // document is the OpenAPI document, as a client reads it.
@@ -46,6 +47,7 @@ func (d *document) check(t testing.TB, method, path string, r reply) {
 	} else if r.text != "" {
 		t.Errorf("%s %s: got %q with 204, want nothing", method, path, r.text)
 	}
+	d.checkAction(t, r.body, "detail")
 	schema, err := d.schema.Compile("file:///openapi.json#" + at)
 	if err != nil {
 		t.Errorf("%s %s: answer %d %s is not in the document: %v", method, path, r.status, kind, err)
@@ -56,6 +58,22 @@ func (d *document) check(t testing.TB, method, path string, r reply) {
 	}
 	if err := schema.Validate(r.body); err != nil {
 		t.Errorf("%s %s: answer %s: %v", method, path, r.text, err)
+	}
+}
+
+var namesCall = regexp.MustCompile(`(GET|POST|PUT|PATCH|DELETE) /v1/`)
+
+// checkAction fails if a text names a call of the API for people and there is no action
+// for programs beside it, or if the action is no call of the API.
+func (d *document) checkAction(t testing.TB, of map[string]any, text string) {
+	t.Helper()
+	words, _ := of[text].(string)
+	action, _ := of["action"].(map[string]any)
+	switch {
+	case action == nil && namesCall.MatchString(words):
+		t.Errorf("%q: no action says so to programs", words)
+	case action != nil && d.operation(action["method"].(string), action["path"].(string)) == "":
+		t.Errorf("%q: the action %v is no call of the API", words, action)
 	}
 }
 
@@ -203,6 +221,17 @@ func TestDocumentIsWellFormed(t *testing.T) {
 					t.Errorf("%s %s: tag %s is not described", method, path, tag)
 				}
 			}
+		}
+	}
+}
+
+// Every call that leads out of something is in the document, under its own path.
+func TestActionsAreCalls(t *testing.T) {
+	w := newWorld(t, setup{})
+	paths := w.send("", "GET", "/openapi.json", "").at("paths").(map[string]any)
+	for _, action := range problem.Calls() {
+		if methods, _ := paths[action.Path].(map[string]any); methods[strings.ToLower(action.Method)] == nil {
+			t.Errorf("%s %s is not in the document", action.Method, action.Path)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -130,23 +132,14 @@ func (a *API) getOverview(ctx context.Context, _ *none) (*out[Overview], error) 
 	slices.SortStableFunc(o.Items, func(x, y OverviewShare) int {
 		return cmp.Or(urgency(x)-urgency(y), cmp.Compare(x.SheetName, y.SheetName), cmp.Compare(x.Partner, y.Partner))
 	})
-	for _, owner := range a.Registry.Owners() {
-		if owner.State != registry.OwnerOK {
-			method, path := ownerAction(owner)
-			o.Owners = append(o.Owners, OverviewOwner{owner.Name, string(owner.State), owner.Reason, &Action{Method: method, Path: path}})
+	for _, of := range a.Registry.Owners() {
+		if of.State != registry.OwnerOK {
+			o.Owners = append(o.Owners, OverviewOwner{of.Name, string(of.State), of.Reason, owner.RestoreAccess(of)})
 		}
 	}
 	o.count(len(a.Registry.Owners()), len(partners), len(regs))
 	o.Counts.Dead = a.deadCount(ctx)
 	return &out[Overview]{o}, nil
-}
-
-// ownerAction is the call that makes an owner's access work again.
-func ownerAction(o *registry.Owner) (method, path string) {
-	if o.Kind == kindOAuth {
-		return http.MethodPost, "/v1/owners/" + o.Name + "/authorize"
-	}
-	return http.MethodPut, "/v1/owners/" + o.Name + "/token"
 }
 
 // count enters the numbers that follow from the lists.
@@ -210,16 +203,16 @@ func (s *OverviewShare) filterTrouble() string {
 
 // advise says what a person should see to, and the next step.
 func (s *OverviewShare) advise() {
-	doctor := &Action{Method: http.MethodGet, Path: "/v1/doctor"}
+	doctor := problem.Examine.For()
 	switch events.State(s.State) {
 	case events.StateLive:
 		if why := s.filterTrouble(); why != "" {
 			s.Attention = why
-			s.Action = &Action{Method: http.MethodPut, Path: "/v1/webhooks/" + s.Webhook + "/shares/" + s.Partner + "/" + s.Sheet}
+			s.Action = problem.ChangeShare.For(s.Webhook, s.Partner, s.Sheet)
 		}
 	case events.StateLoading:
 	case events.StateSuspended:
-		s.Attention, s.Action = cmp.Or(s.Reason, "the owner's access does not work"), &Action{Method: http.MethodGet, Path: "/v1/owners/" + s.Owner}
+		s.Attention, s.Action = cmp.Or(s.Reason, "the owner's access does not work"), problem.ShowOwner.For(s.Owner)
 	case events.StateStale:
 		s.Attention, s.Action = cmp.Or(s.Reason, "the stream is not kept up to date"), doctor
 	default:
@@ -234,14 +227,14 @@ func (a *API) ending() []Ending {
 		for _, c := range p.Credentials {
 			if c.ExpiresAt != nil && time.Until(*c.ExpiresAt) < endsSoon {
 				list = append(list, Ending{"credentials", p.Name, c.Name, *c.ExpiresAt,
-					&Action{Method: http.MethodPost, Path: "/v1/partners/" + p.Name + "/credentials"}})
+					problem.MakeCredentials.For(p.Name)})
 			}
 		}
 	}
 	for _, s := range a.Registry.AllShares() {
 		if !s.Ending && s.Until != nil && time.Until(*s.Until) < endsSoon {
 			list = append(list, Ending{"share", s.Partner, s.Sheet, *s.Until,
-				&Action{Method: http.MethodPut, Path: "/v1/webhooks/" + s.Registration + "/shares/" + s.Partner + "/" + s.Sheet}})
+				problem.ChangeShare.For(s.Registration, s.Partner, s.Sheet)})
 		}
 	}
 	slices.SortStableFunc(list, func(x, y Ending) int { return x.At.Compare(y.At) })

@@ -170,7 +170,7 @@ func (a *API) owner(name string) (*registry.Owner, error) {
 	if o := a.Registry.Owner(name); o != nil {
 		return o, nil
 	}
-	return nil, httpProblem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name)).next(http.MethodGet, "/v1/owners")
+	return nil, httpProblem(http.StatusNotFound, "there is no owner %q: GET /v1/owners lists them", clip(name)).next(problem.ListOwners.For())
 }
 
 func (a *API) getOwner(ctx context.Context, in *named) (*out[Owner], error) {
@@ -187,7 +187,7 @@ func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], err
 		return nil, err
 	}
 	if o.State != registry.OwnerOK {
-		return nil, httpProblem(http.StatusConflict, "%s", owner.AccessError(o))
+		return nil, httpProblem(http.StatusConflict, "%s", owner.AccessError(o)).next(owner.RestoreAccess(o))
 	}
 	client, err := a.Access.Client(o, budget.Callback)
 	if err != nil {
@@ -243,7 +243,8 @@ func (a *API) unused(owner string) error {
 	if len(used) == 0 {
 		return nil
 	}
-	return httpProblem(http.StatusConflict, "webhooks use owner %q: delete them first: %s", owner, strings.Join(used[:min(len(used), maxNamed)], ", "))
+	return httpProblem(http.StatusConflict, "webhooks use owner %q: delete them first: %s", owner, strings.Join(used[:min(len(used), maxNamed)], ", ")).
+		next(problem.ListWebhooks.For())
 }
 
 func nameTaken(what, name string) error {

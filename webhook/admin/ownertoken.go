@@ -55,7 +55,7 @@ func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner
 		return nil, err
 	}
 	if o.Kind == kindOAuth {
-		return nil, httpProblem(http.StatusConflict, "owner %q stands on a consent, not on a token: POST /v1/owners/%s/authorize asks for it again", o.Name, o.Name)
+		return nil, httpProblem(http.StatusConflict, "owner %q stands on a consent, not on a token: POST /v1/owners/%s/authorize asks for it again", o.Name, o.Name).next(problem.AskConsent.For(o.Name))
 	}
 	me, err := a.try(ctx, o.Region, in.Body.Token, o.AssumeUser)
 	if err != nil {

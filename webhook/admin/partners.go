@@ -12,6 +12,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -205,7 +206,7 @@ func (a *API) partner(name string) (*registry.Partner, error) {
 	if p := a.Registry.Partner(name); p != nil {
 		return p, nil
 	}
-	return nil, httpProblem(http.StatusNotFound, "there is no partner %q: GET /v1/partners lists them", clip(name)).next(http.MethodGet, "/v1/partners")
+	return nil, httpProblem(http.StatusNotFound, "there is no partner %q: GET /v1/partners lists them", clip(name)).next(problem.ListPartners.For())
 }
 
 func (a *API) getPartner(_ context.Context, in *named) (*out[Partner], error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -148,7 +149,8 @@ func (a *API) routeWebhooks(api huma.API) {
 func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWebhookAnswer, error) {
 	sheet, err := strconv.ParseInt(in.Body.SheetID, 10, 64)
 	if err != nil || sheet <= 0 {
-		return nil, invalid("sheetId", "%q is no sheet's id: GET /v1/owners/%s/sheets lists what the owner can read", in.Body.SheetID, clip(in.Body.Owner))
+		return nil, invalid("sheetId", "%q is no sheet's id: GET /v1/owners/%s/sheets lists what the owner can read", in.Body.SheetID, clip(in.Body.Owner)).
+			next(problem.ListSheets.For(clip(in.Body.Owner)))
 	}
 	requests := make([]events.Request, len(in.Body.Shares))
 	for i, s := range in.Body.Shares {

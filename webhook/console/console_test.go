@@ -3,6 +3,7 @@ package console_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 	"github.com/sheetbridge/sheetbridge/webhook/console"
 	"github.com/sheetbridge/sheetbridge/webhook/console/generate/bundle"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // What is committed is what the sources give.
@@ -64,6 +66,30 @@ func TestWholeAPIIsReachable(t *testing.T) {
 	for _, id := range ids {
 		if id != "followEvents" && !strings.Contains(source.String(), fmt.Sprintf("%q", id)) {
 			t.Errorf("the page has no way to %s", id)
+		}
+	}
+}
+
+// Whatever call leads out of something, the page offers it.
+func TestActionsAreOffered(t *testing.T) {
+	text, err := admin.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Paths map[string]map[string]struct{ OperationID string }
+	}
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	ways, err := os.ReadFile(filepath.Join("ui", "next.tsx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, action := range problem.Calls() {
+		id := document.Paths[action.Path][strings.ToLower(action.Method)].OperationID
+		if !strings.Contains(string(ways), "\n  "+id+": { label: ") {
+			t.Errorf("the page does not offer %s %s (%s)", action.Method, action.Path, id)
 		}
 	}
 }

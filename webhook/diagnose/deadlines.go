@@ -16,11 +16,11 @@ func (d *Doctor) examineDeadlines(f *findings) {
 		if area == "" {
 			area = "partner"
 		}
+		level := checkWarning
 		if end.Over && area != "share" {
-			f.wrong(area, end.On, end.Next, "%s", end.Detail)
-		} else {
-			f.warn(area, end.On, end.Next, "%s", end.Detail)
+			level = checkWrong
 		}
+		f.enter(Check{Area: area, Name: end.On, Level: level, Detail: end.Detail, Todo: end.Next, Action: end.Action})
 	}
 }
 

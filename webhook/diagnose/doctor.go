@@ -11,6 +11,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 )
 
@@ -38,6 +39,8 @@ type Check struct {
 	Level  string `json:"level" enum:"ok,warning,wrong" doc:"warning: nothing is broken, or it cannot be told"`
 	Detail string `json:"detail" doc:"What was found"`
 	Todo   string `json:"todo,omitempty" doc:"What to do about it"`
+
+	Action *problem.Action `json:"action,omitempty" doc:"The call that leads out of it, where there is one"`
 }
 
 // Diagnosis is what an examination found.
@@ -47,19 +50,25 @@ type Diagnosis struct {
 	Items []Check   `json:"items" nullable:"false"`
 }
 
-// findings collects checks of one area after another.
+// findings collects checks of one area after another. Each is returned when it is
+// entered, for its action.
 type findings []Check
 
+func (f *findings) enter(c Check) *Check {
+	*f = append(*f, c)
+	return &(*f)[len(*f)-1]
+}
+
 func (f *findings) ok(area, name, format string, args ...any) {
-	*f = append(*f, Check{Area: area, Name: name, Level: checkOK, Detail: fmt.Sprintf(format, args...)})
+	f.enter(Check{Area: area, Name: name, Level: checkOK, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (f *findings) warn(area, name, todo, format string, args ...any) {
-	*f = append(*f, Check{Area: area, Name: name, Level: checkWarning, Detail: fmt.Sprintf(format, args...), Todo: todo})
+func (f *findings) warn(area, name, todo, format string, args ...any) *Check {
+	return f.enter(Check{Area: area, Name: name, Level: checkWarning, Detail: fmt.Sprintf(format, args...), Todo: todo})
 }
 
-func (f *findings) wrong(area, name, todo, format string, args ...any) {
-	*f = append(*f, Check{Area: area, Name: name, Level: checkWrong, Detail: fmt.Sprintf(format, args...), Todo: todo})
+func (f *findings) wrong(area, name, todo, format string, args ...any) *Check {
+	return f.enter(Check{Area: area, Name: name, Level: checkWrong, Detail: fmt.Sprintf(format, args...), Todo: todo})
 }
 
 // Doctor examines the bridge and explains what it published.
@@ -207,7 +216,8 @@ func (d *Doctor) examineQueue(ctx context.Context, f *findings) {
 		f.ok("queue", "hints", "%d wait, %d are put off", s.Waiting, s.Deferred)
 	}
 	if s.Dead > 0 {
-		f.warn("queue", "given up", "GET /v1/dead says why; POST /v1/dead/{id}/retry tries again once the cause is gone", "%d hints were given up", s.Dead)
+		f.warn("queue", "given up", "GET /v1/dead says why; POST /v1/dead/{id}/retry tries again once the cause is gone", "%d hints were given up", s.Dead).
+			Action = problem.ListDead.For()
 	}
 }
 

@@ -38,6 +38,8 @@ type Explanation struct {
 	Verdict string   `json:"verdict" doc:"In one sentence" example:"hidden: the share's filter is false for this row"`
 	Steps   []string `json:"steps" nullable:"false" doc:"What to do, where something is to be done"`
 
+	Action *problem.Action `json:"action,omitempty" doc:"The call of the first step that has one"`
+
 	Source  ExplainedRow    `json:"source" doc:"The row at Smartsheet, read just now"`
 	Filter  ExplainedFilter `json:"filter"`
 	Cells   []ExplainedCell `json:"cells" nullable:"false" doc:"The shared columns, in the share's order. Of a row that is hidden they have no values"`

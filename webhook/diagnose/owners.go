@@ -58,7 +58,7 @@ func (d *clockReader) RoundTrip(req *http.Request) (*http.Response, error) {
 func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*ownerWebhooks {
 	owners := d.Registry.Owners()
 	if len(owners) == 0 {
-		f.warn("owner", "none", "add one with POST /v1/owners", "nobody's sheets can be read yet")
+		f.warn("owner", "none", "add one with POST /v1/owners", "nobody's sheets can be read yet").Action = problem.AddOwner.For()
 	}
 	found := make([]findings, len(owners))
 	known := make([]*ownerWebhooks, len(owners))
@@ -87,14 +87,14 @@ func (d *Doctor) examineOwners(ctx context.Context, f *findings) map[string]*own
 func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owner) (*ownerWebhooks, *time.Duration) {
 	known := &ownerWebhooks{webhooks: map[int64]smartsheet.Webhook{}}
 	if o.State != registry.OwnerOK {
-		f.wrong("owner", o.Name, owner.AccessError(o), "%s: %s", o.State, o.Reason)
+		f.wrong("owner", o.Name, owner.AccessError(o), "%s: %s", o.State, o.Reason).Action = owner.RestoreAccess(o)
 		return known, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ownerTime)
 	defer cancel()
 	client, err := d.Access.Client(o, budget.Reconcile)
 	if err != nil {
-		f.wrong("owner", o.Name, "give its token again with PUT /v1/owners/"+o.Name+"/token", "its token cannot be opened")
+		f.wrong("owner", o.Name, "give its token again with PUT /v1/owners/"+o.Name+"/token", "its token cannot be opened").Action = owner.RestoreAccess(o)
 		return known, nil
 	}
 	watch := &clockReader{next: http.DefaultTransport}
@@ -119,7 +119,10 @@ func (d *Doctor) examineOwner(ctx context.Context, f *findings, o *registry.Owne
 	case errors.As(err, &tight):
 		f.warn("owner", o.Name, "ask again in "+strconv.Itoa(int(tight.Wait/time.Second)+1)+" s", "not asked: its budget (SHEETBRIDGE_API_RATE) has no room now")
 	default:
-		f.wrong("owner", o.Name, adviceOr(err, o), "%s", problem.FromSmartsheet("asking who the user is", err).Error())
+		c := f.wrong("owner", o.Name, adviceOr(err, o), "%s", problem.FromSmartsheet("asking who the user is", err).Error())
+		if class := smartsheet.Classify(err); class == smartsheet.Refused || class == smartsheet.Expired {
+			c.Action = owner.RestoreAccess(o)
+		}
 	}
 	return known, watch.skew
 }

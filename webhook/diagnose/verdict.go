@@ -1,12 +1,14 @@
 package diagnose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // hints enters the hints that were given up and would have brought the row.
@@ -36,18 +38,22 @@ func (x *explanation) judge() {
 	e.Verdict = x.verdict(now)
 	behind := x.seenOK && e.Source.State != "unread" && (now != x.seen.Living() || len(e.Differs) > 0)
 	if behind {
-		e.Steps = append(e.Steps, x.catchUp()...)
+		step, action := x.catchUp()
+		e.Steps, e.Action = append(e.Steps, step), action
 	}
 	if e.Filter.Result == filterFails {
+		e.Action = cmp.Or(e.Action, problem.ChangeShare.For(x.reg.ID, x.share.Partner, x.share.Sheet))
 		e.Steps = append(e.Steps, "guard the filter against what stands in the row: an empty cell is null, a typed column may hold text; a dry run of the changed share shows what passes")
 	}
 	for _, c := range e.Cells {
 		if c.Column == "deleted" {
 			e.Steps = append(e.Steps, fmt.Sprintf("column %q was deleted in the sheet: its field %s is null from then on; change the share", c.Title, c.As))
+			e.Action = cmp.Or(e.Action, problem.ChangeShare.For(x.reg.ID, x.share.Partner, x.share.Sheet))
 		}
 	}
 	if len(e.Dead) > 0 {
 		e.Steps = append(e.Steps, "a hint for it was given up ("+e.Dead[0].Reason+"): once the cause is gone, POST /v1/dead/"+e.Dead[0].ID+"/retry")
+		e.Action = cmp.Or(e.Action, problem.RetryDead.For(e.Dead[0].ID))
 	}
 }
 
@@ -104,17 +110,17 @@ func kindNames(kinds []events.Kind) []string {
 	return names
 }
 
-// catchUp says what a partner that lags waits for.
-func (x *explanation) catchUp() []string {
+// catchUp says what a partner that lags waits for, and the call that helps, where one
+// does.
+func (x *explanation) catchUp() (string, *problem.Action) {
 	e := &x.shown
-	reconcile := "POST /v1/webhooks/" + x.reg.ID + "/reconcile"
 	switch {
 	case e.State != string(events.StateLive):
-		return []string{fmt.Sprintf("the share is %s (%s): that has to be mended first; GET /v1/doctor says how", e.State, e.Reason)}
+		return fmt.Sprintf("the share is %s (%s): that has to be mended first; GET /v1/doctor says how", e.State, e.Reason), problem.Examine.For()
 	case e.Backlog != nil && *e.Backlog > 0:
-		return []string{"a hint waits to be worked off: look again in a moment"}
+		return "a hint waits to be worked off: look again in a moment", nil
 	case e.Source.Version > 0 && x.seen != nil && x.seen.Version > e.Source.Version:
-		return []string{"Smartsheet answered with an older version than was published: look again in a moment"}
+		return "Smartsheet answered with an older version than was published: look again in a moment", nil
 	}
-	return []string{"no callback has told of it yet: the next reconcile finds it, or " + reconcile + " now"}
+	return "no callback has told of it yet: the next reconcile finds it, or POST /v1/webhooks/" + x.reg.ID + "/reconcile now", problem.Reconcile.For(x.reg.ID)
 }

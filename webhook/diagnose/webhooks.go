@@ -16,6 +16,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -123,7 +124,8 @@ func (d *Doctor) examineWebhooks(ctx context.Context, f *findings, known map[str
 func (d *Doctor) examineDeleting(f *findings, reg *registry.Registration) {
 	if o := d.Registry.Owner(reg.Owner); o == nil || o.State != registry.OwnerOK {
 		f.wrong("webhook", reg.SheetName, "see to owner "+reg.Owner+": the webhook can only be deleted in its name",
-			"was deleted here, but Smartsheet has webhook %d still, and the access of owner %s does not work", reg.WebhookID, reg.Owner)
+			"was deleted here, but Smartsheet has webhook %d still, and the access of owner %s does not work", reg.WebhookID, reg.Owner).
+			Action = problem.ShowOwner.For(reg.Owner)
 		return
 	}
 	f.warn("webhook", reg.SheetName, "wait; if it stays, look in the log of serve for Smartsheet's answer",
@@ -137,19 +139,21 @@ func (d *Doctor) examineWebhook(f *findings, reg *registry.Registration, known *
 		return
 	}
 	if known == nil || !known.answered {
-		f.warn("webhook", reg.SheetName, "see to owner "+reg.Owner+" first", "Smartsheet could not be asked; it was %s", reg.Status)
+		f.warn("webhook", reg.SheetName, "see to owner "+reg.Owner+" first", "Smartsheet could not be asked; it was %s", reg.Status).Action = problem.ShowOwner.For(reg.Owner)
 		return
 	}
 	w, there := known.webhooks[reg.WebhookID]
 	switch {
 	case !there:
-		f.wrong("webhook", reg.SheetName, "have it made again now: "+enable, "Smartsheet has no webhook %d any more: somebody deleted it", reg.WebhookID)
+		f.wrong("webhook", reg.SheetName, "have it made again now: "+enable, "Smartsheet has no webhook %d any more: somebody deleted it", reg.WebhookID).Action = problem.EnableWebhook.For(reg.ID)
 	case w.Status != smartsheet.WebhookEnabled && w.Status.CanEnable():
-		f.wrong("webhook", reg.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNoReason(w.DisabledDetails))
+		f.wrong("webhook", reg.SheetName, "enable it once the cause is gone: "+enable, "%s: %s", w.Status, orNoReason(w.DisabledDetails)).
+			Action = problem.EnableWebhook.For(reg.ID)
 	case w.Status != smartsheet.WebhookEnabled:
 		f.wrong("webhook", reg.SheetName, whoHelps(w.Status), "%s: %s", w.Status, orNoReason(w.DisabledDetails))
 	case w.CallbackURL != d.Registrar.CallbackURL(reg):
-		f.wrong("webhook", reg.SheetName, "have it told where we are: "+enable, "Smartsheet calls another address than SHEETBRIDGE_PUBLIC_URL")
+		f.wrong("webhook", reg.SheetName, "have it told where we are: "+enable, "Smartsheet calls another address than SHEETBRIDGE_PUBLIC_URL").
+			Action = problem.EnableWebhook.For(reg.ID)
 	default:
 		last := "none yet"
 		if w.Stats != nil && !w.Stats.LastSuccessfulCallback.IsZero() {
@@ -186,15 +190,17 @@ func examineShare(f *findings, reg *registry.Registration, s ShareState) {
 	switch s.State {
 	case events.StateLive:
 		if why := s.Filter.Warning(); why != "" {
-			f.warn("share", name, "try another where with POST /v1/webhooks?dryRun=true, and change it with PUT /v1/webhooks/"+reg.ID+"/shares/"+name, "live, but %s", why)
+			f.warn("share", name, "try another where with POST /v1/webhooks?dryRun=true, and change it with PUT /v1/webhooks/"+reg.ID+"/shares/"+name, "live, but %s", why).
+				Action = problem.ChangeShare.For(reg.ID, s.Share.Partner, s.Share.Sheet)
 			return
 		}
 		f.ok("share", name, "live, complete to %s", to)
 	case events.StateLoading:
-		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+reg.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason)
+		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+reg.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason).
+			Action = problem.Reconcile.For(reg.ID)
 	default:
 		f.wrong("share", name, "see to owner "+reg.Owner+", the webhook and partner "+s.Share.Partner+" above, then POST /v1/webhooks/"+reg.ID+"/reconcile",
-			"%s: %s; complete to %s", s.State, s.Reason, to)
+			"%s: %s; complete to %s", s.State, s.Reason, to).Action = problem.Reconcile.For(reg.ID)
 	}
 }
 
@@ -223,9 +229,10 @@ func (d *Doctor) examinePartner(ctx context.Context, f *findings, p *registry.Pa
 	case err != nil:
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream does not answer: %v", err)
 	case d.Partners.Full(p.Name):
-		f.wrong("partner", p.Name, moreRoom(p), "its stream is full, nothing more is published to it: %s of %s are used", limits.FormatSize(int64(u.Stored)), limits.FormatSize(u.Limit))
+		f.wrong("partner", p.Name, moreRoom(p), "its stream is full, nothing more is published to it: %s of %s are used", limits.FormatSize(int64(u.Stored)), limits.FormatSize(u.Limit)).
+			Action = problem.ChangePartner.For(p.Name)
 	case u.Limit > 0 && full > nearlyFull:
-		f.wrong("partner", p.Name, moreRoom(p), "%.0f%% of its storage is used", 100*full)
+		f.wrong("partner", p.Name, moreRoom(p), "%.0f%% of its storage is used", 100*full).Action = problem.ChangePartner.For(p.Name)
 	default:
 		f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
 	}
@@ -255,7 +262,7 @@ func (d *Doctor) examineHostility(f *findings, p *registry.Partner) {
 		}
 		f.wrong("partner", p.Name, "ask the partner what runs there; revoke the credentials, or raise limits."+limitOf(o.Offence)+" with PATCH /v1/partners/"+p.Name,
 			"credentials %q exceeded limits.%s %d times, the last time at %s from %s",
-			name, limitOf(o.Offence), o.Count, o.Last.UTC().Format(time.RFC3339), o.Host)
+			name, limitOf(o.Offence), o.Count, o.Last.UTC().Format(time.RFC3339), o.Host).Action = problem.ChangePartner.For(p.Name)
 	}
 }
 

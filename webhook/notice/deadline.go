@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -24,6 +25,7 @@ type Deadline struct {
 	Partner string // whom it concerns; empty: nobody
 	At      time.Time
 	Over    bool
+	Action  *problem.Action // the call of Next
 }
 
 // Deadlines are what ends soon: credentials and tokens within 30 days, shares within
@@ -34,7 +36,7 @@ func Deadlines(r *registry.Registry, now time.Time) []Deadline {
 		if o.ExpiresAt == nil || o.OAuth != nil {
 			continue
 		}
-		list = appendDue(list, "owner", o.Name, *o.ExpiresAt, now, accessDays, Deadline{Condition: Condition{
+		list = appendDue(list, "owner", o.Name, *o.ExpiresAt, now, accessDays, Deadline{Action: problem.ReplaceToken.For(o.Name), Condition: Condition{
 			Type: "owner.expiring", On: o.Name, Next: "make another token at Smartsheet and give it with PUT /v1/owners/" + o.Name + "/token, with its expiresAt", Link: "/#/owners/" + o.Name,
 			Detail: "the token of owner " + o.Name,
 		}})
@@ -44,7 +46,7 @@ func Deadlines(r *registry.Registry, now time.Time) []Deadline {
 			if c.ExpiresAt == nil || c.OverlapUntil != nil {
 				continue
 			}
-			list = appendDue(list, "credentials", p.Name+"."+c.Name+"."+c.PublicKey, *c.ExpiresAt, now, accessDays, Deadline{Partner: p.Name, Condition: Condition{
+			list = appendDue(list, "credentials", p.Name+"."+c.Name+"."+c.PublicKey, *c.ExpiresAt, now, accessDays, Deadline{Partner: p.Name, Action: problem.Invite.For(p.Name), Condition: Condition{
 				Type: "credentials.expiring", On: p.Name + "/" + c.Name, Link: "/#/partners/" + p.Name,
 				Detail: "credentials " + c.Name + " of partner " + p.Name,
 				Next:   "invite the partner to new ones with POST /v1/partners/" + p.Name + "/invitations, or delete these if nobody uses them",
@@ -55,7 +57,7 @@ func Deadlines(r *registry.Registry, now time.Time) []Deadline {
 		if s.Until == nil || s.Ending {
 			continue
 		}
-		list = appendDue(list, "share", s.Partner+"."+s.Sheet, *s.Until, now, shareDays, Deadline{Partner: s.Partner, Condition: Condition{
+		list = appendDue(list, "share", s.Partner+"."+s.Sheet, *s.Until, now, shareDays, Deadline{Partner: s.Partner, Action: problem.ChangeShare.For(s.Registration, s.Partner, s.Sheet), Condition: Condition{
 			Type: "share.ending", On: s.Key(), Link: "/#/partners/" + s.Partner, Detail: "share " + s.Key(),
 			Next: "nothing, if it is to end; else give it another until with PUT /v1/webhooks/" + s.Registration + "/shares/" + s.Key(),
 		}})

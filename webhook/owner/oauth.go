@@ -94,7 +94,7 @@ func (o *OAuth) AuthorizationURL(ctx context.Context, name string) (string, erro
 	var region smartsheet.Region
 	err := o.Access.Registry.UpdateOwner(ctx, name, func(owner *registry.Owner) error {
 		if owner.Kind != KindOAuth || owner.OAuth == nil {
-			return problem.New(problem.Conflict, "", "owner %q stands on a token, not on a consent: replace that with PUT /v1/owners/%s/token", name, name)
+			return problem.New(problem.Conflict, "", "owner %q stands on a token, not on a consent: replace that with PUT /v1/owners/%s/token", name, name).Next(problem.ReplaceToken.For(name))
 		}
 		owner.OAuth.Pending = &registry.PendingAuthorization{State: hash[:], Until: o.now().Add(ConsentTime).UTC()}
 		region = owner.Region

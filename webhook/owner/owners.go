@@ -10,6 +10,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -163,4 +164,12 @@ func AccessError(o *registry.Owner) string {
 		help = "send its user the address that POST /v1/owners/" + o.Name + "/authorize gives"
 	}
 	return fmt.Sprintf("the access of owner %q does not work (%s): %s", o.Name, o.State, help)
+}
+
+// RestoreAccess is the call that makes an owner's access work again.
+func RestoreAccess(o *registry.Owner) *problem.Action {
+	if o.Kind == KindOAuth {
+		return problem.AskConsent.For(o.Name)
+	}
+	return problem.ReplaceToken.For(o.Name)
 }

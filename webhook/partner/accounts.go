@@ -69,7 +69,7 @@ func (a *Accounts) find(name string) (*registry.Partner, error) {
 	if p := a.Registry.Partner(name); p != nil {
 		return p, nil
 	}
-	return nil, problem.New(problem.NotFound, "", "there is no partner %q: GET /v1/partners lists them", clip(name))
+	return nil, problem.New(problem.NotFound, "", "there is no partner %q: GET /v1/partners lists them", clip(name)).Next(problem.ListPartners.For())
 }
 
 // now is the time as records keep it.

@@ -186,7 +186,7 @@ func revoke(p *registry.Partner, public string) {
 // add notes credentials of a partner.
 func add(p *registry.Partner, c registry.Credential) error {
 	if len(p.Credentials) >= maxCredentials {
-		return problem.New(problem.Conflict, "", "partner %q has %d credentials: delete some that nobody uses", p.Name, maxCredentials)
+		return problem.New(problem.Conflict, "", "partner %q has %d credentials: delete some that nobody uses", p.Name, maxCredentials).Next(problem.ListCredentials.For(p.Name))
 	}
 	p.Credentials = append(p.Credentials, c)
 	return nil
@@ -240,5 +240,5 @@ func (a *Accounts) Revoke(ctx context.Context, name, credentials string) error {
 }
 
 func unknown(p *registry.Partner, credentials string) error {
-	return problem.New(problem.NotFound, "", "partner %q has no credentials %q: GET /v1/partners/%s/credentials lists them", p.Name, clip(credentials), p.Name)
+	return problem.New(problem.NotFound, "", "partner %q has no credentials %q: GET /v1/partners/%s/credentials lists them", p.Name, clip(credentials), p.Name).Next(problem.ListCredentials.For(p.Name))
 }

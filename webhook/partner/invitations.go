@@ -69,7 +69,8 @@ func (v *Invitations) Invite(ctx context.Context, partner, name string, expires 
 		return nil, "", err
 	}
 	if v.PublicURL == "" {
-		return nil, "", problem.New(problem.Conflict, "", "an invitation needs an address that the partner reaches: set SHEETBRIDGE_PUBLIC_URL; or make credentials with POST /v1/partners/%s/credentials and pass them on", p.Name)
+		return nil, "", problem.New(problem.Conflict, "", "an invitation needs an address that the partner reaches: set SHEETBRIDGE_PUBLIC_URL; or make credentials with POST /v1/partners/%s/credentials and pass them on", p.Name).
+			Next(problem.MakeCredentials.For(p.Name))
 	}
 	if err := v.Accounts.mayMint(p, name); err != nil {
 		return nil, "", err
@@ -89,7 +90,7 @@ func (v *Invitations) Invite(ctx context.Context, partner, name string, expires 
 	err = v.Accounts.Registry.UpdatePartner(ctx, partner, func(p *registry.Partner) error {
 		p.Invitations = slices.DeleteFunc(p.Invitations, func(old registry.Invitation) bool { return old.ExpiresAt.Add(forgetAfter).Before(made) })
 		if len(p.Invitations) >= maxInvitations {
-			return problem.New(problem.Conflict, "", "partner %q has %d invitations: delete some that are used or not needed", p.Name, maxInvitations)
+			return problem.New(problem.Conflict, "", "partner %q has %d invitations: delete some that are used or not needed", p.Name, maxInvitations).Next(problem.ListInvitations.For(p.Name))
 		}
 		p.Invitations = append(p.Invitations, invitation)
 		return nil
@@ -125,7 +126,7 @@ func (v *Invitations) Withdraw(ctx context.Context, partner, id string) error {
 		before := len(p.Invitations)
 		p.Invitations = slices.DeleteFunc(p.Invitations, func(old registry.Invitation) bool { return old.ID == id })
 		if len(p.Invitations) == before {
-			return problem.New(problem.NotFound, "", "partner %q has no invitation %q: GET /v1/partners/%s/invitations lists them", p.Name, clip(id), p.Name)
+			return problem.New(problem.NotFound, "", "partner %q has no invitation %q: GET /v1/partners/%s/invitations lists them", p.Name, clip(id), p.Name).Next(problem.ListInvitations.For(p.Name))
 		}
 		return nil
 	})

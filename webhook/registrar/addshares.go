@@ -123,7 +123,8 @@ func (g *Registrar) missing(shares []*registry.Share) (missing, there []*registr
 		case have.Registration != s.Registration, have.Ending:
 			return nil, nil, &registry.TakenError{Partner: s.Partner, Sheet: s.Sheet, By: have}
 		case differs(have, s):
-			return nil, nil, problem.New(problem.Conflict, shareField(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet)
+			return nil, nil, problem.New(problem.Conflict, shareField(i, "sheet"), "partner %q has a share %q of this sheet that is defined otherwise: change it with PUT /v1/webhooks/%s/shares/%s/%s", s.Partner, s.Sheet, s.Registration, s.Partner, s.Sheet).
+				Next(problem.ChangeShare.For(s.Registration, s.Partner, s.Sheet))
 		default:
 			there = append(there, have)
 		}

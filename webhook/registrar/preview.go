@@ -164,9 +164,9 @@ func pagesOf(ctx context.Context, client *smartsheet.Client, s *events.Share) it
 }
 
 // tryFilter refuses a share whose filter cannot be evaluated on a single row of the
-// sheet, unless the request says that it may be so. It reads until there is a row on
+// sheet, unless the request says that it may be so, which it can by the call. It reads until there is a row on
 // which the filter can be evaluated.
-func (g *Registrar) tryFilter(ctx context.Context, client *smartsheet.Client, s *events.Share, field string) error {
+func (g *Registrar) tryFilter(ctx context.Context, client *smartsheet.Client, s *events.Share, field string, by *problem.Action) error {
 	if s.Where == "" {
 		return nil
 	}
@@ -191,5 +191,5 @@ func (g *Registrar) tryFilter(ctx context.Context, client *smartsheet.Client, s 
 	}
 	return problem.New(problem.Conflict, field, "it cannot be evaluated on any row of the sheet, so the partner would see nothing: "+
 		`try it with POST /v1/webhooks?dryRun=true, which says why. If that is meant, add "filterMayFail": true`).
-		Consent("POST", "/v1/webhooks", "filterMayFail")
+		Consent(by, "filterMayFail")
 }

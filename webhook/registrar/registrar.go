@@ -72,7 +72,7 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 		if requests[i].FilterMayFail || g.Registry.Share(s.Partner, s.Sheet) != nil { // one that is there stays as it is
 			continue
 		}
-		if err := g.tryFilter(ctx, client, &s.Share, shareField(i, "where")); err != nil {
+		if err := g.tryFilter(ctx, client, &s.Share, shareField(i, "where"), problem.ShareSheet.For()); err != nil {
 			return nil, false, err
 		}
 	}
@@ -192,7 +192,7 @@ func (g *Registrar) createWebhook(ctx context.Context, client *smartsheet.Client
 	default:
 		return "", problem.New(problem.Upstream, "", "Smartsheet did not enable the webhook: its status is %s (%s). "+
 			"Check that SHEETBRIDGE_PUBLIC_URL is reachable from the internet over https with a valid certificate, on port 443, 8000, 8008, 8080 or 8443",
-			enabled.Status, enabled.DisabledDetails)
+			enabled.Status, enabled.DisabledDetails).Next(problem.Examine.For())
 	}
 	return string(enabled.Status), nil
 }
@@ -206,21 +206,13 @@ func (g *Registrar) CallbackURL(reg *registry.Registration) string {
 func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, error) {
 	o := g.Registry.Owner(name)
 	if o == nil {
-		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name).Next("POST", "/v1/owners")
+		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name).Next(problem.AddOwner.For())
 	}
 	if o.State != registry.OwnerOK {
-		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.AccessError(o)).Next(mends(o))
+		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.AccessError(o)).Next(owner.RestoreAccess(o))
 	}
 	client, err := g.Access.Client(o, budget.Callback)
 	return o, client, err
-}
-
-// mends is the call that makes an owner's access work again.
-func mends(o *registry.Owner) (method, path string) {
-	if o.Kind == owner.KindOAuth {
-		return "POST", "/v1/owners/" + o.Name + "/authorize"
-	}
-	return "PUT", "/v1/owners/" + o.Name + "/token"
 }
 
 // resolve reads the sheet's columns and binds the requests to them.
@@ -230,7 +222,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	}
 	for i, req := range requests {
 		if g.Registry.Partner(req.Partner) == nil {
-			return nil, nil, problem.New(problem.Invalid, shareField(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner).Next("POST", "/v1/partners")
+			return nil, nil, problem.New(problem.Invalid, shareField(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner).Next(problem.AddPartner.For())
 		}
 	}
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)

@@ -61,10 +61,10 @@ func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerNa
 	}
 	if len(change.Breaking) > 0 && !breaking {
 		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; ")).
-			Consent("PUT", "/v1/webhooks/"+share.Registration+"/shares/"+share.Partner+"/"+share.Sheet, "breaking")
+			Consent(problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet), "breaking")
 	}
 	if !change.Same && !request.FilterMayFail {
-		if err := g.tryFilter(ctx, client, &now, "where"); err != nil {
+		if err := g.tryFilter(ctx, client, &now, "where", problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet)); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (g *Registrar) share(id, partner, name string) (*registry.Registration, *re
 	}
 	s := g.Registry.Share(partner, name)
 	if s == nil || s.Ending || s.Registration != id {
-		return nil, nil, problem.New(problem.NotFound, "", "partner %q has no share %q of this sheet", partner, name)
+		return nil, nil, problem.New(problem.NotFound, "", "partner %q has no share %q of this sheet: GET /v1/webhooks/%s lists them", partner, name, id).Next(problem.ShowWebhook.For(id))
 	}
 	return reg, s, nil
 }
@@ -148,7 +148,7 @@ func (g *Registrar) share(id, partner, name string) (*registry.Registration, *re
 func (g *Registrar) Registration(id string) (*registry.Registration, error) {
 	reg := g.Registry.Registration(id)
 	if reg == nil || reg.Phase != registry.PhaseActive {
-		return nil, problem.New(problem.NotFound, "", "there is no webhook with the id %q", id)
+		return nil, problem.New(problem.NotFound, "", "there is no webhook with the id %q: GET /v1/webhooks lists them", id).Next(problem.ListWebhooks.For())
 	}
 	return reg, nil
 }

@@ -25,11 +25,11 @@ func (g *Registrar) checkWriter(ctx context.Context, registered *registry.Owner,
 	o := g.Registry.Owner(name)
 	switch {
 	case o == nil:
-		return problem.New(problem.Invalid, field, "there is no owner %q: add it with POST /v1/owners", name).Next("POST", "/v1/owners")
+		return problem.New(problem.Invalid, field, "there is no owner %q: add it with POST /v1/owners", name).Next(problem.AddOwner.For())
 	case o.Region != registered.Region:
 		return problem.New(problem.Invalid, field, "owner %q is in region %s, the sheet in %s", name, o.Region, registered.Region)
 	case o.State != registry.OwnerOK:
-		return problem.New(problem.Conflict, field, "%s", owner.AccessError(o)).Next(mends(o))
+		return problem.New(problem.Conflict, field, "%s", owner.AccessError(o)).Next(owner.RestoreAccess(o))
 	}
 	_, client, err := g.owner(name)
 	if err != nil {

@@ -40,7 +40,8 @@ func (r *Relay) Erase(ctx context.Context, share *registry.Share, row int64) err
 	}
 	last := seen[share.SubjectRow(id)]
 	if _, erased := share.Erased[id]; last == nil && !erased {
-		return problem.New(problem.NotFound, "", "partner %q has no row %s of sheet %q: GET /v1/explain tells what it has", share.Partner, id, share.Sheet)
+		return problem.New(problem.NotFound, "", "partner %q has no row %s of sheet %q: GET /v1/webhooks/%s/shares/%s/%s/rows/%s/explain tells why", share.Partner, id, share.Sheet, share.Registration, share.Partner, share.Sheet, id).
+			Next(problem.ExplainRow.For(share.Registration, share.Partner, share.Sheet, id))
 	} else if last == nil {
 		return nil // done, or being done
 	}

@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
 // substitution is a call of the API, as its advice names it, and the command that
@@ -23,7 +26,10 @@ var argument = regexp.MustCompile(`[A-Z]+`)
 
 // substitutions are those of all commands in the table, longer paths first.
 func (p *program) substitutions() []substitution {
-	commands := map[string]string{"GET /v1/doctor": "doctor"} // by call
+	commands := map[string]string{ // by call
+		"GET /v1/doctor": "doctor",
+		"GET /v1/webhooks/{ID}/shares/{PARTNER}/{SHEET}/rows/{ROW}/explain": "explain ${PARTNER}/${SHEET} ${ROW}",
+	}
 	for _, r := range p.resources {
 		r.addCommands(commands, r.name)
 	}
@@ -62,4 +68,27 @@ func (p *program) inCommands(advice string) string {
 		advice = s.call.ReplaceAllString(advice, s.command)
 	}
 	return advice
+}
+
+// commandFor is the command that makes the call of an action, empty for none.
+func (p *program) commandFor(action *admin.Action) string {
+	if action == nil || len(action.Add) > 0 {
+		return ""
+	}
+	call := action.Method + " " + action.Path
+	for _, s := range p.substitutions() {
+		if at := s.call.FindStringIndex(call); at != nil && at[0] == 0 && at[1] == len(call) {
+			return s.call.ReplaceAllString(call, s.command)
+		}
+	}
+	return ""
+}
+
+// nextStep is the command that leads out of what a text tells of, empty where the text
+// says so itself or there is none.
+func (p *program) nextStep(text string, action *admin.Action) string {
+	if command := p.commandFor(action); !strings.Contains(text, command) {
+		return terminal.Clean(command, 200)
+	}
+	return ""
 }

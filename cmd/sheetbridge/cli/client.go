@@ -15,6 +15,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
 const (
@@ -49,7 +50,8 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 type APIError struct {
 	Code   int
 	Status string
-	Detail string // of the problem
+	Detail string        // of the problem
+	Action *admin.Action // the call that leads out of it, nil for none
 }
 
 // Error implements error.
@@ -90,7 +92,8 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 		return err
 	}
 	if resp.StatusCode >= 300 {
-		return &APIError{resp.StatusCode, resp.Status, detail(answer)}
+		problem := problemOf(answer)
+		return &APIError{resp.StatusCode, resp.Status, problem.Detail, problem.Action}
 	}
 	if result == nil || len(answer) == 0 { // 204
 		return nil
@@ -115,13 +118,17 @@ func unreached(err error) error {
 	return &unreachedError{err}
 }
 
-// detail is what a problem says.
-func detail(answer []byte) string {
-	var problem struct {
-		Detail string `json:"detail"`
+// problem is what the API says of a refusal.
+type problem struct {
+	Detail string        `json:"detail"`
+	Action *admin.Action `json:"action"`
+}
+
+func problemOf(answer []byte) problem {
+	var p problem
+	if err := json.Unmarshal(answer, &p); err != nil || p.Detail == "" {
+		return problem{Detail: strings.TrimSpace(terminal.Clean(string(answer), 200))}
 	}
-	if err := json.Unmarshal(answer, &problem); err != nil || problem.Detail == "" {
-		return strings.TrimSpace(terminal.Clean(string(answer), 200))
-	}
-	return terminal.Clean(problem.Detail, 1000)
+	p.Detail = terminal.Clean(p.Detail, 1000)
+	return p
 }

@@ -84,7 +84,11 @@ func (p *program) writeDiagnosis(w io.Writer, width int, d *admin.Diagnosis) err
 		name := fmt.Sprintf("%-*s  ", names, c.Area+" "+terminal.Clean(c.Name, terminal.MaxName))
 		b.WriteString(mark + "  " + strings.TrimPrefix(terminal.Paragraph("         "+name, terminal.Clean(c.Detail, 600), width), "         "))
 		if c.Todo != "" {
-			b.WriteString(terminal.Paragraph("         → ", terminal.Clean(p.inCommands(c.Todo), 600), width))
+			todo := p.inCommands(c.Todo)
+			if next := p.nextStep(todo, c.Action); next != "" {
+				todo += ": " + next
+			}
+			b.WriteString(terminal.Paragraph("         → ", terminal.Clean(todo, 600), width))
 		}
 	}
 	warnings := "warnings"

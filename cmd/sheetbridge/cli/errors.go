@@ -127,7 +127,11 @@ func (p *program) explainError(err error) error {
 	case errors.As(err, &refused) && refused.Code == http.StatusForbidden:
 		return fmt.Errorf("this token is read-only: set %s_ADMIN_TOKEN to one without :ro: in it", Prefix)
 	case errors.As(err, &refused):
-		return fmt.Errorf("%s (%s)", p.inCommands(refused.Detail), refused.Status)
+		text := fmt.Sprintf("%s (%s)", p.inCommands(refused.Detail), refused.Status)
+		if next := p.nextStep(text, refused.Action); next != "" {
+			text += "\nNext: " + next
+		}
+		return errors.New(text)
 	case errors.As(err, &away):
 		return fmt.Errorf("%w\nIs serve running there? %s_ADMIN_URL says where it is", err, Prefix)
 	}

@@ -3,18 +3,20 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
+	problems "github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 func TestDiagnosisText(t *testing.T) {
 	d := &admin.Diagnosis{At: time.Unix(0, 0), Items: []admin.Check{
 		{Area: "owner", Name: "ops", Level: "wrong", Detail: "refused", Todo: "replace its token with PUT /v1/owners/ops/token"},
-		{Area: "queue", Name: "given up", Level: "warning", Detail: "2 hints were given up", Todo: "GET /v1/dead says why"},
+		{Area: "queue", Name: "given up", Level: "warning", Detail: "2 hints were given up", Todo: "look why", Action: problems.ListDead.For()},
 		{Area: "nats", Name: "sync", Level: "ok", Detail: "always"},
 	}}
 	p := &program{resources: allResources()}
@@ -25,7 +27,7 @@ func TestDiagnosisText(t *testing.T) {
 	want := `WRONG    owner ops       refused
          → replace its token with sheetbridge owners token ops
 warning  queue given up  2 hints were given up
-         → sheetbridge dead says why
+         → look why: sheetbridge dead
 ok       nats sync       always
 3 checks: 1 ok, 1 warning, 1 wrong
 `
@@ -41,17 +43,20 @@ func TestExplainError(t *testing.T) {
 		err  error
 		want string
 	}{
-		"advice":       {&APIError{404, "404 Not Found", "there is no owner: GET /v1/owners lists them"}, "there is no owner: sheetbridge owners lists them (404 Not Found)"},
-		"one share":    {&APIError{409, "409 Conflict", "change it with PUT /v1/webhooks/0a-b/shares/acme/orders"}, "change it with sheetbridge shares change acme/orders (409 Conflict)"},
-		"wrong token":  {&APIError{401, "401 Unauthorized", "send the header"}, "the service does not know this token: set SHEETBRIDGE_ADMIN_TOKEN to one of the tokens that serve was given"},
-		"reader":       {&APIError{403, "403 Forbidden", "may only read"}, "this token is read-only: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro: in it"},
+		"advice":       {&APIError{404, "404 Not Found", "there is no owner: GET /v1/owners lists them", nil}, "there is no owner: sheetbridge owners lists them (404 Not Found)"},
+		"one share":    {&APIError{409, "409 Conflict", "change it with PUT /v1/webhooks/0a-b/shares/acme/orders", nil}, "change it with sheetbridge shares change acme/orders (409 Conflict)"},
+		"wrong token":  {&APIError{401, "401 Unauthorized", "send the header", nil}, "the service does not know this token: set SHEETBRIDGE_ADMIN_TOKEN to one of the tokens that serve was given"},
+		"reader":       {&APIError{403, "403 Forbidden", "may only read", nil}, "this token is read-only: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro: in it"},
 		"something":    {errors.New("x"), "x"},
-		"a reconcile":  {&APIError{502, "502 Bad Gateway", "POST /v1/webhooks/0a-b/reconcile now"}, "sheetbridge webhooks reconcile 0a-b now (502 Bad Gateway)"},
-		"a new sheet":  {&APIError{422, "422", "POST /v1/webhooks"}, "sheetbridge shares add (422)"},
-		"its sheets":   {&APIError{422, "422", "GET /v1/owners/ops/sheets lists"}, "sheetbridge owners sheets ops lists (422)"},
-		"a consent":    {&APIError{422, "422", "POST /v1/owners/{name}/authorize"}, "sheetbridge owners authorize {name} (422)"},
-		"credentials":  {&APIError{404, "404", "GET /v1/partners/acme/credentials lists them"}, "sheetbridge partners credentials acme lists them (404)"},
-		"to try again": {&APIError{404, "404", "POST /v1/dead/{id}/retry"}, "sheetbridge dead retry {id} (404)"},
+		"a reconcile":  {&APIError{502, "502 Bad Gateway", "POST /v1/webhooks/0a-b/reconcile now", nil}, "sheetbridge webhooks reconcile 0a-b now (502 Bad Gateway)"},
+		"a new sheet":  {&APIError{422, "422", "POST /v1/webhooks", nil}, "sheetbridge shares add (422)"},
+		"its sheets":   {&APIError{422, "422", "GET /v1/owners/ops/sheets lists", nil}, "sheetbridge owners sheets ops lists (422)"},
+		"a consent":    {&APIError{422, "422", "POST /v1/owners/{name}/authorize", nil}, "sheetbridge owners authorize {name} (422)"},
+		"credentials":  {&APIError{404, "404", "GET /v1/partners/acme/credentials lists them", nil}, "sheetbridge partners credentials acme lists them (404)"},
+		"its action":   {&APIError{409, "409", "its access does not work", to(problems.ReplaceToken, "ops")}, "its access does not work (409)\nNext: sheetbridge owners token ops"},
+		"said already": {&APIError{409, "409", "PUT /v1/owners/ops/token", to(problems.ReplaceToken, "ops")}, "sheetbridge owners token ops (409)"},
+		"a row":        {&APIError{404, "404", "it has no such row", to(problems.ExplainRow, "0a-b", "acme", "orders", "7")}, "it has no such row (404)\nNext: sheetbridge explain acme/orders 7"},
+		"to try again": {&APIError{404, "404", "POST /v1/dead/{id}/retry", nil}, "sheetbridge dead retry {id} (404)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := p.explainError(tc.err).Error(); got != tc.want {
@@ -60,3 +65,16 @@ func TestExplainError(t *testing.T) {
 		})
 	}
 }
+
+// Every call that leads out of something is a command.
+func TestActionsAreCommands(t *testing.T) {
+	p := &program{resources: allResources()}
+	for _, action := range problems.Calls() {
+		action.Path = strings.NewReplacer("{", "", "}", "").Replace(action.Path) // a name for each placeholder
+		if got := p.commandFor(&action); !strings.HasPrefix(got, "sheetbridge ") {
+			t.Errorf("%s %s: got %q, want a command", action.Method, action.Path, got)
+		}
+	}
+}
+
+func to(call problems.Call, names ...string) *admin.Action { return call.For(names...) }

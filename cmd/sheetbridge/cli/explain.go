@@ -116,8 +116,12 @@ func (p *program) showExplanation(c *call, x *explanation) error {
 	if err := t.Write(&b, width, "The share shows no columns."); err != nil {
 		return err
 	}
+	next := p.nextStep(p.inCommands(strings.Join(x.Steps, "\n")), x.Action)
 	for _, step := range x.Steps {
 		b.WriteString(terminal.Paragraph("→ ", terminal.Clean(p.inCommands(step), 600), width))
+	}
+	if next != "" {
+		fmt.Fprintln(&b, "Next: "+next)
 	}
 	_, err := io.WriteString(c.out, b.String())
 	return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
 // watchEvery is how often a status that is watched is read again.
@@ -143,7 +144,7 @@ func (p *program) step(of item) string {
 	if of.get("action") == nil {
 		return ""
 	}
-	return p.inCommands(of.text("action.method") + " " + of.text("action.path"))
+	return p.commandFor(&admin.Action{Method: of.text("action.method"), Path: of.text("action.path")})
 }
 
 // describe adds to a share's line what its columns need.

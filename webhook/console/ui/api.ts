@@ -70,6 +70,8 @@ export interface Broken {
 }
 
 export interface Check {
+  /** The call that leads out of it, where there is one */
+  action?: Action;
   area: "bridge" | "clock" | "nats" | "public" | "queue" | "owner" | "partner" | "webhook" | "share";
   /** What was found */
   detail: string;
@@ -216,6 +218,8 @@ export interface ExplainedRow {
 }
 
 export interface Explanation {
+  /** The call of the first step that has one */
+  action?: Action;
   /** Hints that wait for the sheet; null: unknown */
   backlog: number | null;
   /** The shared columns, in the share's order. Of a row that is hidden they have no values */

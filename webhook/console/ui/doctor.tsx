@@ -1,4 +1,5 @@
 import type { Check } from "./api";
+import { Next } from "./next";
 import { Card, Empty, Page, Show, State, useCall, When } from "./parts";
 import { href, setQuery } from "./route";
 
@@ -17,15 +18,15 @@ export function Doctor({ query }: { query: URLSearchParams }) {
         {d.items.every((c) => level !== "" && c.level !== level) && <Empty title={level === "wrong" ? "Nothing is wrong" : "Nothing of that kind"} />}
         {Object.entries(areas).map(([area, title]) => {
           const checks = d.items.filter((c) => c.area === area && (level === "" || c.level === level));
-          return checks.length > 0 && <Card key={area} title={title}><ul class="checks">{checks.map((c) => <Finding key={c.name + c.detail} c={c} />)}</ul></Card>;
+          return checks.length > 0 && <Card key={area} title={title}><ul class="checks">{checks.map((c) => <Finding key={c.name + c.detail} c={c} done={found.reload} />)}</ul></Card>;
         })}
       </>;
     }}</Show>
   </Page>;
 }
 
-function Finding({ c }: { c: Check }) {
+function Finding({ c, done }: { c: Check; done: () => void }) {
   const to = c.area === "owner" ? href(["owners", c.name]) : c.area === "partner" ? href(["partners", c.name]) : c.area === "queue" && c.name === "given up" ? href(["dead"]) :
     c.area === "webhook" ? href(["sheets"]) : c.area === "share" ? href(["overview"], { q: c.name.split("/")[0] }) : "";
-  return <li><State state={c.level} text={c.level === "ok" ? "well" : c.level} /><div><p><strong>{to && c.name !== "none" ? <a href={to}>{c.name}</a> : c.name}</strong> {c.detail}</p>{c.todo && <p class="way"><span class="hidden">What to do: </span>{c.todo}</p>}</div></li>;
+  return <li><State state={c.level} text={c.level === "ok" ? "well" : c.level} /><div><p><strong>{to && c.name !== "none" ? <a href={to}>{c.name}</a> : c.name}</strong> {c.detail}</p>{c.todo && <p class="way"><span class="hidden">What to do: </span>{c.todo}</p>}<Next action={c.action} done={done} /></div></li>;
 }

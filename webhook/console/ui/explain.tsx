@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Explanation } from "./api";
 import { call } from "./client";
+import { Next } from "./next";
 import { Act, Card, Choice, Empty, Page, Pill, Show, State, Table, Text, useCall, Value, When } from "./parts";
 import { href, setQuery } from "./route";
 
@@ -28,7 +29,7 @@ const tone = (x: Explanation) => /^(sent:|taken back|not sent:|hidden)/.test(x.v
 function Why({ x, id, again }: { x: Explanation; id: string; again: () => void }) {
   return <><Card><p class="verdict"><State state={tone(x)} text="" />{x.verdict}</p>
       {x.steps.length > 0 && <ul class="plain">{x.steps.map((s) => <li key={s}>{s}</li>)}</ul>}
-      <div class="buttons"><Act label="Compare the sheet now" run={() => call("reconcileWebhook", { path: { id } })} done={again} /></div></Card>
+      <div class="buttons">{x.action && <Next action={x.action} done={again} />}{!x.action?.path.endsWith("/reconcile") && <Act label="Compare the sheet now" run={() => call("reconcileWebhook", { path: { id } })} done={again} />}</div></Card>
     <Card title="How it stands"><dl class="facts"><div><dt>The row at Smartsheet</dt><dd>{x.source.state === "there" ? <>row {x.source.number}, changed <When at={x.source.modifiedAt} none="at an unknown time" /></> : x.source.state === "gone" ? "not in the sheet" : x.source.reason}</dd></div>
       <div><dt>Filter</dt><dd>{x.filter.where ? <><code>{x.filter.where}</code> <Pill tone={x.filter.result === "fails" ? "warn" : ""}>{x.filter.result}</Pill></> : "none: every row"}</dd></div>
       <div><dt>Last event</dt><dd>{x.last ? <>{x.last.type.replace("sheetbridge.", "")} <span class="faint">at {x.last.sequence}, version {x.last.version}</span></> : "none"}</dd></div>

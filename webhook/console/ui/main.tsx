@@ -94,7 +94,7 @@ function view(path: string[], query: URLSearchParams) {
     case "sheets": return <Sheets />;
     case "shares": return <SharePage key={path.join("/")} id={a} partner={b} sheet={c} query={query} />;
     case "new": return <NewShare query={query} />;
-    case "partners": return a === "" ? <Partners query={query} /> : <PartnerPage key={a} name={a} />;
+    case "partners": return a === "" ? <Partners query={query} /> : <PartnerPage key={a} name={a} query={query} />;
     case "owners": return a === "" ? <Owners query={query} /> : <OwnerPage key={a} name={a} />;
     case "explain": return <Explain query={query} />;
     case "doctor": return <Doctor query={query} />;

@@ -1,4 +1,5 @@
 import type { Overview, OverviewShare } from "./api";
+import { Next } from "./next";
 import { Card, Empty, number, Page, Pill, Progress, Shape, ShareLink, Show, State, Table, useAccess, useCall, When } from "./parts";
 import { href, setQuery } from "./route";
 
@@ -53,9 +54,9 @@ function ToMend({ o }: { o: Overview }) {
   if (o.owners.length === 0 && o.ending.length === 0) return null;
   return <Card title="To see to">
     <ul class="todo">
-      {o.owners.map((w) => <li key={w.name}><State state={w.state} /><span><a href={href(["owners", w.name])}>Owner {w.name}</a>: {w.reason || "its access does not work"}</span></li>)}
+      {o.owners.map((w) => <li key={w.name}><State state={w.state} /><span><a href={href(["owners", w.name])}>Owner {w.name}</a>: {w.reason || "its access does not work"} <Next action={w.action} /></span></li>)}
       {o.ending.map((e) => <li key={e.kind + e.partner + e.name}><State state="warning" text={Date.parse(e.at) < Date.now() ? "ended" : "ends"} />
-        <span><a href={href(["partners", e.partner])}>{e.kind === "credentials" ? `Credentials ${e.name} of ${e.partner}` : `Share ${e.partner}/${e.name}`}</a> <When at={e.at} /></span></li>)}
+        <span><a href={href(["partners", e.partner])}>{e.kind === "credentials" ? `Credentials ${e.name} of ${e.partner}` : `Share ${e.partner}/${e.name}`}</a> <When at={e.at} /> <Next action={e.action} /></span></li>)}
     </ul></Card>;
 }
 
@@ -81,7 +82,7 @@ function Line({ s }: { s: OverviewShare }) {
     <th scope="row"><span class="sheet"><bdi>{s.sheetName}</bdi></span><ShareLink s={s} /></th>
     <td><State state={s.state} />{(s.attention || s.state === "loading" && s.reason) && <p class="why">{s.attention || s.reason}</p>}
       {s.progress && <Progress of={s.progress} />}
-      {s.attention && <a class="small" href={s.state === "suspended" ? href(["owners", s.owner]) : s.state === "live" ? href(["shares", s.webhook, s.partner, s.sheet], { edit: "1" }) : href(["doctor"], { level: "wrong" })}>What to do</a>}</td>
+      {s.attention && <Next action={s.action} />}</td>
     <td class="leaves"><Pill>{s.columnsOf ? `${s.columns} of ${s.columnsOf} columns` : `${s.columns} columns`}</Pill>
       {s.where ? <Pill title={s.where}><code>{s.where}</code></Pill> : <Pill tone="warn">all rows</Pill>}
       {s.masked.length > 0 && <Pill title={s.masked.join(", ")}>{s.masked.length} masked</Pill>}

@@ -39,7 +39,7 @@ function AddPartner({ done }: { done: () => void }) {
   </form></Card>;
 }
 
-export function PartnerPage({ name }: { name: string }) {
+export function PartnerPage({ name, query }: { name: string; query: URLSearchParams }) {
   const partner = useCall("getPartner", { path: { name } });
   const contract = () => call("getContract", { path: { name } }).then((c) => save(name + "-asyncapi.json", JSON.stringify(c, null, 2), "application/json"));
   return <Page title={"Partner " + name} actions={<><a class="button" href={href(["live"], { partner: name })}>Watch live</a><a class="button" href={href(["new"], { partner: name })}>Share a sheet</a>
@@ -48,7 +48,7 @@ export function PartnerPage({ name }: { name: string }) {
       <PartnerShares name={name} />
       {!p.external && <Invitations name={name} />}
       <CredentialList name={name} />
-      <Terms p={p} done={partner.reload} />
+      <Terms p={p} editing={query.get("edit") === "1"} done={partner.reload} />
       <Card title="For its developers" aside={<AnyAct label="Save the contract (AsyncAPI)" run={contract} />}>
         <p>Its stream is at <code>{p.url}</code>, is called <code>{p.stream}</code> and holds <code>{p.subjects}</code>. The contract names every subject, message and schema, and has no secret in it.</p><Snippets url={p.url} subjects={p.subjects} /></Card>
     </>}</Show>
@@ -109,12 +109,12 @@ function CredentialList({ name }: { name: string }) {
 
 const labels: Record<keyof Limits, string> = { storage: "Storage", consumers: "Consumers", connections: "Connections", payload: "Largest request", subscriptions: "Subscriptions", leafNodes: "Leaf nodes", waiting: "Waiting pulls", ackPending: "Unacknowledged", requests: "Requests a second", unread: "Unread" };
 
-function Terms({ p, done }: { p: Partner; done: () => void }) {
+function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () => void }) {
   const { readOnly } = useAccess();
-  const [edit, setEdit] = useState<Record<string, string>>();
   const { busy, problem, act, field } = useAct();
   const now: Record<string, string> = { history: String(p.history), tombstones: p.tombstones, sources: (p.sources ?? []).join(", ") };
   for (const [k, v] of Object.entries(p.limits ?? {})) now["limits." + k] = String(v);
+  const [edit, setEdit] = useState<Record<string, string> | undefined>(editing && !readOnly ? { ...now } : undefined);
   const label = (k: string) => k === "history" ? "Messages kept of each object" : k === "tombstones" ? "Deletions are kept for" : k === "sources" ? "Networks it may come from" : labels[k.slice(7) as keyof Limits] ?? k;
   const change = (): NewTerms => {
     const terms: Record<string, unknown> = {}, limits: Record<string, unknown> = {};

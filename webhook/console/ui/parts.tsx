@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useId, useRef, useState } from "preact/hooks";
 import { call, Problem } from "./client";
+import { Next } from "./next";
 import { href } from "./route";
 import type { Calls, OverviewAccess } from "./api";
 
@@ -49,7 +50,7 @@ export function Show<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
 
 export function ProblemBox({ problem, retry }: { problem: Problem; retry?: () => void }) {
   return <div class="box bad" role="alert"><Shape state="stale" /><div><p>{problem.detail}</p>
-    {retry && <button type="button" class="small" onClick={retry}>Try again</button>}</div></div>;
+    <Next action={problem.action} done={retry} />{retry && <button type="button" class="small" onClick={retry}>Try again</button>}</div></div>;
 }
 
 const shapes: Record<string, string> = {
@@ -153,7 +154,7 @@ export function Act({ label, run, done, tone = "", title }: { label: string; run
   const [said, say] = useState("");
   if (useAccess().readOnly) return null;
   return <span class="act"><button type="button" class={tone} disabled={busy} title={title} onClick={() => act(run, () => { say("Done"); done?.(); })}>{busy ? "Working…" : label}</button>
-    {problem ? <span class="error" role="alert">{problem.detail}</span> : said && !busy && <span class="good" role="status">{said}</span>}</span>;
+    {problem ? <span class="error" role="alert">{problem.detail} <Next action={problem.action} /></span> : said && !busy && <span class="good" role="status">{said}</span>}</span>;
 }
 
 /** Sure asks for the name of what is to go, since that cannot be undone. */
