@@ -26,9 +26,10 @@ import (
 
 // Exit codes.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 4 // what was asked for was refused
 )
 
 func main() {
@@ -51,6 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "sheetbridge: %v\n", err)
 		return exitUsage
+	case errors.Is(err, cli.ErrWriteRefused): // standard output says why
+		return exitRefused
 	default:
 		fmt.Fprintf(stderr, "sheetbridge: %v\n", err)
 		return exitFailed

@@ -107,6 +107,17 @@ func spawn(t *testing.T, env []string, args ...string) *process {
 	return p
 }
 
+// wait waits for the end and returns the exit code.
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Fatal("it does not end")
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
 // end sends a signal, waits for the end and returns the exit code, -1 if the
 // signal killed it.
 func (p *process) end(signal syscall.Signal) int {

@@ -96,7 +96,12 @@ func (t *tail) check() error {
 	default:
 		return fmt.Errorf("reading events from %q: want %s, %s or %s", t.options.From, FromLastPerSubject, FromAll, FromNew)
 	}
-	creds := []byte(t.options.Creds)
+	return checkCreds(t.options.Creds)
+}
+
+// checkCreds refuses what is not the text of a .creds file.
+func checkCreds(text seal.Secret) error {
+	creds := []byte(text)
 	if _, err := nkeys.ParseDecoratedJWT(creds); err != nil {
 		return errNoCreds // the cause may quote what was given
 	}
@@ -112,12 +117,7 @@ var errNoCreds = errors.New("reading credentials: want the text of a NATS .creds
 
 // connect connects. Where ctx ends before that there is no connection and no error.
 func (t *tail) connect(ctx context.Context) error {
-	options := []nats.Option{
-		nats.Name("sheetbridge tail"),
-		nats.UserCredentialBytes([]byte(t.options.Creds)),
-		nats.Timeout(requestTimeout),
-		nats.MaxReconnects(-1),
-		nats.CustomReconnectDelay(func(tries int) time.Duration { return min(tailPause<<min(tries, 5), requestTimeout) }),
+	nc, err := connectAs(ctx, t.options.URL, t.options.Creds, "sheetbridge tail",
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
 			if !nc.IsClosed() {
 				t.connection(cmp.Or(err, nats.ErrConnectionClosed))
@@ -132,36 +132,54 @@ func (t *tail) connect(ctx context.Context) error {
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(t.gone) }),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // what matters ends a session
+	)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
 	}
+	if t.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
+		nc.Close()
+		return fmt.Errorf("connecting to %s: %w", t.options.URL, err)
+	}
+	t.nc = nc
+	return nil
+}
+
+// connectAs connects with a partner's credentials. A connection that is lost later is
+// made again.
+func connectAs(ctx context.Context, url string, creds seal.Secret, name string, more ...nats.Option) (*nats.Conn, error) {
+	options := append([]nats.Option{
+		nats.Name(name),
+		nats.UserCredentialBytes([]byte(creds)),
+		nats.Timeout(requestTimeout),
+		nats.MaxReconnects(-1),
+		nats.CustomReconnectDelay(func(tries int) time.Duration { return min(tailPause<<min(tries, 5), requestTimeout) }),
+	}, more...)
 	type result struct {
 		nc  *nats.Conn
 		err error
 	}
 	done := make(chan result, 1)
 	go func() {
-		nc, err := nats.Connect(t.options.URL, options...)
+		nc, err := nats.Connect(url, options...)
 		done <- result{nc, err}
 	}()
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return fmt.Errorf("connecting to %s: %w", t.options.URL, refusedOr(r.err))
+			return nil, fmt.Errorf("connecting to %s: %w", url, refusedOr(r.err))
 		}
-		t.nc = r.nc
+		return r.nc, nil
 	case <-ctx.Done():
 		go func() { // bounded by the time-out of connecting
 			if r := <-done; r.nc != nil {
 				r.nc.Close()
 			}
 		}()
-		return nil
+		return nil, fmt.Errorf("connecting to %s: %w", url, ctx.Err())
 	}
-	var err error
-	if t.js, err = jetstream.New(t.nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
-		t.nc.Close()
-		return fmt.Errorf("connecting to %s: %w", t.options.URL, err)
-	}
-	return nil
 }
 
 // connection tells that the connection is lost, or there again.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -160,7 +159,7 @@ func (q *WriteQueue) read(m jetstream.Msg) (*Write, error) {
 	}
 	return &Write{
 		Partner: q.partner, Sheet: tokens[2], Credential: tokens[3], Received: meta.Timestamp, Data: m.Data(), msg: m,
-		Identity: strconv.FormatUint(meta.Sequence.Stream, 36) + "-" + strconv.FormatInt(meta.Timestamp.UnixNano(), 36),
+		Identity: identityOf(meta.Sequence.Stream, meta.Timestamp),
 	}, nil
 }
 

@@ -1,5 +1,5 @@
 // Package cli has the commands that talk to a running service over its admin API,
-// and tail, which reads as a partner does.
+// and tail and write, which read and ask as a partner does.
 //
 // Most commands come from one table, resources in resources.go. A resource is a
 // kind of thing that the API lists: its path, its columns in a list, its lines in

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -17,16 +18,13 @@ type Event struct {
 	Subject string    `json:"subject"`
 	Time    time.Time `json:"time"`
 	Data    struct {
-		Row *struct {
-			Number   int     `json:"number"`
-			ParentID *string `json:"parentId"`
-		} `json:"row"`
 		Before      events.Object `json:"before"`
 		After       events.Object `json:"after"`
 		Changed     []string      `json:"changed"`
 		Origin      string        `json:"origin"`
 		Reason      string        `json:"reason"`
 		ChangeAgent []string      `json:"changeAgent"`
+		Write       string        `json:"write"` // the id of the partner's write that made it
 		Truncated   bool          `json:"truncated"`
 
 		Revision int64 `json:"revision"` // of a schema
@@ -42,6 +40,7 @@ type Event struct {
 			Version int64 `json:"version"`
 		} `json:"completeTo"`
 	} `json:"data"`
+	Answer *events.WriteData `json:"-"` // of an event that answers a write; nil for others
 }
 
 // ParseEvent reads a message of a partner's stream.
@@ -50,6 +49,16 @@ func ParseEvent(data []byte) (*Event, error) {
 	if err := json.Unmarshal(data, e); err != nil {
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
+	if e.Type != events.WriteDone && e.Type != events.WriteRefused {
+		return e, nil
+	}
+	answer := struct {
+		Data events.WriteData `json:"data"`
+	}{}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return nil, fmt.Errorf("reading the answer to a write: %w", err)
+	}
+	e.Answer = &answer.Data
 	return e, nil
 }
 
@@ -77,6 +86,8 @@ func (e *Event) Line(p Palette) string {
 		return p.Paint(Blue, head) + "  " + e.schema()
 	case events.StatusChanged:
 		return p.Paint(Blue, head) + "  " + e.status(p)
+	case events.WriteDone, events.WriteRefused:
+		return p.Paint(Blue, head) + "  " + e.answer(p)
 	}
 	colour := map[string]string{"created": Green, "updated": Yellow, "deleted": Red}[e.action()]
 	if name := e.name(); name != "" {
@@ -144,6 +155,43 @@ func (e *Event) status(p Palette) string {
 	return text + p.Paint(Dim, "  ("+Clean(e.Data.Mode, 16)+")")
 }
 
+// answer is what became of a write.
+func (e *Event) answer(p Palette) string {
+	a, colour := e.Answer, Green
+	if a.Result == events.ResultRefused {
+		colour = Red
+	}
+	text := p.Paint(colour, Clean(string(a.Result), 16)) + "  " + Clean(cmp.Or(string(a.Op), "request"), 16)
+	if a.Row != nil {
+		text += " of row " + Clean(*a.Row, 20)
+	}
+	if a.DryRun {
+		text += ", only checked"
+	}
+	if a.Version != 0 {
+		text += fmt.Sprintf(", version %d of the sheet", a.Version)
+	}
+	if a.Raced {
+		text += ", others changed the sheet meanwhile"
+	}
+	if a.Result != events.ResultRefused {
+		return text
+	}
+	text += ": " + p.Paint(Bold, Clean(string(a.Code), 32))
+	if a.Field != "" {
+		text += ": " + Clean(a.Field, 64)
+	}
+	text += ": " + Clean(a.Detail, 400)
+	var now []string
+	for _, v := range a.Current {
+		now = append(now, Clean(v.Name, 64)+" "+short(v.JSON))
+	}
+	if len(now) > 0 {
+		text += "; it is now " + strings.Join(now, ", ")
+	}
+	return text
+}
+
 // change is what changed: each changed field with its old and new value, or
 // all fields of what came or went.
 func (e *Event) change(p Palette) string {
@@ -175,6 +223,9 @@ func (e *Event) change(p Palette) string {
 
 func (e *Event) why() string {
 	text := e.Data.Origin
+	if e.Data.Write != "" {
+		text += " " + e.Data.Write
+	}
 	if e.Data.Reason != "" {
 		text = e.Data.Reason + ", " + text
 	}

@@ -44,6 +44,26 @@ func TestLine(t *testing.T) {
 			`{"type":"sheetbridge.status.changed","subject":"orders/status","data":{"state":"stale","reason":"the owner cannot read the sheet","mode":"polling","completeTo":null,"nextBefore":null}}`,
 			"orders status  stale: the owner cannot read the sheet  (polling)",
 		},
+		"by a write": {
+			`{"type":"sheetbridge.row.updated","subject":"orders/row/7","data":{"row":{"id":"7"},"before":{"status":"Open"},"after":{"status":"Done"},"changed":["status"],"origin":"write","write":"po-1"}}`,
+			"orders row/7 Done  updated  status Open → Done  (write po-1)",
+		},
+		"a write that is done": {
+			`{"type":"sheetbridge.write.done","subject":"orders/write/po-1","data":{"id":"po-1","op":"update","row":"7","result":"done","version":913,"raced":true}}`,
+			"orders write/po-1  done  update of row 7, version 913 of the sheet, others changed the sheet meanwhile",
+		},
+		"a write that is only checked": {
+			`{"type":"sheetbridge.write.done","subject":"orders/write/po-1","data":{"id":"po-1","op":"create","row":null,"result":"done","dryRun":true}}`,
+			"orders write/po-1  done  create, only checked",
+		},
+		"a write that is refused": {
+			`{"type":"sheetbridge.write.refused","subject":"orders/write/po-1","data":{"id":"po-1","op":"update","row":"7","result":"refused","code":"conflict","field":"status","detail":"the row is not as expected","current":{"status":"Shipped","qty":null}}}`,
+			"orders write/po-1  refused  update of row 7: conflict: status: the row is not as expected; it is now status Shipped, qty –",
+		},
+		"a write that is none": {
+			`{"type":"sheetbridge.write.refused","subject":"orders/write/po-1","data":{"id":"po-1","row":null,"result":"refused","code":"invalid","field":"op","detail":"want \u001b"}}`,
+			`orders write/po-1  refused  request: invalid: op: want \x1b`,
+		},
 		"a cell that would move the cursor": {
 			`{"type":"sheetbridge.row.created","subject":"orders/row/7","data":{"before":null,"after":{"no":"\u001b[2J\u0007\u202eevil\n"},"changed":["no"],"origin":"callback"}}`,
 			`orders row/7 \x1b[2J\a\u202eevil\n  created  no \x1b[2J\a\u202eevil\n  (callback)`,
