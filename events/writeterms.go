@@ -162,7 +162,12 @@ func unsettable(f Field, columns []smartsheet.Column) string {
 	if i < 0 {
 		return "its column is gone"
 	}
-	switch c := columns[i]; {
+	return ReadOnly(columns[i])
+}
+
+// ReadOnly says why no partner can set the values of a column, empty if one can.
+func ReadOnly(c smartsheet.Column) string {
+	switch {
 	case c.SystemColumnType != "":
 		return "Smartsheet itself fills its column (" + c.SystemColumnType + ")"
 	case c.Formula != "":

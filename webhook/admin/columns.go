@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 )
@@ -23,12 +24,14 @@ type SheetColumns struct {
 
 // SheetColumn is one column, as it can be shared.
 type SheetColumn struct {
-	ID      string            `json:"id" example:"7318427511613316"`
-	Title   string            `json:"title"`
-	Type    string            `json:"type" example:"PICKLIST"`
-	As      string            `json:"as" doc:"The field's name, unless a share gives it another" example:"status"`
-	Primary bool              `json:"primary"`
-	System  string            `json:"system,omitempty" doc:"What Smartsheet itself writes into it" example:"MODIFIED_DATE"`
+	ID       string `json:"id" example:"7318427511613316"`
+	Title    string `json:"title"`
+	Type     string `json:"type" example:"PICKLIST"`
+	As       string `json:"as" doc:"The field's name, unless a share gives it another" example:"status"`
+	Primary  bool   `json:"primary"`
+	System   string `json:"system,omitempty" doc:"What Smartsheet itself writes into it" example:"MODIFIED_DATE"`
+	ReadOnly string `json:"readOnly,omitempty" doc:"Why no share can let its partner write it; absent: one can" example:"a formula fills its column"`
+
 	Samples []json.RawMessage `json:"samples" nullable:"false" doc:"Up to three values that differ, of the first rows, as an event would have them. A read-only token gets none"`
 }
 
@@ -73,7 +76,7 @@ func sheetColumnsOf(s *registrar.SheetColumns) SheetColumns {
 	shown := SheetColumns{SheetID: strconv.FormatInt(s.ID, 10), Name: s.Name, Version: s.Version, Rows: s.Rows, Items: []SheetColumn{}}
 	for _, c := range s.Columns {
 		shown.Items = append(shown.Items, SheetColumn{
-			ID: strconv.FormatInt(c.ID, 10), Title: c.Title, Type: string(c.Type), As: c.As, Primary: c.Primary, System: c.SystemColumnType,
+			ID: strconv.FormatInt(c.ID, 10), Title: c.Title, Type: string(c.Type), As: c.As, Primary: c.Primary, System: c.SystemColumnType, ReadOnly: events.ReadOnly(c.Column),
 			Samples: append([]json.RawMessage{}, c.Samples...),
 		})
 	}

@@ -86,6 +86,7 @@ type OverviewShare struct {
 	Kinds      []string      `json:"kinds" nullable:"false"`
 	Where      string        `json:"where,omitempty" doc:"Absent: every row is shared"`
 	Filter     *FilterResult `json:"filter,omitempty"`
+	Write      *WriteTerms   `json:"write,omitempty" doc:"What the partner may have changed of the sheet; absent: nothing"`
 	State      string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown"`
 	Reason     string        `json:"reason,omitempty"`
 	Status     string        `json:"status" doc:"Of the webhook at Smartsheet, or POLLING"`
@@ -181,7 +182,7 @@ func urgency(s OverviewShare) int {
 func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 	shown := OverviewShare{
 		Webhook: w.ID, SheetID: w.SheetID, SheetName: w.SheetName, Owner: w.Owner, Partner: s.Partner, Sheet: s.Sheet,
-		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Filter: s.Filter,
+		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Filter: s.Filter, Write: s.Write,
 		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Until: s.Until, Progress: s.Progress, Backlog: w.Backlog, LastRead: read.last, Lag: read.lag,
 	}
 	for _, c := range s.Columns {

@@ -677,6 +677,8 @@ export interface OverviewShare {
   webhook: string;
   /** Absent: every row is shared */
   where?: string;
+  /** What the partner may have changed of the sheet; absent: nothing */
+  write?: WriteTerms;
 }
 
 export interface Owner {
@@ -823,6 +825,8 @@ export interface SheetColumn {
   as: string;
   id: string;
   primary: boolean;
+  /** Why no share can let its partner write it; absent: one can */
+  readOnly?: string;
   /** Up to three values that differ, of the first rows, as an event would have them. A read-only token gets none */
   samples: unknown[];
   /** What Smartsheet itself writes into it */

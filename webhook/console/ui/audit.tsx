@@ -19,11 +19,22 @@ export function Auditing({ query }: { query: URLSearchParams }) {
     actions={<><Chain /><button type="button" disabled={shown.length === 0} onClick={() => save("audit.json", JSON.stringify({ items: shown }, null, 2), "application/json")}>Export {number(shown.length)}</button></>}>
     <div class="filters"><Text label="Who" value={who} set={(v) => setQuery({ who: v })} /><Text label="What or on what" value={on} set={(v) => setQuery({ on: v })} /><Choice label="Outcome" value={outcome} set={(v) => setQuery({ outcome: v })} options={outcomes} /></div>
     <Show of={first}>{() => shown.length === 0 ? <Empty title="No entry is like that" /> : <Card flush><Table label="Audit" head={["#", "When", "Who", "What", "On", "Outcome", "From"]}>
-      {shown.map((e) => <tr key={e.sequence}><td class="num">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td>{e.what}{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide">{e.on}</td>
+      {shown.map((e) => <tr key={e.sequence}><td class="num">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td><What e={e} />{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide">{e.on}</td>
         <td><State state={states[e.outcome] ?? "unknown"} text={e.outcome} /></td><td class="faint">{e.client}</td></tr>)}</Table></Card>}</Show>
     {more.problem && <ProblemBox problem={more.problem} />}
     {last && last.sequence !== "1" && <p><button type="button" disabled={more.busy} onClick={() => more.act(() => call("listAudit", { query: { limit: 500, before: Number(last.sequence) } }), (d) => setOlder([...older, ...d.items]))}>{more.busy ? "Reading…" : "Older entries"}</button></p>}
   </Page>;
+}
+
+/** A partner's write, as its audit entry has it: who, which fields of which row, and what came of it, but no values. */
+interface WriteDetails { id: string; op?: string; row?: string; fields?: string[]; code?: string; dryRun?: boolean; writer?: string }
+
+/** What says in words what an entry is about, where its own name for it is short. */
+function What({ e }: { e: AuditEntry }) {
+  if (e.what !== "write") return <>{e.what}</>;
+  const d = (e.details ?? {}) as WriteDetails;
+  return <>{d.dryRun && "try to "}{d.op ?? "write"}{d.row ? <> row <span class="num">{d.row}</span></> : d.op && " a row"}{d.fields && <>: {d.fields.map((f) => <code key={f}>{f} </code>)}</>}
+    <p class="why">{e.outcome === "refused" && <span class="error">refused: {(d.code ?? "").replaceAll("-", " ")} · </span>}{d.writer && `in the name of ${d.writer} · `}its id <code>{d.id}</code></p></>;
 }
 
 /** Chain verifies the whole chain when asked to. */

@@ -4,6 +4,7 @@ import { call } from "./client";
 import type { Problem } from "./client";
 import { asProblem, Card, Choice, Code, Empty, Field, number, Page, Pill, Rest, Show, Table, Text, useAccess, useAct, useCall, Value } from "./parts";
 import { go, href, setQuery } from "./route";
+import { allowed, termsOf, WritingForm, writingOf } from "./writing";
 
 export function NewShare({ query }: { query: URLSearchParams }) {
   const owners = useCall("listOwners"), partners = useCall("listPartners");
@@ -54,20 +55,24 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
   })));
   const [name, setName] = useState(share?.sheet ?? slug), [where, setWhere] = useState(share?.where ?? ""), [kinds, setKinds] = useState<string[]>(share?.kinds ?? ["row"]);
   const [until, setUntil] = useState(share?.until?.slice(0, 10) ?? ""), [mover, setMover] = useState("");
-  const owners = useCall(share ? "listOwners" : null);
+  const owners = useCall("listOwners");
+  const [writing, setWriting] = useState(() => writingOf(share?.write, share?.columns));
   const [consent, setConsent] = useState<Record<string, unknown>>({});
   const { busy, problem, act } = useAct();
   const chosen: NewColumn[] = columns.filter((c) => picked[c.id].on).map((c) => ({ columnId: c.id, as: picked[c.id].as, ...(picked[c.id].mask && { mask: picked[c.id].mask as "hash" }) }));
-  const definition = { columns: chosen, ...(where.trim() && { where }), kinds: kinds as "row"[], ...(until && { until: until === share?.until?.slice(0, 10) ? share.until : until + "T23:59:59Z" }) };
-  const trial = useTrial(owner, sheetId, { ...definition, partner, sheet: name });
+  const write = termsOf(writing, chosen);
+  const idle = !!write && allowed(write).length === 0; // writing is on, and nothing is allowed yet
+  const definition = { columns: chosen, ...(write && { write }), ...(where.trim() && { where }), kinds: kinds as "row"[], ...(until && { until: until === share?.until?.slice(0, 10) ? share.until : until + "T23:59:59Z" }) };
+  const trial = useTrial(owner, sheetId, { ...definition, ...(idle && { write: undefined }), partner, sheet: name });
   const said = problem ?? trial.problem;
   const at = (field: string) => said?.fields["shares[0]." + field] ?? said?.fields[field];
+  const wrong = (field: string) => Object.entries(said?.fields ?? {}).find(([f]) => { const own = f.replace("shares[0].", ""); return own === field || own.startsWith(field + "[") || own.startsWith(field + "."); })?.[1];
   const columnError = Object.entries(said?.fields ?? {}).find(([f]) => /^(shares\[0\]\.)?columns/.test(f))?.[1];
   const send = () => act(async () => {
     if (share) { await call("changeShare", { path: { id: webhook!, partner, sheet: share.sheet }, body: { ...definition, ...consent, ...(mover && { owner: mover }) } }); return undefined; }
     return (await call("registerSheet", { body: { owner, sheetId, shares: [{ ...definition, ...consent, partner, sheet: name }] } })) as Webhook;
   }, done);
-  const ready = chosen.length > 0 && !trial.problem;
+  const ready = chosen.length > 0 && !idle && !trial.problem;
   return <form class="define" onSubmit={(e) => { e.preventDefault(); send(); }}>
     <Card flush title="Columns" aside={<span class={chosen.length === columns.length ? "warned" : "faint"}>{chosen.length} of {columns.length} leave</span>}>
       <Table label="Columns of the sheet" head={["Share", "Column", "Type", "Samples", "Field", "Mask"]}>{columns.map((c) => {
@@ -84,11 +89,12 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
       <Trial of={trial} />
       <fieldset class="kinds"><legend>Beside the rows</legend>{["attachment", "comment"].map((k) => <label class="check" key={k}><input type="checkbox" checked={kinds.includes(k)} onChange={(e) => setKinds(e.currentTarget.checked ? [...kinds, k] : kinds.filter((x) => x !== k))} /> {k}s</label>)}</fieldset>
     </Card>
+    <WritingForm partner={partner} owner={owner} columns={columns} shared={chosen} owners={owners.data?.items ?? []} value={writing} set={setWriting} wrong={wrong} />
     <Card title="Until"><div class="form row"><Field label="It ends by itself after" error={at("until")} hint="Empty: it does not.">{(a) => <input {...a} type="date" value={until} onInput={(e) => setUntil(e.currentTarget.value)} />}</Field>
       {share && owners.data && owners.data.items.length > 1 && <Choice label="Read in the name of" value={mover} set={setMover} error={at("owner")} options={[["", `${owner}, as now`], ...owners.data.items.filter((o) => o.name !== owner).map((o): [string, string] => [o.name, o.name])]} />}</div></Card>
     {!share && <Card title="Name"><Text label="The partner's name for the sheet" value={name} set={setName} error={at("sheet")} hint={<>Its subjects are <code>smartsheet.{partner}.{name}.&gt;</code></>} /></Card>}
     <VeryEvents of={trial} partner={partner} />
-    <Rest problem={problem} known={["shares[0].where", "where", "until", "shares[0].until", "owner", "shares[0].sheet", "sheet"]} />
+    <Rest problem={problem} known={[...Object.keys(problem?.fields ?? {}).filter((f) => /^(shares\[0\]\.)?write/.test(f)), "shares[0].where", "where", "until", "shares[0].until", "owner", "shares[0].sheet", "sheet"]} />
     {problem?.action?.add && <label class="check"><input type="checkbox" checked={Object.keys(consent).length > 0} onChange={(e) => setConsent(e.currentTarget.checked ? problem.action!.add! : {})} /> Do it even so</label>}
     <div class="buttons sticky"><button class="primary" disabled={busy || !ready}>{busy ? (share ? "Changing…" : "Sharing: Smartsheet verifies the webhook…") : share ? "Change the share" : `Share with ${partner}`}</button>
       {share && <button type="button" onClick={() => done()}>Leave it as it is</button>}{chosen.length === 0 && <span class="faint">Tick at least one column.</span>}</div>

@@ -2,6 +2,7 @@ import type { Overview, OverviewShare } from "./api";
 import { Next } from "./next";
 import { Card, Empty, number, Page, Pill, Progress, Shape, ShareLink, Show, State, Table, useAccess, useCall, When } from "./parts";
 import { href, setQuery } from "./route";
+import { MayWrite } from "./writing";
 
 type Counted = [string, string, number | null, string]; // key, label, number, state
 
@@ -85,7 +86,7 @@ function Line({ s }: { s: OverviewShare }) {
       {s.attention && <Next action={s.action} />}</td>
     <td class="leaves"><Pill>{s.columnsOf ? `${s.columns} of ${s.columnsOf} columns` : `${s.columns} columns`}</Pill>
       {s.where ? <Pill title={s.where}><code>{s.where}</code></Pill> : <Pill tone="warn">all rows</Pill>}
-      {s.masked.length > 0 && <Pill title={s.masked.join(", ")}>{s.masked.length} masked</Pill>}
+      {s.masked.length > 0 && <Pill title={s.masked.join(", ")}>{s.masked.length} masked</Pill>}<MayWrite terms={s.write} />
       {s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}{s.until && <Pill>ends <When at={s.until} /></Pill>}</td>
     <td>{s.completeTo ? <><span class="num">v{s.completeTo.version}</span> <When at={s.completeTo.time} /></> : <span class="faint">not yet</span>}
       {s.backlog !== null && s.backlog > 0 && <p class="why">{number(s.backlog)} waiting</p>}</td>

@@ -3,6 +3,7 @@ import type { Limits, MadeCredentials, MadeInvitation, MadePartner, NewCredentia
 import { call } from "./client";
 import { Act, Card, Code, Empty, Page, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When } from "./parts";
 import { go, href, setQuery } from "./route";
+import { MayWrite } from "./writing";
 
 export function Partners({ query }: { query: URLSearchParams }) {
   const partners = useCall("listPartners", {}, 15000);
@@ -65,9 +66,9 @@ function PartnerShares({ name }: { name: string }) {
   const all = useCall("getOverview", {}, 10000);
   return <Card flush title="What it gets"><Show of={all}>{(o) => {
     const shares = o.items.filter((s) => s.partner === name);
-    return shares.length === 0 ? <Empty title="Nothing yet" /> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
+    return shares.length === 0 ? <Empty title="Nothing yet" /> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "May write", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
       <th scope="row"><a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.sheet}</a></th><td><State state={s.state} /></td><td>{s.columns}{s.columnsOf ? ` of ${s.columnsOf}` : ""}</td>
-      <td>{s.where ? <code>{s.where}</code> : <Pill tone="warn">all rows</Pill>}</td><td><When at={s.lastRead} none="no reader now" /></td></tr>)}</Table>;
+      <td>{s.where ? <code>{s.where}</code> : <Pill tone="warn">all rows</Pill>}</td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="no reader now" /></td></tr>)}</Table>;
   }}</Show></Card>;
 }
 

@@ -5,6 +5,7 @@ import { Act, Card, Empty, number, Page, Pill, Progress, Show, State, Sure, Tabl
 import { Snippets } from "./partners";
 import { Definition } from "./newshare";
 import { go, href, setQuery } from "./route";
+import { WriteFacts } from "./writing";
 
 export function Sheets() {
   const list = useCall("listWebhooks", {}, 5000);
@@ -44,7 +45,7 @@ export function SharePage({ id, partner, sheet, query }: { id: string; partner: 
       if (!s) return <Empty title="There is no such share"><a href={href(["sheets"])}>All sheets</a></Empty>;
       return <>
         <Standing w={w} s={s} />
-        {editing ? <Definition owner={w.owner} sheetId={w.sheetId} share={s} webhook={w.id} done={() => { setQuery({ edit: undefined }); webhook.reload(); }} /> : <Leaves s={s} />}
+        {editing ? <Definition owner={w.owner} sheetId={w.sheetId} share={s} webhook={w.id} done={() => { setQuery({ edit: undefined }); webhook.reload(); }} /> : <><Leaves s={s} /><WriteFacts terms={s.write} partner={s.partner} owner={w.owner} /></>}
         <ExplainForm id={id} partner={partner} sheet={sheet} />
         {!readOnly && <Erase path={path} />}
         {who.data && <Card title="For its developers"><Snippets url={who.data.url} subjects={`smartsheet.${partner}.${sheet}.>`} /></Card>}
