@@ -126,6 +126,7 @@ type job struct {
 	share   *registry.Share // as it was when the write came; nil: there was none
 	alone   bool            // it is sent by itself: together with others it was refused
 	notYet  time.Time       // it waits until then
+	until   time.Time       // nothing is written after it; zero: not known yet, or it may have been sent
 	lookAt  time.Time       // when to look whether it was made, its outcome not being known
 	counted bool            // among the writes of its minute
 }
@@ -331,6 +332,19 @@ func (e *Engine) waiting(key sheetKey, q *sheetQueue, now time.Time) (due []*job
 		delete(e.sheets, key)
 	}
 	return due, next
+}
+
+// firstUntil is when the time of one of the writes to a sheet runs out first that wait
+// and were not sent.
+func (e *Engine) firstUntil(q *sheetQueue) (first time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, j := range q.jobs {
+		if !j.until.IsZero() && (first.IsZero() || j.until.Before(first)) {
+			first = j.until
+		}
+	}
+	return first
 }
 
 // keep tells the queues again and again that what is held is worked on.

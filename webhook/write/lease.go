@@ -47,19 +47,38 @@ type attempt struct {
 	At         time.Time `json:"at"`                  // when it was to be sent
 }
 
-// minuteRate counts what a share had made in a minute of the clock.
-type minuteRate struct {
-	Minute  int64 `json:"minute"`
-	Taken   int   `json:"taken"`
-	Refused int   `json:"refused"` // for being too many, or for coming again
+// rateWindow counts what a share had made in the last minute, wherever that begins, and
+// what it was refused in a minute of the clock.
+type rateWindow struct {
+	Taken   map[int64]int `json:"seconds,omitempty"` // by second
+	Minute  int64         `json:"minute"`
+	Refused int           `json:"refused"` // for being too many, or for coming again
+}
+
+// windowSeconds covers any minute: one that begins within a second reaches into 61.
+const windowSeconds = 61
+
+// forgetOld drops what was longer ago than a minute.
+func (r *rateWindow) forgetOld(now time.Time) {
+	maps.DeleteFunc(r.Taken, func(second int64, _ int) bool { return second <= now.Unix()-windowSeconds })
+	if minute := now.Unix() / 60; r.Minute != minute {
+		r.Minute, r.Refused = minute, 0
+	}
+}
+
+func (r *rateWindow) taken() (n int) {
+	for _, in := range r.Taken {
+		n += in
+	}
+	return n
 }
 
 // leaseRecord is who may write to a sheet, and what the next one must know. It holds
 // no value of a cell.
 type leaseRecord struct {
-	Holder   string                `json:"holder,omitempty"` // empty: nobody
-	Attempts map[string]attempt    `json:"attempts,omitempty"`
-	Rates    map[string]minuteRate `json:"rates,omitempty"` // by share
+	Holder   string                 `json:"holder,omitempty"` // empty: nobody
+	Attempts map[string]attempt     `json:"attempts,omitempty"`
+	Rates    map[string]*rateWindow `json:"rates,omitempty"` // by share
 }
 
 // leases are the leases of sheets, in a bucket.
@@ -208,39 +227,52 @@ func (l *lease) forget(names ...string) {
 	}
 }
 
-// count counts one more write of a share in this minute of the clock, unless there
-// were so many already.
-func (l *lease) count(share string, now time.Time, rate int) bool {
-	return l.counted(share, now, func(r *minuteRate) *int { return &r.Taken }, rate)
-}
-
-// countRefused counts one more answer to a write that was not made.
-func (l *lease) countRefused(share string, now time.Time, rate int) bool {
-	return l.counted(share, now, func(r *minuteRate) *int { return &r.Refused }, rate)
-}
-
-func (l *lease) counted(share string, now time.Time, what func(*minuteRate) *int, most int) bool {
-	if l.record.Rates == nil {
-		l.record.Rates = map[string]minuteRate{}
-	}
-	r := l.record.Rates[share]
-	if minute := now.Unix() / 60; r.Minute != minute {
-		r = minuteRate{Minute: minute}
-	}
-	n := what(&r)
-	if *n >= most {
+// count counts one more write of a share, unless there were so many in the last
+// minute already.
+func (l *lease) count(share string, now time.Time, most int) bool {
+	r := l.rate(share, now)
+	if r.taken() >= most {
 		return false
 	}
-	*n++
-	l.record.Rates[share] = r
+	r.Taken[now.Unix()]++
 	return true
+}
+
+// countRefused counts one more answer to a write that was not made, unless there were
+// so many in this minute of the clock already.
+func (l *lease) countRefused(share string, now time.Time, most int) bool {
+	r := l.rate(share, now)
+	if r.Refused >= most {
+		return false
+	}
+	r.Refused++
+	return true
+}
+
+func (l *lease) rate(share string, now time.Time) *rateWindow {
+	r := l.record.Rates[share]
+	if r == nil {
+		if l.record.Rates == nil {
+			l.record.Rates = map[string]*rateWindow{}
+		}
+		r = &rateWindow{}
+		l.record.Rates[share] = r
+	}
+	r.forgetOld(now)
+	if r.Taken == nil {
+		r.Taken = map[int64]int{}
+	}
+	return r
 }
 
 // release gives the lease back.
 func (l *lease) release(ctx context.Context) error {
 	l.record.Holder = ""
-	minute := time.Now().Unix() / 60
-	maps.DeleteFunc(l.record.Rates, func(_ string, r minuteRate) bool { return r.Minute < minute })
+	now := time.Now()
+	maps.DeleteFunc(l.record.Rates, func(_ string, r *rateWindow) bool {
+		r.forgetOld(now)
+		return len(r.Taken) == 0 && r.Refused == 0
+	})
 	err := l.renew(ctx)
 	if errors.Is(err, errLeaseLost) {
 		return nil

@@ -31,8 +31,9 @@ func (e *Engine) prepare(ctx context.Context, l *lease, j *job) (t *task, answer
 	if before != nil {
 		return e.prepareAgain(ctx, l, t, before)
 	}
+	j.until = request.Until
 	if a, ok := l.record.Attempts[t.name()]; ok && t.share.SheetID != 0 {
-		t.attempt = &a
+		t.attempt, j.until = &a, time.Time{}
 		if j.lookAt.IsZero() { // whoever sent it may have sent it a moment ago
 			j.lookAt = time.Now().Add(cmp.Or(e.Settle, settleTime))
 		}

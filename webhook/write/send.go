@@ -14,11 +14,16 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // send writes to the sheet what was judged, in one request, and answers. The request
 // is noted in the lease before.
 func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, bulk []*task, r *reading) error {
+	bulk, err := e.unchanged(ctx, bulk)
+	if err != nil || len(bulk) == 0 {
+		return err
+	}
 	attempts := make(map[string]attempt, len(bulk))
 	at := time.Now()
 	names := make([]string, len(bulk))
@@ -57,6 +62,27 @@ func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, 
 		}
 	}
 	return err
+}
+
+// unchanged returns those tasks whose share is as it was when they were judged. The
+// others are judged again, in the next round.
+func (e *Engine) unchanged(ctx context.Context, bulk []*task) ([]*task, error) {
+	same := map[string]bool{}
+	var list []*task
+	for _, t := range bulk {
+		key := t.share.Key()
+		if _, known := same[key]; !known {
+			now, err := e.Registry.FreshShare(ctx, t.share.Partner, t.share.Sheet)
+			if err != nil && !errors.Is(err, registry.ErrNotFound) {
+				return nil, err
+			}
+			same[key] = err == nil && now.RecordRevision == t.share.RecordRevision
+		}
+		if same[key] {
+			list = append(list, t)
+		}
+	}
+	return list, nil
 }
 
 // answersAtOnce is how many answers of one request are stored side by side.

@@ -40,7 +40,11 @@ func (e *Engine) work(ctx context.Context, key sheetKey, q *sheetQueue) {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errLeaseLost) {
 			failures++
 			e.Log.Warn("writes wait and are tried again", "sheet", key.id, "waiting", len(due), "err", err)
-			pause(ctx, max(wait, backoff(failures)))
+			d := max(wait, backoff(failures))
+			if until := e.firstUntil(q); !until.IsZero() {
+				d = min(d, max(time.Until(until), firstBackoff)) // it is answered soon after its time has run out
+			}
+			pause(ctx, d)
 		}
 	}
 }

@@ -50,10 +50,36 @@ func writable(partner string, change func(*events.Request)) events.Request {
 
 func newWriting(t testing.TB, o webhooktest.Options, requests ...events.Request) *writing {
 	t.Helper()
-	w := &writing{World: webhooktest.NewWorld(t, o, requests...), clients: map[string]*nats.Conn{}}
+	return around(t, webhooktest.NewWorld(t, o, requests...))
+}
+
+// around has an engine run in a world.
+func around(t testing.TB, world *webhooktest.World) *writing {
+	t.Helper()
+	w := &writing{World: world, clients: map[string]*nats.Conn{}}
 	t.Cleanup(w.endEngine)
 	w.startEngine()
 	return w
+}
+
+// connect has a partner use a server that is not ours.
+func (w *writing) connect(name, url string) {
+	w.T.Helper()
+	for _, credential := range []string{"erp", "reader"} {
+		nc, err := nats.Connect(url)
+		webhooktest.Must(w.T, err)
+		w.T.Cleanup(nc.Close)
+		w.clients[name+"/"+credential] = nc
+	}
+}
+
+// hasQueue tells whether there is a queue for a partner's writes.
+func (w *writing) hasQueue(name string) bool {
+	w.T.Helper()
+	js, err := jetstream.New(w.client(name, "reader"))
+	webhooktest.Must(w.T, err)
+	_, err = js.Stream(w.T.Context(), events.WriteStreamName)
+	return err == nil
 }
 
 // newEngine makes an engine as a process does.

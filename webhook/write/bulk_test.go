@@ -1,0 +1,158 @@
+package write_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
+)
+
+// together sends requests that are all there before the first of them is looked at:
+// Smartsheet does not answer meanwhile. It returns when all are answered.
+func (w *writing) together(fault func(*http.Request) *smartsheettest.Fault, requests ...string) {
+	w.T.Helper()
+	open := make(chan struct{})
+	var holding atomic.Bool
+	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+		if r.Method == http.MethodGet && r.URL.Query().Has("columnIds") {
+			holding.Store(true)
+			select {
+			case <-open:
+			case <-r.Context().Done():
+			}
+		}
+		if fault != nil {
+			return fault(r)
+		}
+		return nil
+	})
+	w.send("acme", "erp", "orders", `{"id":"first","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
+	w.Await("the first one being looked at", holding.Load)
+	for _, r := range requests {
+		w.send("acme", "erp", "orders", r)
+	}
+	w.Await("all being taken", func() bool { return w.engine.Waiting() == len(requests)+1 })
+	close(open)
+	w.Await("all being answered", func() bool { return w.engine.Waiting() == 0 })
+	w.Sim.SetFault(nil)
+}
+
+// TestWritesAreMerged makes as many as one request can take in one, each with its own
+// answer.
+func TestWritesAreMerged(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	var requests []string
+	for i := range 501 {
+		requests = append(requests, fmt.Sprintf(`{"id":"new-%d","op":"create","set":{"no":"N-%d","status":"Open","qty":%d}}`, i, i, i%100))
+	}
+	requests = append(requests, `{"id":"again","op":"create","set":{"no":"N-3","status":"Open"}}`)
+	w.together(nil, requests...)
+	if got := w.sent(); got != 2 {
+		t.Errorf("%d rows were added with %d requests, want 2", 501, got)
+	}
+	answers, rows := w.answers("acme"), map[string]bool{}
+	snap, _ := w.Sim.Snapshot(w.Sheet.ID)
+	for i := range 501 {
+		got := answers[fmt.Sprintf("new-%d", i)]
+		if len(got) != 1 || got[0].Result != events.ResultDone || got[0].Row == nil || rows[*got[0].Row] {
+			t.Fatalf("new-%d: got %+v, want it done, with a row of its own", i, got)
+		}
+		rows[*got[0].Row] = true
+		at := slices.IndexFunc(snap.Rows, func(r smartsheettest.SnapshotRow) bool { return webhooktest.FormatID(r.ID) == *got[0].Row })
+		if at < 0 || cellsOf(snap, snap.Rows[at].ID)["No"] != fmt.Sprintf("N-%d", i) {
+			t.Errorf("new-%d: the row of its answer is another one", i)
+		}
+	}
+	if got := answers["again"]; len(got) != 1 || got[0].Code != events.CodeDuplicateKey {
+		t.Errorf("the same key at the same time: got %+v", got)
+	}
+	w.Settle()
+	w.Check("acme")
+}
+
+// TestOneBadRowDoesNotFailTheOthers merges writes some of which are refused: by the
+// bridge, and by Smartsheet, since a row goes after it was read.
+func TestOneBadRowDoesNotFailTheOthers(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	cells := webhooktest.Cells{"No": "N", "Status": "Open", "Qty": 1}
+	ids, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, slices.Repeat([]smartsheettest.Row{{Cells: cells}}, 5)...)
+	webhooktest.Must(t, err)
+	var requests []string
+	for i, set := range []string{`{"qty":10}`, `{"qty":11}`, `{"qty":500}`, `{"qty":13}`, `{"qty":14}`} {
+		requests = append(requests, fmt.Sprintf(`{"id":"w%d","op":"update","row":"%d","expect":{"status":"Open"},"set":%s}`, i, ids[i], set))
+	}
+	var gone atomic.Bool
+	w.together(func(r *http.Request) *smartsheettest.Fault {
+		if writesRows(r) && gone.CompareAndSwap(false, true) {
+			webhooktest.Must(t, w.Sim.As(w.Jane).DeleteRows(w.Sheet.ID, ids[1]))
+		}
+		return nil
+	}, requests...)
+	answers := w.answers("acme")
+	for i, want := range []events.Code{"", events.CodeGone, events.CodeCheckFailed, "", ""} {
+		if got := answers[fmt.Sprintf("w%d", i)]; len(got) != 1 || got[0].Code != want {
+			t.Errorf("w%d: got %+v, want code %q", i, got, want)
+		}
+	}
+	if got := w.sent(); got != 1 {
+		t.Errorf("they were made with %d requests, want 1", got)
+	}
+	snap, _ := w.Sim.Snapshot(w.Sheet.ID)
+	for i, want := range map[int]string{0: "10", 2: "1", 3: "13", 4: "14"} {
+		if got := fmt.Sprint(cellsOf(snap, ids[i])["Qty"]); got != want {
+			t.Errorf("row %d: got %s, want %s", i, got, want)
+		}
+	}
+	w.Settle()
+	w.Check("acme")
+}
+
+// TestWritesTooFast refuses what is more than the share takes in a minute, wherever
+// the minute begins.
+func TestWritesTooFast(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", func(r *events.Request) { r.Write.PerMinute = 5 }))
+	w.endEngine()
+	w.startEngine()
+	codes := map[events.Code]int{}
+	for i := range 8 {
+		codes[w.ask("acme", "orders", `"op":"create","set":{"no":"N-%d","status":"Open"}`, i).Code]++
+		if i == 3 { // another process goes on counting
+			w.endEngine()
+			w.startEngine()
+		}
+	}
+	if codes[""] != 5 || codes[events.CodeTooFast] != 3 {
+		t.Errorf("got %v, want 5 done and 3 refused for being too many", codes)
+	}
+	if snap, _ := w.Sim.Snapshot(w.Sheet.ID); len(snap.Rows) != 7 {
+		t.Errorf("got %d rows, want 5 more than two", len(snap.Rows))
+	}
+}
+
+// TestWriteIDsAfterRestart sends the same request once more when the whole bridge was
+// started anew.
+func TestWriteIDsAfterRestart(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	request := fmt.Sprintf(`{"id":"po-1","op":"update","row":"%d","expect":{"status":"Open"},"set":{"status":"Done"}}`, w.Sheet.Rows[0])
+	w.send("acme", "erp", "orders", request)
+	first := w.answer("acme", "po-1", 1)
+	w.endEngine()
+	w.Restart()
+	w.startEngine()
+	w.Edit(0, webhooktest.Cells{"Status": "Open"})
+	version := w.version()
+	w.send("acme", "erp", "orders", request)
+	if second := w.answer("acme", "po-1", 2); first.Result != events.ResultDone || second.Result != first.Result || second.Version != first.Version {
+		t.Errorf("got %+v and %+v, want the same answer", first, second)
+	}
+	w.send("acme", "erp", "orders", strings.ReplaceAll(request, "Done", "Draft"))
+	if third := w.answer("acme", "po-1", 3); third.Code != events.CodeIDReused || w.version() != version {
+		t.Errorf("another request: got %+v and version %d, want %s and %d", third, w.version(), events.CodeIDReused, version)
+	}
+}

@@ -1,0 +1,302 @@
+package write_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/freeport"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
+)
+
+// newPrepared is a world that is prepared before its sheet is shared.
+func newPrepared(t testing.TB, prepare func(*webhooktest.World), requests ...events.Request) *writing {
+	t.Helper()
+	world := webhooktest.NewWorld(t, webhooktest.Options{})
+	prepare(world)
+	for _, r := range requests {
+		if world.Registry.Partner(r.Partner) == nil {
+			world.AddPartner(r.Partner)
+		}
+	}
+	world.Reg = world.Register("ops", world.Sheet.ID, requests...)
+	return around(t, world)
+}
+
+// addEditor makes an owner who may edit the sheet, and is no admin of it.
+func addEditor(w *webhooktest.World, name string) (*smartsheettest.User, string) {
+	w.T.Helper()
+	user := w.Sim.AddUser(smartsheettest.User{Email: name + "@a.example", Name: name})
+	webhooktest.Must(w.T, w.Sim.As(w.Jane).Share(w.Sheet.ID, user, "EDITOR"))
+	token := w.Sim.AddToken(user)
+	w.AddOwner(name, token)
+	return user, token
+}
+
+// version is that of the sheet at Smartsheet.
+func (w *writing) version() int64 {
+	snap, _ := w.Sim.Snapshot(w.Sheet.ID)
+	return snap.Version
+}
+
+// wantRefused has something refused, and nothing changed by it.
+func (w *writing) wantRefused(doing string, code events.Code, field, format string, args ...any) {
+	w.T.Helper()
+	before := w.version()
+	if got := w.ask("acme", "orders", format, args...); got.Code != code || got.Field != field || got.Detail == "" {
+		w.T.Errorf("%s: got %+v, want %s %s", doing, got, code, field)
+	}
+	if after := w.version(); after != before {
+		w.T.Errorf("%s: the sheet moved from version %d to %d", doing, before, after)
+	}
+}
+
+func (w *writing) wantDone(doing, format string, args ...any) events.WriteData {
+	w.T.Helper()
+	got := w.ask("acme", "orders", format, args...)
+	if got.Result != events.ResultDone {
+		w.T.Errorf("%s: got %+v, want it done", doing, got)
+	}
+	return got
+}
+
+// writesRows tells whether a request changes rows.
+func writesRows(r *http.Request) bool {
+	return r.Method != http.MethodGet && strings.HasSuffix(r.URL.Path, "/rows")
+}
+
+// TestWriteOfWhatIsLocked has a writer who is no admin, for whom rows and columns may
+// be locked.
+func TestWriteOfWhatIsLocked(t *testing.T) {
+	w := newPrepared(t, func(w *webhooktest.World) { addEditor(w, "writer") },
+		writable("acme", func(r *events.Request) { r.Write.Owner = "writer" }))
+	row, yes, no := webhooktest.FormatID(w.Sheet.Rows[0]), true, false
+	lock := func(locked *bool) {
+		webhooktest.Must(t, w.Sim.As(w.Jane).UpdateRows(w.Sheet.ID, smartsheettest.Row{ID: w.Sheet.Rows[0], Locked: locked}))
+	}
+	lock(&yes)
+	w.wantRefused("a locked row", events.CodeLocked, "", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}`, row)
+	w.wantRefused("a locked row deleted", events.CodeLocked, "", `"op":"delete","row":%q,"expect":{"status":"Open"}`, row)
+	lock(&no)
+	column := fmt.Sprintf("sheets/%d/columns/%d", w.Sheet.ID, w.Sheet.Columns["Qty"])
+	webhooktest.Must(t, w.Sim.As(w.Jane).Do(http.MethodPut, column, map[string]any{"locked": true}, nil))
+	w.wantRefused("a locked column", events.CodeLocked, "qty", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}`, row)
+	w.wantRefused("a locked column of a new row", events.CodeLocked, "qty", `"op":"create","set":{"no":"SO-9","status":"Open","qty":4}`)
+	w.wantDone("another column", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}`, row)
+
+	var once sync.Once
+	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault { // it is locked after it was read
+		if writesRows(r) {
+			once.Do(func() { lock(&yes) })
+		}
+		return nil
+	})
+	got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Done"},"set":{"status":"Open"}`, row)
+	if got.Code != events.CodeLocked || w.row(0)["Status"] != "Done" {
+		t.Errorf("locked meanwhile: got %+v, and the row is %v", got, w.row(0))
+	}
+}
+
+// TestWriteDeletesNoOtherRows refuses to delete a row with others under it, which
+// Smartsheet would delete with it.
+func TestWriteDeletesNoOtherRows(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	ids, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, smartsheettest.Row{ParentID: w.Sheet.Rows[0], Cells: webhooktest.Cells{"No": "SO-1.1", "Status": "Open"}})
+	webhooktest.Must(t, err)
+	parent, child := webhooktest.FormatID(w.Sheet.Rows[0]), webhooktest.FormatID(ids[0])
+	w.wantRefused("a parent", events.CodeNotWritable, "", `"op":"delete","row":%q,"expect":{"status":"Open"}`, parent)
+	w.wantDone("the child", `"op":"delete","row":%q,"expect":{"status":"Open"}`, child)
+	w.wantDone("a parent no more", `"op":"delete","row":%q,"expect":{"status":"Open"}`, parent)
+}
+
+// TestWriteRaced tells the partner that others changed the sheet meanwhile, and of a
+// row that is gone.
+func TestWriteRaced(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	meanwhile := func(do func()) {
+		var once sync.Once
+		w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+			if writesRows(r) {
+				once.Do(do)
+			}
+			return nil
+		})
+	}
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	meanwhile(func() { w.Edit(1, webhooktest.Cells{"Qty": 6}) })
+	if got := w.wantDone("raced", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}`, row); !got.Raced || got.Version != w.version() {
+		t.Errorf("got %+v, want it raced, and version %d", got, w.version())
+	}
+	if got := w.wantDone("calm", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":5}`, row); got.Raced {
+		t.Errorf("got %+v, want it not raced", got)
+	}
+	meanwhile(func() { webhooktest.Must(t, w.Sim.As(w.Jane).DeleteRows(w.Sheet.ID, w.Sheet.Rows[0])) })
+	if got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":6}`, row); got.Code != events.CodeGone {
+		t.Errorf("a row that went: got %+v, want %s", got, events.CodeGone)
+	}
+}
+
+// TestWriteWithoutWriter has Smartsheet refuse the writer, for the sheet and at all.
+func TestWriteWithoutWriter(t *testing.T) {
+	var bill *smartsheettest.User
+	var token string
+	w := newPrepared(t, func(w *webhooktest.World) { bill, token = addEditor(w, "writer") },
+		writable("acme", func(r *events.Request) { r.Write.Owner = "writer" }))
+	const request = `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":%d}`
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	w.wantDone("an editor", request, row, 4)
+	webhooktest.Must(t, w.Sim.As(w.Jane).Share(w.Sheet.ID, bill, "VIEWER"))
+	w.wantRefused("a viewer", events.CodeOwnerRefused, "", request, row, 5)
+	webhooktest.Must(t, w.Sim.As(w.Jane).Unshare(w.Sheet.ID, bill))
+	w.wantRefused("nobody", events.CodeOwnerRefused, "", request, row, 5)
+	webhooktest.Must(t, w.Sim.As(w.Jane).Share(w.Sheet.ID, bill, "EDITOR"))
+	w.Sim.RevokeToken(token)
+	w.wantRefused("a dead token", events.CodeOwnerRefused, "", request, row, 5)
+	w.ReplaceToken("writer", w.Sim.AddToken(bill))
+	w.wantDone("another token", request, row, 5)
+}
+
+// TestWriteWaitsNoLongerThanItsTerms has Smartsheet refuse for now while the share
+// changes: what waited is judged by the share as it is then.
+func TestWriteWaitsNoLongerThanItsTerms(t *testing.T) {
+	const request = `{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}}`
+	onlyStatus := writable("acme", func(r *events.Request) { r.Write = &events.WriteTerms{Update: []string{"status"}} })
+	readOnly := writable("acme", func(r *events.Request) { r.Write = nil })
+	for name, test := range map[string]struct {
+		change func(w *writing)
+		code   events.Code
+	}{
+		"another field": {func(w *writing) { w.Put(onlyStatus) }, events.CodeNotWritable},
+		"read only":     {func(w *writing) { w.Put(readOnly) }, events.CodeNotWritable},
+		"not shared": {func(w *writing) {
+			w.Put(events.Request{Partner: "acme", Columns: webhooktest.Columns("No", "Status"), Write: onlyStatus.Write})
+		}, events.CodeNotShared},
+		"ended": {func(w *writing) {
+			webhooktest.Must(w.T, w.Registrar.EndShare(w.T.Context(), w.Reg.ID, "acme", "orders"))
+		}, events.CodeNotShared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+			w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+				if writesRows(r) {
+					return &smartsheettest.Fault{Status: http.StatusServiceUnavailable, ErrorCode: 4001}
+				}
+				return nil
+			})
+			before := w.version()
+			w.send("acme", "erp", "orders", fmt.Sprintf(request, webhooktest.FormatID(w.Sheet.Rows[0])))
+			w.Await("the write being tried", func() bool { return w.sent() > 0 })
+			test.change(w)
+			w.Sim.SetFault(nil)
+			if got := w.answer("acme", "one", 1); got.Code != test.code || w.version() != before {
+				t.Errorf("got %+v and version %d, want %s and %d", got, w.version(), test.code, before)
+			}
+		})
+	}
+}
+
+// TestWriteByTheTermsOfTheMoment changes the share when the row was read, and nothing
+// has been sent yet.
+func TestWriteByTheTermsOfTheMoment(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	held := w.Hold(func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Query().Has("rowIds") })
+	before := w.version()
+	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}}`, webhooktest.FormatID(w.Sheet.Rows[0])))
+	w.Await("the row being read", func() bool { return held.Holding() > 0 })
+	changed := writable("acme", func(r *events.Request) { r.Write = &events.WriteTerms{Update: []string{"status"}} })
+	webhooktest.Must(t, w.Registrar.PutShare(t.Context(), w.Reg.ID, "acme", "orders", changed, true))
+	held.Release()
+	if got := w.answer("acme", "one", 1); got.Code != events.CodeNotWritable || w.version() != before {
+		t.Errorf("got %+v and version %d, want it refused and %d", got, w.version(), before)
+	}
+}
+
+// sent is how many requests to change rows have reached Smartsheet.
+// A fault answers before it is known what they ask for: the path tells.
+func (w *writing) sent() (n int) {
+	for _, r := range w.Sim.Requests() {
+		if r.Method != http.MethodGet && strings.HasSuffix(r.Path, "/rows") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestWriteKeepsItsTime tries a write until its time has run out, and then makes it no
+// more, whatever held it up.
+func TestWriteKeepsItsTime(t *testing.T) {
+	for name, fault := range map[string]smartsheettest.Fault{
+		"too many requests": {Status: http.StatusTooManyRequests, ErrorCode: 4003}, "busy": {Status: http.StatusInternalServerError, ErrorCode: 4004},
+		"down": {Status: http.StatusServiceUnavailable, ErrorCode: 4001}, "cut off": {HangUp: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+			w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+				if writesRows(r) {
+					return &fault
+				}
+				return nil
+			})
+			before, until := w.version(), time.Now().Add(3*time.Second)
+			w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q}`,
+				webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano)))
+			if got := w.answer("acme", "one", 1); got.Code != events.CodeTooLate {
+				t.Errorf("got %+v, want %s", got, events.CodeTooLate)
+			}
+			for _, r := range w.Sim.Requests() {
+				if r.Method != http.MethodGet && strings.HasSuffix(r.Path, "/rows") && r.Time.After(until) {
+					t.Errorf("it was sent at %v, which is after %v", r.Time, until)
+				}
+			}
+			if w.version() != before || w.sent() == 0 {
+				t.Errorf("got version %d after %d tries, want %d", w.version(), w.sent(), before)
+			}
+		})
+	}
+}
+
+// TestWriteHeldUpPastItsTime holds a write right before it is sent, until its time has
+// run out.
+func TestWriteHeldUpPastItsTime(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	w.endEngine()
+	p := &paused{stopped: make(chan struct{}), goOn: make(chan struct{})}
+	slow := *w.Access
+	slow.HTTP = &http.Client{Transport: p}
+	w.Access = &slow
+	w.startEngine()
+	before, until := w.version(), time.Now().Add(3*time.Second)
+	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q}`,
+		webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano)))
+	<-p.stopped
+	w.Await("its time being over", func() bool { return time.Now().After(until) })
+	close(p.goOn)
+	if got := w.answer("acme", "one", 1); got.Code != events.CodeTooLate || w.version() != before {
+		t.Errorf("got %+v and version %d, want %s and %d", got, w.version(), events.CodeTooLate, before)
+	}
+}
+
+// TestWriteThroughAnotherNATS has a partner whose account is on a server that is not
+// ours.
+func TestWriteThroughAnotherNATS(t *testing.T) {
+	port, err := freeport.Take()
+	webhooktest.Must(t, err)
+	foreign := webhooktest.ForeignNATS(t, t.TempDir(), port, 1<<20)
+	w := newPrepared(t, func(w *webhooktest.World) { w.AddExternal(t, "acme", foreign.ClientURL()) }, writable("acme", nil))
+	w.connect("acme", foreign.ClientURL())
+	w.Await("the queue being opened", func() bool { return w.hasQueue("acme") })
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	w.wantDone("an update", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}`, row)
+	w.wantRefused("a conflict", events.CodeConflict, "status", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":9}`, row)
+	w.Settle()
+	if got := w.wrote("acme"); len(got) != 1 {
+		t.Errorf("got events of writes %v, want one", got)
+	}
+	w.Check("acme")
+}
