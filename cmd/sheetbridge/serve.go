@@ -224,7 +224,7 @@ func (s *service) connect(ctx context.Context, master seal.MasterKey) (err error
 		return fmt.Errorf("starting NATS: %w", err)
 	}
 	s.nc = s.broker.Bridge()
-	if s.store, err = broker.Incarnation(dir); err != nil {
+	if s.store, err = broker.StoreID(dir); err != nil {
 		return err
 	}
 	if s.storeNew {

@@ -134,30 +134,30 @@ func (d *Doctor) examineNATS(ctx context.Context, f *findings) {
 	if d.NATS == nil {
 		return
 	}
-	look, err := broker.LookAt(ctx, d.NATS)
+	server, err := broker.Inspect(ctx, d.NATS)
 	if err != nil {
 		f.wrong("nats", "server", "see that NATS runs and that SHEETBRIDGE_NATS_URL and SHEETBRIDGE_NATS_CREDS are right", "%v", err)
 		return
 	}
-	if look.NewEnough {
-		f.ok("nats", "version", "%s, answers in %s", look.Version, look.RTT.Round(10*time.Microsecond))
+	if server.NewEnough {
+		f.ok("nats", "version", "%s, answers in %s", server.Version, server.RTT.Round(10*time.Microsecond))
 	} else {
-		f.wrong("nats", "version", "upgrade NATS to 2.14 or newer", "%s lacks what the bridge uses", look.Version)
+		f.wrong("nats", "version", "upgrade NATS to 2.14 or newer", "%s lacks what the bridge uses", server.Version)
 	}
 	if d.Broker != nil {
 		f.ok("nats", "sync", "embedded: every write is synced to disk before it is acknowledged")
 	} else {
 		f.warn("nats", "sync", "see that jetstream { sync_interval: always } stands in the configuration of every server", "external: whether writes are synced cannot be seen from here")
 	}
-	examineStreams(f, look)
-	if !look.Time.IsZero() {
-		examineClock(f, "NATS", look.Skew)
+	examineStreams(f, server)
+	if !server.Time.IsZero() {
+		examineClock(f, "NATS", server.Skew)
 	}
 }
 
-func examineStreams(f *findings, look *broker.Look) {
+func examineStreams(f *findings, server *broker.ServerState) {
 	var memory, behind, single []string
-	for _, s := range look.Streams {
+	for _, s := range server.Streams {
 		if s.Memory {
 			memory = append(memory, s.Name)
 		}
@@ -171,17 +171,17 @@ func examineStreams(f *findings, look *broker.Look) {
 	if len(memory) > 0 {
 		f.wrong("nats", "storage", "make these streams anew with file storage: a memory stream is lost with its server", "kept in memory: %s", strings.Join(memory, ", "))
 	} else {
-		f.ok("nats", "storage", "%d streams and buckets, all on disk", len(look.Streams))
+		f.ok("nats", "storage", "%d streams and buckets, all on disk", len(server.Streams))
 	}
 	switch {
 	case len(behind) > 0:
 		f.wrong("nats", "replicas", "look at these servers: another one that fails may stop the bridge", "copies that lag or are away: %s", strings.Join(behind, "; "))
-	case look.Cluster == "":
+	case server.Cluster == "":
 		f.ok("nats", "replicas", "one server, one copy of everything: back up its directory")
 	case len(single) > 0:
-		f.warn("nats", "replicas", "set SHEETBRIDGE_NATS_REPLICAS=3 and start the bridge again", "cluster %s keeps only one copy of %s", look.Cluster, strings.Join(single, ", "))
+		f.warn("nats", "replicas", "set SHEETBRIDGE_NATS_REPLICAS=3 and start the bridge again", "cluster %s keeps only one copy of %s", server.Cluster, strings.Join(single, ", "))
 	default:
-		f.ok("nats", "replicas", "cluster %s, all copies up to date", look.Cluster)
+		f.ok("nats", "replicas", "cluster %s, all copies up to date", server.Cluster)
 	}
 }
 

@@ -31,16 +31,16 @@ func TestExamineClock(t *testing.T) {
 
 func TestExamineStreams(t *testing.T) {
 	for name, tc := range map[string]struct {
-		look  broker.Look
+		look  broker.ServerState
 		of    string
 		level string
 		words string
 	}{
-		"one server":          {broker.Look{Streams: []broker.StreamLook{{Name: "INBOX", Replicas: 1}}}, "replicas", checkOK, "one server"},
-		"a memory stream":     {broker.Look{Streams: []broker.StreamLook{{Name: "INBOX", Memory: true, Replicas: 1}}}, "storage", checkWrong, "INBOX"},
-		"a single copy":       {broker.Look{Cluster: "a", Streams: []broker.StreamLook{{Name: "INBOX", Replicas: 1}}}, "replicas", checkWarning, "only one copy of INBOX"},
-		"a copy that is away": {broker.Look{Cluster: "a", Streams: []broker.StreamLook{{Name: "INBOX", Replicas: 3, Behind: []string{"n2"}}}}, "replicas", checkWrong, "INBOX on n2"},
-		"three copies":        {broker.Look{Cluster: "a", Streams: []broker.StreamLook{{Name: "INBOX", Replicas: 3}}}, "replicas", checkOK, "all copies"},
+		"one server":          {broker.ServerState{Streams: []broker.StreamState{{Name: "INBOX", Replicas: 1}}}, "replicas", checkOK, "one server"},
+		"a memory stream":     {broker.ServerState{Streams: []broker.StreamState{{Name: "INBOX", Memory: true, Replicas: 1}}}, "storage", checkWrong, "INBOX"},
+		"a single copy":       {broker.ServerState{Cluster: "a", Streams: []broker.StreamState{{Name: "INBOX", Replicas: 1}}}, "replicas", checkWarning, "only one copy of INBOX"},
+		"a copy that is away": {broker.ServerState{Cluster: "a", Streams: []broker.StreamState{{Name: "INBOX", Replicas: 3, Behind: []string{"n2"}}}}, "replicas", checkWrong, "INBOX on n2"},
+		"three copies":        {broker.ServerState{Cluster: "a", Streams: []broker.StreamState{{Name: "INBOX", Replicas: 3}}}, "replicas", checkOK, "all copies"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var f findings

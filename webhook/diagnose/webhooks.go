@@ -3,6 +3,7 @@ package diagnose
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -42,15 +43,19 @@ func (d *Doctor) examinePublic(ctx context.Context, f *findings, known map[strin
 			verified++
 		}
 	}
+	webhooks := "1 webhook"
+	if verified != 1 {
+		webhooks = fmt.Sprintf("%d webhooks", verified)
+	}
 	const todo = "have SHEETBRIDGE_PUBLIC_URL lead to SHEETBRIDGE_LISTEN from the internet, over https with a valid certificate, on port 443, 8000, 8008, 8080 or 8443"
 	resp, err := callPublic(ctx, base)
 	switch {
 	case err == nil && verified > 0:
-		f.ok("public", base, "answers us, and Smartsheet verified %d webhooks over it", verified)
+		f.ok("public", base, "answers us, and Smartsheet verified %s over it", webhooks)
 	case err == nil:
 		f.ok("public", base, "answers us; whether Smartsheet gets there shows when a sheet is registered")
 	case verified > 0:
-		f.warn("public", base, "nothing, if this machine is not meant to reach itself by that name", "does not answer us (%s), but Smartsheet has verified %d webhooks over it", err, verified)
+		f.warn("public", base, "nothing, if this machine is not meant to reach itself by that name", "does not answer us (%s), but Smartsheet has verified %s over it", err, webhooks)
 	default:
 		f.wrong("public", base, todo, "does not answer as the bridge does: %s", err)
 	}

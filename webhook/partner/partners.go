@@ -36,7 +36,7 @@ type Partners struct {
 	Registry *registry.Registry
 	Broker   *broker.Broker // nil: NATS is external
 	Replicas int
-	Store    string      // names the embedded server's store, see broker.Incarnation
+	Store    string      // names the embedded server's store, see broker.StoreID
 	TLS      *tls.Config // to accounts at another NATS; nil trusts the system's authorities
 	Audit    *audit.Log  // has an entry for what others wrote to a partner's stream; nil: none
 	Log      *slog.Logger

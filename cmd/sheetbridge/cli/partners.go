@@ -71,7 +71,7 @@ func termFlags(cmd *cobra.Command) func() admin.NewTerms {
 	flags.IntVar(&consumers, "consumers", 0, "how many consumers it may have")
 	flags.IntVar(&connections, "connections", 0, "how many connections it may have at once")
 	flags.IntVar(&history, "history", 0, "how many messages of each subject are kept")
-	terminal.DurationVar(flags, &tombstones, "tombstones", 0, "how `long` the deletion of an object is kept, such as 30d")
+	terminal.DurationVar(flags, &tombstones, "tombstones", 0, "the `time` for which the deletion of an object is kept, such as 30d")
 	return func() admin.NewTerms {
 		var n admin.NewTerms
 		var l admin.NewLimits
@@ -109,7 +109,7 @@ func newTerms(cmd *cobra.Command) bodyFunc {
 
 func newInvitation(cmd *cobra.Command) bodyFunc {
 	var expires time.Duration
-	terminal.DurationVar(cmd.Flags(), &expires, "expires", 0, "how `long` the link works, such as 7d (default 7d)")
+	terminal.DurationVar(cmd.Flags(), &expires, "expires", 0, "the `time` for which the link works, such as 30d (default 7d)")
 	return func(_ *call, n names) (any, error) {
 		body := admin.NewInvitation{Name: n["NAME"]}
 		if expires < 0 {
@@ -132,9 +132,9 @@ func addCredentials(p *program, r *resource, a *action) *cobra.Command {
 		"of the same name are replaced: the old ones are refused from then on and their connections closed, or after --overlap."
 	cmd.Example = "  sheetbridge partners credentials add acme erp --creds erp.creds --expires 90d"
 	cmd.Flags().StringVar(&creds, "creds", "", "`file` to write them to, which must not exist (default PARTNER-NAME.creds)")
-	terminal.DurationVar(cmd.Flags(), &expires, "expires", 0, "how `long` they are valid, such as 90d (default a year)")
+	terminal.DurationVar(cmd.Flags(), &expires, "expires", 0, "the `time` for which they are valid, such as 90d (default a year)")
 	cmd.Flags().BoolVar(&never, "never", false, "they do not expire")
-	terminal.DurationVar(cmd.Flags(), &overlap, "overlap", 0, "how `long` credentials that they replace stay valid, such as 24h (default not at all)")
+	terminal.DurationVar(cmd.Flags(), &overlap, "overlap", 0, "the `time` for which credentials that they replace stay valid, such as 24h (default none)")
 	cmd.Flags().BoolVar(&leaf, "leaf", false, "for a NATS server of the partner that copies the stream")
 	return p.changes(cmd, []string{formatText, formatJSON}, false, func(c *call, args []string) error {
 		n, err := r.names(r.args, args)

@@ -139,9 +139,12 @@ func (r *resource) parents() string {
 }
 
 func (p *program) listCommand(r *resource, use string) *cobra.Command {
-	parents := r.parents()
+	parents, short := r.parents(), r.short
+	if use == "list" { // it does nothing else, beside commands that do
+		short = "List them"
+	}
 	cmd := &cobra.Command{
-		Use: strings.TrimSpace(use + " " + parents), Short: r.short, Args: exactly(parents),
+		Use: strings.TrimSpace(use + " " + parents), Short: short, Args: exactly(parents),
 		Long: cmp.Or(r.long, r.short+".") + "\n" + apiHelp,
 	}
 	if parents != "" {

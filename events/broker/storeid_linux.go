@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Incarnation names the store in a directory: the name stays over restarts, and
+// StoreID names the store in a directory: the name stays over restarts, and
 // changes when the directory was restored from a copy of its files, which nothing
 // inside the store can tell. A marker file is remembered with the time when it was
 // made, which no copy of it has and nothing else changes (statx(2), stx_btime). Where
@@ -21,7 +21,7 @@ import (
 // at each mount, and adjusting the owners of files touches the time; and a copy may be
 // given the number of the file that was removed for it. A snapshot of the whole
 // volume keeps all of them: that one was restored is not noticed.
-func Incarnation(dir string) (string, error) {
+func StoreID(dir string) (string, error) {
 	marker, noted := filepath.Join(dir, "incarnation"), filepath.Join(dir, "incarnation.at")
 	name, err := os.ReadFile(marker)
 	if err == nil && len(name) > 0 {
@@ -39,10 +39,10 @@ func Incarnation(dir string) (string, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading which store this is: %w", err)
 	}
-	return newIncarnation(marker, noted)
+	return newStoreID(marker, noted)
 }
 
-func newIncarnation(marker, noted string) (string, error) {
+func newStoreID(marker, noted string) (string, error) {
 	name := uuid.NewString()
 	if err := writeFile(marker, []byte(name)); err != nil {
 		return "", fmt.Errorf("noting which store this is: %w", err)

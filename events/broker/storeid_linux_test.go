@@ -11,7 +11,7 @@ import (
 
 func incarnation(t *testing.T, dir string) string {
 	t.Helper()
-	name, err := broker.Incarnation(dir)
+	name, err := broker.StoreID(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package broker
-
-// Incarnation names the store in a directory. Elsewhere than on Linux a
-// restored copy is not told from the store it was copied from.
-func Incarnation(string) (string, error) { return "store", nil }
