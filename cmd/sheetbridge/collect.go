@@ -26,7 +26,7 @@ type descs struct {
 	waiting, oldest, deferred, dead                         *prometheus.Desc
 	owner, budget, webhook, called                          *prometheus.Desc
 	up, streamMessages, streamBytes, stored, limit, readers *prometheus.Desc
-	lag, share, complete, filter, foreign, exceeded         *prometheus.Desc
+	lag, idle, share, complete, filter, foreign, exceeded   *prometheus.Desc
 }
 
 func newDescs() descs {
@@ -57,6 +57,7 @@ func newDescs() descs {
 		limit:          stateDesc("partner_account_limit_bytes", "Bytes that a partner's account may store; absent where there is no limit.", "partner"),
 		readers:        stateDesc("partner_consumers", "Consumers of a partner's stream.", "partner"),
 		lag:            stateDesc("partner_consumer_lag_messages", "Messages that the slowest consumer of a partner's stream has still to get.", "partner"),
+		idle:           stateDesc("partner_not_reading", "1 for a partner that has read nothing for SHEETBRIDGE_NOT_READING_AFTER although there was something, else 0; absent where that is not known.", "partner"),
 		foreign:        stateDesc("foreign_messages_total", "Messages removed from a partner's stream that the bridge did not make or that could not be read.", "partner"),
 		exceeded:       stateDesc("partner_limit_exceeded_total", "How often a partner's connections exceeded a limit of its terms and were closed, or a consumer was refused.", "partner", "limit"),
 		share:          stateDesc("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
@@ -210,6 +211,9 @@ func (c *collector) collectPartner(out sink, p diagnose.PartnerState) {
 	out.gauge(c.up, number(p.Usage != nil), p.Partner.Name)
 	if p.Usage != nil {
 		c.collectUsage(out, p)
+	}
+	if p.Reading != nil {
+		out.gauge(c.idle, number(p.Reading.NotReading), p.Partner.Name)
 	}
 	for _, sh := range p.Shares {
 		for _, state := range []events.State{events.StateLoading, events.StateLive, events.StateStale, events.StateSuspended, events.StateEnded, diagnose.StateUnknown} {

@@ -70,6 +70,7 @@ type settings struct {
 	ReconcileEvery        string `split_words:"true" default:"10m"`
 	APIRate               string `envconfig:"API_RATE" default:"240"`
 	ClassificationDeny    string `split_words:"true"`
+	NotReadingAfter       string `split_words:"true" default:"24h"`
 	NotifyURL             string `split_words:"true"`
 	NotifySecret          string `split_words:"true"`
 	NotifySecretFile      string `split_words:"true"`
@@ -79,26 +80,27 @@ type settings struct {
 
 // config is the service's configuration, checked.
 type config struct {
-	PublicURL      string
-	Listen         string
-	Socket         net.Listener // if not nil, serve listens with it and not at Listen
-	CallbackLimit  int64
-	AdminListen    string
-	Admin          adminConfig
-	DataDir        string
-	Temporary      bool // DataDir is removed afterwards: nothing in it is to be backed up
-	Master         func() (seal.MasterKey, error)
-	OldMaster      seal.MasterKey // zero, but while the master key is changed
-	NATS           natsConfig
-	OAuth          oauthConfig
-	SmartsheetURL  string
-	ReconcileEvery time.Duration
-	APIRate        int
-	Notify         notifyConfig
-	Deny           smartsheet.Classifications // a sheet that bears one of these labels is not shared
-	LogLevel       slog.Level
-	LogFormat      string // text or json
-	Unknown        error  // variables with our prefix that are no settings
+	PublicURL       string
+	Listen          string
+	Socket          net.Listener // if not nil, serve listens with it and not at Listen
+	CallbackLimit   int64
+	AdminListen     string
+	Admin           adminConfig
+	DataDir         string
+	Temporary       bool // DataDir is removed afterwards: nothing in it is to be backed up
+	Master          func() (seal.MasterKey, error)
+	OldMaster       seal.MasterKey // zero, but while the master key is changed
+	NATS            natsConfig
+	OAuth           oauthConfig
+	SmartsheetURL   string
+	ReconcileEvery  time.Duration
+	APIRate         int
+	NotReadingAfter time.Duration // 0: partners may read nothing for ever
+	Notify          notifyConfig
+	Deny            smartsheet.Classifications // a sheet that bears one of these labels is not shared
+	LogLevel        slog.Level
+	LogFormat       string // text or json
+	Unknown         error  // variables with our prefix that are no settings
 }
 
 // wrong collects what is wrong with the settings.
@@ -136,6 +138,8 @@ func loadConfig() (*config, error) {
 	w.add("RECONCILE_EVERY", err)
 	c.APIRate, err = parseCount(s.APIRate, 4, 100_000)
 	w.add("API_RATE", err)
+	c.NotReadingAfter, err = parseNotReading(s.NotReadingAfter)
+	w.add("NOT_READING_AFTER", err)
 	for label := range strings.SplitSeq(s.ClassificationDeny, ",") {
 		if label = strings.TrimSpace(label); label != "" {
 			c.Deny = append(c.Deny, label)
@@ -278,6 +282,15 @@ func parseEvery(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not a duration from 1s to 24h, such as 10m", s)
 	}
 	return d.Round(time.Second), nil
+}
+
+// parseNotReading reads how long a partner may read nothing; 0 is for ever.
+func parseNotReading(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d != 0 && d < time.Second || d > 365*24*time.Hour {
+		return 0, fmt.Errorf("%q is neither 0 nor a duration from 1s to 8760h, such as 24h", s)
+	}
+	return d, nil
 }
 
 func parseCount(s string, least, most int) (int, error) {

@@ -130,6 +130,12 @@ func (s *service) standingConditions() []notice.Condition {
 		})
 	}
 	for _, p := range last.partners {
+		if why := p.Reading.Warning(); why != "" {
+			list = append(list, notice.Condition{
+				Key: "partner-not-reading." + p.Partner.Name, Type: "partner.not-reading", On: p.Partner.Name, Link: "/#/partners/" + p.Partner.Name,
+				Detail: "partner " + p.Partner.Name + ": " + why, Next: "ask the partner whether its program runs; GET /v1/partners/" + p.Partner.Name + "/reading says what read last",
+			})
+		}
 		for _, sh := range p.Shares {
 			if sh.State != events.StateStale && sh.State != events.StateSuspended {
 				continue

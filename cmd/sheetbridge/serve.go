@@ -241,7 +241,7 @@ func (s *service) wire(master seal.MasterKey) {
 	changed := make(chan struct{}, 1)
 	s.states = &stateWatcher{service: s, changed: changed}
 	s.metrics.registry.MustRegister(&collector{s.states, newDescs()})
-	s.partners = &partner.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed}
+	s.partners = &partner.Partners{Registry: s.registry, Broker: s.broker, Replicas: s.cfg.NATS.Replicas, Store: s.store, TLS: s.cfg.NATS.trust, Audit: s.audit, Log: s.log, Changed: changed, NotReadingAfter: s.cfg.NotReadingAfter}
 	s.accounts = &partner.Accounts{Registry: s.registry, Partners: s.partners, Broker: s.broker, Log: s.log}
 	s.notices = &notice.Sender{
 		Registry: s.registry, URL: s.cfg.Notify.URL, Secret: s.cfg.Notify.Secret, Console: s.cfg.Notify.Console, Version: version(), Log: s.log,

@@ -37,9 +37,11 @@ type gate struct {
 	getBytes atomic.Int64   // of those
 
 	mu         sync.Mutex
-	consumers  map[string]bool // that are known to exist
-	reconnects uint64          // of nc, when that was right
-	limits     Limits          // effective
+	consumers  map[string]bool      // that are known to exist
+	makers     map[string]Maker     // of consumers, by name
+	seen       map[string]time.Time // when a user last read directly, by public key
+	reconnects uint64               // of nc, when that was right
+	limits     Limits               // effective
 	tokens     float64
 	at         time.Time      // when tokens was right
 	copies     *rate.Limiter  // of consumers for copies
@@ -134,6 +136,10 @@ func (g *gate) take(m *nats.Msg) {
 			return
 		}
 	}
+	if strings.HasPrefix(call, "STREAM.MSG.GET.") {
+		g.readsDirectly(m)
+	}
+	g.notesMaker(call, m)
 	// Where the answer goes is in the reply, so that nothing has to be kept for it.
 	// The server takes its own replies from nobody else. The request's headers are
 	// left behind: they say who asks, and the account that asks is this one now.

@@ -106,7 +106,7 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	if err != nil {
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
-	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}, consumers: map[string]bool{}, copies: rate.NewLimiter(rate.Every(copiesEvery), copiesAtOnce), pulled: rate.NewLimiter(maxPulled, maxPulled)}
+	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}, consumers: map[string]bool{}, makers: map[string]Maker{}, seen: map[string]time.Time{}, copies: rate.NewLimiter(rate.Every(copiesEvery), copiesAtOnce), pulled: rate.NewLimiter(maxPulled, maxPulled)}
 	g.setLimits(r.Limits)
 	g.tokens = g.burst()
 	if err := g.listen(ctx); err != nil {

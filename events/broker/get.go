@@ -93,6 +93,7 @@ func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats
 		g.answerStatus(m, "503", "")
 		return given
 	}
+	g.readsDirectly(m)
 	for {
 		waiting, cancel := context.WithTimeout(ctx, getTime)
 		answer, err := answers.NextMsgWithContext(waiting)

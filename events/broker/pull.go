@@ -147,7 +147,9 @@ func (g *gate) forget(m *nats.Msg) {
 	consumer, ok := strings.CutPrefix(m.Subject, server.JSAdvisoryConsumerDeletedPre+"."+stream+".")
 	if !ok {
 		clear(g.consumers)
+		clear(g.makers)
 		return
 	}
 	delete(g.consumers, consumer)
+	delete(g.makers, consumer)
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,53 +19,89 @@ type Usage struct {
 	Lag      uint64    // messages that the slowest consumer has still to get
 	Readers  int       // consumers
 	LastRead time.Time // when a consumer that is there was last given something; zero: none was
+
+	LastSequence uint64     // of the last message, ever
+	LastTime     time.Time  // when that was stored
+	Consumers    []Consumer // 256 of them at most
 }
 
-// Usage asks the stream's server. What consumers are called is the partner's to
-// choose, and nobody else's to repeat: they are only counted.
+// Consumer is a consumer of the stream, and how far it has come. What it is called
+// is the partner's to choose: it belongs in no log and no metric.
+type Consumer struct {
+	Name        string
+	Durable     bool
+	Delivered   uint64    // sequence up to which it was given the stream; 0: nothing was
+	DeliveredAt time.Time // when it was last given something
+	Pending     uint64    // messages that it has still to get
+	Asking      bool      // somebody waits for its messages at this moment
+}
+
+// Usage asks the stream's server.
 func (s *Stream) Usage(ctx context.Context) (Usage, error) {
 	st, err := s.js.Stream(ctx, Name)
 	if err != nil {
 		return Usage{}, fmt.Errorf("asking for the use of the stream: %w", err)
 	}
 	state := st.CachedInfo().State
-	u := Usage{Messages: state.Msgs, Bytes: state.Bytes, Readers: state.Consumers}
+	u := Usage{Messages: state.Msgs, Bytes: state.Bytes, Readers: state.Consumers, LastSequence: state.LastSeq, LastTime: state.LastTime.UTC()}
 	if account, err := s.js.AccountInfo(ctx); err == nil {
 		u.Stored, u.Limit = account.Store, max(0, account.Limits.MaxStore)
 	} // else without: an account elsewhere need not let us ask
-	u.Lag, u.LastRead, err = s.reading(ctx)
-	return u, err
+	if u.Consumers, err = s.consumers(ctx); err != nil {
+		return u, err
+	}
+	for _, c := range u.Consumers {
+		u.Lag = max(u.Lag, c.Pending)
+		if c.DeliveredAt.After(u.LastRead) {
+			u.LastRead = c.DeliveredAt
+		}
+	}
+	return u, nil
 }
 
-// reading is how far the slowest of the consumers is behind, and when one was last
-// given something. One request tells of 256 of them, and more are not looked at.
-func (s *Stream) reading(ctx context.Context) (lag uint64, last time.Time, err error) {
+// consumers lists the consumers. One request tells of 256 of them, and more are not
+// looked at.
+func (s *Stream) consumers(ctx context.Context) ([]Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	m, err := s.nc.RequestWithContext(ctx, "$JS.API.CONSUMER.LIST."+Name, nil)
 	if err != nil {
-		return 0, last, fmt.Errorf("listing the stream's consumers: %w", err)
+		return nil, fmt.Errorf("listing the stream's consumers: %w", err)
 	}
 	var answer struct {
-		Error     *jetstream.APIError `json:"error"`
-		Consumers []struct {
-			Pending   uint64 `json:"num_pending"`
-			Delivered struct {
-				LastActive *time.Time `json:"last_active"`
-			} `json:"delivered"`
-		} `json:"consumers"`
+		Error     *jetstream.APIError       `json:"error"`
+		Consumers []*jetstream.ConsumerInfo `json:"consumers"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return 0, last, fmt.Errorf("listing the stream's consumers: %w", err)
+		return nil, fmt.Errorf("listing the stream's consumers: %w", err)
 	}
 	if answer.Error != nil {
-		return 0, last, fmt.Errorf("listing the stream's consumers: %w", answer.Error)
+		return nil, fmt.Errorf("listing the stream's consumers: %w", answer.Error)
 	}
-	for _, c := range answer.Consumers {
-		lag = max(lag, c.Pending)
-		if at := c.Delivered.LastActive; at != nil && at.After(last) {
-			last = *at
+	list := make([]Consumer, 0, len(answer.Consumers))
+	for _, info := range answer.Consumers {
+		c := Consumer{Name: info.Name, Durable: info.Config.Durable != "", Pending: info.NumPending, Asking: info.NumWaiting > 0 || info.PushBound}
+		if at := info.Delivered.Last; at != nil { // else its sequence is where it will begin
+			c.Delivered, c.DeliveredAt = info.Delivered.Stream, at.UTC()
 		}
+		list = append(list, c)
 	}
-	return lag, last, nil
+	return list, nil
+}
+
+// UnreadSince is when the first message about an object (a row, an attachment, a
+// comment or a write) was stored behind the sequence; zero where there is none. A
+// status is none: it is renewed while nothing happens.
+func (s *Stream) UnreadSince(ctx context.Context, sequence uint64) (time.Time, error) {
+	request := struct {
+		From  uint64 `json:"seq"`
+		Next  string `json:"next_by_subj"`
+		Batch int    `json:"batch"`
+	}{sequence + 1, "smartsheet." + s.partner + ".*.*.*", 1}
+	var at time.Time
+	_, err := s.directGet(ctx, request, 1, func(m message) { at = m.stored })
+	if err != nil && !errors.Is(err, errNone) {
+		return at, fmt.Errorf("looking for what was not read: %w", err)
+	}
+	return at, nil
 }

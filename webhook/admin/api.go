@@ -113,6 +113,7 @@ func (a *API) routeCalls(api huma.API) {
 	a.routeAudit(api)
 	a.routePartners(api)
 	a.routeTerms(api)
+	a.routeReading(api)
 	a.routeContract(api)
 	a.routeCredentials(api)
 	a.routeInvitations(api)

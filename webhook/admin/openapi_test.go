@@ -163,6 +163,7 @@ GET /v1/partners/{name}
 GET /v1/partners/{name}/contract
 GET /v1/partners/{name}/credentials
 GET /v1/partners/{name}/invitations
+GET /v1/partners/{name}/reading
 GET /v1/webhooks
 GET /v1/webhooks/{id}
 GET /v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain

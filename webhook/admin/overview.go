@@ -11,6 +11,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -52,6 +53,7 @@ type OverviewCounts struct {
 	FilterTrouble int  `json:"filterTrouble" doc:"Live shares none of whose rows passes the filter, or whose filter cannot be evaluated on some"`
 	OwnersToMend  int  `json:"ownersToMend" doc:"Owners whose access does not work"`
 	Ending        int  `json:"ending" doc:"Credentials and shares that end within 30 days, or have ended"`
+	NotReading    int  `json:"notReading" doc:"Partners with shares that have read nothing for long, although there was something"`
 	Dead          *int `json:"dead" doc:"Hints that were given up; null: unknown"`
 }
 
@@ -94,7 +96,9 @@ type OverviewShare struct {
 	Progress   *Progress     `json:"progress" doc:"How far its load is; null: it is not being loaded, or by another replica"`
 	CompleteTo *CompleteTo   `json:"completeTo"`
 	Backlog    *int          `json:"backlog" doc:"Hints that wait for the sheet; null: unknown"`
-	LastRead   *time.Time    `json:"lastRead" doc:"When a consumer of the partner was last given something; null: none is there, or unknown"`
+	LastRead   *time.Time    `json:"lastRead" doc:"When the partner last read, or waited for something to read; null: never, or unknown"`
+	ReadTo     *Position     `json:"readTo" doc:"Up to where any reader of the partner was given its stream; null: nothing yet, or unknown"`
+	NotReading bool          `json:"notReading" doc:"The partner has read nothing for long, and there was something"`
 	Lag        *uint64       `json:"lag" doc:"Messages that the partner's slowest consumer has still to get; null: unknown"`
 	Attention  string        `json:"attention,omitempty" doc:"What a person should see to; absent: nothing"`
 	Action     *Action       `json:"action,omitempty" doc:"The next step, where there is one"`
@@ -148,7 +152,11 @@ func (o *Overview) count(owners, partners, sheets int) {
 	c := &o.Counts
 	c.Owners, c.Partners, c.Sheets, c.Shares = owners, partners, sheets, len(o.Items)
 	c.OwnersToMend, c.Ending = len(o.Owners), len(o.Ending)
+	idle := map[string]bool{}
 	for _, s := range o.Items {
+		if s.NotReading {
+			idle[s.Partner] = true
+		}
 		switch events.State(s.State) {
 		case events.StateLive:
 			c.Live++
@@ -165,6 +173,7 @@ func (o *Overview) count(owners, partners, sheets int) {
 			c.FilterTrouble++
 		}
 	}
+	c.NotReading = len(idle)
 }
 
 // urgency orders shares: what a person must see to comes first.
@@ -183,7 +192,10 @@ func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 	shown := OverviewShare{
 		Webhook: w.ID, SheetID: w.SheetID, SheetName: w.SheetName, Owner: w.Owner, Partner: s.Partner, Sheet: s.Sheet,
 		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Filter: s.Filter, Write: s.Write,
-		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Until: s.Until, Progress: s.Progress, Backlog: w.Backlog, LastRead: read.last, Lag: read.lag,
+		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Until: s.Until, Progress: s.Progress, Backlog: w.Backlog, Lag: read.lag,
+	}
+	if r := read.Reading; r != nil {
+		shown.LastRead, shown.ReadTo, shown.NotReading = timeOrNull(r.SeenAt), position(r.Delivered, r.DeliveredAt), r.NotReading
 	}
 	for _, c := range s.Columns {
 		if c.Mask != "" {
@@ -191,6 +203,9 @@ func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 		}
 	}
 	shown.advise()
+	if why := read.Warning(); why != "" && shown.Attention == "" {
+		shown.Attention, shown.Action = "the partner: "+why, &Action{Method: http.MethodGet, Path: "/v1/partners/" + s.Partner + "/reading"}
+	}
 	return shown
 }
 
@@ -254,25 +269,21 @@ func (a *API) deadCount(ctx context.Context) *int {
 	return &n
 }
 
-// partnerReading is how far a partner has read.
-type partnerReading struct {
-	last *time.Time
-	lag  *uint64
-}
-
 // readings asks how far partners have read. Who does not answer in time is not in it.
 func (a *API) readings(ctx context.Context) map[string]partnerReading {
 	found := map[string]partnerReading{}
 	for _, state := range a.Doctor.AllPartners(ctx, overviewTime) {
-		u := state.Usage
-		if u == nil || u.Readers == 0 {
-			continue
-		}
-		read := partnerReading{lag: &u.Lag}
-		if !u.LastRead.IsZero() {
-			read.last = &u.LastRead
+		read := partnerReading{Reading: state.Reading}
+		if u := state.Usage; u != nil && u.Readers > 0 {
+			read.lag = &u.Lag
 		}
 		found[state.Partner.Name] = read
 	}
 	return found
+}
+
+// partnerReading is how far a partner has read.
+type partnerReading struct {
+	*partner.Reading
+	lag *uint64 // of the slowest consumer; nil: unknown
 }

@@ -249,6 +249,9 @@ func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
 	if err := a.Registry.ForgetEpoch(ctx, p.Name); err != nil {
 		return err
 	}
+	if err := a.Registry.ForgetReading(ctx, p.Name); err != nil {
+		return err
+	}
 	p = a.Registry.Partner(p.Name) // with its revision
 	if p == nil {
 		return nil

@@ -54,7 +54,8 @@ type ShareState struct {
 // PartnerState is the state of a partner's stream and of its shares.
 type PartnerState struct {
 	Partner *registry.Partner
-	Usage   *stream.Usage // nil: the stream does not answer
+	Usage   *stream.Usage    // nil: the stream does not answer
+	Reading *partner.Reading // nil: not known now
 	Shares  []ShareState
 }
 
@@ -203,6 +204,17 @@ func (s ShareState) withFilter() ShareState {
 	return s
 }
 
+// Reading returns how far a partner has read: as it is now, or what is remembered where
+// its stream does not answer.
+func (s *Survey) Reading(ctx context.Context, p *registry.Partner) *partner.Reading {
+	ctx, cancel := context.WithTimeout(ctx, surveyTime)
+	defer cancel()
+	if state := s.partnerState(ctx, p, nil); state.Reading != nil {
+		return state.Reading
+	}
+	return s.Partners.RememberedReading(p)
+}
+
 // AllPartners returns the states of all partners and their shares. Some partners
 // are asked at once, each for at most the time that is given.
 func (s *Survey) AllPartners(ctx context.Context, each time.Duration) []PartnerState {
@@ -236,8 +248,12 @@ func (s *Survey) partnerState(ctx context.Context, p *registry.Partner, shares [
 		usage, err = st.Usage(ctx)
 	}
 	state.Shares = s.states(ctx, st, err, shares)
-	if err == nil {
-		state.Usage = &usage
+	if err != nil {
+		return state
+	}
+	state.Usage = &usage
+	if state.Reading, err = s.Partners.Reading(ctx, p, st, &usage); err != nil {
+		s.Partners.Log.Debug("it is not known how far a partner has read", "partner", p.Name, "err", err)
 	}
 	return state
 }

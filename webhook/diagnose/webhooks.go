@@ -239,8 +239,22 @@ func (d *Doctor) examinePartner(ctx context.Context, f *findings, p *registry.Pa
 	case u.Limit > 0 && full > nearlyFull:
 		f.wrong("partner", p.Name, moreRoom(p), "%.0f%% of its storage is used", 100*full).Action = problem.ChangePartner.For(p.Name)
 	default:
-		f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
+		d.examineReading(ctx, f, p, st, &u)
 	}
+}
+
+// examineReading says how far a partner has read.
+func (d *Doctor) examineReading(ctx context.Context, f *findings, p *registry.Partner, st *stream.Stream, u *stream.Usage) {
+	r, err := d.Partners.Reading(ctx, p, st, u)
+	if err == nil && r.NotReading {
+		f.warn("partner", p.Name, notReadingTodo(p), "%s", r.Warning())
+		return
+	}
+	f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
+}
+
+func notReadingTodo(p *registry.Partner) string {
+	return "ask the partner whether its program runs; GET /v1/partners/" + p.Name + "/reading says what read last. Where nobody is to read any more, end its shares"
 }
 
 // examineHostility says which of a partner's credentials exceeded its limits, and

@@ -42,6 +42,8 @@ type Partners struct {
 	Log      *slog.Logger
 	Changed  chan<- struct{} // told when a partner comes to be in trouble, or out of it; nil: nobody
 
+	NotReadingAfter time.Duration // how long a partner may read nothing although there is something; 0: for ever
+
 	mu       sync.Mutex
 	open     map[string]*partnerStream
 	failures map[string]shareFailure     // by share

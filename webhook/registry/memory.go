@@ -56,9 +56,10 @@ func (r *Registry) apply(key string, value []byte, revision uint64, deleted bool
 		replace(r.shares, name, record)
 	case filterKey:
 		replace(r.filterResults, name, record)
-	}
-	if kind+"." == noticeKey {
+	case noticeKey:
 		replace(r.notices, name, record)
+	case readingKey:
+		replace(r.readings, name, record)
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -90,6 +91,9 @@ func (r *Registry) decode(key string, value []byte, revision uint64) (record any
 		err = json.Unmarshal(value, record)
 	case filterKey:
 		record = &FilterResult{}
+		err = json.Unmarshal(value, record)
+	case readingKey:
+		record = &Reading{}
 		err = json.Unmarshal(value, record)
 	case noticeKey:
 		record = &Notice{Revision: revision}

@@ -56,6 +56,7 @@ type Registry struct {
 	sharesOf  map[string][]*Share // by registration; each list is replaced, never changed
 
 	filterResults map[string]*FilterResult
+	readings      map[string]*Reading
 	begun         time.Time     // when the bucket was opened
 	loaded        chan struct{} // closed when all records have been read once
 	changed       chan struct{} // closed and replaced at each change
@@ -94,6 +95,7 @@ func Open(ctx context.Context, nc *nats.Conn, master seal.MasterKey, replicas in
 		sharesOf:  map[string][]*Share{},
 
 		filterResults: map[string]*FilterResult{},
+		readings:      map[string]*Reading{},
 
 		begun:   time.Now(),
 		loaded:  make(chan struct{}),

@@ -148,6 +148,15 @@ func completeTo(value any, full bool) string {
 	return fmt.Sprintf("v%s %s", it.text("version"), when(it["time"], false))
 }
 
+// position writes a place in a stream.
+func position(value any, _ bool) string {
+	fields, ok := value.(map[string]any)
+	if !ok {
+		return "nothing"
+	}
+	return number(fields["sequence"], false) + ", " + when(fields["time"], true)
+}
+
 // progress writes how far a load is.
 func progress(value any, _ bool) string {
 	fields, ok := value.(map[string]any)

@@ -73,6 +73,20 @@ var partners = resource{
 		{name: "add", args: "NAME", onList: true, method: http.MethodPost, short: "Add a partner, and write its first credentials to a file", run: addPartner},
 		{name: "change", method: http.MethodPatch, short: "Change a partner's limits or how long its stream keeps events", body: newTerms},
 		{
+			name: "reading", method: http.MethodGet, path: "/reading", short: "Show how far a partner has read, and with what",
+			long: "Show how far a partner has read: for each durable consumer, and for each set of credentials that reads without one, up\n" +
+				"to which message it was given the stream, and when. What the partner did with it, nobody here can know.",
+			facts: []column{
+				{name: "partner", field: "partner"}, {name: "stream ends at", field: "last", format: position}, {name: "delivered up to", field: "deliveredTo", format: position},
+				{name: "last seen", field: "seenAt", format: orNever}, {name: "unread since", field: "unreadSince", format: when}, {name: "not reading", field: "notReading"},
+			},
+			columns: []column{
+				{name: "CREDENTIALS", field: "credentials"}, {name: "CONSUMER", field: "consumer"}, {name: "DELIVERED UP TO", field: "deliveredTo.sequence"},
+				{name: "AT", field: "deliveredTo.time", format: when}, {name: "UNREAD", field: "unread"}, {name: "SEEN", field: "seenAt", format: orNever}, {name: "THERE", field: "present"},
+			},
+			empty: "Nobody has read yet, as far as is known.",
+		},
+		{
 			name: "remove", method: http.MethodDelete, short: "Remove a partner with its shares, its account and its stream",
 			loses: "the shares, the stream and all credentials of partner {PARTNER}", done: "partner {PARTNER} was removed",
 		},

@@ -609,6 +609,8 @@ export interface OverviewCounts {
   filterTrouble: number;
   live: number;
   loading: number;
+  /** Partners with shares that have read nothing for long, although there was something */
+  notReading: number;
   owners: number;
   /** Owners whose access does not work */
   ownersToMend: number;
@@ -649,10 +651,12 @@ export interface OverviewShare {
   kinds: string[];
   /** Messages that the partner's slowest consumer has still to get; null: unknown */
   lag: number | null;
-  /** When a consumer of the partner was last given something; null: none is there, or unknown */
+  /** When the partner last read, or waited for something to read; null: never, or unknown */
   lastRead: string | null;
   /** Fields that are masked */
   masked: string[];
+  /** The partner has read nothing for long, and there was something */
+  notReading: boolean;
   owner: string;
   partner: string;
   /** How far its load is; null: it is not being loaded, or by another replica */
@@ -661,6 +665,12 @@ export interface OverviewShare {
     done: number;
     /** Rows that the sheet has */
     of: number;
+  } | null;
+  /** Up to where any reader of the partner was given its stream; null: nothing yet, or unknown */
+  readTo: {
+    /** Of the partner's stream */
+    sequence: number;
+    time: string;
   } | null;
   reason?: string;
   /** The partner's name for it */
@@ -754,6 +764,53 @@ export interface Published {
   sequence: string;
   /** The partner's name for the sheet */
   sheet: string;
+}
+
+export interface Reader {
+  /** Name of the durable consumer; null: all that these credentials read without one: with other consumers, direct gets and live subscriptions */
+  consumer: string | null;
+  /** Name of those that made the consumer, or read; null: not known, such as at another NATS */
+  credentials: string | null;
+  /** Up to where it was given the stream, and when; null: nothing yet, or not by a consumer */
+  deliveredTo: {
+    /** Of the partner's stream */
+    sequence: number;
+    time: string;
+  } | null;
+  /** The durable consumer is there, or the credentials read at this moment */
+  present: boolean;
+  /** When it last read, or waited for something to read; null: never */
+  seenAt: string | null;
+  /** Messages that it has still to get; null: not known */
+  unread: number | null;
+}
+
+export interface Reading {
+  /** When its stream was asked. Where it does not answer now, what is remembered is shown */
+  at: string;
+  /** How far any reader was given the stream; null: none was given anything, as far as is known */
+  deliveredTo: {
+    /** Of the partner's stream */
+    sequence: number;
+    time: string;
+  } | null;
+  /** Its readers, the latest first, those too that are gone since at most 90 days */
+  items: Reader[];
+  /** Last message of the stream; null: it has none, or does not answer */
+  last: {
+    /** Of the partner's stream */
+    sequence: number;
+    time: string;
+  } | null;
+  /** It has read nothing for longer than notReadingAfter, and there was something */
+  notReading: boolean;
+  /** SHEETBRIDGE_NOT_READING_AFTER; 0s: nobody is told */
+  notReadingAfter: string;
+  partner: string;
+  /** When it last read, or waited for something to read; null: never, as far as is known */
+  seenAt: string | null;
+  /** Since when something that it was not given waits for it; null: nothing does, or it reads at this moment */
+  unreadSince: string | null;
 }
 
 export interface Report {
@@ -919,6 +976,7 @@ export const calls = {
   getOwner: ["GET", "/v1/owners/{name}"],
   getOwnerAccess: ["GET", "/v1/owners/{name}/access"],
   getPartner: ["GET", "/v1/partners/{name}"],
+  getReading: ["GET", "/v1/partners/{name}/reading"],
   getWebhook: ["GET", "/v1/webhooks/{id}"],
   invite: ["POST", "/v1/partners/{name}/invitations"],
   listAudit: ["GET", "/v1/audit"],
@@ -965,6 +1023,7 @@ export interface Calls {
   getOwner: { path: { name: string }; query: {}; body: undefined; answer: Owner };
   getOwnerAccess: { path: { name: string }; query: {}; body: undefined; answer: Access };
   getPartner: { path: { name: string }; query: {}; body: undefined; answer: Partner };
+  getReading: { path: { name: string }; query: {}; body: undefined; answer: Reading };
   getWebhook: { path: { id: string }; query: {}; body: undefined; answer: Webhook };
   invite: { path: { name: string }; query: {}; body: NewInvitation; answer: MadeInvitation };
   listAudit: { path: {}; query: { limit?: number; before?: number }; body: undefined; answer: ListAuditEntry };

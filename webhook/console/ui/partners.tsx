@@ -49,6 +49,7 @@ export function PartnerPage({ name, query }: { name: string; query: URLSearchPar
       <PartnerShares name={name} />
       {!p.external && <Invitations name={name} />}
       <CredentialList name={name} />
+      <WhatItHasRead name={name} />
       <Terms p={p} editing={query.get("edit") === "1"} done={partner.reload} />
       <Card title="For its developers" aside={<AnyAct label="Save the contract (AsyncAPI)" run={contract} />}>
         <p>Its stream is at <code>{p.url}</code>, is called <code>{p.stream}</code> and holds <code>{p.subjects}</code>. The contract names every subject, message and schema, and has no secret in it.</p><Snippets url={p.url} subjects={p.subjects} /></Card>
@@ -68,7 +69,7 @@ function PartnerShares({ name }: { name: string }) {
     const shares = o.items.filter((s) => s.partner === name);
     return shares.length === 0 ? <Empty title="Nothing yet" /> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "May write", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
       <th scope="row"><a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.sheet}</a></th><td><State state={s.state} /></td><td>{s.columns}{s.columnsOf ? ` of ${s.columnsOf}` : ""}</td>
-      <td>{s.where ? <code>{s.where}</code> : <Pill tone="warn">all rows</Pill>}</td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="no reader now" /></td></tr>)}</Table>;
+      <td>{s.where ? <code>{s.where}</code> : <Pill tone="warn">all rows</Pill>}</td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="never" /></td></tr>)}</Table>;
   }}</Show></Card>;
 }
 
@@ -106,6 +107,17 @@ function CredentialList({ name }: { name: string }) {
       <Text label="Public key that the partner made (optional)" value={c.publicKey} set={(publicKey) => set({ ...c, publicKey })} error={field("publicKey")} placeholder="U…" />
       <Rest problem={problem} known={["name", "expiresAt", "overlap", "publicKey"]} /><div class="buttons"><button disabled={busy}>Make credentials</button></div></form></details>}
   </Card>;
+}
+
+function WhatItHasRead({ name }: { name: string }) {
+  const reading = useCall("getReading", { path: { name } }, 15000);
+  return <Card title="What it has read"><Show of={reading}>{(r) => <>
+    {r.notReading ? <p><Pill tone="warn">not reading</Pill> {r.seenAt ? <>It has read nothing since <When at={r.seenAt} /></> : "It has never read anything"}, and something waits for it since <When at={r.unreadSince} />. Ask the partner whether its program runs.</p>
+      : <p>{r.deliveredTo ? <>It was given the stream up to message <span class="num">{r.deliveredTo.sequence}</span>{r.last && <> of <span class="num">{r.last.sequence}</span></>}, <When at={r.deliveredTo.time} />.</> : "No consumer of its was given anything yet."}</p>}
+    {r.items.length === 0 ? null : <Table label="What the partner has read" head={["Credentials", "Durable consumer", "Delivered up to", "Unread", "Seen", ""]}>{r.items.map((i) => <tr key={(i.credentials ?? "") + "/" + (i.consumer ?? "")}>
+      <th scope="row">{i.credentials ?? "not known"}</th><td>{i.consumer ? <code>{i.consumer}</code> : "none"}</td>
+      <td class="num">{i.deliveredTo ? <>{i.deliveredTo.sequence}, <When at={i.deliveredTo.time} /></> : "–"}</td><td class="num">{i.unread ?? "–"}</td><td><When at={i.seenAt} none="never" /></td><td>{i.present ? <Pill>reads</Pill> : "gone"}</td></tr>)}</Table>}
+  </>}</Show></Card>;
 }
 
 const labels: Record<keyof Limits, string> = { storage: "Storage", consumers: "Consumers", connections: "Connections", payload: "Largest request", subscriptions: "Subscriptions", leafNodes: "Leaf nodes", waiting: "Waiting pulls", ackPending: "Unacknowledged", requests: "Requests a second", unread: "Unread" };
