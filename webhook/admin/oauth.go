@@ -2,13 +2,12 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -25,60 +24,31 @@ func (a *API) routeOAuth(api huma.API) {
 	}, a.authorizeOwner)
 }
 
-// errNoOAuth refuses what needs an app.
-func errNoOAuth() error {
-	return invalid("kind", "OAuth is not configured: register an app at Smartsheet (Developer Tools) whose redirect URL is SHEETBRIDGE_PUBLIC_URL followed by /oauth/callback, "+
-		"and set SHEETBRIDGE_OAUTH_CLIENT_ID and SHEETBRIDGE_OAUTH_CLIENT_SECRET; or give a token")
-}
-
-// addByConsent adds an owner who has yet to consent.
-func (a *API) addByConsent(ctx context.Context, b NewOwner) (*out[Owner], error) {
-	switch {
-	case a.Access.OAuth == nil:
-		return nil, errNoOAuth()
-	case b.Token != "":
-		return nil, invalid("token", "has no place in the kind oauth: nobody hands over a key there")
-	case b.AssumeUser != "":
-		return nil, invalid("assumeUser", "has no place in the kind oauth: the bridge acts for who consents")
-	}
-	o := &registry.Owner{
-		Name: b.Name, Email: b.Email, Region: smartsheet.Region(b.Region), Kind: kindOAuth, State: registry.OwnerAuthorize,
-		Reason: "the consent is awaited", CreatedAt: now(), OAuth: &registry.OAuth{},
-	}
-	if err := a.Registry.CreateOwner(ctx, o); errors.Is(err, registry.ErrExists) {
-		return nil, nameTaken("owner", b.Name)
-	} else if err != nil {
-		return nil, err
-	}
-	made, err := a.answerAuthorizationURL(ctx, b.Name)
-	if err == nil && b.Email == "" {
-		made.Body.Warnings = append(made.Body.Warnings, "no email was given: the first user who consents at the address becomes the owner")
-	}
-	return made, err
-}
-
 func (a *API) authorizeOwner(ctx context.Context, in *named) (*out[Owner], error) {
-	if _, err := a.owner(in.Name); err != nil {
+	o, err := a.owner(in.Name)
+	if err != nil {
 		return nil, err
 	}
 	if a.Access.OAuth == nil {
-		return nil, errNoOAuth()
+		return nil, owner.ErrNoOAuth
 	}
-	return a.answerAuthorizationURL(ctx, in.Name)
+	return a.answerAuthorizationURL(ctx, o)
 }
 
 // answerAuthorizationURL answers the owner with an address at which to consent.
-func (a *API) answerAuthorizationURL(ctx context.Context, name string) (*out[Owner], error) {
-	url, err := a.Access.OAuth.AuthorizationURL(ctx, name)
+func (a *API) answerAuthorizationURL(ctx context.Context, o *registry.Owner) (*out[Owner], error) {
+	url, err := a.Access.OAuth.AuthorizationURL(ctx, o.Name)
 	if err != nil {
 		return nil, err
 	}
-	o, err := a.owner(name)
-	if err != nil {
+	if o, err = a.owner(o.Name); err != nil {
 		return nil, err
 	}
 	shown := ownerOf(o)
 	shown.AuthorizeURL = url
+	if o.Email == "" {
+		shown.Warnings = append(shown.Warnings, "no email was given: the first user who consents at the address becomes the owner")
+	}
 	return &out[Owner]{shown}, nil
 }
 

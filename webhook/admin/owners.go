@@ -2,11 +2,8 @@ package admin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -121,40 +118,37 @@ func (a *API) routeOwners(api huma.API) {
 	}, a.deleteOwner)
 }
 
+// owners is what adds, changes and removes owners.
+func (a *API) owners() *owner.Owners {
+	return &owner.Owners{Registry: a.Registry, Access: a.Access, Inbox: a.Inbox, Log: a.Log}
+}
+
 func (a *API) addOwner(ctx context.Context, in *newOwnerRequest) (*out[Owner], error) {
 	b := in.Body
-	if err := b.check(); err != nil {
-		return nil, err
-	}
-	if a.Registry.Owner(b.Name) != nil {
-		return nil, nameTaken("owner", b.Name)
-	}
-	if b.Kind == kindOAuth {
-		return a.addByConsent(ctx, b)
-	}
-	region := smartsheet.Region(b.Region)
-	me, err := a.try(ctx, region, b.Token, b.AssumeUser)
+	o, err := a.owners().Add(ctx, owner.New{
+		Name: b.Name, Region: smartsheet.Region(b.Region), Kind: b.Kind, Token: b.Token, Email: b.Email,
+		AssumeUser: b.AssumeUser, ExpiresAt: utc(b.ExpiresAt),
+	})
 	if err != nil {
 		return nil, err
 	}
-	o := &registry.Owner{
-		Name: b.Name, Region: region, Kind: kindToken, UserID: me.ID, Email: me.Email, AssumeUser: b.AssumeUser,
-		TokenID: a.Access.TokenID(region, b.Token), State: registry.OwnerOK, CreatedAt: now(), ExpiresAt: utc(b.ExpiresAt),
-	}
-	if b.AssumeUser != "" {
-		o.Kind = kindAssume
-	}
-	if o.Token, err = a.Registry.Sealer().SealString(b.Token, o.SealName("token")); err != nil {
-		return nil, err
-	}
-	if err := a.Registry.CreateOwner(ctx, o); errors.Is(err, registry.ErrExists) {
-		return nil, nameTaken("owner", b.Name)
-	} else if err != nil {
-		return nil, err
+	if o.Kind == owner.KindOAuth {
+		return a.answerAuthorizationURL(ctx, o)
 	}
 	shown := ownerOf(o)
 	shown.Warnings = a.warnings(ctx, o.Name)
 	return &out[Owner]{shown}, nil
+}
+
+func (a *API) replaceToken(ctx context.Context, in *newTokenRequest) (*out[Owner], error) {
+	o, err := a.owner(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if o, err = a.owners().ReplaceToken(ctx, o, in.Body.Token, utc(in.Body.ExpiresAt)); err != nil {
+		return nil, err
+	}
+	return &out[Owner]{ownerOf(o)}, nil
 }
 
 func (a *API) listOwners(context.Context, *none) (*out[list[Owner]], error) {
@@ -208,52 +202,5 @@ func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.unused(o.Name); err != nil {
-		return nil, err
-	}
-	if err := a.Registry.DeleteOwner(ctx, o); err != nil {
-		return nil, err
-	}
-	if err := a.unused(o.Name); err != nil { // a sheet was registered in between
-		if err := a.Registry.CreateOwner(context.WithoutCancel(ctx), o); err != nil {
-			return nil, fmt.Errorf("putting back owner %s, who is in use: %w", o.Name, err)
-		}
-		return nil, err
-	}
-	if a.Access.OAuth != nil {
-		if err := a.Access.OAuth.Withdraw(ctx, o); err != nil { // nobody has them any more
-			a.Log.Warn("tokens of a removed owner could not be given back to Smartsheet", "owner", o.Name, "err", err)
-		}
-	}
-	return nil, nil
-}
-
-// unused refuses while registrations use the owner.
-func (a *API) unused(owner string) error {
-	var used []string
-	for _, reg := range a.Registry.Registrations() {
-		switch {
-		case reg.Owner != owner:
-		case reg.Phase == registry.PhaseDeleting:
-			used = append(used, fmt.Sprintf("%s (sheet %q: deleted, but Smartsheet has the webhook still)", reg.ID, reg.SheetName))
-		default:
-			used = append(used, fmt.Sprintf("%s (sheet %q)", reg.ID, reg.SheetName))
-		}
-	}
-	if len(used) == 0 {
-		return nil
-	}
-	return httpProblem(http.StatusConflict, "webhooks use owner %q: delete them first: %s", owner, strings.Join(used[:min(len(used), maxNamed)], ", ")).
-		next(problem.ListWebhooks.For())
-}
-
-func nameTaken(what, name string) error {
-	return fieldProblem(http.StatusConflict, "name", fmt.Sprintf("there is %s %q already: choose another name", article(what), name))
-}
-
-func article(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
+	return nil, a.owners().Remove(ctx, o)
 }

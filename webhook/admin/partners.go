@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -99,7 +100,7 @@ func (a *API) partnerOf(p *registry.Partner) Partner {
 func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadePartner], error) {
 	b := in.Body
 	if a.Registry.Partner(b.Name) != nil {
-		return nil, nameTaken("partner", b.Name)
+		return nil, partnerExists(b.Name)
 	}
 	if b.NATS == nil && a.Broker == nil {
 		return nil, invalid("nats", "is required, since SHEETBRIDGE_NATS_URL is set and the bridge can make no accounts there: give the url and credentials of the partner's account")
@@ -125,7 +126,7 @@ func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadeP
 		creds, err = a.addEmbedded(ctx, p)
 	}
 	if errors.Is(err, registry.ErrExists) {
-		return nil, nameTaken("partner", b.Name)
+		return nil, partnerExists(b.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -276,4 +277,8 @@ func (a *API) deleteStream(ctx context.Context, p *registry.Partner) {
 	if err != nil {
 		a.Log.Warn("the stream of a removed partner could not be removed at its NATS", "partner", p.Name, "err", err)
 	}
+}
+
+func partnerExists(name string) error {
+	return fieldProblem(http.StatusConflict, "name", fmt.Sprintf("there is a partner %q already: choose another name", name))
 }
