@@ -25,7 +25,8 @@ type console struct {
 	s     *running
 	sim   *smartsheettest.Server
 	sheet *smartsheettest.Sheet
-	token string // of the sheet's owner
+	jane  *smartsheettest.User // who owns it
+	token string               // of the sheet's owner
 	dir   string
 }
 
@@ -33,7 +34,7 @@ func newConsole(t *testing.T) *console {
 	t.Helper()
 	c := &console{t: t, sim: smartsheettest.New(t), dir: t.TempDir()}
 	jane := c.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
-	c.token = c.sim.AddToken(jane)
+	c.jane, c.token = jane, c.sim.AddToken(jane)
 	var err error
 	c.sheet, err = c.sim.AddSheet(smartsheettest.SheetSpec{
 		Name: "Orders", Owner: jane,

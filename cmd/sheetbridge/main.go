@@ -29,6 +29,7 @@ const (
 	exitOK      = 0
 	exitFailed  = 1
 	exitUsage   = 2
+	exitDiffers = 3 // diff found something
 	exitRefused = 4 // what was asked for was refused
 )
 
@@ -49,6 +50,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, cli.ErrDiffers): // which it has said
+		return exitDiffers
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "sheetbridge: %v\n", err)
 		return exitUsage

@@ -9,8 +9,9 @@ import (
 )
 
 // addExternal tries the partner's account at another NATS and stores how to get
-// there. With a signing key it returns the partner's first credentials.
-func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (creds string, err error) {
+// there. With a signing key it returns the partner's first credentials,
+// unless none are wanted.
+func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS, withoutCredentials bool) (creds string, err error) {
 	sealer := a.Registry.Sealer()
 	p.External = &registry.External{URL: n.URL, SigningAccount: n.SigningAccount}
 	if p.External.Credentials, err = sealer.SealString(n.Credentials, p.SealName("credentials")); err != nil {
@@ -40,7 +41,7 @@ func (a *API) addExternal(ctx context.Context, p *registry.Partner, n *NATS) (cr
 	if err := st.Try(dialing); err != nil {
 		return "", invalid("nats", "the partner's account cannot be used: %v", err)
 	}
-	if n.SigningKey != "" {
+	if n.SigningKey != "" && !withoutCredentials {
 		made, err := a.Accounts.MintLent(dialing, p, registry.Credential{Name: firstCredentials, CreatedAt: p.CreatedAt})
 		if err != nil {
 			return "", err

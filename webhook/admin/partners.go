@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -47,6 +48,8 @@ type MadePartner struct {
 type NewPartner struct {
 	Name string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" example:"acme"`
 	NATS *NATS  `json:"nats,omitempty" doc:"Where the partner's account is somewhere else; required where SHEETBRIDGE_NATS_URL is set"`
+
+	WithoutCredentials bool `json:"withoutCredentials,omitempty" doc:"Make no first credentials: the partner gets them by an invitation"`
 	NewTerms
 }
 
@@ -58,13 +61,29 @@ type NATS struct {
 	SigningAccount string `json:"signingAccount,omitempty" maxLength:"128" doc:"Public key of the account that the signing key is of, where the partner's users are in another account than the stream, as they should be; left out: the account of the credentials"`
 }
 
-type newPartnerRequest struct{ Body NewPartner }
+type newPartnerRequest struct {
+	DryRun bool `query:"dryRun" doc:"Show what the partner would be, and make nothing. An account at another NATS is not tried"`
+	Body   NewPartner
+}
+
+// newPartnerAnswer has a status and a body of two kinds.
+type newPartnerAnswer struct {
+	Status int
+	Body   any
+}
+
+const pathPartners = "/v1/partners"
 
 func (a *API) routePartners(api huma.API) {
 	const tag = "partners"
 	register(api, operation{
-		method: http.MethodPost, path: "/v1/partners", id: "addPartner", tag: tag, status: http.StatusCreated, body: smallBody,
-		summary: "Add a partner", description: "Makes its NATS account, its stream and its first credentials, or tries the account that is given.",
+		method: http.MethodPost, path: pathPartners, id: "addPartner", tag: tag, status: http.StatusCreated, body: smallBody,
+		summary: "Add a partner", description: "Makes its NATS account, its stream and its first credentials, or tries the account that is given. " +
+			"With dryRun it is 200 and what the partner would be, and nothing is made.",
+		also: map[int][]reflect.Type{
+			http.StatusCreated: {reflect.TypeFor[MadePartner]()},
+			http.StatusOK:      {reflect.TypeFor[Partner]()},
+		},
 		errors: []int{http.StatusConflict, http.StatusBadGateway},
 	}, a.addPartner)
 	register(api, operation{
@@ -97,7 +116,7 @@ func (a *API) partnerOf(p *registry.Partner) Partner {
 	return shown
 }
 
-func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadePartner], error) {
+func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*newPartnerAnswer, error) {
 	b := in.Body
 	if a.Registry.Partner(b.Name) != nil {
 		return nil, partnerExists(b.Name)
@@ -116,14 +135,22 @@ func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadeP
 	if err != nil {
 		return nil, err
 	}
+	if in.DryRun {
+		if b.NATS != nil {
+			p.External = &registry.External{URL: b.NATS.URL}
+		} else {
+			p.Account = &registry.Account{}
+		}
+		return &newPartnerAnswer{http.StatusOK, a.partnerOf(p)}, nil
+	}
 	if p.MaskKey, err = a.newMaskKey(p); err != nil {
 		return nil, err
 	}
 	var creds string
 	if b.NATS != nil {
-		creds, err = a.addExternal(ctx, p, b.NATS)
+		creds, err = a.addExternal(ctx, p, b.NATS, b.WithoutCredentials)
 	} else {
-		creds, err = a.addEmbedded(ctx, p)
+		creds, err = a.addEmbedded(ctx, p, b.WithoutCredentials)
 	}
 	if errors.Is(err, registry.ErrExists) {
 		return nil, partnerExists(b.Name)
@@ -131,7 +158,7 @@ func (a *API) addPartner(ctx context.Context, in *newPartnerRequest) (*out[MadeP
 	if err != nil {
 		return nil, err
 	}
-	return &out[MadePartner]{MadePartner{a.partnerOf(p), creds}}, nil
+	return &newPartnerAnswer{http.StatusCreated, MadePartner{a.partnerOf(p), creds}}, nil
 }
 
 // newMaskKey makes the key by which values are hashed for this partner alone.
@@ -143,7 +170,7 @@ func (a *API) newMaskKey(p *registry.Partner) ([]byte, error) {
 
 // addEmbedded makes the partner's account at our own NATS. The record comes
 // first: what is made after it can be found and removed.
-func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds string, err error) {
+func (a *API) addEmbedded(ctx context.Context, p *registry.Partner, withoutCredentials bool) (creds string, err error) {
 	done, err := a.Accounts.Hold(ctx)
 	if err != nil {
 		return "", err
@@ -155,14 +182,17 @@ func (a *API) addEmbedded(ctx context.Context, p *registry.Partner) (creds strin
 	}
 	account.Limits = p.Limits
 	account.Sources = p.Sources
-	expires := p.CreatedAt.Add(partner.DefaultLife).Truncate(time.Second)
-	creds, user, err := account.MintUser(firstCredentials, expires)
-	if err != nil {
-		return "", err
+	if !withoutCredentials {
+		expires := p.CreatedAt.Add(partner.DefaultLife).Truncate(time.Second)
+		text, user, err := account.MintUser(firstCredentials, expires)
+		if err != nil {
+			return "", err
+		}
+		creds = text
+		p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt, ExpiresAt: &expires})
 	}
 	sealer := a.Registry.Sealer()
 	p.Account = &registry.Account{PublicKey: account.PublicKey, StorageKey: account.StorageKey}
-	p.Credentials = append(p.Credentials, registry.Credential{Name: firstCredentials, PublicKey: user, CreatedAt: p.CreatedAt, ExpiresAt: &expires})
 	if p.Account.Seed, err = sealer.SealString(string(account.Seed), p.SealName("seed")); err != nil {
 		return "", err
 	}

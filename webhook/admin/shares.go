@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -38,6 +40,23 @@ type NewShare struct {
 	Partner string `json:"partner" doc:"Who may see it" example:"acme"`
 	Sheet   string `json:"sheet,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"The partner's name for the sheet; default: a slug of the sheet's name" example:"orders"`
 	ShareChange
+}
+
+// ShareDefinition is what a share shows, with all that was left to be found.
+type ShareDefinition struct {
+	Owner   string      `json:"owner" doc:"In whose name the sheet is read"`
+	Columns []Column    `json:"columns" nullable:"false"`
+	Where   string      `json:"where,omitempty"`
+	Kinds   []string    `json:"kinds" nullable:"false"`
+	Until   *time.Time  `json:"until,omitempty" doc:"When it ends by itself; absent: never"`
+	Write   *WriteTerms `json:"write,omitempty" doc:"What the partner may have changed of the sheet; absent: nothing"`
+}
+
+// SharePreview is what a change would make of a share.
+type SharePreview struct {
+	Same     bool            `json:"same" doc:"Nothing would change"`
+	Breaking []string        `json:"breaking" nullable:"false" doc:"What the partner's consumers would lose, which needs breaking"`
+	Share    ShareDefinition `json:"share" doc:"The share as it would be"`
 }
 
 // NewShareDefinition replaces what a share shows.
@@ -131,16 +150,8 @@ func shareOf(state diagnose.ShareState) Share {
 	s := state.Share
 	shown := Share{
 		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision, SheetColumns: s.SheetColumns,
-		Columns: make([]Column, len(s.Fields)), Kinds: make([]string, len(s.Kinds)),
+		Columns: columnsOf(&s.Share), Kinds: kindsOf(&s.Share),
 		Until: s.Until, State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress), Write: writeTermsOf(s.Write),
-	}
-	for i, f := range s.Fields {
-		shown.Columns[i] = Column{
-			ColumnID: strconv.FormatInt(f.ColumnID, 10), Title: f.Title, As: f.Name, Type: string(f.Type), Mask: string(f.Mask),
-		}
-	}
-	for i, k := range s.Kinds {
-		shown.Kinds[i] = string(k)
 	}
 	if f := state.Filter; f != nil {
 		shown.Filter = &FilterResult{f.Rows, f.Shown, f.Failed, f.At}
@@ -158,15 +169,23 @@ type putShareRequest struct {
 	ID      string `path:"id" doc:"The webhook's id, as POST /v1/webhooks answered"`
 	Partner string `path:"partner" doc:"Who may see it"`
 	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
+	DryRun  bool   `query:"dryRun" doc:"Show what would become of the share, and change nothing"`
 	Body    NewShareDefinition
 }
 
+// changedShareAnswer has a body of two kinds.
+type changedShareAnswer struct{ Body any }
+
+const pathShare = pathWebhooks + "/{id}/shares/{partner}/{sheet}"
+
 func (a *API) routeShares(api huma.API) {
-	const tag, path = "shares", "/v1/webhooks/{id}/shares/{partner}/{sheet}"
+	const tag, path = "shares", pathShare
 	register(api, operation{
 		method: http.MethodPut, path: path, id: "changeShare", tag: tag, body: largeBody, within: verified,
 		summary: "Change a share", description: "What the partner would lose of it needs breaking. Where it shows less than before, what had been published is taken back. " +
-			"With another owner the share is moved to the webhook of that owner and the sheet, which is made where there is none; the partner gets nothing twice.",
+			"With another owner the share is moved to the webhook of that owner and the sheet, which is made where there is none; the partner gets nothing twice. " +
+			"With dryRun the answer is what would become of the share, and nothing is changed.",
+		also:   map[int][]reflect.Type{http.StatusOK: {reflect.TypeFor[Share](), reflect.TypeFor[SharePreview]()}},
 		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
 	}, a.changeShare)
 	register(api, operation{
@@ -215,8 +234,11 @@ func (a *API) eraseRow(ctx context.Context, in *eraseRequest) (*out[accepted], e
 	return &out[accepted]{accepted{"erase"}}, nil
 }
 
-func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*out[Share], error) {
+func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*changedShareAnswer, error) {
 	id, request := in.ID, in.Body.request()
+	if in.DryRun {
+		return a.previewChange(ctx, in, request)
+	}
 	if in.Body.Owner == "" {
 		if err := a.Registrar.PutShare(ctx, id, in.Partner, in.Sheet, request, in.Body.Breaking); err != nil {
 			return nil, err
@@ -234,10 +256,47 @@ func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*out[Share]
 	}
 	for _, s := range a.webhooksOf(ctx, []*registry.Registration{reg})[0].Shares {
 		if s.Partner == in.Partner && s.Sheet == in.Sheet {
-			return &out[Share]{s}, nil
+			return &changedShareAnswer{s}, nil
 		}
 	}
 	return nil, registry.ErrConflict // it was ended at once
+}
+
+// previewChange shows no value of a sheet, so it is not in the audit log.
+func (a *API) previewChange(ctx context.Context, in *putShareRequest, request events.Request) (*changedShareAnswer, error) {
+	p, err := a.Registrar.PreviewChange(ctx, in.ID, in.Partner, in.Sheet, in.Body.Owner, request)
+	if err != nil {
+		return nil, err
+	}
+	reg, err := a.Registrar.Registration(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &changedShareAnswer{SharePreview{
+		Same: p.Same, Breaking: append([]string{}, p.Breaking...),
+		Share: ShareDefinition{
+			Owner: cmp.Or(in.Body.Owner, reg.Owner), Columns: columnsOf(&p.Share), Where: p.Share.Where,
+			Kinds: kindsOf(&p.Share), Until: p.Until, Write: writeTermsOf(p.Share.Write),
+		},
+	}}, nil
+}
+
+func columnsOf(s *events.Share) []Column {
+	list := make([]Column, len(s.Fields))
+	for i, f := range s.Fields {
+		list[i] = Column{
+			ColumnID: strconv.FormatInt(f.ColumnID, 10), Title: f.Title, As: f.Name, Type: string(f.Type), Mask: string(f.Mask),
+		}
+	}
+	return list
+}
+
+func kindsOf(s *events.Share) []string {
+	list := make([]string, len(s.Kinds))
+	for i, k := range s.Kinds {
+		list[i] = string(k)
+	}
+	return list
 }
 
 func (a *API) endShare(ctx context.Context, in *shareRequest) (*none, error) {

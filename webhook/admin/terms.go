@@ -76,13 +76,14 @@ type NewLimits struct {
 }
 
 type changeTermsRequest struct {
-	Name string `path:"name" doc:"The partner's name"`
-	Body NewTerms
+	Name   string `path:"name" doc:"The partner's name"`
+	DryRun bool   `query:"dryRun" doc:"Show what the partner would be, and change nothing"`
+	Body   NewTerms
 }
 
 func (a *API) routeTerms(api huma.API) {
 	register(api, operation{
-		method: http.MethodPatch, path: "/v1/partners/{name}", id: "changePartner", tag: "partners", body: smallBody,
+		method: http.MethodPatch, path: pathPartners + "/{name}", id: "changePartner", tag: "partners", body: smallBody,
 		summary: "Change a partner's limits, history or tombstones", description: "They hold at once. What is left out stays as it is. Less history than before removes what is too much.",
 		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway},
 	}, a.changeTerms)
@@ -198,6 +199,13 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 	}
 	if in.Body.Sources != nil && p.Account == nil {
 		return nil, invalid("sources", "the account of partner %q is at another NATS: say there from where it is used", p.Name)
+	}
+	if in.DryRun {
+		would := *p
+		if err := in.Body.apply(&would.Terms); err != nil {
+			return nil, err
+		}
+		return &out[Partner]{a.partnerOf(&would)}, nil
 	}
 	err = a.Registry.UpdatePartner(ctx, p.Name, func(p *registry.Partner) error { return in.Body.apply(&p.Terms) })
 	if err != nil {

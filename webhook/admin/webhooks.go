@@ -60,6 +60,7 @@ type Preview struct {
 	Sample  []map[string]any `json:"sample" nullable:"false" doc:"Up to ten rows exactly as the partner would see them"`
 	Events  []map[string]any `json:"events" nullable:"false" doc:"The events that the first load would publish of these rows"`
 	Filter  FilterTrial      `json:"filter"`
+	Refused string           `json:"refused,omitempty" doc:"Why the share would be refused as it is, though nothing is wrong with the request; absent: it would not be"`
 }
 
 // FilterTrial is what a filter says of the rows that were read.
@@ -83,8 +84,9 @@ type TriedRow struct {
 }
 
 type newWebhookRequest struct {
-	DryRun bool `query:"dryRun" doc:"Show what would be shared, and make nothing"`
-	Body   NewWebhook
+	DryRun      bool     `query:"dryRun" doc:"Show what would be shared, and make nothing"`
+	NewPartners []string `query:"newPartners" maxItems:"500" nullable:"false" doc:"With dryRun: partners that shares may name though they are not there yet, separated by commas. What is masked with a hash is shown by a key of this moment"`
+	Body        NewWebhook
 }
 
 // newWebhookAnswer has a status and a body of three kinds.
@@ -157,7 +159,7 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 		requests[i] = s.request()
 	}
 	if in.DryRun {
-		previews, err := a.Registrar.Preview(ctx, in.Body.Owner, sheet, requests)
+		previews, err := a.Registrar.Preview(ctx, in.Body.Owner, sheet, requests, in.NewPartners)
 		if err != nil {
 			return nil, err
 		}
@@ -191,6 +193,7 @@ type rawPreview struct {
 	Sample  []events.Object   `json:"sample"`
 	Events  []json.RawMessage `json:"events"`
 	Filter  rawTrial          `json:"filter"`
+	Refused string            `json:"refused,omitempty"`
 }
 
 // rawTrial is FilterTrial with the JSON that partners would get.
@@ -231,7 +234,7 @@ func previewsOf(previews []registrar.Preview) (any, error) {
 		f := p.Filter
 		shares[i] = rawPreview{p.Share.Partner, p.Share.Sheet, p.Share.Schema(), p.Sample, []json.RawMessage{}, rawTrial{
 			f.Rows, f.Total, f.Complete, f.Shown, f.Hidden, f.Failed, triedRows(f.HiddenRows), triedRows(f.FailedRows),
-		}}
+		}, p.Refused}
 		for _, e := range p.Events {
 			text, err := e.AppendJSON(nil)
 			if err != nil {

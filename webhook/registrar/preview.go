@@ -2,8 +2,10 @@ package registrar
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -23,9 +25,12 @@ const (
 // Preview is what a share would show.
 type Preview struct {
 	Share  events.Share
+	Until  *time.Time
 	Sample []events.Object // rows as the partner would see them
 	Events []events.Event  // the events that the first load would publish of them
 	Filter FilterTrial
+
+	Refused string // why the share would be refused as it is; empty: it would not be
 }
 
 // FilterTrial is what a share's filter says of rows.
@@ -44,13 +49,14 @@ type TriedRow struct {
 	Fields events.Object
 }
 
-// Preview shows what each share would show its partner, and makes nothing.
-func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, requests []events.Request) ([]Preview, error) {
+// Preview shows what each share would show its partner, and makes nothing. The
+// requests may name new partners, which are not there yet.
+func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, requests []events.Request, newPartners []string) ([]Preview, error) {
 	o, client, err := g.owner(owner)
 	if err != nil {
 		return nil, err
 	}
-	_, shares, err := g.resolve(ctx, o, client, sheetID, requests)
+	_, shares, err := g.resolve(ctx, o, client, sheetID, requests, newPartners)
 	if err != nil {
 		return nil, err
 	}
@@ -59,18 +65,43 @@ func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, re
 	}
 	previews := make([]Preview, len(shares))
 	for i, s := range shares {
-		p, err := g.preview(ctx, client, &s.Share)
+		view, err := g.view(&s.Share, newPartners)
 		if err != nil {
 			return nil, err
+		}
+		p, err := g.preview(ctx, client, &s.Share, view)
+		if err != nil {
+			return nil, err
+		}
+		p.Until = s.Until
+		if f := p.Filter; f.Rows > 0 && f.Failed == f.Rows && !requests[i].FilterMayFail {
+			if p.Refused, err = refusal(g.tryFilter(ctx, client, &s.Share, view, shareField(i, "where"), problem.ShareSheet.For())); err != nil {
+				return nil, err
+			}
 		}
 		previews[i] = *p
 	}
 	return previews, nil
 }
 
-// view is what a share that is asked for shows.
-func (g *Registrar) view(s *events.Share) (*events.View, error) {
+// refusal is what a problem says; other errors it returns.
+func refusal(err error) (string, error) {
+	var p *problem.Problem
+	if errors.As(err, &p) && p.Fault == problem.Conflict {
+		return p.Detail, nil
+	}
+	return "", err
+}
+
+// view is what a share that is asked for shows. To a new partner it shows hashes by a
+// key of this moment.
+func (g *Registrar) view(s *events.Share, newPartners []string) (*events.View, error) {
 	partner := g.Registry.Partner(s.Partner)
+	if partner == nil && slices.Contains(newPartners, s.Partner) {
+		key := make([]byte, 32)
+		rand.Read(key)
+		return events.NewView(*s, key)
+	}
 	if partner == nil {
 		return nil, problem.New(problem.Conflict, "partner", "partner %q was removed meanwhile", s.Partner)
 	}
@@ -83,11 +114,7 @@ func (g *Registrar) view(s *events.Share) (*events.View, error) {
 
 // preview shows the first rows of a sheet as a share does, and what its filter says
 // of so many of them as can be read quickly.
-func (g *Registrar) preview(ctx context.Context, client *smartsheet.Client, s *events.Share) (*Preview, error) {
-	view, err := g.view(s)
-	if err != nil {
-		return nil, err
-	}
+func (g *Registrar) preview(ctx context.Context, client *smartsheet.Client, s *events.Share, view *events.View) (*Preview, error) {
 	p := &Preview{Share: *s, Sample: []events.Object{}, Events: []events.Event{}}
 	f := &p.Filter
 	for sheet, err := range pagesOf(ctx, client, s) {
@@ -166,13 +193,9 @@ func pagesOf(ctx context.Context, client *smartsheet.Client, s *events.Share) it
 // tryFilter refuses a share whose filter cannot be evaluated on a single row of the
 // sheet, unless the request says that it may be so, which it can by the call. It reads until there is a row on
 // which the filter can be evaluated.
-func (g *Registrar) tryFilter(ctx context.Context, client *smartsheet.Client, s *events.Share, field string, by *problem.Action) error {
+func (g *Registrar) tryFilter(ctx context.Context, client *smartsheet.Client, s *events.Share, view *events.View, field string, by *problem.Action) error {
 	if s.Where == "" {
 		return nil
-	}
-	view, err := g.view(s)
-	if err != nil {
-		return err
 	}
 	var failed *events.FilterError
 	for sheet, err := range pagesOf(ctx, client, s) {

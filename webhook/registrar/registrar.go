@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	if err != nil {
 		return nil, false, err
 	}
-	sheet, shares, err := g.resolve(ctx, o, client, sheetID, requests)
+	sheet, shares, err := g.resolve(ctx, o, client, sheetID, requests, nil)
 	if err != nil {
 		return nil, false, err
 	}
@@ -72,7 +73,11 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 		if requests[i].FilterMayFail || g.Registry.Share(s.Partner, s.Sheet) != nil { // one that is there stays as it is
 			continue
 		}
-		if err := g.tryFilter(ctx, client, &s.Share, shareField(i, "where"), problem.ShareSheet.For()); err != nil {
+		view, err := g.view(&s.Share, nil)
+		if err == nil {
+			err = g.tryFilter(ctx, client, &s.Share, view, shareField(i, "where"), problem.ShareSheet.For())
+		}
+		if err != nil {
 			return nil, false, err
 		}
 	}
@@ -215,13 +220,14 @@ func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, err
 	return o, client, err
 }
 
-// resolve reads the sheet's columns and binds the requests to them.
-func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smartsheet.Client, sheetID int64, requests []events.Request) (*smartsheet.Sheet, []*registry.Share, error) {
+// resolve reads the sheet's columns and binds the requests to them. New partners need
+// not be there yet.
+func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smartsheet.Client, sheetID int64, requests []events.Request, newPartners []string) (*smartsheet.Sheet, []*registry.Share, error) {
 	if len(requests) == 0 {
 		return nil, nil, problem.New(problem.Invalid, "shares", "nothing would be shared: name at least one share with a partner and columns")
 	}
 	for i, req := range requests {
-		if g.Registry.Partner(req.Partner) == nil {
+		if g.Registry.Partner(req.Partner) == nil && !slices.Contains(newPartners, req.Partner) {
 			return nil, nil, problem.New(problem.Invalid, shareField(i, "partner"), "there is no partner %q: add it with POST /v1/partners", req.Partner).Next(problem.AddPartner.For())
 		}
 	}

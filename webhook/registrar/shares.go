@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,60 +26,113 @@ func (g *Registrar) PutShare(ctx context.Context, id, partner, name string, requ
 	return g.putShare(ctx, share, reg.Owner, reg.SheetID, request, breaking, id)
 }
 
-// putShare changes a share to what the request says in the owner's name, and has it
-// belong to the registration.
-func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerName string, sheetID int64, request events.Request, breaking bool, registration string) error {
+// shareChange is what a request would make of a share.
+type shareChange struct {
+	share        events.Share
+	until        *time.Time
+	registration string // that the share would belong to
+	columns      int    // of the sheet
+	diff         events.Change
+	same         bool // nothing would change
+	onlyWrite    bool // nothing but what the partner may write
+}
+
+// ChangePreview is what would become of a share.
+type ChangePreview struct {
+	Share    events.Share
+	Until    *time.Time
+	Same     bool     // nothing would change
+	Breaking []string // what the partner's consumers would lose
+}
+
+// PreviewChange tells what a request would make of a share, read in the owner's name
+// or, where that is empty, as before. It changes nothing.
+func (g *Registrar) PreviewChange(ctx context.Context, id, partner, name, ownerName string, request events.Request) (*ChangePreview, error) {
+	reg, share, err := g.share(id, partner, name)
+	if err != nil {
+		return nil, err
+	}
+	if ownerName == "" {
+		ownerName = reg.Owner
+	}
+	c, err := g.planChange(ctx, share, ownerName, reg.SheetID, request, registry.RegistrationID(ownerName, reg.SheetID))
+	if err != nil {
+		return nil, err
+	}
+	return &ChangePreview{Share: c.share, Until: c.until, Same: c.same, Breaking: c.diff.Breaking}, nil
+}
+
+// planChange checks a request to change a share, to be read in the owner's name and
+// to belong to the registration.
+func (g *Registrar) planChange(ctx context.Context, share *registry.Share, ownerName string, sheetID int64, request events.Request, registration string) (*shareChange, error) {
 	o, client, err := g.owner(ownerName)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.Region != share.Region {
-		return problem.New(problem.Invalid, "owner", "owner %q is of region %s and the share of %s: end the share and make it again", o.Name, o.Region, share.Region)
+		return nil, problem.New(problem.Invalid, "owner", "owner %q is of region %s and the share of %s: end the share and make it again", o.Name, o.Region, share.Region)
 	}
 	request.Partner, request.Sheet = share.Partner, share.Sheet
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now, err := request.Resolve(*sheet)
 	if err != nil {
-		return problem.FromRequest("", err)
+		return nil, problem.FromRequest("", err)
 	}
 	until, err := checkUntil("", request.Until)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now.Region = o.Region
-	change := events.DiffShares(share.Share, now)
-	if change.Same && !change.Write && sameMoment(share.Until, until) && share.Registration == registration {
-		return nil
+	diff := events.DiffShares(share.Share, now)
+	onlyWrite := diff.Same && sameMoment(share.Until, until) && share.Registration == registration
+	c := &shareChange{now, until, registration, len(sheet.Columns), diff, onlyWrite && !diff.Write, onlyWrite}
+	if c.same {
+		return c, nil
 	}
-	if err := g.checkWriter(ctx, o, &now, ""); err != nil {
-		return err
+	if err := g.checkWriter(ctx, o, &c.share, ""); err != nil {
+		return nil, err
 	}
-	if change.Same && sameMoment(share.Until, until) && share.Registration == registration {
-		return g.changeTerms(ctx, share, now.Write)
-	}
-	if len(change.Breaking) > 0 && !breaking {
-		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(change.Breaking, "; ")).
-			Consent(problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet), "breaking")
-	}
-	if !change.Same && !request.FilterMayFail {
-		if err := g.tryFilter(ctx, client, &now, "where", problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet)); err != nil {
-			return err
+	if !diff.Same && !request.FilterMayFail {
+		view, err := g.view(&c.share, nil)
+		if err == nil {
+			err = g.tryFilter(ctx, client, &c.share, view, "where", problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet))
 		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// putShare changes a share to what the request says in the owner's name, and has it
+// belong to the registration.
+func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerName string, sheetID int64, request events.Request, breaking bool, registration string) error {
+	c, err := g.planChange(ctx, share, ownerName, sheetID, request, registration)
+	switch {
+	case err != nil:
+		return err
+	case c.same:
+		return nil
+	case c.onlyWrite:
+		return g.changeTerms(ctx, share, c.share.Write)
+	case len(c.diff.Breaking) > 0 && !breaking:
+		return problem.New(problem.Conflict, "", `this would break the partner's consumers: %s. If that is agreed, add "breaking": true`, strings.Join(c.diff.Breaking, "; ")).
+			Consent(problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet), "breaking")
 	}
 	return g.changeShare(ctx, share, func(s *registry.Share) error {
 		if s.Revision != share.Revision {
 			return registry.ErrConflict
 		}
-		s.Until, s.Registration = until, registration
-		if change.Same { // what the partner sees stays as it is
-			s.Write = now.Write
+		s.Until, s.Registration = c.until, registration
+		if c.diff.Same { // what the partner sees stays as it is
+			s.Write = c.share.Write
 			return nil
 		}
-		now.Revision = s.Revision + 1
-		s.Share, s.SheetColumns = now, len(sheet.Columns)
+		c.share.Revision = s.Revision + 1
+		s.Share, s.SheetColumns = c.share, c.columns
 		return nil
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +53,15 @@ type APIError struct {
 	Status string
 	Detail string        // of the problem
 	Action *admin.Action // the call that leads out of it, nil for none
+
+	Fields     []FieldProblem // of the body, which are to blame
+	RetryAfter time.Duration  // after which to try again; 0: it does not say
+}
+
+// FieldProblem is what is wrong with one field of a request.
+type FieldProblem struct {
+	Location string `json:"location"` // such as body.shares[0].where
+	Message  string `json:"message"`
 }
 
 // Error implements error.
@@ -93,7 +103,11 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 	}
 	if resp.StatusCode >= 300 {
 		problem := problemOf(answer)
-		return &APIError{resp.StatusCode, resp.Status, problem.Detail, problem.Action}
+		refused := &APIError{Code: resp.StatusCode, Status: resp.Status, Detail: problem.Detail, Action: problem.Action, Fields: problem.Errors}
+		if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
+			refused.RetryAfter = time.Duration(seconds) * time.Second
+		}
+		return refused
 	}
 	if result == nil || len(answer) == 0 { // 204
 		return nil
@@ -120,8 +134,9 @@ func unreached(err error) error {
 
 // problem is what the API says of a refusal.
 type problem struct {
-	Detail string        `json:"detail"`
-	Action *admin.Action `json:"action"`
+	Detail string         `json:"detail"`
+	Action *admin.Action  `json:"action"`
+	Errors []FieldProblem `json:"errors"`
 }
 
 func problemOf(answer []byte) problem {

@@ -38,7 +38,10 @@ type program struct {
 // Commands returns the commands.
 func Commands(of Program) []*cobra.Command {
 	p := &program{of, allResources()}
-	list := []*cobra.Command{p.statusCommand(), p.doctorCommand(), p.explainCommand(), p.accessCommand(), p.contractCommand(), tailCommand(), writeCommand(), joinCommand()}
+	list := []*cobra.Command{
+		p.statusCommand(), p.doctorCommand(), p.explainCommand(), p.accessCommand(), p.contractCommand(),
+		p.exportCommand(), p.diffCommand(), p.applyCommand(), tailCommand(), writeCommand(), joinCommand(),
+	}
 	for _, r := range p.resources {
 		list = append(list, p.group(r))
 	}

@@ -43,20 +43,20 @@ func TestExplainError(t *testing.T) {
 		err  error
 		want string
 	}{
-		"advice":       {&APIError{404, "404 Not Found", "there is no owner: GET /v1/owners lists them", nil}, "there is no owner: sheetbridge owners lists them (404 Not Found)"},
-		"one share":    {&APIError{409, "409 Conflict", "change it with PUT /v1/webhooks/0a-b/shares/acme/orders", nil}, "change it with sheetbridge shares change acme/orders (409 Conflict)"},
-		"wrong token":  {&APIError{401, "401 Unauthorized", "send the header", nil}, "the service does not know this token: set SHEETBRIDGE_ADMIN_TOKEN to one of the tokens that serve was given"},
-		"reader":       {&APIError{403, "403 Forbidden", "may only read", nil}, "this token is read-only: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro: in it"},
+		"advice":       {&APIError{Code: 404, Status: "404 Not Found", Detail: "there is no owner: GET /v1/owners lists them"}, "there is no owner: sheetbridge owners lists them (404 Not Found)"},
+		"one share":    {&APIError{Code: 409, Status: "409 Conflict", Detail: "change it with PUT /v1/webhooks/0a-b/shares/acme/orders"}, "change it with sheetbridge shares change acme/orders (409 Conflict)"},
+		"wrong token":  {&APIError{Code: 401, Status: "401 Unauthorized", Detail: "send the header"}, "the service does not know this token: set SHEETBRIDGE_ADMIN_TOKEN to one of the tokens that serve was given"},
+		"reader":       {&APIError{Code: 403, Status: "403 Forbidden", Detail: "may only read"}, "this token is read-only: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro: in it"},
 		"something":    {errors.New("x"), "x"},
-		"a reconcile":  {&APIError{502, "502 Bad Gateway", "POST /v1/webhooks/0a-b/reconcile now", nil}, "sheetbridge webhooks reconcile 0a-b now (502 Bad Gateway)"},
-		"a new sheet":  {&APIError{422, "422", "POST /v1/webhooks", nil}, "sheetbridge shares add (422)"},
-		"its sheets":   {&APIError{422, "422", "GET /v1/owners/ops/sheets lists", nil}, "sheetbridge owners sheets ops lists (422)"},
-		"a consent":    {&APIError{422, "422", "POST /v1/owners/{name}/authorize", nil}, "sheetbridge owners authorize {name} (422)"},
-		"credentials":  {&APIError{404, "404", "GET /v1/partners/acme/credentials lists them", nil}, "sheetbridge partners credentials acme lists them (404)"},
-		"its action":   {&APIError{409, "409", "its access does not work", to(problems.ReplaceToken, "ops")}, "its access does not work (409)\nNext: sheetbridge owners token ops"},
-		"said already": {&APIError{409, "409", "PUT /v1/owners/ops/token", to(problems.ReplaceToken, "ops")}, "sheetbridge owners token ops (409)"},
-		"a row":        {&APIError{404, "404", "it has no such row", to(problems.ExplainRow, "0a-b", "acme", "orders", "7")}, "it has no such row (404)\nNext: sheetbridge explain acme/orders 7"},
-		"to try again": {&APIError{404, "404", "POST /v1/dead/{id}/retry", nil}, "sheetbridge dead retry {id} (404)"},
+		"a reconcile":  {&APIError{Code: 502, Status: "502 Bad Gateway", Detail: "POST /v1/webhooks/0a-b/reconcile now"}, "sheetbridge webhooks reconcile 0a-b now (502 Bad Gateway)"},
+		"a new sheet":  {&APIError{Code: 422, Status: "422", Detail: "POST /v1/webhooks"}, "sheetbridge shares add (422)"},
+		"its sheets":   {&APIError{Code: 422, Status: "422", Detail: "GET /v1/owners/ops/sheets lists"}, "sheetbridge owners sheets ops lists (422)"},
+		"a consent":    {&APIError{Code: 422, Status: "422", Detail: "POST /v1/owners/{name}/authorize"}, "sheetbridge owners authorize {name} (422)"},
+		"credentials":  {&APIError{Code: 404, Status: "404", Detail: "GET /v1/partners/acme/credentials lists them"}, "sheetbridge partners credentials acme lists them (404)"},
+		"its action":   {&APIError{Code: 409, Status: "409", Detail: "its access does not work", Action: to(problems.ReplaceToken, "ops")}, "its access does not work (409)\nNext: sheetbridge owners token ops"},
+		"said already": {&APIError{Code: 409, Status: "409", Detail: "PUT /v1/owners/ops/token", Action: to(problems.ReplaceToken, "ops")}, "sheetbridge owners token ops (409)"},
+		"a row":        {&APIError{Code: 404, Status: "404", Detail: "it has no such row", Action: to(problems.ExplainRow, "0a-b", "acme", "orders", "7")}, "it has no such row (404)\nNext: sheetbridge explain acme/orders 7"},
+		"to try again": {&APIError{Code: 404, Status: "404", Detail: "POST /v1/dead/{id}/retry"}, "sheetbridge dead retry {id} (404)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := p.explainError(tc.err).Error(); got != tc.want {

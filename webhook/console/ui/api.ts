@@ -512,6 +512,8 @@ export interface NewPartner {
   sources?: string[];
   /** How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told */
   tombstones?: string;
+  /** Make no first credentials: the partner gets them by an invitation */
+  withoutCredentials?: boolean;
 }
 
 export interface NewShare {
@@ -742,6 +744,8 @@ export interface Preview {
   events: { [name: string]: unknown }[];
   filter: FilterTrial;
   partner: string;
+  /** Why the share would be refused as it is, though nothing is wrong with the request; absent: it would not be */
+  refused?: string;
   /** Up to ten rows exactly as the partner would see them */
   sample: { [name: string]: unknown }[];
   /** JSON Schema of a row's after */
@@ -859,6 +863,27 @@ export interface Share {
   where?: string;
   /** What the partner may have changed of the sheet; absent: nothing */
   write?: WriteTerms;
+}
+
+export interface ShareDefinition {
+  columns: Column[];
+  kinds: string[];
+  /** In whose name the sheet is read */
+  owner: string;
+  /** When it ends by itself; absent: never */
+  until?: string;
+  where?: string;
+  /** What the partner may have changed of the sheet; absent: nothing */
+  write?: WriteTerms;
+}
+
+export interface SharePreview {
+  /** What the partner's consumers would lose, which needs breaking */
+  breaking: string[];
+  /** Nothing would change */
+  same: boolean;
+  /** The share as it would be */
+  share: ShareDefinition;
 }
 
 export interface SharedSheet {
@@ -1005,10 +1030,10 @@ export const calls = {
 
 export interface Calls {
   addOwner: { path: {}; query: {}; body: NewOwner; answer: Owner };
-  addPartner: { path: {}; query: {}; body: NewPartner; answer: MadePartner };
+  addPartner: { path: {}; query: { dryRun?: boolean }; body: NewPartner; answer: Partner | MadePartner };
   authorizeOwner: { path: { name: string }; query: {}; body: undefined; answer: Owner };
-  changePartner: { path: { name: string }; query: {}; body: NewTerms; answer: Partner };
-  changeShare: { path: { id: string; partner: string; sheet: string }; query: {}; body: NewShareDefinition; answer: Share };
+  changePartner: { path: { name: string }; query: { dryRun?: boolean }; body: NewTerms; answer: Partner };
+  changeShare: { path: { id: string; partner: string; sheet: string }; query: { dryRun?: boolean }; body: NewShareDefinition; answer: Share | SharePreview };
   deleteOwner: { path: { name: string }; query: {}; body: undefined; answer: undefined };
   deletePartner: { path: { name: string }; query: {}; body: undefined; answer: undefined };
   deleteWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
@@ -1038,7 +1063,7 @@ export interface Calls {
   listWebhooks: { path: {}; query: {}; body: undefined; answer: ListWebhook };
   makeCredentials: { path: { name: string }; query: {}; body: NewCredentials; answer: MadeCredentials };
   reconcileWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
-  registerSheet: { path: {}; query: { dryRun?: boolean }; body: NewWebhook; answer: Webhook | Previews | Webhook };
+  registerSheet: { path: {}; query: { dryRun?: boolean; newPartners?: string[] }; body: NewWebhook; answer: Webhook | Previews | Webhook };
   replaceOwnerToken: { path: { name: string }; query: {}; body: NewToken; answer: Owner };
   resendShare: { path: { id: string; partner: string; sheet: string }; query: {}; body: undefined; answer: Accepted };
   retryDead: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
