@@ -34,6 +34,7 @@ func TestDemo(t *testing.T) {
 		"the plan":               `acme    plan row/\d+ .+  updated`,
 		"a comment":              `acme    orders comment/\d+  created  text `,
 		"an attachment":          `acme    orders attachment/\d+  created  name `,
+		"a line to write":        `write --server nats://127\.0\.0\.1:\d+ --creds \S+ --sheet orders --row \d+ --expect status=Open --set status=Shipped`,
 	} {
 		t.Run(what, func(t *testing.T) { stdout.wait(t, pattern) })
 	}
@@ -46,6 +47,25 @@ func TestDemo(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(temp, "sheetbridge-demo-*")); err != nil || len(left) > 0 {
 		t.Errorf("got %v left behind, error %v", left, err)
+	}
+}
+
+// TestDemoWrites watches until a partner has changed an order and both have seen it.
+func TestDemoWrites(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stdout, stderr := newOutput(), newOutput()
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"demo", "--edits", "0", "--writes", "500ms"}, stdout, stderr) }()
+	asked := stdout.wait(t, `globex  orders row/(\d+) (SO-\d+)  asks  that status ([\w ]+) become ([\w ]+)  \(write (demo-\d+)\)\n`)
+	row, change, id := asked[1]+" "+asked[2], `status `+asked[3]+` → `+asked[4], asked[5]
+	stdout.wait(t, `globex  orders write/`+id+`  done  update of row `+asked[1])
+	stdout.wait(t, `globex  orders row/`+row+`  updated  `+change+`  \(write `+id+`\)`)
+	stdout.wait(t, `acme    orders row/`+row+`  updated  `+change+`  \(callback\)`)
+	cancel()
+	if got := <-code; got != exitOK || stderr.String() != "" {
+		t.Errorf("got exit code %d, want %d, and on stderr:\n%s", got, exitOK, stderr)
 	}
 }
 

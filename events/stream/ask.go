@@ -34,8 +34,9 @@ type AskOptions struct {
 
 // Errors of Ask, besides ErrRefused.
 var (
-	// ErrMayNotWrite says that the server lets the credentials publish no writes.
-	ErrMayNotWrite = errors.New("the server lets these credentials ask for no writes")
+	// ErrMayNotWrite says that the server lets the credentials publish no writes, or
+	// that nothing takes them.
+	ErrMayNotWrite = errors.New("the server takes no writes under these credentials")
 	// ErrWritesFull says that too many writes wait.
 	ErrWritesFull = errors.New("too many writes wait: this one was not taken")
 	// ErrNoAnswer says that the request is stored, and may be done or not.
@@ -141,6 +142,8 @@ func (a *asking) store(ctx context.Context, subject string) (uint64, error) {
 			return sequence, nil
 		case errors.As(err, &refused) && refused.Code >= 500: // no room by count or by bytes
 			return 0, fmt.Errorf("%w (%s)", ErrWritesFull, refused.Description)
+		case errors.Is(err, jetstream.ErrNoStreamResponse) && try == maxTries:
+			return 0, ErrMayNotWrite
 		case errors.Is(err, ErrMayNotWrite), errors.As(err, &refused), ctx.Err() != nil, try == maxTries:
 			return 0, err
 		}

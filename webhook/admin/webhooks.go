@@ -173,6 +173,9 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range requests {
+		a.allowWrites(ctx, r)
+	}
 	shown := a.webhooksOf(ctx, []*registry.Registration{reg})[0]
 	if reg.WebhookID != 0 {
 		url := a.Registrar.CallbackURL(reg)

@@ -242,15 +242,10 @@ func (e *Engine) receive(ctx context.Context, name string, alone bool) error {
 
 // allow tells the server, where it is ours, whether the partner may publish writes.
 func (e *Engine) allow(ctx context.Context, p *registry.Partner) error {
-	if p.Account == nil || e.Accounts == nil || e.Accounts.Broker == nil {
+	if e.Accounts == nil {
 		return nil
 	}
-	done, err := e.Accounts.Hold(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return e.Accounts.Put(ctx, p.Name)
+	return e.Accounts.AllowWrites(ctx, p.Name)
 }
 
 // take holds a write until it is answered.

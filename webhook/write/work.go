@@ -3,6 +3,7 @@ package write
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -39,7 +40,11 @@ func (e *Engine) work(ctx context.Context, key sheetKey, q *sheetQueue) {
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errLeaseLost) {
 			failures++
-			e.Log.Warn("writes wait and are tried again", "sheet", key.id, "waiting", len(due), "err", err)
+			level := slog.LevelWarn
+			if errors.Is(err, owner.ErrBudget) {
+				level = slog.LevelInfo // it is how the budget is kept
+			}
+			e.Log.Log(ctx, level, "writes wait and are tried again", "sheet", key.id, "waiting", len(due), "err", err)
 			d := max(wait, backoff(failures))
 			if until := e.firstUntil(q); !until.IsZero() {
 				d = min(d, max(time.Until(until), firstBackoff)) // it is answered soon after its time has run out

@@ -48,6 +48,7 @@ type ServeFunc func(ctx context.Context, s Service, log io.Writer, ready func(Ad
 type demo struct {
 	serve    ServeFunc
 	edits    time.Duration
+	writes   time.Duration
 	duration time.Duration // 0: until it is stopped
 	verbose  bool
 }
@@ -59,18 +60,19 @@ func Command(serve ServeFunc) *cobra.Command {
 		Use:   "demo",
 		Short: "Show everything in one process: a simulated Smartsheet, the bridge, NATS and two partners, with no account and no network",
 		Long: "Show everything in one process: a simulated Smartsheet with two sheets that are edited, the bridge with an embedded NATS,\n" +
-			"and two partners who receive what is shared with them. It uses free ports of this machine and a temporary directory,\n" +
+			"and two partners who receive what is shared with them; one of them changes a status now and then. It uses free ports of this machine and a temporary directory,\n" +
 			"and leaves nothing behind.",
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if d.edits < 0 || d.duration < 0 {
-				return cli.Usagef("--edits and --duration must not be negative")
+			if d.edits < 0 || d.writes < 0 || d.duration < 0 {
+				return cli.Usagef("--edits, --writes and --duration must not be negative")
 			}
 			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
 	terminal.DurationVar(flags, &d.edits, "edits", 2*time.Second, "edit a row every `interval`, 0 for never")
+	terminal.DurationVar(flags, &d.writes, "writes", 5*time.Second, "let a partner change a status every `interval`, 0 for never")
 	terminal.DurationVar(flags, &d.duration, "duration", 0, "stop after this `time`, 0 for when it is interrupted")
 	flags.BoolVarP(&d.verbose, "verbose", "v", false, "show the whole log of the service, not only warnings")
 	return cmd
@@ -196,7 +198,7 @@ func (s *stage) webhooks() []registration {
 	return []registration{
 		{"ops", strconv.FormatInt(s.seeded.Orders.ID, 10), []events.Request{
 			{Partner: "acme", Sheet: "orders", Kinds: all, Columns: columnsOf("Order No", "Customer", "Product", "Status", "Due Date", "Qty", "Price", "Done", "Account Manager", "Tags")},
-			{Partner: "globex", Sheet: "orders", Columns: masked, Where: underWay},
+			{Partner: "globex", Sheet: "orders", Columns: masked, Where: underWay, Write: &events.WriteTerms{Update: []string{"status"}, Check: mayBecome}},
 		}},
 		{"ops", strconv.FormatInt(s.seeded.Relaunch.ID, 10), []events.Request{
 			{Partner: "acme", Sheet: "plan", Columns: columnsOf("Task Name", "Start", "Finish", "Duration", "Predecessors", "Assigned To", "Status", "% Complete", "At Risk")},
@@ -206,6 +208,9 @@ func (s *stage) webhooks() []registration {
 
 // underWay is the filter of the second partner.
 const underWay = "status in ['Open', 'In production', 'Shipped']"
+
+// mayBecome is what that partner may set.
+const mayBecome = "status in ['In production', 'Shipped']"
 
 func columnsOf(titles ...string) []events.RequestColumn {
 	list := make([]events.RequestColumn, len(titles))
@@ -232,6 +237,7 @@ func (s *stage) follow(ctx context.Context, views []*view) error {
 				return nil
 			}
 		}
+		g.Go(func() error { return s.ask(ctx, views[1]) })
 		return edit(ctx, s.seeded.Editor, s.demo.edits, func(what string) error {
 			return s.out.line("sheet", terminal.Bold, what)
 		})

@@ -42,6 +42,7 @@ type view struct {
 	out     *lines
 	sheets  int // that are not yet there as a whole
 	live    chan struct{}
+	orders  orders
 
 	loaded  map[string]int // objects of sheets that are being loaded
 	printed terminal.Statuses
@@ -57,6 +58,7 @@ func (v *view) take(m stream.Message) error {
 	if v.loaded == nil {
 		v.loaded, v.printed = map[string]int{}, terminal.Statuses{}
 	}
+	v.orders.took(e)
 	if v.printed.Repeats(e) {
 		return nil
 	}
@@ -99,16 +101,18 @@ func (s *stage) welcome() string {
 	}
 	fmt.Fprintf(&b, `
   acme    gets orders (10 of 12 columns, every row, attachments and comments) and plan (9 of 10 columns)
-  globex  gets orders (4 columns, the customer as a hash) where %s
+  globex  gets orders (4 columns, the customer as a hash) where %s,
+          and may change their status where %s
   nobody  gets the orders' internal notes: edits of them end at the bridge
 
 To try in another terminal:
 
 %s tail --server %s --creds %s -o json
+%s write --server %s --creds %s --sheet orders --row %d --expect status=Open --set status=Shipped
 curl -s -H 'Authorization: Bearer %s' http://%s/v1/webhooks
 curl -s -X PUT -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' %s/sheets/%d/rows -d '[{"id":%d,"cells":[{"columnId":%d,"value":99}]}]'
 
-`, underWay, program, s.addresses.NATS, s.credsFile("globex"), token, s.addresses.Admin,
+`, underWay, mayBecome, program, s.addresses.NATS, s.credsFile("globex"), program, s.addresses.NATS, s.credsFile("globex"), s.seeded.Orders.Rows[0], token, s.addresses.Admin,
 		s.seeded.OwnerToken, s.smartsheet, s.seeded.Orders.ID, s.seeded.Orders.Rows[0], s.seeded.Orders.Columns["Qty"])
 	return b.String()
 }
