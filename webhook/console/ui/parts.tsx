@@ -180,8 +180,8 @@ export function Secret({ title, text, file, children }: { title: string; text: s
       {file && <button type="button" onClick={() => save(file, text)}>Save as {file}</button>}</div></div></div>;
 }
 
-export function save(name: string, text: string, type = "text/plain") {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+export function save(name: string, text: string | string[], type = "text/plain") {
+  const url = URL.createObjectURL(new Blob([text].flat(), { type }));
   const a = document.createElement("a");
   a.href = url;
   a.download = name;
