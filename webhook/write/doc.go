@@ -19,9 +19,11 @@
 // The lease (lease.go) lets one process at a time write to a sheet. Who has it notes
 // what it is about to send in the lease itself, by compare-and-set, and must have
 // begun to send within a third of the lease's time: whoever was stopped in between
-// does not send when it goes on. What is left is a process that is stopped between
-// the last look at the clock and the system call that sends, for longer than two
-// thirds of that time.
+// does not send when it goes on: the clock is looked at right before each system call
+// that sends (guard.go). What is left is a process that is stopped just between that
+// look and the system call, for longer than two thirds of that time, and a request that
+// the network, or Smartsheet, holds up for so long after it was sent: Smartsheet takes
+// no condition with a write by which it could tell that it comes too late.
 //
 // What was noted and has no answer may have been written or not. It is not sent again
 // before the sheet was looked at: is it so already, is the key there, does the cell's

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -209,62 +207,4 @@ func (e *Engine) notSent(ctx context.Context, l *lease, bulk []*task, names []st
 		t.job.alone = true
 	}
 	return nil
-}
-
-// guard is an HTTP client that sends nothing after a time, whatever stopped the
-// process before. It looks at the clock when the request's body is about to be sent,
-// and at the wall clock too: the other stands still while a machine sleeps.
-func guard(client *http.Client, until time.Time) *http.Client {
-	var guarded http.Client
-	if client != nil {
-		guarded = *client
-	}
-	next := guarded.Transport
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	guarded.Transport = &guardedTransport{next, until}
-	return &guarded
-}
-
-type guardedTransport struct {
-	next  http.RoundTripper
-	until time.Time
-}
-
-// RoundTrip sends a request unless it is too late. Requests that only read are let
-// through.
-func (g *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodGet {
-		return g.next.RoundTrip(r)
-	}
-	if late(g.until) {
-		return nil, errLate
-	}
-	r = r.Clone(r.Context())
-	if body := r.Body; body != nil {
-		r.Body = &guardedBody{ReadCloser: body, until: g.until}
-		r.GetBody = nil // a request is not sent a second time behind our back
-	}
-	return g.next.RoundTrip(r)
-}
-
-func late(until time.Time) bool {
-	now := time.Now()
-	return now.After(until) || now.Round(0).After(until.Round(0))
-}
-
-type guardedBody struct {
-	io.ReadCloser
-	until time.Time
-	begun bool
-}
-
-// Read fails before the first byte where it is too late.
-func (b *guardedBody) Read(p []byte) (int, error) {
-	if !b.begun && late(b.until) {
-		return 0, errLate
-	}
-	b.begun = true
-	return b.ReadCloser.Read(p)
 }
