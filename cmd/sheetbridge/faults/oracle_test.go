@@ -65,6 +65,9 @@ func (r *recorder) read(t testing.TB) error {
 }
 
 func (r *recorder) take(seq uint64, subject string, data []byte) error {
+	if tokens := strings.Split(subject, "."); len(tokens) == 5 && tokens[3] == "write" { // an answer, which whoever asked looks at
+		return nil
+	}
 	var e struct {
 		Type string
 		Data struct {
