@@ -21,7 +21,7 @@ func object(properties doc, required ...string) doc {
 	return doc{"type": "object", "properties": properties, "required": required}
 }
 
-// eventSchema is that of a whole event of the type in the share. More members
+// eventSchema returns the schema of a whole event of the type in the share. More members
 // may be added to events one day: consumers leave alone what they do not know.
 func (s *Share) eventSchema(typ string, data doc) doc {
 	return object(doc{
@@ -37,7 +37,7 @@ func (s *Share) eventSchema(typ string, data doc) doc {
 	}, "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data")
 }
 
-// objectSchema is that of the data of a row's, attachment's or comment's event.
+// objectSchema returns the schema of the data of a row's, attachment's or comment's event.
 func (s *Share) objectSchema(kind Kind, typ string, state doc) doc {
 	null := doc{"type": "null"}
 	before, after := any(nullable(state)), any(state) // before is unknown after a share change
@@ -75,7 +75,7 @@ func (s *Share) objectSchema(kind Kind, typ string, state doc) doc {
 	return data
 }
 
-// schemaDataSchema is that of the data of a schema event.
+// schemaDataSchema returns the schema of the data of a schema event.
 func schemaDataSchema() doc {
 	return object(doc{
 		"revision": doc{"type": "integer"},
@@ -84,7 +84,7 @@ func schemaDataSchema() doc {
 	}, "revision", "schema")
 }
 
-// statusDataSchema is that of the data of a status event.
+// statusDataSchema returns the schema of the data of a status event.
 func statusDataSchema() doc {
 	when := doc{"type": "string", "format": "date-time"}
 	return object(doc{

@@ -75,7 +75,7 @@ func (s *Share) WriteSchema() json.RawMessage {
 	return text
 }
 
-// fieldsSchema is that of an object with at least one of the fields: the named ones,
+// fieldsSchema returns the schema of an object with at least one of the fields: the named ones,
 // nil for all.
 func (s *Share) fieldsSchema(names []string, schema func(Field) string, required ...string) string {
 	if names == nil {
@@ -97,7 +97,7 @@ func (s *Share) fieldsSchema(names []string, schema func(Field) string, required
 	return string(text)
 }
 
-// partialSchema is that of an object of which the first properties are required.
+// partialSchema returns the schema of an object of which the first properties are required.
 func partialSchema(properties []property, required int) json.RawMessage {
 	members, names := doc{}, []string{}
 	for i, p := range properties {
@@ -140,7 +140,7 @@ func (d *contract) addWrites(s *Share) {
 	d.addChannel(s, "answer", s.SubjectAnswer("{writeId}"), answers, doc{"writeId": doc{"description": "The id of the request."}})
 }
 
-// answerSchema is that of the data of an answer to a write.
+// answerSchema returns the schema of the data of an answer to a write.
 func (s *Share) answerSchema(typ string) doc {
 	properties := doc{
 		"id":      doc{"type": "string"},

@@ -83,7 +83,7 @@ func (n natsAccounts) run(out io.Writer, partners []string) error {
 	return err
 }
 
-// write writes what is not there yet, and the servers' configuration anew.
+// write writes what is not there yet, and the servers' configuration again.
 func (n natsAccounts) write(o *broker.Operator) error {
 	conf, err := o.ServerConfig()
 	if err != nil {

@@ -120,7 +120,7 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 }
 
 // hasClaims tells whether the server has an account's claims already, but for when
-// they were made. Claims that are put anew cost every client of the account the
+// they were made. Claims that are put again cost every client of the account the
 // answers that it waits for.
 func (b *Broker) hasClaims(public, text string) bool {
 	stored, err := b.resolver.Fetch(public)

@@ -116,7 +116,7 @@ func isInbox(subject string) bool {
 // and is answered at the same connection, so it is asked once for each.
 func (g *gate) exists(consumer string) bool {
 	g.mu.Lock()
-	if reconnects := g.nc.Stats().Reconnects; reconnects != g.reconnects { // what was deleted meanwhile was not heard
+	if reconnects := g.nc.Stats().Reconnects; reconnects != g.reconnects { // what was deleted in the meantime was not heard
 		g.reconnects = reconnects
 		clear(g.consumers)
 	}

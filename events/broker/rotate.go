@@ -28,7 +28,7 @@ type rotation struct {
 // rotateMaster brings the store and the keys in the directory under Master, if they
 // are under OldMaster, and goes on where it was interrupted. The store is encrypted
 // with keys of its own, of which each lies beside what it is for, encrypted under
-// the master key: those are encrypted anew, one file after another. In between some
+// the master key: they are encrypted with the new one, file by file. In between some
 // are under either key, and the server is started with neither.
 //
 // The server's own way, JetStreamOldKey, loses the consumers' state (2.15.2), and

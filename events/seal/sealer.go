@@ -98,7 +98,7 @@ func (s *Sealer) Open(sealed []byte, name string) ([]byte, error) {
 	now := s.keys.Load()
 	if !now.opens(sealed) && s.Missing != nil {
 		if err := s.Missing(); err != nil {
-			return nil, fmt.Errorf("open %s: %w: and the keyset cannot be read anew: %w", name, ErrWrongKey, err)
+			return nil, fmt.Errorf("open %s: %w: and the keyset cannot be read again: %w", name, ErrWrongKey, err)
 		}
 		now = s.keys.Load()
 	}

@@ -47,7 +47,7 @@ func (s *Stream) States(ctx context.Context, shares []*events.Share) (map[*event
 	if s.replicated() { // a copy that lags behind may have answered
 		return s.readStates(ctx, shares)
 	}
-	now, err := s.extent(ctx) // before what is read: what comes meanwhile is read again
+	now, err := s.extent(ctx) // before what is read: what comes in the meantime is read again
 	if err != nil {
 		return nil, fmt.Errorf("reading the states of shares: %w", err)
 	}

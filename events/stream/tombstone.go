@@ -25,7 +25,7 @@ const scanMessages = 500
 // One call looks at no more than about limit messages, from the sequence on.
 // It returns where the next one goes on, 0 when there is no older deletion left.
 // Each purge has the deletion's own sequence as its bound: what is published
-// meanwhile stays. A stream-wide age would instead bring the state before the
+// in the meantime stays. A stream-wide age would instead bring the state before the
 // deletion back for a while.
 func (s *Stream) PurgeTombstones(ctx context.Context, before time.Time, from uint64, limit int) (next uint64, purged int, err error) {
 	next = max(from, 1)

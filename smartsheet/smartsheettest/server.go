@@ -59,7 +59,7 @@ type Server struct {
 	// them, cannot find these objects. New sets it.
 	LargeIDs bool
 	// WriteTime is how long a write of a sheet takes. Another one of that sheet with
-	// the same token is refused with 500/4004 meanwhile; one whose caller does not
+	// the same token is refused with 500/4004 in the meantime; one whose caller does not
 	// wait for the answer is made all the same. Zero means no time at all.
 	WriteTime time.Duration
 	// ForbidUnshared answers 403/1004 for a sheet that exists and is not

@@ -209,7 +209,7 @@ func (w *webhook) apply(in *webhookIn, c *call) (changed, moved bool) {
 }
 
 // verifyNow asks the callback URL and enables or disables the webhook by its
-// answer. The caller holds s.mu, which is released meanwhile.
+// answer. The caller holds s.mu, which is released in the meantime.
 func (s *Server) verifyNow(w *webhook) {
 	if s.exceeds(s.sheets[w.object]) {
 		s.disable(w, statusExceeded)

@@ -33,7 +33,7 @@ type Access struct {
 	Shared        []SharedSheet `json:"shared" nullable:"false"`
 	Verdict       string        `json:"verdict" example:"this token can read 412 sheets; 2 are shared: use an account that sees only these 2"`
 	Warnings      []string      `json:"warnings" nullable:"false" doc:"One for each thing that it can do and need not"`
-	Steps         []string      `json:"steps" nullable:"false" doc:"How to make access that can do no more than needed; none where it is so"`
+	Steps         []string      `json:"steps" nullable:"false" doc:"How to make access that can do no more than needed; none where it can do no more"`
 }
 
 // AccessUser is a user of Smartsheet.

@@ -39,7 +39,7 @@ type Published struct {
 	Event    json.RawMessage `json:"event" doc:"The CloudEvent"`
 }
 
-// Schema of the event is that of any object.
+// Schema of the event is the schema of any object.
 func (Published) eventSchema() *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The CloudEvent, as the partner gets it"}
 }

@@ -24,7 +24,7 @@ type Key struct {
 type Keys struct {
 	Items    []Key `json:"items" nullable:"false"`
 	Replicas int   `json:"replicas,omitempty" doc:"After a rotation: how many replicas use the new key"`
-	Resealed int   `json:"resealed,omitempty" doc:"After a rotation: how many records were sealed anew"`
+	Resealed int   `json:"resealed,omitempty" doc:"After a rotation: how many records were sealed under the new key"`
 }
 
 func (a *API) routeKeys(api huma.API) {
@@ -37,8 +37,8 @@ func (a *API) routeKeys(api huma.API) {
 	register(api, operation{
 		method: http.MethodPost, path: "/v1/keys/rotate", id: "rotateKeys", tag: tag, within: verified,
 		summary: "Replace the key",
-		description: "Adds a key, waits until every replica has it, makes it the primary one, seals everything anew and disables the old one. " +
-			"Nothing stands still meanwhile. After a failure the same again goes on where it stopped. The master key stays.",
+		description: "Adds a key, waits until every replica has it, makes it the primary one, seals everything under it and disables the old one. " +
+			"Nothing stands still. After a failure, the same call continues where it stopped. The master key stays.",
 		errors: []int{http.StatusBadGateway},
 	}, a.rotateKeys)
 	register(api, operation{

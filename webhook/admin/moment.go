@@ -33,7 +33,7 @@ func (m *Moment) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &m.At)
 }
 
-// Schema is that of a time that may be null.
+// Schema is the schema of a time that may be null.
 func (Moment) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
 }

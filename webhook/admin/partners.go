@@ -290,7 +290,7 @@ func (a *API) removePartner(ctx context.Context, p *registry.Partner) error {
 	if err := a.Registry.DeletePartner(ctx, p); err != nil {
 		return err
 	}
-	a.Partners.Forget(p.Name) // a pass may have opened it again meanwhile
+	a.Partners.Forget(p.Name) // a pass may have opened it again in the meantime
 	return nil
 }
 

@@ -30,7 +30,7 @@ type Position struct {
 	Time     time.Time `json:"time"`
 }
 
-// Schema is that of an object that may be null.
+// Schema is the schema of an object that may be null.
 func (Position) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Required: []string{"sequence", "time"},

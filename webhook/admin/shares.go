@@ -104,7 +104,7 @@ type FilterResult struct {
 // Progress is how far the load of a share is.
 type Progress partner.Progress
 
-// Schema is that of an object that may be null.
+// Schema is the schema of an object that may be null.
 func (Progress) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Required: []string{"done", "of"},
@@ -120,7 +120,7 @@ func (Progress) Schema(huma.Registry) *huma.Schema {
 // the time at which it had that.
 type CompleteTo events.CompleteTo
 
-// Schema is that of an object that may be null.
+// Schema is the schema of an object that may be null.
 func (CompleteTo) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Required: []string{"version", "time"},
@@ -195,7 +195,7 @@ func (a *API) routeShares(api huma.API) {
 	}, a.endShare)
 	register(api, operation{
 		method: http.MethodPost, path: path + "/resend", id: "resendShare", tag: tag, status: http.StatusAccepted,
-		summary: "Publish a share again", description: "Its subjects are purged and the sheet is published anew, as in the first load.",
+		summary: "Publish a share again", description: "Its subjects are purged, and the sheet is published as in the first load.",
 		errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.resendShare)
 	register(api, operation{

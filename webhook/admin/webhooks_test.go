@@ -274,7 +274,7 @@ func TestOwnerRemovedMeanwhile(t *testing.T) {
 		}
 		return nil
 	})
-	w.refused(409, "body.owner", "removed meanwhile", "POST", "/v1/webhooks", w.request(share))
+	w.refused(409, "body.owner", "removed in the meantime", "POST", "/v1/webhooks", w.request(share))
 	if regs := w.registry.Registrations(); len(regs) != 0 {
 		t.Errorf("got %d registrations, want none left", len(regs))
 	}

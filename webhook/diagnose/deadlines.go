@@ -48,7 +48,7 @@ func (d *Doctor) examineUnknown(f *findings, known map[string]*ownerWebhooks) {
 	}
 	found := fmt.Sprintf("%d webhooks at Smartsheet call this address and are not known here", unknown)
 	if len(d.Registry.Registrations()) == 0 {
-		f.wrong("bridge", "store", "stop the service, restore DATA_DIR from the backup and start it again; or, to begin anew, delete these webhooks at Smartsheet", "the store is empty, and %s", found)
+		f.wrong("bridge", "store", "stop the service, restore DATA_DIR from the backup and start it again; or, to start with nothing, delete these webhooks at Smartsheet", "the store is empty, and %s", found)
 		return
 	}
 	f.warn("bridge", "store", "if the store was restored from an older copy, register their sheets again; else delete them at Smartsheet", "%s", found)

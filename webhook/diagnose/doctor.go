@@ -169,7 +169,7 @@ func examineStreams(f *findings, server *broker.ServerState) {
 		}
 	}
 	if len(memory) > 0 {
-		f.wrong("nats", "storage", "make these streams anew with file storage: a memory stream is lost with its server", "kept in memory: %s", strings.Join(memory, ", "))
+		f.wrong("nats", "storage", "make these streams with file storage: a memory stream is lost with its server", "kept in memory: %s", strings.Join(memory, ", "))
 	} else {
 		f.ok("nats", "storage", "%d streams and buckets, all on disk", len(server.Streams))
 	}

@@ -176,7 +176,7 @@ func whoHelps(s smartsheet.WebhookStatus) string {
 	case smartsheet.WebhookAdministrative:
 		return "ask Smartsheet's support: only they can enable it"
 	}
-	return "have the owner consent again, or register the sheet anew"
+	return "have the owner consent again, or register the sheet again"
 }
 
 func orNoReason(words string) string {

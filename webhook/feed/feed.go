@@ -112,7 +112,7 @@ func (f *Feed) Follow(ctx context.Context, filter Filter, cursor string, take fu
 	return g.Wait()
 }
 
-// followAll follows each partner, also those that are added meanwhile.
+// followAll follows each partner, also those that are added in the meantime.
 func (f *Feed) followAll(ctx context.Context, filter Filter, from place, items chan<- Item) error {
 	g, ctx := errgroup.WithContext(ctx)
 	following := map[string]time.Time{} // by name, since when there is such a partner

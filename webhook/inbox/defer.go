@@ -183,7 +183,7 @@ func (in *Inbox) replace(ctx context.Context, more *Schedule, again bool) (bool,
 		n.add(more, again)
 		err = in.storeSchedule(ctx, n, sequence)
 		if err == nil {
-			// Had its time come meanwhile, it may have taken the new one along.
+			// Had its time come in the meantime, it may have taken the new one along.
 			return !in.isNear(old), nil
 		}
 		if !stream.LostRace(err) {

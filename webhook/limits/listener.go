@@ -185,7 +185,7 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// Handler has the next handler answer, and keeps the connection open meanwhile. It
+// Handler has the next handler answer, and keeps the connection open in the meantime. It
 // is for one request at a time on a connection, which HTTP/1 has.
 func Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

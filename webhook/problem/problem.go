@@ -71,7 +71,7 @@ func FromRegistry(what string, err error) error {
 	case errors.Is(err, registry.ErrNotFound):
 		return &Problem{Fault: NotFound, Detail: "there is no " + what, Err: err}
 	case errors.Is(err, registry.ErrConflict):
-		return &Problem{Fault: Conflict, Detail: "the " + what + " was changed by somebody else meanwhile: look at it and try again", Err: err}
+		return &Problem{Fault: Conflict, Detail: "the " + what + " was changed by somebody else in the meantime: look at it and try again", Err: err}
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func nameTaken(shares []*registry.Share, err error) error {
 func (g *Registrar) checkPartners(shares []*registry.Share) error {
 	for i, s := range shares {
 		if g.Registry.Partner(s.Partner) == nil {
-			return problem.New(problem.Conflict, shareField(i, "partner"), "partner %q was removed meanwhile", s.Partner)
+			return problem.New(problem.Conflict, shareField(i, "partner"), "partner %q was removed in the meantime", s.Partner)
 		}
 	}
 	return nil
@@ -75,7 +75,7 @@ func (g *Registrar) addShares(ctx context.Context, reg *registry.Registration, s
 	now, err := g.Registry.FreshRegistration(ctx, reg.ID)
 	switch {
 	case errors.Is(err, registry.ErrNotFound) || err == nil && now.Phase != registry.PhaseActive:
-		err = problem.New(problem.Conflict, "sheetId", "the sheet's registration was deleted meanwhile: try again")
+		err = problem.New(problem.Conflict, "sheetId", "the sheet's registration was deleted in the meantime: try again")
 	case err == nil:
 		err = g.checkPartners(shares)
 	}

@@ -103,7 +103,7 @@ func (g *Registrar) view(s *events.Share, newPartners []string) (*events.View, e
 		return events.NewView(*s, key)
 	}
 	if partner == nil {
-		return nil, problem.New(problem.Conflict, "partner", "partner %q was removed meanwhile", s.Partner)
+		return nil, problem.New(problem.Conflict, "partner", "partner %q was removed in the meantime", s.Partner)
 	}
 	key, err := g.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
 	if err != nil {

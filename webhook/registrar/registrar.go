@@ -140,7 +140,7 @@ func (g *Registrar) createAndActivate(ctx context.Context, client *smartsheet.Cl
 		return nil, err
 	}
 	if g.Registry.Owner(reg.Owner) == nil {
-		return nil, problem.New(problem.Conflict, "owner", "owner %q was removed meanwhile", reg.Owner)
+		return nil, problem.New(problem.Conflict, "owner", "owner %q was removed in the meantime", reg.Owner)
 	}
 	if err := g.checkPartners(shares); err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func (g *Registrar) RunUntil(ctx context.Context) error {
 	}
 }
 
-// endAtTime ends a share unless somebody has given it more time meanwhile.
+// endAtTime ends a share unless somebody has given it more time in the meantime.
 func (g *Registrar) endAtTime(ctx context.Context, share *registry.Share) error {
 	err := g.changeShare(ctx, share, func(s *registry.Share) error {
 		if s.Until == nil || time.Now().Before(*s.Until) {

@@ -29,7 +29,7 @@ type streamRecord struct {
 // of it. A stream that was made again, whose last sequence has fallen, or whose
 // store on disk is a copy of the one before gets a new epoch: its consumers have
 // positions that mean nothing any more. Look is called after what is remembered
-// was read, so that what others saw meanwhile is never more than what it sees.
+// was read, so that what others saw in the meantime is never more than what it sees.
 func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.Context) (Sighting, error)) (string, error) {
 	was, text, revision, err := r.streamRecord(ctx, partner)
 	if err != nil {

@@ -31,7 +31,7 @@ const requestTimeout = 5 * time.Second
 var (
 	ErrNotFound = errors.New("no such record")
 	ErrExists   = errors.New("the record exists already")
-	ErrConflict = errors.New("the record was changed meanwhile")
+	ErrConflict = errors.New("the record was changed in the meantime")
 )
 
 // Registry is the bucket and what is known of it. It is safe for concurrent use.
@@ -120,7 +120,7 @@ func (r *Registry) Changed() <-chan struct{} {
 	return r.changed
 }
 
-// Run follows the bucket until the context ends, and meanwhile tells other
+// Run follows the bucket until the context ends, and tells other
 // replicas that this one is there and which keyset it uses.
 func (r *Registry) Run(ctx context.Context) error {
 	var present sync.WaitGroup

@@ -66,7 +66,7 @@ func (r *Registry) RotateKeys(ctx context.Context) (*Rotation, error) {
 		}
 		if !pending(r.Keys()) {
 			if err := r.reseal(ctx, out); err != nil {
-				return nil, fmt.Errorf("sealing the records anew: %w", err)
+				return nil, fmt.Errorf("sealing the records under the new key: %w", err)
 			}
 		}
 		if err := r.changeKeyset(ctx, step.wanted, step.change); err != nil {

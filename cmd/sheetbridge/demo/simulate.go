@@ -54,7 +54,7 @@ func SimulateCommand() *cobra.Command {
 	terminal.DurationVar(flags, &s.debounce, "debounce", time.Second, "the `time` for which a change waits for others before its callback (at Smartsheet: up to a minute), 0 for none")
 	flags.IntVar(&s.rateLimit, "rate-limit", 300, "`requests` that a token may make in a minute, 0 for no limit")
 	flags.BoolVar(&s.largeIDs, "large-ids", false, "make one id in four larger than 2^53, as Smartsheet's may be: clients in JavaScript round those")
-	terminal.DurationVar(flags, &s.writeTime, "write-time", 0, "the `time` that a write of a sheet takes; another one with the same token is refused meanwhile (500, error 4004)")
+	terminal.DurationVar(flags, &s.writeTime, "write-time", 0, "the `time` that a write of a sheet takes; another one with the same token is refused in the meantime (500, error 4004)")
 	flags.StringToStringVar(&s.faults, "fault", nil, "let a `part` of all requests fail, such as lost=5%,4003=10%: lost (done, the answer lost), cut (not done), 4001, 4002, 4003, 4004, 502")
 	flags.StringVar(&s.redirect, "oauth-redirect", "", "register an app with this redirect `URL`, and print its id and secret, to try OAuth")
 	return cmd

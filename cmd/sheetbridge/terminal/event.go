@@ -172,7 +172,7 @@ func (e *Event) answer(p Palette) string {
 		text += fmt.Sprintf(", version %d of the sheet", a.Version)
 	}
 	if a.Raced {
-		text += ", others changed the sheet meanwhile"
+		text += ", others changed the sheet in the meantime"
 	}
 	if a.Result != events.ResultRefused {
 		return text

@@ -16,7 +16,7 @@ export interface Access {
   sheetsReached: number;
   /** Sheets of which something is shared through the bridge */
   sheetsShared: number;
-  /** How to make access that can do no more than needed; none where it is so */
+  /** How to make access that can do no more than needed; none where it can do no more */
   steps: string[];
   /** For whom it reads */
   user: AccessUser;
@@ -309,7 +309,7 @@ export interface Keys {
   items: Key[];
   /** After a rotation: how many replicas use the new key */
   replicas?: number;
-  /** After a rotation: how many records were sealed anew */
+  /** After a rotation: how many records were sealed under the new key */
   resealed?: number;
 }
 
