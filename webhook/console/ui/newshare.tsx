@@ -77,7 +77,7 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
     <Card flush title="Columns" aside={<span class={chosen.length === columns.length ? "warned" : "faint"}>{chosen.length} of {columns.length} leave</span>}>
       <Table label="Columns of the sheet" head={["Share", "Column", "Type", "Samples", "Field", "Mask"]}>{columns.map((c) => {
         const p = picked[c.id], put = (change: Partial<Picked>) => pick({ ...picked, [c.id]: { ...p, ...change } });
-        return <tr key={c.id} class={p.on ? "on" : ""}><td><input type="checkbox" aria-label={`Share ${c.title}`} checked={p.on} onChange={(e) => put({ on: e.currentTarget.checked })} /></td>
+        return <tr key={c.id} class={p.on ? "" : "off"}><td><input type="checkbox" aria-label={`Share ${c.title}`} checked={p.on} onChange={(e) => put({ on: e.currentTarget.checked })} /></td>
           <th scope="row"><bdi>{c.title}</bdi>{c.system && <Pill>system</Pill>}</th><td class="faint">{c.type.toLowerCase().replaceAll("_", " ")}</td>
           <td class="samples">{c.samples.map((s, i) => <Value key={i} of={s} />)}</td>
           <td><input aria-label={`Field of ${c.title}`} value={p.as} disabled={!p.on} onInput={(e) => put({ as: e.currentTarget.value })} spellcheck={false} /></td>
