@@ -75,7 +75,7 @@ func (e *Engine) tell(ctx context.Context, t *task, r remembered, publish bool) 
 			return err
 		}
 	}
-	if r.Data.Result == events.ResultDone && !r.Data.DryRun {
+	if r.Data.Result == events.ResultDone && !r.Data.DryRun && !t.hinted {
 		if err := e.hint(ctx, t, r.Data); err != nil {
 			return err
 		}
@@ -105,9 +105,39 @@ func (e *Engine) hint(ctx context.Context, t *task, d events.WriteData) error {
 	if err != nil {
 		return fmt.Errorf("reading the row of an answer: %w", err)
 	}
-	row := inbox.Row{Deleted: d.Op == events.OpDelete, Writes: []inbox.Write{{Share: t.share.Key(), ID: d.ID}}}
-	for _, reg := range e.registrationsOf(&t.share.Share) {
-		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyCallback, Rows: map[int64]inbox.Row{id: row}, ReceivedAt: time.Now()}
+	return e.hintRows(ctx, t.share, map[int64]inbox.Row{id: hintOf(t)})
+}
+
+func hintOf(t *task) inbox.Row {
+	return inbox.Row{Deleted: t.request.Op == events.OpDelete, Writes: []inbox.Write{{Share: t.share.Key(), ID: t.request.ID}}}
+}
+
+// hintMade has the relay look at all rows that one request has changed: in one pass,
+// and before Smartsheet calls, whose callback would not tell which write was which.
+func (e *Engine) hintMade(ctx context.Context, bulk []*task, results []result) error {
+	rows := map[int64]inbox.Row{}
+	for i, t := range bulk {
+		if r := results[i]; r.row != nil {
+			rows[r.row.ID] = hintOf(t)
+		} else if r.err == nil {
+			rows[t.rowID] = hintOf(t)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := e.hintRows(ctx, bulk[0].share, rows); err != nil {
+		return err
+	}
+	for _, t := range bulk {
+		t.hinted = true
+	}
+	return nil
+}
+
+func (e *Engine) hintRows(ctx context.Context, s *registry.Share, rows map[int64]inbox.Row) error {
+	for _, reg := range e.registrationsOf(&s.Share) {
+		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyCallback, Rows: rows, ReceivedAt: time.Now()}
 		if err := e.Inbox.Put(ctx, h); err != nil {
 			return err
 		}

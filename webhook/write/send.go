@@ -48,6 +48,9 @@ func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, 
 	if err != nil {
 		return e.notSent(ctx, l, bulk, names, err)
 	}
+	if err := e.hintMade(ctx, bulk, results); err != nil {
+		e.Log.Warn("the relay could not be told of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", err)
+	}
 	var answers errgroup.Group
 	answers.SetLimit(answersAtOnce)
 	for i, t := range bulk {

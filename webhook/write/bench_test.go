@@ -1,0 +1,134 @@
+package write_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
+)
+
+const (
+	benchWrites = 100
+	barePuts    = 20
+	// putTime is how long the simulated Smartsheet takes for a change of rows.
+	putTime = 200 * time.Millisecond
+)
+
+// BenchmarkWrites has a partner ask for a hundred writes to as many rows at once,
+// beside a bare client that does PUT after PUT. Times are in units of one such PUT.
+func BenchmarkWrites(b *testing.B) {
+	var answered, told []float64
+	requests, bareRequests := 0, 0
+	for b.Loop() {
+		w := newWriting(b, webhooktest.Options{Log: slog.DiscardHandler}, writable("acme", nil))
+		rows := slices.Repeat([]smartsheettest.Row{{Cells: webhooktest.Cells{"No": "N", "Status": "Open", "Qty": 1}}}, benchWrites)
+		ids, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, rows...)
+		webhooktest.Must(b, err)
+		w.Settle()
+		w.send("acme", "erp", "orders", `{"id":"warm","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
+		w.answer("acme", "warm", 1)
+		w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+			if writesRows(r) {
+				return &smartsheettest.Fault{Delay: putTime}
+			}
+			return nil
+		})
+		before := len(w.Sim.Requests())
+		put := w.putByPut(ids[:barePuts])
+		bareRequests += len(w.Sim.Requests()) - before
+		before = len(w.Sim.Requests())
+		answers, rowEvents := w.timed(ids)
+		w.Settle()
+		requests += len(w.Sim.Requests()) - before
+		for _, d := range answers {
+			answered = append(answered, d.Seconds()/put.Seconds())
+		}
+		for _, d := range rowEvents {
+			told = append(told, d.Seconds()/put.Seconds())
+		}
+		w.endEngine()
+	}
+	for name, list := range map[string][]float64{"answer": answered, "event": told} {
+		slices.Sort(list)
+		b.ReportMetric(list[len(list)/2], name+"-p50/put")
+		b.ReportMetric(list[len(list)*95/100], name+"-p95/put")
+	}
+	b.ReportMetric(float64(requests)/float64(b.N)*100/benchWrites, "requests/100writes")
+	b.ReportMetric(float64(bareRequests)/float64(b.N)*100/barePuts, "bare-requests/100writes")
+}
+
+// putByPut changes rows one after the other as a bare client does, and returns the
+// median time of one.
+func (w *writing) putByPut(ids []int64) time.Duration {
+	w.T.Helper()
+	client, err := w.Access.Client(w.Registry.Owner("ops"), budget.Callback)
+	webhooktest.Must(w.T, err)
+	var times []time.Duration
+	for _, id := range ids {
+		began := time.Now()
+		row := smartsheet.RowWrite{ID: id, Cells: []smartsheet.CellWrite{{ColumnID: w.Sheet.Columns["Margin"], Value: "bare"}}}
+		_, err := client.UpdateRows(w.T.Context(), w.Sheet.ID, []smartsheet.RowWrite{row}, smartsheet.WriteOptions{})
+		webhooktest.Must(w.T, err)
+		times = append(times, time.Since(began))
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// timed asks for a write of each row at once, and returns how long after it was asked
+// for each was answered, and its row's own event came.
+func (w *writing) timed(ids []int64) (answers, rowEvents []time.Duration) {
+	w.T.Helper()
+	nc := w.client("acme", "reader")
+	messages := make(chan *nats.Msg, 10*len(ids))
+	sub, err := nc.ChanSubscribe("smartsheet.acme.orders.>", messages)
+	webhooktest.Must(w.T, err)
+	defer func() { webhooktest.Must(w.T, sub.Unsubscribe()) }()
+	webhooktest.Must(w.T, nc.Flush())
+	js, err := jetstream.New(w.client("acme", "erp"))
+	webhooktest.Must(w.T, err)
+	asked, byRow := map[string]time.Time{}, map[string]string{}
+	for i, id := range ids {
+		name := fmt.Sprintf("b-%d", i)
+		asked[name], byRow[webhooktest.FormatID(id)] = time.Now(), name
+		request := fmt.Sprintf(`{"id":%q,"op":"update","row":"%d","expect":{"status":"Open"},"set":{"qty":%d}}`, name, id, 2+i%90)
+		_, err := js.PublishAsync(events.WriteSubject("acme", "orders", "erp"), []byte(request))
+		webhooktest.Must(w.T, err)
+	}
+	giveUp := time.After(time.Minute)
+	for len(answers) < len(ids) || len(rowEvents) < len(ids) {
+		select {
+		case m := <-messages:
+			var e struct {
+				Type string
+				Data map[string]any
+			}
+			webhooktest.Must(w.T, json.Unmarshal(m.Data, &e))
+			id, _ := e.Data["id"].(string)
+			switch {
+			case e.Type == events.WriteDone:
+				answers = append(answers, time.Since(asked[id]))
+			case e.Type == events.WriteRefused:
+				w.T.Fatalf("a write was refused: %s", m.Data)
+			case e.Type == events.RowUpdated:
+				rowEvents = append(rowEvents, time.Since(asked[byRow[m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]]]))
+			}
+		case <-giveUp:
+			w.T.Fatalf("%d of %d writes were answered, and %d told of", len(answers), len(ids), len(rowEvents))
+		}
+	}
+	return answers, rowEvents
+}
