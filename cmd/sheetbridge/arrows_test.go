@@ -114,7 +114,7 @@ func TestRooms(t *testing.T) {
 		"feed":      records,
 		"notice":    {"registry", "problem"},
 		"diagnose":  append([]string{"owner", "partner", "registrar", "notice"}, records...),
-		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed"}, records...),
+		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed", "notice"}, records...),
 		"":          records, // the receiver
 
 		"console":                 {},

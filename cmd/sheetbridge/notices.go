@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/notice"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -37,13 +38,7 @@ func (s *settings) notify(w *wrong) notifyConfig {
 		}
 		return c
 	}
-	u, err := url.Parse(c.URL)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Fragment != "":
-		w.add("NOTIFY_URL", errors.New("is no address: want https://host/path"))
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		w.add("NOTIFY_URL", errors.New("want https, or http to this machine alone"))
-	}
+	w.add("NOTIFY_URL", notice.CheckURL(c.URL))
 	if !ok {
 		return c
 	}
@@ -58,8 +53,10 @@ func (s *settings) notify(w *wrong) notifyConfig {
 // watchConditions has what needs a person told, until the context ends.
 func (s *service) watchConditions(ctx context.Context) error {
 	for {
-		if err := s.notices.Observe(ctx, s.conditions()); err != nil && ctx.Err() == nil {
-			s.log.Warn("what needs a person could not be noted yet", "err", err)
+		if now, ok := s.conditions(); ok {
+			if err := s.notices.Observe(ctx, now); err != nil && ctx.Err() == nil {
+				s.log.Warn("what needs a person could not be noted yet", "err", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -69,26 +66,39 @@ func (s *service) watchConditions(ctx context.Context) error {
 	}
 }
 
-// conditions are what needs a person now, as far as it is known.
-func (s *service) conditions() []notice.Condition {
-	list := s.ownerConditions()
+// conditions are what needs a person now, as far as it is known; false before anything
+// is known of partners' streams.
+func (s *service) conditions() (now notice.Conditions, ok bool) {
+	s.states.mu.Lock()
+	last := s.states.last
+	s.states.mu.Unlock()
+	if last.partners == nil {
+		return now, false
+	}
+	now = notice.Conditions{Holds: s.ownerConditions(), Over: map[string]notice.Condition{}, Unknown: map[string]bool{}}
 	for _, d := range notice.Deadlines(s.registry, time.Now()) {
-		list = append(list, d.Condition)
+		now.Holds = append(now.Holds, d.Condition)
+		if to, ok := d.ToPartner(); ok {
+			now.Holds = append(now.Holds, to)
+		}
 	}
 	for _, reg := range s.registry.Registrations() {
 		if c, ok := webhookCondition(reg); ok {
-			list = append(list, c)
+			now.Holds = append(now.Holds, c)
 		}
 	}
-	list = append(list, s.standingConditions()...)
+	queueConditions(&now, last.queue)
+	for _, p := range last.partners {
+		partnerConditions(&now, p)
+	}
 	if s.storeNew {
-		list = append(list, notice.Condition{
+		now.Holds = append(now.Holds, notice.Condition{
 			Key: "store-new", Type: "store.new", On: s.store, Link: "/#/",
 			Detail: "the service has started with a new, empty store",
 			Next:   "back up DATA_DIR with its master key; if there was a store before, stop the service and restore it",
 		})
 	}
-	return list
+	return now, true
 }
 
 func (s *service) ownerConditions() []notice.Condition {
@@ -117,36 +127,65 @@ func webhookCondition(reg *registry.Registration) (notice.Condition, bool) {
 	}, true
 }
 
-// standingConditions are those of shares and of the queue, as they last stood.
-func (s *service) standingConditions() []notice.Condition {
-	s.states.mu.Lock()
-	last := s.states.last
-	s.states.mu.Unlock()
-	var list []notice.Condition
-	if last.queue != nil && last.queue.Dead > 0 {
-		list = append(list, notice.Condition{
-			Key: "hints-dead", Type: "hint.dead", On: "queue", Link: "/#/dead",
-			Detail: fmt.Sprintf("%d hints were given up", last.queue.Dead), Next: "GET /v1/dead says why; POST /v1/dead/{id}/retry tries again once the cause is gone",
+// queueConditions adds whether hints were given up.
+func queueConditions(now *notice.Conditions, queue *inbox.Stats) {
+	const key = "hints-dead"
+	switch {
+	case queue == nil:
+		now.Unknown[key] = true
+	case queue.Dead > 0:
+		now.Holds = append(now.Holds, notice.Condition{
+			Key: key, Type: "hint.dead", On: "queue", Link: "/#/dead",
+			Detail: fmt.Sprintf("%d hints were given up", queue.Dead), Next: "GET /v1/dead says why; POST /v1/dead/{id}/retry tries again once the cause is gone",
 		})
 	}
-	for _, p := range last.partners {
-		if why := p.Reading.Warning(); why != "" {
-			list = append(list, notice.Condition{
-				Key: "partner-not-reading." + p.Partner.Name, Type: "partner.not-reading", On: p.Partner.Name, Link: "/#/partners/" + p.Partner.Name,
-				Detail: "partner " + p.Partner.Name + ": " + why, Next: "ask the partner whether its program runs; GET /v1/partners/" + p.Partner.Name + "/reading says what read last",
-			})
-		}
-		for _, sh := range p.Shares {
-			if sh.State != events.StateStale && sh.State != events.StateSuspended {
-				continue
-			}
-			list = append(list, notice.Condition{
-				Key: "share-" + string(sh.State) + "." + sh.Share.Partner + "." + sh.Share.Sheet, Type: "share." + string(sh.State), On: sh.Share.Key(),
-				Link: "/#/partners/" + sh.Share.Partner, Detail: "share " + sh.Share.Key() + " is " + string(sh.State) + ": " + sh.Reason, Next: "GET /v1/doctor says what to do",
+}
+
+// partnerConditions adds how a partner's reading and its shares last stood.
+func partnerConditions(now *notice.Conditions, p diagnose.PartnerState) {
+	name := p.Partner.Name
+	key := "partner-not-reading." + name
+	if why := p.Reading.Warning(); why != "" {
+		now.Holds = append(now.Holds, notice.Condition{
+			Key: key, Type: "partner.not-reading", On: name, Link: "/#/partners/" + name,
+			Detail: "partner " + name + ": " + why, Next: "ask the partner whether its program runs; GET /v1/partners/" + name + "/reading says what read last",
+		})
+	}
+	now.Unknown[key] = p.Reading == nil
+	for _, sh := range p.Shares {
+		shareConditions(now, sh)
+	}
+}
+
+// shareConditions adds whether a share is stale or suspended. Its partner is told of the
+// latter, and when it is live again.
+func shareConditions(now *notice.Conditions, sh diagnose.ShareState) {
+	partner, share := sh.Share.Partner, sh.Share.Key()
+	for _, state := range []events.State{events.StateStale, events.StateSuspended} {
+		key := "share-" + string(state) + "." + partner + "." + sh.Share.Sheet
+		now.Unknown[key] = sh.State == diagnose.StateUnknown
+		if sh.State == state {
+			now.Holds = append(now.Holds, notice.Condition{
+				Key: key, Type: "share." + string(state), On: share,
+				Link: "/#/partners/" + partner, Detail: "share " + share + " is " + string(state) + ": " + sh.Reason, Next: "GET /v1/doctor says what to do",
 			})
 		}
 	}
-	return list
+	key := notice.PartnerKey(partner, "share-suspended."+sh.Share.Sheet)
+	switch sh.State {
+	case events.StateSuspended:
+		now.Holds = append(now.Holds, notice.Condition{
+			Key: key, Type: "share.suspended", On: share, To: partner,
+			Detail: "share " + share + " is suspended: " + sh.Reason, Next: "go on with what was read; you are told when it is back",
+		})
+	case events.StateLive:
+		now.Over[key] = notice.Condition{
+			Type: "share.back", On: share, To: partner, Detail: "share " + share + " is live again, and complete",
+			Next: "nothing: what changed meanwhile is in the stream",
+		}
+	default: // it is neither yet
+		now.Unknown[key] = true
+	}
 }
 
 // noticeOf has somebody told that a share has ended.

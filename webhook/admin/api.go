@@ -114,6 +114,7 @@ func (a *API) routeCalls(api huma.API) {
 	a.routePartners(api)
 	a.routeTerms(api)
 	a.routeReading(api)
+	a.routeContact(api)
 	a.routeContract(api)
 	a.routeCredentials(api)
 	a.routeInvitations(api)

@@ -144,6 +144,7 @@ func TestOpenAPI(t *testing.T) {
 // contract is the calls that there are.
 const contract = `DELETE /v1/owners/{name}
 DELETE /v1/partners/{name}
+DELETE /v1/partners/{name}/contact
 DELETE /v1/partners/{name}/credentials/{credentials}
 DELETE /v1/partners/{name}/invitations/{id}
 DELETE /v1/webhooks/{id}
@@ -183,6 +184,7 @@ POST /v1/webhooks/{id}/rotate-secret
 POST /v1/webhooks/{id}/shares/{partner}/{sheet}/erase
 POST /v1/webhooks/{id}/shares/{partner}/{sheet}/resend
 PUT /v1/owners/{name}/token
+PUT /v1/partners/{name}/contact
 PUT /v1/webhooks/{id}/shares/{partner}/{sheet}`
 
 // TestDocumentIsWellFormed holds the document to what Redocly and Spectral ask for.

@@ -204,7 +204,7 @@ func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 	}
 	shown.advise()
 	if why := read.Warning(); why != "" && shown.Attention == "" {
-		shown.Attention, shown.Action = "the partner: "+why, &Action{Method: http.MethodGet, Path: "/v1/partners/" + s.Partner + "/reading"}
+		shown.Attention, shown.Action = "the partner: "+why, problem.ShowReading.For(s.Partner)
 	}
 	return shown
 }

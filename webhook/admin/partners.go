@@ -35,6 +35,7 @@ type Partner struct {
 	Subjects  string    `json:"subjects" doc:"What its stream holds" example:"smartsheet.acme.>"`
 	External  bool      `json:"external" doc:"Its account is at another NATS: the bridge mints no credentials there"`
 	CreatedAt time.Time `json:"createdAt"`
+	Contact   string    `json:"contact,omitempty" doc:"Host of the address where it is told what concerns it; absent: it is not" example:"hooks.b.example"`
 	Terms
 }
 
@@ -106,6 +107,9 @@ func (a *API) partnerOf(p *registry.Partner) Partner {
 	shown := Partner{
 		Name: p.Name, Stream: events.StreamName, Subjects: "smartsheet." + p.Name + ".>",
 		External: p.External != nil, CreatedAt: p.CreatedAt, Terms: termsOf(p),
+	}
+	if p.Contact != nil {
+		shown.Contact = p.Contact.Host
 	}
 	switch {
 	case p.External != nil:

@@ -91,3 +91,21 @@ func leftText(left time.Duration) string {
 	}
 	return fmt.Sprintf("%d days", int(left/day))
 }
+
+// PartnerKey is the key of a condition of which a partner is told.
+func PartnerKey(partner, key string) string { return "to." + partner + "." + key }
+
+// ToPartner is what the partner is told that a deadline concerns, false where none is.
+func (d Deadline) ToPartner() (Condition, bool) {
+	c := d.Condition
+	c.Key, c.To, c.Link = PartnerKey(d.Partner, d.Key), d.Partner, ""
+	switch d.Type {
+	case "share.ending":
+		c.Next = "nothing, if it is to end; else ask who shares it"
+	case "credentials.expiring":
+		c.Next = "ask for an invitation to new ones, and use them before these end"
+	default:
+		return c, false
+	}
+	return c, d.Partner != ""
+}

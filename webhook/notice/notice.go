@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
@@ -33,6 +35,9 @@ const (
 	sendEvery = time.Second // how often it is looked whether something is to be sent
 	maxOpen   = 1000        // notices that wait or whose cause goes on
 	maxAnswer = 4 << 10     // bytes that are read of an answer
+
+	sendersAtOnce = 8  // how many are told at once
+	roundNotices  = 20 // notices that one of them is sent before others have their turn again
 )
 
 // Condition is something that needs a person as long as it goes on.
@@ -42,7 +47,15 @@ type Condition struct {
 	On     string // what it is about: ops
 	Detail string // what is wrong
 	Next   string // what to do
-	Link   string // path in the console, such as /#/owners/ops
+	Link   string // path in the console, such as /#/owners/ops; empty: none
+	To     string // partner that is told at its contact; empty: A, at NOTIFY_URL
+}
+
+// Conditions are what is known of conditions at one time.
+type Conditions struct {
+	Holds   []Condition
+	Over    map[string]Condition // what is told where the condition of that key was told, and holds no more
+	Unknown map[string]bool      // keys of conditions of which it is not known whether they hold
 }
 
 // Sender tells what needs a person. Its fields are not changed once it is in use.
@@ -54,7 +67,7 @@ type Sender struct {
 	Version  string
 	Log      *slog.Logger
 
-	client http.Client
+	client, contacts http.Client
 }
 
 // CheckSecret tells why a text is no secret of Standard Webhooks.
@@ -69,23 +82,27 @@ func CheckSecret(secret seal.Secret) error {
 
 // Observe takes the conditions that hold now. Those that are new are told; those that
 // hold no more are forgotten, and told again when they come back.
-func (s *Sender) Observe(ctx context.Context, now []Condition) error {
-	if s.URL == "" {
-		return nil
-	}
+func (s *Sender) Observe(ctx context.Context, now Conditions) error {
 	known := map[string]*registry.Notice{}
 	for _, n := range s.Registry.Notices() {
 		known[n.Key] = n
 	}
 	var errs []error
-	for _, c := range now {
+	for _, c := range now.Holds {
+		if _, _, err := s.destination(c.To); errors.Is(err, errGone) {
+			continue
+		}
 		if known[c.Key] == nil && len(known) < maxOpen {
 			errs = append(errs, s.add(ctx, c, false))
 		}
 	}
 	for key, n := range known {
-		holds := slices.ContainsFunc(now, func(c Condition) bool { return c.Key == key })
-		if holds || n.Once || !n.NextTry.IsZero() && n.Tries == 0 { // the first try comes first
+		holds := slices.ContainsFunc(now.Holds, func(c Condition) bool { return c.Key == key })
+		if holds || now.Unknown[key] || n.Once || !n.NextTry.IsZero() && n.Tries == 0 { // the first try comes first
+			continue
+		}
+		if over, ok := now.Over[key]; ok && n.NextTry.IsZero() {
+			errs = append(errs, s.turn(ctx, n, over))
 			continue
 		}
 		if err := s.Registry.DeleteNotice(ctx, n); err != nil && !errors.Is(err, registry.ErrConflict) {
@@ -97,54 +114,107 @@ func (s *Sender) Observe(ctx context.Context, now []Condition) error {
 
 // Tell has somebody told of what happened, once.
 func (s *Sender) Tell(ctx context.Context, c Condition) error {
-	if s.URL == "" {
+	if _, _, err := s.destination(c.To); errors.Is(err, errGone) {
 		return nil
 	}
 	return s.add(ctx, c, true)
 }
 
+// turn makes of a notice that was told one that its condition is over, in its place: so
+// only one replica does, and the condition is told again only after that.
+func (s *Sender) turn(ctx context.Context, n *registry.Notice, over Condition) error {
+	made, err := s.notice(over, true)
+	if err != nil {
+		return err
+	}
+	err = s.Registry.UpdateNotice(ctx, n.Key, func(now *registry.Notice) error {
+		if now.ID != n.ID {
+			return errTaken
+		}
+		made.Key, made.Revision = now.Key, now.Revision
+		*now = *made
+		return nil
+	})
+	if errors.Is(err, errTaken) || errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // add stores a notice, unless another replica has.
 func (s *Sender) add(ctx context.Context, c Condition, once bool) error {
-	at := time.Now().UTC()
-	id, err := uuid.NewV7()
+	n, err := s.notice(c, once)
 	if err != nil {
 		return err
 	}
-	event := map[string]any{
-		"specversion": "1.0", "id": id.String(), "source": "/sheetbridge", "type": "sheetbridge.notice." + c.Type,
-		"subject": c.On, "time": at.Format(time.RFC3339Nano), "datacontenttype": "application/json",
-		"data": map[string]string{"on": c.On, "detail": c.Detail, "next": c.Next, "link": strings.TrimSuffix(s.Console, "/") + c.Link},
-	}
-	body, err := json.Marshal(event)
-	if err != nil {
-		return err
-	}
-	err = s.Registry.CreateNotice(ctx, &registry.Notice{Key: c.Key, ID: id.String(), Body: body, Made: at, NextTry: at, Once: once})
+	err = s.Registry.CreateNotice(ctx, n)
 	if errors.Is(err, registry.ErrExists) {
 		return nil
 	}
 	return err
 }
 
+// notice makes the notice of a condition.
+func (s *Sender) notice(c Condition, once bool) (*registry.Notice, error) {
+	at := time.Now().UTC()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	data := map[string]string{"on": c.On, "detail": c.Detail, "next": c.Next}
+	if c.Link != "" {
+		data["link"] = strings.TrimSuffix(s.Console, "/") + c.Link
+	}
+	event := map[string]any{
+		"specversion": "1.0", "id": id.String(), "source": "/sheetbridge", "type": "sheetbridge.notice." + c.Type,
+		"subject": c.On, "time": at.Format(time.RFC3339Nano), "datacontenttype": "application/json",
+		"data": data,
+	}
+	body, err := json.Marshal(event)
+	if err != nil {
+		return nil, err
+	}
+	return &registry.Notice{Key: c.Key, ID: id.String(), Body: body, Made: at, NextTry: at, Once: once, To: c.To}, nil
+}
+
 // Run sends what is to be sent until the context ends.
 func (s *Sender) Run(ctx context.Context) error {
-	if s.URL == "" {
-		return nil
-	}
-	s.client = http.Client{Timeout: sendTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.client = http.Client{Timeout: sendTime, CheckRedirect: stay}
+	inside := guarded()
+	s.contacts = http.Client{Timeout: sendTime, CheckRedirect: stay, Transport: inside}
 	defer s.client.CloseIdleConnections()
+	defer inside.CloseIdleConnections()
 	for {
-		for _, n := range s.Registry.Notices() {
-			if !n.NextTry.IsZero() && !time.Now().Before(n.NextTry) {
-				s.try(ctx, n)
-			}
-		}
+		s.sendDue(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(sendEvery):
 		}
 	}
+}
+
+// sendDue sends what is due, side by side for each who is told: a partner's address that
+// does not answer holds up nobody else.
+func (s *Sender) sendDue(ctx context.Context) {
+	due := map[string][]*registry.Notice{}
+	for _, n := range s.Registry.Notices() {
+		if !n.NextTry.IsZero() && !time.Now().Before(n.NextTry) {
+			due[n.To] = append(due[n.To], n)
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(sendersAtOnce)
+	for _, list := range due {
+		g.Go(func() error {
+			for _, n := range list[:min(len(list), roundNotices)] {
+				s.try(ctx, n)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // they return none
 }
 
 // errTaken says that another replica sends the notice, or did.
@@ -165,13 +235,15 @@ func (s *Sender) try(ctx context.Context, n *registry.Notice) {
 		return // at the next look
 	}
 	err = s.send(ctx, n)
+	gone := errors.Is(err, errGone)
 	late := err != nil && time.Since(n.Made) > giveUp
 	switch {
+	case gone:
 	case err != nil && !late:
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "a notice was not taken and is sent again", slog.String("notice", n.Key), slog.Int("tries", n.Tries+1), slog.Any("err", err))
 		return
 	case late:
-		s.Log.LogAttrs(ctx, slog.LevelError, "a notice was not taken for a day and is given up: look at SHEETBRIDGE_NOTIFY_URL", slog.String("notice", n.Key), slog.Any("err", err))
+		s.Log.LogAttrs(ctx, slog.LevelError, "a notice was not taken for a day and is given up: look at SHEETBRIDGE_NOTIFY_URL, or at the partner's contact", slog.String("notice", n.Key), slog.Any("err", err))
 	}
 	if err := s.settle(ctx, n); err != nil && ctx.Err() == nil {
 		s.Log.Warn("it could not be noted that a notice was sent", "notice", n.Key, "err", err)
@@ -199,7 +271,15 @@ func (s *Sender) settle(ctx context.Context, n *registry.Notice) error {
 
 // send posts the notice, signed.
 func (s *Sender) send(ctx context.Context, n *registry.Notice) error {
-	signer, err := standardwebhooks.NewWebhook(string(s.Secret))
+	address, secret, err := s.destination(n.To)
+	if err != nil {
+		return err
+	}
+	client := &s.client
+	if n.To != "" {
+		client = &s.contacts
+	}
+	signer, err := standardwebhooks.NewWebhook(string(secret))
 	if err != nil {
 		return errors.New("the secret cannot be used")
 	}
@@ -208,7 +288,7 @@ func (s *Sender) send(ctx context.Context, n *registry.Notice) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(n.Body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(n.Body))
 	if err != nil {
 		return errors.New("the address is none")
 	}
@@ -217,7 +297,7 @@ func (s *Sender) send(ctx context.Context, n *registry.Notice) error {
 	req.Header.Set(standardwebhooks.HeaderWebhookID, n.ID)
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, fmt.Sprint(at.Unix()))
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
-	resp, err := s.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {

@@ -27,6 +27,8 @@ const (
 	ListPartners
 	AddPartner
 	ChangePartner
+	SetContact
+	ShowReading
 	ListCredentials
 	MakeCredentials
 	ListInvitations
@@ -53,6 +55,8 @@ var calls = [...]struct{ method, path string }{
 	ListPartners:    {"GET", "/v1/partners"},
 	AddPartner:      {"POST", "/v1/partners"},
 	ChangePartner:   {"PATCH", "/v1/partners/{name}"},
+	SetContact:      {"PUT", "/v1/partners/{name}/contact"},
+	ShowReading:     {"GET", "/v1/partners/{name}/reading"},
 	ListCredentials: {"GET", "/v1/partners/{name}/credentials"},
 	MakeCredentials: {"POST", "/v1/partners/{name}/credentials"},
 	ListInvitations: {"GET", "/v1/partners/{name}/invitations"},

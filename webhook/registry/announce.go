@@ -99,6 +99,15 @@ func partnerChanges(name string, before, after *Partner) []Change {
 	if before != nil && after != nil && !slices.Equal(before.Sources, after.Sources) {
 		list = append(list, Change{"partner's sources", name, map[string]any{"before": before.Sources, "after": after.Sources}})
 	}
+	if before != nil && after != nil && (before.Contact == nil) != (after.Contact == nil) || before != nil && after != nil && before.Contact != nil && !slices.Equal(before.Contact.URL, after.Contact.URL) {
+		host := func(c *Contact) string {
+			if c == nil {
+				return ""
+			}
+			return c.Host
+		}
+		list = append(list, Change{"partner's contact", name, map[string]any{"before": host(before.Contact), "after": host(after.Contact)}})
+	}
 	for _, c := range had {
 		if !slices.ContainsFunc(has, func(other Credential) bool { return other.PublicKey == c.PublicKey }) {
 			list = append(list, Change{"credentials revoked", name + "/" + c.Name, map[string]any{"publicKey": c.PublicKey}})

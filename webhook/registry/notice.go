@@ -16,6 +16,7 @@ type Notice struct {
 	NextTry time.Time       `json:"nextTry,omitzero"` // zero: it was delivered or given up
 	Tries   int             `json:"tries"`
 	Once    bool            `json:"once,omitempty"` // it is about what happened, and goes when it was delivered
+	To      string          `json:"to,omitempty"`   // partner that is told; empty: A
 
 	Revision uint64 `json:"-"`
 }

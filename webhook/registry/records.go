@@ -93,9 +93,17 @@ type Partner struct {
 	Invitations []Invitation     `json:"invitations,omitempty"`
 	Revoked     map[string]int64 `json:"revoked,omitempty"` // user public key → Unix second
 	CreatedAt   time.Time        `json:"createdAt"`
+	Contact     *Contact         `json:"contact,omitempty"` // where it is told what concerns it; nil: nowhere
 	Terms
 
 	Revision uint64 `json:"-"`
+}
+
+// Contact is where a partner is told what concerns it.
+type Contact struct {
+	Host   string      `json:"host"` // of the address, which may have a secret in it
+	URL    seal.Sealed `json:"url"`
+	Secret seal.Sealed `json:"secret"` // that signs what is sent
 }
 
 // Account is a partner's NATS account, and the account of its stream, that the

@@ -33,6 +33,9 @@ func (p *Partner) fields() []field {
 	if p.External != nil {
 		list = append(list, field{&p.External.Credentials, p.SealName("credentials")}, field{&p.External.SigningSeed, p.SealName("lentSeed")})
 	}
+	if p.Contact != nil {
+		list = append(list, field{&p.Contact.URL, p.SealName("contactURL")}, field{&p.Contact.Secret, p.SealName("contactSecret")})
+	}
 	return list
 }
 

@@ -123,6 +123,15 @@ func newInvitation(cmd *cobra.Command) bodyFunc {
 	}
 }
 
+func newContact(cmd *cobra.Command) bodyFunc {
+	var file string
+	cmd.Flags().StringVar(&file, "url-file", "-", "`file` to read the address from; - is standard input")
+	return func(c *call, _ names) (any, error) {
+		address, err := c.readSecret("address", file)
+		return admin.NewContact{URL: address}, err
+	}
+}
+
 func addCredentials(p *program, r *resource, a *action) *cobra.Command {
 	var creds string
 	var expires, overlap time.Duration

@@ -67,11 +67,23 @@ var partners = resource{
 		{name: "messages kept per subject", field: "history"}, {name: "deletions kept for", field: "tombstones"},
 		{name: "storage", field: "limits.storage"}, {name: "consumers", field: "limits.consumers"},
 		{name: "connections", field: "limits.connections"}, {name: "largest request", field: "limits.payload"},
-		{name: "connects from", field: "sources"},
+		{name: "connects from", field: "sources"}, {name: "is told at", field: "contact"},
 	},
 	actions: []action{
 		{name: "add", args: "NAME", onList: true, method: http.MethodPost, short: "Add a partner, and write its first credentials to a file", run: addPartner},
 		{name: "change", method: http.MethodPatch, short: "Change a partner's limits or how long its stream keeps events", body: newTerms},
+		{
+			name: "contact", method: http.MethodPut, path: "/contact", short: "Say where a partner is told what concerns it", body: newContact,
+			long: "Say where a partner is told what concerns it: its shares ending, suspended and back, its credentials expiring. The address\n" +
+				"is read from standard input or a file, since it may have a secret in it. The secret that signs what is sent is made, and\n" +
+				"shown only now: give it to the partner.",
+			example: "  echo https://hooks.b.example/sheetbridge | sheetbridge partners contact acme",
+			facts:   []column{{name: "the partner is told at", field: "host"}, {name: "give it this secret to check signatures with", field: "secret"}},
+		},
+		{
+			name: "remove-contact", method: http.MethodDelete, path: "/contact", short: "Tell a partner nothing any more",
+			loses: "the address and the secret of the contact of partner {PARTNER}", done: "partner {PARTNER} is told nothing any more",
+		},
 		{
 			name: "reading", method: http.MethodGet, path: "/reading", short: "Show how far a partner has read, and with what",
 			long: "Show how far a partner has read: for each durable consumer, and for each set of credentials that reads without one, up\n" +

@@ -368,6 +368,13 @@ export interface ListWebhook {
   items: Webhook[];
 }
 
+export interface MadeContact {
+  /** Of the address */
+  host: string;
+  /** One that was made, for the partner to check signatures with. Shown this once */
+  secret?: string;
+}
+
 export interface MadeCredentials {
   /** Text of a NATS .creds file. Shown this once; absent with a publicKey */
   credentials?: string;
@@ -390,6 +397,8 @@ export interface MadeInvitation {
 }
 
 export interface MadePartner {
+  /** Host of the address where it is told what concerns it; absent: it is not */
+  contact?: string;
   createdAt: string;
   /** Text of a NATS .creds file, named default. Shown this once; absent where the account is external and lends no signing key */
   credentials?: string;
@@ -437,6 +446,13 @@ export interface NewColumn {
   /** What the partner gets instead of the value */
   mask?: "hash" | "redact";
   title?: string;
+}
+
+export interface NewContact {
+  /** That signs them, as Standard Webhooks: whsec_ and base64 of 24 to 64 bytes; left out: one is made. Sealed */
+  secret?: string;
+  /** Address to which notices are posted: https, or http to this machine. It must not lead into our own network. Sealed, and never shown again, since it may have a secret in it */
+  url: string;
 }
 
 export interface NewCredentials {
@@ -719,6 +735,8 @@ export interface Owner {
 }
 
 export interface Partner {
+  /** Host of the address where it is told what concerns it; absent: it is not */
+  contact?: string;
   createdAt: string;
   /** Its account is at another NATS: the bridge mints no credentials there */
   external: boolean;
@@ -1017,6 +1035,7 @@ export const calls = {
   makeCredentials: ["POST", "/v1/partners/{name}/credentials"],
   reconcileWebhook: ["POST", "/v1/webhooks/{id}/reconcile"],
   registerSheet: ["POST", "/v1/webhooks"],
+  removeContact: ["DELETE", "/v1/partners/{name}/contact"],
   replaceOwnerToken: ["PUT", "/v1/owners/{name}/token"],
   resendShare: ["POST", "/v1/webhooks/{id}/shares/{partner}/{sheet}/resend"],
   retryDead: ["POST", "/v1/dead/{id}/retry"],
@@ -1024,6 +1043,7 @@ export const calls = {
   rotateKeys: ["POST", "/v1/keys/rotate"],
   rotateMasterKey: ["POST", "/v1/keys/rotate-master"],
   rotateSecret: ["POST", "/v1/webhooks/{id}/rotate-secret"],
+  setContact: ["PUT", "/v1/partners/{name}/contact"],
   verifyAudit: ["GET", "/v1/audit/verify"],
   withdrawInvitation: ["DELETE", "/v1/partners/{name}/invitations/{id}"],
 } as const;
@@ -1064,6 +1084,7 @@ export interface Calls {
   makeCredentials: { path: { name: string }; query: {}; body: NewCredentials; answer: MadeCredentials };
   reconcileWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
   registerSheet: { path: {}; query: { dryRun?: boolean; newPartners?: string[] }; body: NewWebhook; answer: Webhook | Previews | Webhook };
+  removeContact: { path: { name: string }; query: {}; body: undefined; answer: undefined };
   replaceOwnerToken: { path: { name: string }; query: {}; body: NewToken; answer: Owner };
   resendShare: { path: { id: string; partner: string; sheet: string }; query: {}; body: undefined; answer: Accepted };
   retryDead: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
@@ -1071,6 +1092,7 @@ export interface Calls {
   rotateKeys: { path: {}; query: {}; body: undefined; answer: Keys };
   rotateMasterKey: { path: {}; query: {}; body: undefined; answer: MasterKey };
   rotateSecret: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
+  setContact: { path: { name: string }; query: {}; body: NewContact; answer: MadeContact };
   verifyAudit: { path: {}; query: {}; body: undefined; answer: Report };
   withdrawInvitation: { path: { name: string; id: string }; query: {}; body: undefined; answer: undefined };
 }

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { Limits, MadeCredentials, MadeInvitation, MadePartner, NewCredentials, NewPartner, NewTerms, Partner } from "./api";
+import type { Limits, MadeContact, MadeCredentials, MadeInvitation, MadePartner, NewCredentials, NewPartner, NewTerms, Partner } from "./api";
 import { call } from "./client";
 import { Act, Card, Code, Empty, Page, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When } from "./parts";
 import { go, href, setQuery } from "./route";
@@ -50,6 +50,7 @@ export function PartnerPage({ name, query }: { name: string; query: URLSearchPar
       {!p.external && <Invitations name={name} />}
       <CredentialList name={name} />
       <WhatItHasRead name={name} />
+      <Contact p={p} done={partner.reload} />
       <Terms p={p} editing={query.get("edit") === "1"} done={partner.reload} />
       <Card title="For its developers" aside={<AnyAct label="Save the contract (AsyncAPI)" run={contract} />}>
         <p>Its stream is at <code>{p.url}</code>, is called <code>{p.stream}</code> and holds <code>{p.subjects}</code>. The contract names every subject, message and schema, and has no secret in it.</p><Snippets url={p.url} subjects={p.subjects} /></Card>
@@ -107,6 +108,19 @@ function CredentialList({ name }: { name: string }) {
       <Text label="Public key that the partner made (optional)" value={c.publicKey} set={(publicKey) => set({ ...c, publicKey })} error={field("publicKey")} placeholder="U…" />
       <Rest problem={problem} known={["name", "expiresAt", "overlap", "publicKey"]} /><div class="buttons"><button disabled={busy}>Make credentials</button></div></form></details>}
   </Card>;
+}
+
+function Contact({ p, done }: { p: Partner; done: () => void }) {
+  const [url, setUrl] = useState("");
+  const [made, setMade] = useState<MadeContact>();
+  const { busy, problem, act, field } = useAct();
+  const { readOnly } = useAccess();
+  return <Card title="Where it is told what concerns it">
+    <p>{p.contact ? <>It is told at <code>{p.contact}</code>: shares ending, suspended and back, credentials expiring.</> : "Nowhere. Give an address of the partner's, and it is told of shares ending, suspended and back, and of credentials expiring."}</p>
+    {made?.secret && <Secret title="Secret that signs what is sent" text={made.secret}>Give it to the partner: with it a library of Standard Webhooks checks the signatures.</Secret>}
+    {!readOnly && <form class="inline" onSubmit={(e) => { e.preventDefault(); act(() => call("setContact", { path: { name: p.name }, body: { url } }), (m) => { setMade(m); setUrl(""); done(); }); }}>
+      <Text label="Address" value={url} set={setUrl} placeholder="https://hooks.b.example/sheetbridge" error={field("url") ?? problem?.detail} /><button disabled={busy || url === ""}>Tell it there</button></form>}
+    {p.contact && <Act label="Tell it nothing any more" run={() => call("removeContact", { path: { name: p.name } })} done={done} />}</Card>;
 }
 
 function WhatItHasRead({ name }: { name: string }) {
