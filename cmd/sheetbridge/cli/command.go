@@ -40,7 +40,7 @@ func Commands(of Program) []*cobra.Command {
 	p := &program{of, allResources()}
 	list := []*cobra.Command{
 		p.statusCommand(), p.doctorCommand(), p.explainCommand(), p.accessCommand(), p.contractCommand(),
-		p.exportCommand(), p.diffCommand(), p.applyCommand(), tailCommand(), writeCommand(), joinCommand(),
+		p.initCommand(), p.exportCommand(), p.diffCommand(), p.applyCommand(), tailCommand(), writeCommand(), joinCommand(),
 	}
 	for _, r := range p.resources {
 		list = append(list, p.group(r))

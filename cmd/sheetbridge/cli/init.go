@@ -1,0 +1,369 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+	"github.com/sheetbridge/sheetbridge/webhook/admin"
+)
+
+func (p *program) initCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "init", Short: "Share a first sheet by answering questions", Args: NoArguments,
+		Long: "Share a sheet with a partner by answering questions: the owner's token, the sheet, its columns, the partner. Nothing is\n" +
+			"shared before the rows were shown as the partner will see them. What was done is in a file for sheetbridge apply.\n" + apiHelp,
+	}
+	return p.reads(cmd, nil, func(c *call, _ []string) error {
+		q, ok := terminal.NewQuestions(cmd.InOrStdin(), c.out)
+		if !ok {
+			return Usagef("init asks questions, and there is no terminal to ask them on. Without one use sheetbridge owners add, partners add and shares add, or sheetbridge apply -f FILE")
+		}
+		err := (&firstDay{p: p, c: c, q: q}).run()
+		if errors.Is(err, terminal.ErrInterrupted) {
+			return errors.New("init was interrupted: what it has said to be done stays, and init can be run again")
+		}
+		return err
+	})
+}
+
+// firstDay asks for what a first share needs.
+type firstDay struct {
+	p *program
+	c *call
+	q *terminal.Questions
+}
+
+func (d *firstDay) run() error {
+	owner, err := d.owner()
+	if err != nil {
+		return err
+	}
+	sheet, err := d.sheet(owner)
+	if err != nil {
+		return err
+	}
+	columns, err := d.columns(owner, sheet)
+	if err != nil {
+		return err
+	}
+	partner, isNew, err := d.partner()
+	if err != nil {
+		return err
+	}
+	n := admin.NewWebhook{Owner: owner, SheetID: sheet.text("id")}
+	share := admin.NewShare{Partner: partner}
+	for _, column := range columns {
+		share.Columns = append(share.Columns, admin.NewColumn{ColumnID: column.text("id"), As: column.text("as")})
+	}
+	n.Shares = []admin.NewShare{share}
+	if err := d.preview(&n); err != nil {
+		return err
+	}
+	if agreed, err := d.yes("Share this?"); err != nil || !agreed {
+		return cmp.Or(err, errors.New("nothing was shared"))
+	}
+	return d.share(n, sheet, columns, isNew)
+}
+
+func (d *firstDay) say(format string, args ...any) {
+	fmt.Fprintf(d.c.out, format+"\n", args...) // a terminal that is gone is found by the next question
+}
+
+func (d *firstDay) ask(question, byDefault string) (string, error) {
+	return d.q.Ask(d.c.cmd.Context(), question, byDefault)
+}
+
+func (d *firstDay) yes(question string) (bool, error) {
+	answer, err := d.ask(question+" yes or no", "")
+	return answer == "yes" || answer == "y", err
+}
+
+// again says why an answer will not do, where the API says so of what was asked for.
+func (d *firstDay) again(err error) bool {
+	var refused *APIError
+	if !errors.As(err, &refused) || refused.Code != http.StatusUnprocessableEntity && refused.Code != http.StatusConflict {
+		return false
+	}
+	d.say("  %s", d.p.explainError(err))
+	return true
+}
+
+// owner is an owner that works, or a new one.
+func (d *firstDay) owner() (string, error) {
+	var known items
+	if err := d.c.get("/v1/owners", &known); err != nil {
+		return "", err
+	}
+	for _, o := range known.Items {
+		if o.text("state") != "ok" {
+			continue
+		}
+		d.say("Sheets are read in the name of owner %s (%s).", o.text("name"), terminal.Clean(o.text("email"), 100))
+		return o.text("name"), nil
+	}
+	d.say("Sheets are read in the name of a Smartsheet user, the owner, with an access token of that user\n(in Smartsheet: Personal Settings, API Access).")
+	for {
+		name, err := d.ask("Name for the owner", "ops")
+		if err != nil {
+			return "", err
+		}
+		region, err := d.ask("Region of its account: us, eu, au or gov", "us")
+		if err != nil {
+			return "", err
+		}
+		token, err := d.q.AskHidden(d.c.cmd.Context(), "Access token, which is not shown")
+		if err != nil {
+			return "", err
+		}
+		var made item
+		err = d.c.send(http.MethodPost, "/v1/owners", admin.NewOwner{Name: name, Region: region, Token: token}, &made, "Smartsheet")
+		if err == nil {
+			d.say("The token works: it is %s's.\n", terminal.Clean(made.text("email"), 100))
+			return name, nil
+		}
+		if !d.again(err) {
+			return "", err
+		}
+	}
+}
+
+// mostListed bounds how many things are listed to choose from.
+const mostListed = 20
+
+// sheet finds a sheet by a part of its name.
+func (d *firstDay) sheet(owner string) (item, error) {
+	var all items
+	if err := d.c.get("/v1/owners/"+url.PathEscape(owner)+"/sheets", &all); err != nil {
+		return nil, err
+	}
+	if len(all.Items) == 0 {
+		return nil, fmt.Errorf("owner %s can read no sheet: share one with its user in Smartsheet, and run init again", owner)
+	}
+	found := all.Items
+	for {
+		for i, s := range found[:min(len(found), mostListed)] {
+			d.say("  %2d  %s", i+1, terminal.Clean(s.text("name"), 100))
+		}
+		if len(found) > mostListed {
+			d.say("      and %d more", len(found)-mostListed)
+		}
+		answer, err := d.ask("Number of the sheet, or a part of its name", "")
+		if err != nil {
+			return nil, err
+		}
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= min(len(found), mostListed) {
+			return found[n-1], nil
+		}
+		found = slices.DeleteFunc(slices.Clone(all.Items), func(s item) bool {
+			return !strings.Contains(strings.ToLower(s.text("name")), strings.ToLower(answer))
+		})
+		if len(found) == 0 {
+			d.say("  No sheet has %q in its name.", terminal.Clean(answer, 100))
+			found = all.Items
+		}
+	}
+}
+
+// columns are those that are ticked. None is at first: what is not ticked is not shared.
+func (d *firstDay) columns(owner string, sheet item) ([]item, error) {
+	var all items
+	if err := d.c.get("/v1/owners/"+url.PathEscape(owner)+"/sheets/"+url.PathEscape(sheet.text("id"))+"/columns", &all); err != nil {
+		return nil, err
+	}
+	ticked := make([]bool, len(all.Items))
+	for {
+		d.say("\nColumns of %s; only ticked ones are shared:", terminal.Clean(sheet.text("name"), 100))
+		var chosen []item
+		for i, column := range all.Items {
+			mark := " "
+			if ticked[i] {
+				mark, chosen = "x", append(chosen, column)
+			}
+			d.say("  [%s] %2d  %-24s %-14s %s", mark, i+1, terminal.Clean(column.text("title"), 40), strings.ToLower(column.text("type")), terminal.Clean(column.text("samples"), 30))
+		}
+		answer, err := d.ask("Numbers to tick or untick, such as 1 3 5-7, or all; Enter when done", "")
+		if err != nil {
+			return nil, err
+		}
+		if answer == "" && len(chosen) > 0 {
+			return chosen, nil
+		}
+		numbers, err := numbersOf(answer, len(ticked))
+		if err != nil || answer == "" {
+			d.say("  %v", cmp.Or(err, errors.New("tick at least one column")))
+		}
+		for _, n := range numbers {
+			ticked[n-1] = !ticked[n-1]
+		}
+	}
+}
+
+// numbersOf reads numbers from 1 to most: "1 3 5-7", or all.
+func numbersOf(text string, most int) ([]int, error) {
+	if text == "all" {
+		text = fmt.Sprintf("1-%d", most)
+	}
+	var list []int
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }) {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err := strconv.Atoi(from)
+		last, err2 := strconv.Atoi(to)
+		if errors.Join(err, err2) != nil || first < 1 || last > most || first > last {
+			return nil, fmt.Errorf("%q is not one of the numbers from 1 to %d", terminal.Clean(part, 20), most)
+		}
+		for n := first; n <= last; n++ {
+			list = append(list, n)
+		}
+	}
+	return list, nil
+}
+
+// partner is the name of a partner, and whether it is a new one.
+func (d *firstDay) partner() (string, bool, error) {
+	has, err := d.c.existing()
+	if err != nil {
+		return "", false, err
+	}
+	var names []string
+	for _, p := range has.partners {
+		names = append(names, p.Name)
+	}
+	question := "Name of the partner who gets them"
+	if len(names) > 0 {
+		question += ": one of " + strings.Join(names[:min(len(names), mostListed)], ", ") + ", or a new one"
+	}
+	for {
+		name, err := d.ask("\n"+question, "")
+		if err != nil {
+			return "", false, err
+		}
+		if err := checkName("a partner", name); err != nil {
+			d.say("  %v", err)
+			continue
+		}
+		return name, !slices.Contains(names, name), nil
+	}
+}
+
+// preview shows what the partner would see, under a name for the sheet that is free.
+func (d *firstDay) preview(n *admin.NewWebhook) error {
+	share := &n.Shares[0]
+	for {
+		var shown previews
+		err := d.c.send(http.MethodPost, "/v1/webhooks?dryRun=true&newPartners="+url.QueryEscape(share.Partner), n, &shown, "")
+		if err == nil && len(shown.Shares) == 1 {
+			share.Sheet = shown.Shares[0].Sheet
+			has, err := d.c.existing()
+			if err != nil {
+				return err
+			}
+			if _, there := has.share(share.Partner, share.Sheet); there == nil {
+				d.say("")
+				return shown.write(d.c.out, d.c.width())
+			}
+			d.say("  Partner %s gets a sheet %q already.", share.Partner, share.Sheet)
+		} else if !d.again(err) {
+			return err
+		}
+		if share.Sheet, err = d.ask("Another name for the sheet, as the partner will see it", ""); err != nil {
+			return err
+		}
+	}
+}
+
+// share writes the file, and applies it as sheetbridge apply does.
+func (d *firstDay) share(n admin.NewWebhook, sheet item, columns []item, newPartner bool) error {
+	path, file, err := d.file()
+	if err != nil {
+		return err
+	}
+	share := n.Shares[0]
+	f := &namedFile{names: yaml.CommentMap{}}
+	if newPartner {
+		f.Partners = []admin.FilePartner{{Name: share.Partner}}
+	}
+	f.Sheets = []admin.FileSheet{{Owner: n.Owner, SheetID: n.SheetID, Shares: []admin.FileShare{admin.FileShare(share)}}}
+	f.comment("$.sheets[0].sheetId", sheet.text("name"))
+	for i, column := range columns {
+		f.comment(fmt.Sprintf("$.sheets[0].shares[0].columns[%d].columnId", i), column.text("title"))
+	}
+	text, err := f.yaml()
+	if err == nil {
+		_, err = file.Write(text)
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	parsed, err := parseShareFile(path, string(text))
+	if err != nil {
+		return err
+	}
+	steps, err := d.c.planFile(parsed, false)
+	if err != nil {
+		return err
+	}
+	if len(steps.wrong) > 0 {
+		return parsed.refuse(steps.wrong)
+	}
+	if err := d.c.apply(parsed, steps); err != nil {
+		return err
+	}
+	d.say("%s has what was done: change it, and run sheetbridge apply -f %s.", path, path)
+	if err := d.c.watchLoad(d.p.resource("shares"), share.Partner+"/"+share.Sheet); err != nil {
+		return err
+	}
+	if newPartner {
+		return d.credentials(share.Partner)
+	}
+	return nil
+}
+
+// file makes the file that init writes.
+func (d *firstDay) file() (string, *os.File, error) {
+	for {
+		path, err := d.ask("File for what is done, for sheetbridge apply", "shares.yaml")
+		if err != nil {
+			return "", nil, err
+		}
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err == nil {
+			return path, file, nil
+		}
+		d.say("  %v: name another file", err)
+	}
+}
+
+// credentials lets a new partner in.
+func (d *firstDay) credentials(partner string) error {
+	d.say("\nThe partner needs credentials. With a link no secret goes through your hands: sheetbridge partners\ninvitations add %s NAME. Or they are written to a file here, to be sent over a safe channel.", partner)
+	for {
+		path, err := d.ask("File for the credentials, or - for none", partner+".creds")
+		if err != nil || path == "-" {
+			return err
+		}
+		err = d.c.addWithCreds(path, "/v1/partners/"+partner+"/credentials", admin.NewCredentials{Name: "default"},
+			[]column{{name: "credentials", field: "name"}, {name: "expire", field: "expiresAt", format: orNever}})
+		var usage *UsageError
+		if !errors.As(err, &usage) {
+			if err == nil {
+				d.say("To see what the partner sees: sheetbridge tail --creds %s", path)
+			}
+			return err
+		}
+		d.say("  %v", err)
+	}
+}
