@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -50,6 +51,7 @@ type SharedSheet struct {
 	Name       string   `json:"name"`
 	Permission string   `json:"permission" doc:"What the user may do with it; empty: it cannot be read at the moment"`
 	With       []string `json:"with" nullable:"false" doc:"Partners"`
+	Writes     []string `json:"writes" nullable:"false" doc:"Partners whose writes are made in the user's name, for which it has to be EDITOR; the token itself may then change all of the sheet"`
 }
 
 func (a *API) routeAccess(api huma.API) {
@@ -109,22 +111,36 @@ func (a *API) access(ctx context.Context, o *registry.Owner, class budget.Class)
 	return report, nil
 }
 
-// sharedOf lists what is shared in the owner's name.
+// sharedOf lists what is shared, or written, in the owner's name.
 func (a *API) sharedOf(owner string, seen map[int64]string) []SharedSheet {
 	list := []SharedSheet{}
 	for _, reg := range a.Registry.Registrations() {
-		if reg.Owner != owner || reg.Phase == registry.PhaseDeleting {
+		if reg.Phase == registry.PhaseDeleting {
 			continue
 		}
-		sheet := SharedSheet{SheetID: strconv.FormatInt(reg.SheetID, 10), Name: reg.SheetName, Permission: seen[reg.SheetID], With: []string{}}
+		var with, writes []string
 		for _, s := range a.Registry.Shares(reg.ID) {
-			if !s.Ending && !slices.Contains(sheet.With, s.Partner) {
-				sheet.With = append(sheet.With, s.Partner)
+			if s.Ending {
+				continue
+			}
+			if reg.Owner == owner && !slices.Contains(with, s.Partner) {
+				with = append(with, s.Partner)
+			}
+			if s.Write != nil && cmp.Or(s.Write.Owner, reg.Owner) == owner && !slices.Contains(writes, s.Partner) {
+				writes = append(writes, s.Partner)
 			}
 		}
-		if len(sheet.With) > 0 {
-			list = append(list, sheet)
+		if len(with)+len(writes) == 0 {
+			continue
 		}
+		id := strconv.FormatInt(reg.SheetID, 10)
+		at := slices.IndexFunc(list, func(s SharedSheet) bool { return s.SheetID == id })
+		if at < 0 { // else another owner has registered it too
+			at = len(list)
+			list = append(list, SharedSheet{SheetID: id, Name: reg.SheetName, Permission: seen[reg.SheetID], With: []string{}, Writes: []string{}})
+		}
+		list[at].With = append(list[at].With, with...)
+		list[at].Writes = append(list[at].Writes, writes...)
 	}
 	return list
 }
@@ -141,12 +157,8 @@ func (r *Access) judge(o *registry.Owner) {
 	if extra > 0 {
 		r.warn("the token can read %s that %s not shared through the bridge", sheets(extra), map[bool]string{true: "is", false: "are"}[extra == 1])
 	}
-	if o.Kind != kindOAuth {
-		for _, s := range r.Shared {
-			if s.Permission != "" && s.Permission != "VIEWER" {
-				r.warn("the user is %s of sheet %q, so that the token can change it: VIEWER is enough", s.Permission, s.Name)
-			}
-		}
+	for _, s := range r.Shared {
+		r.judgePermission(s, o.Kind != kindOAuth)
 	}
 	if !r.User.Licensed && o.Kind == kindToken {
 		r.warn("the user has no licence: such users cannot make a new token when this one is lost")
@@ -154,6 +166,22 @@ func (r *Access) judge(o *registry.Owner) {
 	r.Verdict = r.verdict(extra)
 	if len(r.Warnings) > 0 {
 		r.Steps = r.steps(o)
+	}
+}
+
+// judgePermission says where the user may do more with a sheet than is needed, or
+// less. A consent that covers no changes makes more harmless.
+func (r *Access) judgePermission(s SharedSheet, mayChange bool) {
+	writers, edits := strings.Join(s.Writes, ", "), s.Permission != "" && s.Permission != "VIEWER" && s.Permission != "COMMENTER"
+	switch {
+	case writers != "" && !mayChange:
+		r.warn("writes of %s to sheet %q are to be made in the name of this owner, whose consent covers no changes, so that they are refused: name one with a token in the share's write.owner", writers, s.Name)
+	case writers == "" && s.Permission != "" && s.Permission != "VIEWER" && mayChange:
+		r.warn("the user is %s of sheet %q, so that the token can change it: VIEWER is enough", s.Permission, s.Name)
+	case writers != "" && !edits:
+		r.warn("the user is %s of sheet %q, in whose name writes of %s are to be made, so that they are refused: EDITOR is needed", cmp.Or(s.Permission, "not even a reader"), s.Name, writers)
+	case writers != "" && s.Permission != "EDITOR" && mayChange:
+		r.warn("the user is %s of sheet %q, so that the token can change its columns or sharing too: EDITOR is enough for the writes of %s", s.Permission, s.Name, writers)
 	}
 }
 
@@ -209,7 +237,11 @@ const maxSteps = 20
 func (r *Access) steps(o *registry.Owner) []string {
 	names := make([]string, 0, len(r.Shared))
 	for _, s := range r.Shared[:min(len(r.Shared), maxSteps)] {
-		names = append(names, strconv.Quote(s.Name))
+		name := strconv.Quote(s.Name)
+		if len(s.Writes) > 0 {
+			name += " (this one as Editor)"
+		}
+		names = append(names, name)
 	}
 	what := "the sheets that you are going to share"
 	if len(names) > 0 {

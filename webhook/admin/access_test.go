@@ -77,6 +77,32 @@ func TestAccessReportOfAUserWhoSeesTwoSheets(t *testing.T) {
 	}
 }
 
+// TestAccessReportOfAWriter wants that it may edit, and no more.
+func TestAccessReportOfAWriter(t *testing.T) {
+	w := newWorld(t, setup{})
+	writer := w.sim.AddUser(smartsheettest.User{Email: "writer@a.example", Name: "Writer"})
+	must(t, w.sim.As(w.jane).Share(w.sheet.ID, writer, smartsheettest.AccessEditor))
+	w.owner()
+	w.ok(201, "POST", "/v1/owners", `{"name":"writer","token":"`+w.sim.AddToken(writer)+`","region":"us"}`)
+	w.partner("acme")
+	w.ok(201, "POST", "/v1/webhooks", w.request(strings.Replace(share, `{`, `{"write":{"update":["state"],"owner":"writer"},`, 1)))
+	r := w.ok(200, "GET", "/v1/owners/writer/access", "")
+	if got := r.texts("warnings"); got != "" || r.texts("shared", 0, "writes") != "acme\n" || r.texts("shared", 0, "with") != "" {
+		t.Errorf("got %s, want that acme writes, and no warnings", r.text)
+	}
+	if got := w.ok(200, "GET", "/v1/owners/ops/access", ""); got.texts("shared", 0, "writes") != "" || !strings.Contains(got.texts("warnings"), "VIEWER is enough") {
+		t.Errorf("got %s of the owner who only reads", got.text)
+	}
+	must(t, w.sim.As(w.jane).Share(w.sheet.ID, writer, smartsheettest.AccessAdmin))
+	if got := w.ok(200, "GET", "/v1/owners/writer/access", ""); !strings.Contains(got.texts("warnings"), "EDITOR is enough for the writes of acme") || !strings.Contains(got.texts("steps"), "as Editor") {
+		t.Errorf("got %s, want that it may do more than needed", got.text)
+	}
+	must(t, w.sim.As(w.jane).Share(w.sheet.ID, writer, smartsheettest.AccessViewer))
+	if got := w.ok(200, "GET", "/v1/owners/writer/access", ""); !strings.Contains(got.texts("warnings"), "in whose name writes of acme are to be made, so that they are refused") {
+		t.Errorf("got %s, want that it may not do what is needed", got.text)
+	}
+}
+
 func TestAdministratorsAreWarnedOf(t *testing.T) {
 	w := newWorld(t, setup{})
 	boss := w.sim.AddUser(smartsheettest.User{Email: "boss@a.example", Name: "Boss", Admin: true})

@@ -28,6 +28,8 @@ func (g *Registrar) checkWriter(ctx context.Context, registered *registry.Owner,
 		return problem.New(problem.Invalid, field, "there is no owner %q: add it with POST /v1/owners", name).Next(problem.AddOwner.For())
 	case o.Region != registered.Region:
 		return problem.New(problem.Invalid, field, "owner %q is in region %s, the sheet in %s", name, o.Region, registered.Region)
+	case o.Kind == owner.KindOAuth:
+		return problem.New(problem.Invalid, field, "the consent of owner %q covers no changes: name an owner with a token", name)
 	case o.State != registry.OwnerOK:
 		return problem.New(problem.Conflict, field, "%s", owner.AccessError(o)).Next(owner.RestoreAccess(o))
 	}

@@ -55,7 +55,10 @@ func (p *program) accessText(r *admin.Access, width int) string {
 	head := fmt.Sprintf("owner %s acts for %s (%s), region %s, kind %s, %s", r.Owner, r.User.Email, r.User.Name, r.Region, r.Kind, role)
 	lines := terminal.Paragraph("", terminal.Clean(head, 400), width)
 	for _, s := range r.Shared {
-		share := fmt.Sprintf("shares %s %q with %s (%s)", s.SheetID, s.Name, strings.Join(s.With, ", "), cmp.Or(s.Permission, "cannot be read now"))
+		share := fmt.Sprintf("shares %s %q with %s (%s)", s.SheetID, s.Name, cmp.Or(strings.Join(s.With, ", "), "nobody itself"), cmp.Or(s.Permission, "cannot be read now"))
+		if len(s.Writes) > 0 {
+			share += fmt.Sprintf("; writes of %s are made in its name: they keep to the share's terms, the token itself may change all of the sheet", strings.Join(s.Writes, ", "))
+		}
 		lines += terminal.Paragraph("  ", terminal.Clean(share, 1000), width)
 	}
 	lines += terminal.Paragraph("", terminal.Clean(r.Verdict, 400), width)

@@ -911,6 +911,8 @@ export interface SharedSheet {
   sheetId: string;
   /** Partners */
   with: string[];
+  /** Partners whose writes are made in the user's name, for which it has to be EDITOR; the token itself may then change all of the sheet */
+  writes: string[];
 }
 
 export interface Sheet {
