@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,7 +24,7 @@ type doc = map[string]any
 // their JSON Schemas. It tells what the partner may see and nothing besides.
 // Equal shares have equal documents, byte for byte.
 func AsyncAPI(partner string, servers []Server, shares []Share) (json.RawMessage, error) {
-	d := &contract{partner: partner, servers: doc{}, channels: doc{}, operations: doc{}, messages: doc{}, schemas: doc{}}
+	d := &contract{partner: partner, servers: doc{}, channels: doc{}, operations: doc{}, messages: doc{}, schemas: doc{}, titles: map[string]bool{}}
 	for _, s := range servers {
 		if err := d.addServer(s); err != nil {
 			return nil, fmt.Errorf("describing what partner %s gets: %w", partner, err)
@@ -45,6 +46,38 @@ func AsyncAPI(partner string, servers []Server, shares []Share) (json.RawMessage
 type contract struct {
 	partner                                          string
 	servers, channels, operations, messages, schemas doc
+	titles                                           map[string]bool
+}
+
+// define puts a schema among the named ones, with a title that generators of code
+// make the name of a type of, and returns a reference to it.
+func (d *contract) define(name string, schema doc) doc {
+	schema["title"] = d.title(name)
+	d.schemas[name] = schema
+	return ref("components", "schemas", name)
+}
+
+// title returns the title for a name, one that nothing else of the document has.
+func (d *contract) title(name string) string {
+	title := schemaTitle(name)
+	for n := 2; d.titles[title]; n++ {
+		title = schemaTitle(name) + strconv.Itoa(n)
+	}
+	d.titles[title] = true
+	return title
+}
+
+// schemaTitle is the title of a schema by its name: OrdersRowCreated of
+// orders.row.created.
+func schemaTitle(name string) string {
+	var b strings.Builder
+	for _, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '.' || c == '-' }) {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	if title := b.String(); title[0] < '0' || title[0] > '9' {
+		return title
+	}
+	return "Sheet" + b.String() // no name of a type begins with a digit
 }
 
 func (d *contract) document() doc {
@@ -97,21 +130,20 @@ func (d *contract) addShare(s *Share) {
 	id := s.Sheet
 	for _, k := range []struct {
 		kind  Kind
-		after json.RawMessage
+		after func() doc
 		types []string
 	}{
-		{KindRow, s.Schema(), []string{RowCreated, RowUpdated, RowDeleted}},
-		{KindAttachment, AttachmentSchema(), []string{AttachmentCreated, AttachmentDeleted}},
-		{KindComment, CommentSchema(), []string{CommentCreated, CommentUpdated, CommentDeleted}},
+		{KindRow, func() doc { return d.rowSchema(s) }, []string{RowCreated, RowUpdated, RowDeleted}},
+		{KindAttachment, d.attachmentSchema, []string{AttachmentCreated, AttachmentDeleted}},
+		{KindComment, d.commentSchema, []string{CommentCreated, CommentUpdated, CommentDeleted}},
 	} {
 		if !s.Has(k.kind) {
 			continue
 		}
-		after := id + "." + string(k.kind)
-		d.schemas[after] = plainSchema(k.after)
+		state := d.define(id+"."+string(k.kind), k.after())
 		var names []string
 		for _, t := range k.types {
-			name := d.addMessage(s, t, s.objectSchema(k.kind, t, ref("components", "schemas", after)))
+			name := d.addMessage(s, t, d.objectSchema(s, k.kind, t, state))
 			names = append(names, name)
 		}
 		parameter := string(k.kind) + "Id"
@@ -121,7 +153,7 @@ func (d *contract) addShare(s *Share) {
 	}
 	d.addWrites(s)
 	d.addChannel(s, "schema", s.SubjectSchema(), []string{d.addMessage(s, SchemaChanged, schemaDataSchema())}, nil)
-	d.addChannel(s, "status", s.SubjectStatus(), []string{d.addMessage(s, StatusChanged, statusDataSchema())}, nil)
+	d.addChannel(s, "status", s.SubjectStatus(), []string{d.addMessage(s, StatusChanged, d.statusDataSchema())}, nil)
 }
 
 // addMessage describes the events of a type that a share has, and returns its
@@ -129,10 +161,10 @@ func (d *contract) addShare(s *Share) {
 func (d *contract) addMessage(s *Share, typ string, data doc) string {
 	short := strings.TrimPrefix(typ, "sheetbridge.")
 	name := s.Sheet + "." + short
-	d.schemas[name] = s.eventSchema(typ, data)
+	payload := d.define(name, eventSchema(typ, d.define(name+".data", data)))
 	d.messages[name] = doc{
 		"name": typ, "title": short + " of " + s.Sheet, "summary": summaries()[typ], "contentType": ContentType,
-		"payload": ref("components", "schemas", name),
+		"payload": payload,
 	}
 	return name
 }
@@ -155,7 +187,7 @@ func summaries() map[string]string {
 }
 
 func (d *contract) addChannel(s *Share, kind, address string, messages []string, parameters doc) {
-	id := s.Sheet + "." + kind
+	id := d.title(s.Sheet + "." + kind + ".events") // generators name a type by it
 	refs, channelRefs := doc{}, []any{}
 	for _, m := range messages {
 		refs[m] = ref("components", "messages", m)

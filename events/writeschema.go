@@ -1,83 +1,88 @@
 package events
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
-// Schemas of values that may be set. They are stricter than those of values that
-// are read, since a typed column takes no free text.
-const (
-	setText     = `{"type":["string","null"],"minLength":1,"maxLength":4000}`
-	setNumber   = `{"type":["string","number","null"],"minLength":1,"maxLength":4000,"minimum":-9007199254740992,"maximum":9007199254740992}`
-	setCheckbox = `{"type":["boolean","null"]}`
-	setDate     = `{"type":["string","null"],"pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}`
-	setTime     = `{"type":["string","null"],"pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$"}`
-	setDuration = `{"type":["string","null"],"pattern":"^-?P","description":"ISO 8601, days as D: P4DT6H"}`
-	setPerson   = `{"type":"object","properties":{"email":{"type":"string","minLength":3},"name":` + setText + `},"required":["email"],"additionalProperties":false}`
-	setContact  = `{"anyOf":[` + setPerson + `,{"type":"null"}]}`
-	setContacts = `{"anyOf":[{"type":"array","items":` + setPerson + `,"minItems":1},{"type":"null"}]}`
-	setOptions  = `{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"uniqueItems":true},{"type":"null"}]}`
-)
-
-func (f Field) setSchema() string {
+// setSchema returns the schema of a value that a field may be set to. It is stricter than that
+// of a value that is read, since a typed column takes no free text.
+func (d *contract) setSchema(f Field) doc {
+	pattern := func(pattern, text string) doc {
+		return doc{"type": []string{"string", "null"}, "pattern": pattern, "description": text}
+	}
 	switch f.Type {
 	case smartsheet.Checkbox:
-		return setCheckbox
+		return doc{"type": []string{"boolean", "null"}}
 	case smartsheet.Date:
-		return setDate
+		return pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "A date such as 2026-11-30.")
 	case smartsheet.AbstractDateTime:
-		return setTime
+		return pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$", "A time without zone such as 2026-11-30T10:00:00.")
 	case smartsheet.ContactList:
-		return setContact
+		return orNull("contactToSet", d.contactToSet())
 	case smartsheet.MultiContactList:
-		return setContacts
+		return doc{"type": []string{"array", "null"}, "items": d.contactToSet(), "minItems": 1}
 	case smartsheet.Picklist:
-		return setText
+		return setText()
 	case smartsheet.MultiPicklist:
-		return setOptions
+		return doc{"type": []string{"array", "null"}, "items": doc{"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": true}
 	case smartsheet.Duration:
-		return setDuration
+		return pattern("^-?P", "ISO 8601, days as D: P4DT6H")
 	}
-	return setNumber
+	return d.shared("numberToSet", func() doc {
+		return doc{"anyOf": []any{
+			doc{"type": "number", "minimum": int64(-maxSafe), "maximum": int64(maxSafe)},
+			doc{"type": "string", "minLength": 1, "maxLength": 4000}, doc{"type": "null"},
+		}}
+	})
 }
 
-// WriteSchema is the JSON Schema (2020-12) of a request to write through the share,
-// nil where the partner only reads.
-func (s *Share) WriteSchema() json.RawMessage {
-	if s.Write == nil {
-		return nil
+// maxSafe is the largest whole number that every reader of JSON keeps as it is.
+const maxSafe = 1 << 53
+
+func setText() doc {
+	return doc{"type": []string{"string", "null"}, "minLength": 1, "maxLength": 4000}
+}
+
+func (d *contract) contactToSet() doc {
+	return d.shared("contactToSet", func() doc {
+		return closed(object(doc{"email": doc{"type": "string", "minLength": 3}, "name": setText()}, "email"))
+	})
+}
+
+// writeSchema returns the schema of a request to write through the share: one of the forms that
+// its terms allow.
+func (d *contract) writeSchema(s *Share) doc {
+	var forms []any
+	form := func(op Op, properties doc, required ...string) {
+		properties["id"] = doc{"type": "string", "pattern": fmt.Sprintf("^[A-Za-z0-9_-]{1,%d}$", maxWriteID), "description": "The partner's own, for one request in 7 days. The same request again gets the same answer."}
+		properties["op"] = doc{"type": "string", "const": string(op)}
+		properties["until"] = described(momentSchema(), "Nothing is written after it. Default: 15 minutes; at most 24 hours.")
+		properties["dryRun"] = doc{"type": "boolean", "description": "Only check."}
+		forms = append(forms, d.define(s.Sheet+".write."+string(op), closed(object(properties, append([]string{"id", "op"}, required...)...))))
 	}
-	id := fmt.Sprintf(`{"type":"string","pattern":"^[A-Za-z0-9_-]{1,%d}$","description":"The partner's own, for one request in 7 days. The same request again gets the same answer."}`, maxWriteID)
-	common := []property{
-		{"until", `{"type":"string","format":"date-time","description":"Nothing is written after it. Default: 15 minutes; at most 24 hours."}`},
-		{"dryRun", `{"type":"boolean","description":"Only check."}`},
+	set := func(op Op, names []string, required ...string) doc {
+		return d.define(s.Sheet+".set."+string(op), s.fieldsSchema(names, d.setSchema, required...))
 	}
-	expect := property{"expect", s.fieldsSchema(nil, Field.schema)}
-	row := property{"row", schemaID}
-	var forms []json.RawMessage
-	form := func(op Op, required int, properties ...property) {
-		all := append([]property{{"id", id}, {"op", fmt.Sprintf(`{"const":%q}`, op)}}, properties...)
-		forms = append(forms, partialSchema(append(all, common...), required+2))
+	expect := func() doc {
+		return d.shared(s.Sheet+".expect", func() doc { return s.fieldsSchema(nil, d.fieldSchema) })
 	}
 	if len(s.Write.Update) > 0 {
-		form(OpUpdate, 3, row, expect, property{"set", s.fieldsSchema(s.Write.Update, Field.setSchema)})
+		form(OpUpdate, doc{"row": idSchema(), "expect": expect(), "set": set(OpUpdate, s.Write.Update)}, "row", "expect", "set")
 	}
 	if c := s.Write.Create; c != nil {
-		form(OpCreate, 1, property{"set", s.fieldsSchema(c.Columns, Field.setSchema, c.Key)})
+		form(OpCreate, doc{"set": set(OpCreate, c.Columns, c.Key)}, "set")
 	}
 	if s.Write.Delete {
-		form(OpDelete, 2, row, expect)
+		form(OpDelete, doc{"row": idSchema(), "expect": expect()}, "row", "expect")
 	}
-	text, _ := json.Marshal(doc{"$schema": jsonSchemaDialect, "type": "object", "oneOf": forms}) // of our own values: it cannot fail
-	return text
+	return doc{"oneOf": forms}
 }
 
 // fieldsSchema returns the schema of an object with at least one of the fields: the named ones,
 // nil for all.
-func (s *Share) fieldsSchema(names []string, schema func(Field) string, required ...string) string {
+func (s *Share) fieldsSchema(names []string, schema func(Field) doc, required ...string) doc {
 	if names == nil {
 		for _, f := range s.Fields {
 			names = append(names, f.Name)
@@ -86,28 +91,14 @@ func (s *Share) fieldsSchema(names []string, schema func(Field) string, required
 	properties := doc{}
 	for _, name := range names {
 		if f, ok := s.field(name); ok {
-			properties[name] = raw(schema(f))
+			properties[name] = schema(f)
 		}
 	}
-	o := doc{"type": "object", "properties": properties, "minProperties": 1, "additionalProperties": false}
+	o := closed(doc{"type": "object", "properties": properties, "minProperties": 1})
 	if len(required) > 0 {
 		o["required"] = required
 	}
-	text, _ := json.Marshal(o) // of our own values: it cannot fail
-	return string(text)
-}
-
-// partialSchema returns the schema of an object of which the first properties are required.
-func partialSchema(properties []property, required int) json.RawMessage {
-	members, names := doc{}, []string{}
-	for i, p := range properties {
-		members[p.name] = raw(p.schema)
-		if i < required {
-			names = append(names, p.name)
-		}
-	}
-	text, _ := json.Marshal(doc{"type": "object", "properties": members, "required": names, "additionalProperties": false}) // of our own values: it cannot fail
-	return text
+	return o
 }
 
 // addWrites describes what the partner may send through the share, and what answers.
@@ -116,13 +107,13 @@ func (d *contract) addWrites(s *Share) {
 		return
 	}
 	request := s.Sheet + ".write.request"
-	d.schemas[request] = plainSchema(s.WriteSchema())
+	payload := d.define(request, d.writeSchema(s))
 	d.messages[request] = doc{
 		"name": "sheetbridge.write.request", "title": "write to " + s.Sheet, "contentType": "application/json",
 		"summary": "A change that the partner asks for. It has one answer.",
-		"payload": ref("components", "schemas", request),
+		"payload": payload,
 	}
-	id := s.Sheet + ".write"
+	id := d.title(s.Sheet + ".writes")
 	d.channels[id] = doc{
 		"address": WriteSubject(s.Partner, s.Sheet, "{credential}"), "title": "writes to " + s.Sheet,
 		"description": "A credential publishes under its own name alone. The acknowledgement of the stream " + WriteStreamName + " says that the request is stored, no more.",
@@ -135,28 +126,28 @@ func (d *contract) addWrites(s *Share) {
 	}
 	var answers []string
 	for _, typ := range []string{WriteDone, WriteRefused} {
-		answers = append(answers, d.addMessage(s, typ, s.answerSchema(typ)))
+		answers = append(answers, d.addMessage(s, typ, d.answerSchema(s, typ)))
 	}
 	d.addChannel(s, "answer", s.SubjectAnswer("{writeId}"), answers, doc{"writeId": doc{"description": "The id of the request."}})
 }
 
 // answerSchema returns the schema of the data of an answer to a write.
-func (s *Share) answerSchema(typ string) doc {
+func (d *contract) answerSchema(s *Share, typ string) doc {
 	properties := doc{
-		"id":      doc{"type": "string"},
-		"op":      doc{"enum": []Op{OpUpdate, OpCreate, OpDelete}},
-		"row":     nullable(raw(schemaID)),
+		"id":      textSchema(),
+		"op":      d.shared("op", func() doc { return choice(OpUpdate, OpCreate, OpDelete) }),
+		"row":     orNullID(),
 		"version": doc{"type": "integer", "description": "Of the sheet afterwards."},
 		"raced":   doc{"type": "boolean", "description": "The sheet moved by more than this write."},
 		"dryRun":  doc{"type": "boolean", "description": "It was only checked."},
 	}
 	if typ == WriteDone {
-		properties["result"] = doc{"enum": []Result{ResultDone, ResultAlready}}
+		properties["result"] = d.shared("result", func() doc { return choice(ResultDone, ResultAlready) })
 		return object(properties, "id", "op", "row", "result")
 	}
-	properties["result"] = doc{"const": ResultRefused}
-	properties["code"] = doc{"enum": Codes()}
-	properties["field"] = doc{"type": "string"}
+	properties["result"] = doc{"type": "string", "const": string(ResultRefused)}
+	properties["code"] = d.shared("code", func() doc { return choice(Codes()...) })
+	properties["field"] = textSchema()
 	properties["detail"] = doc{"type": "string", "description": "What is wrong and what to do, for people."}
 	properties["current"] = ref("components", "schemas", s.Sheet+"."+string(KindRow))
 	return object(properties, "id", "row", "result", "code", "detail")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,15 @@ func TestContractCommand(t *testing.T) {
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &document); err != nil || document.AsyncAPI != "3.0.0" {
 		t.Errorf("got %s, error %v, want AsyncAPI 3.0.0", stdout.String(), err)
+	}
+	for lang, want := range map[string]string{"go": "package sheets", "ts": "// Smartsheet events for acme."} {
+		stdout.Reset()
+		if code := run(t.Context(), []string{"contract", "--partner", "acme", "--lang", lang}, &stdout, &stderr); code != exitOK || !strings.Contains(stdout.String(), want) {
+			t.Errorf("--lang %s: got exit code %d, %s%s, want %q", lang, code, stdout.String(), stderr.String(), want)
+		}
+	}
+	if code := run(t.Context(), []string{"contract", "--partner", "acme", "--lang", "cobol"}, io.Discard, &stderr); code != exitUsage {
+		t.Errorf("got exit code %d for a language that there is not, want %d", code, exitUsage)
 	}
 	stderr.Reset()
 	if code := run(t.Context(), []string{"contract", "--partner", "nobody"}, io.Discard, &stderr); code != exitFailed {

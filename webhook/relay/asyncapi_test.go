@@ -8,6 +8,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/codegen"
+	"github.com/sheetbridge/sheetbridge/events/codegen/codegentest"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
@@ -41,7 +43,7 @@ func TestEventsAreWhatTheContractSays(t *testing.T) {
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	webhooktest.Must(t, compiler.AddResource("contract.json", document))
-	types := map[string]bool{}
+	types, messages := map[string]bool{}, []string{}
 	for _, m := range w.Stream("acme") {
 		name := share.Sheet + "." + strings.TrimPrefix(m.Type, "sheetbridge.")
 		schema, err := compiler.Compile("contract.json#/components/schemas/" + name)
@@ -52,10 +54,14 @@ func TestEventsAreWhatTheContractSays(t *testing.T) {
 			t.Errorf("message %d, %s: %v\n%s", m.Sequence, m.Type, err, m.Raw)
 		}
 		types[m.Type] = true
+		messages = append(messages, string(m.Raw))
 	}
 	if len(types) != 10 {
 		t.Errorf("got %d types of event, want all ten: %v", len(types), types)
 	}
+	source, err := codegen.Go(text)
+	webhooktest.Must(t, err)
+	codegentest.SameInGo(t, source, messages)
 }
 
 func shareName(w *webhooktest.World) string { return w.Registry.Shares(w.Reg.ID)[0].Sheet }

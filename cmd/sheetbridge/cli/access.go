@@ -11,6 +11,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/codegen"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
@@ -71,18 +72,25 @@ func (p *program) accessText(r *admin.Access, width int) string {
 	return lines
 }
 
+// contractSource writes types for a contract, by the name of the language.
+var contractSource = map[string]func(contract []byte) ([]byte, error){"go": codegen.Go, "ts": codegen.TypeScript}
+
 func (p *program) contractCommand() *cobra.Command {
-	var partner string
+	var partner, lang string
 	r := p.resource("partners")
 	cmd := &cobra.Command{
-		Use: "contract --partner NAME", Short: "Print what a partner receives, as an AsyncAPI 3 document",
+		Use: "contract --partner NAME", Short: "Print what a partner receives: an AsyncAPI 3 document, or types",
 		Long: "Print what a partner receives, as an AsyncAPI 3 document in JSON: its servers, the subjects of its shares, the messages and\n" +
-			"their JSON Schemas. It holds no secret: you may give it to the partner.\n" + apiHelp,
-		Example: "  sheetbridge contract --partner acme > acme.asyncapi.json",
+			"their JSON Schemas. With --lang it is types in Go or TypeScript for them; those in Go have a function that decodes a message.\n" +
+			"It holds no secret: you may give it to the partner.\n" + apiHelp,
+		Example: "  sheetbridge contract --partner acme > acme.asyncapi.json\n  sheetbridge contract --partner acme --lang go > sheets.go",
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 && !events.ValidName(partner) {
 			return fmt.Errorf("--partner %q cannot be the name of a partner", terminal.Clean(partner, 64))
+		}
+		if lang != "" && contractSource[lang] == nil {
+			return fmt.Errorf("--lang %q is neither go nor ts", terminal.Clean(lang, 64))
 		}
 		return NoArguments(cmd, args)
 	}
@@ -91,8 +99,17 @@ func (p *program) contractCommand() *cobra.Command {
 		if err := c.get(names{"PARTNER": partner}.in(r.item)+"/contract", &document); err != nil {
 			return err
 		}
-		return c.print(document)
+		if lang == "" {
+			return c.print(document)
+		}
+		source, err := contractSource[lang](document)
+		if err != nil {
+			return err
+		}
+		_, err = c.out.Write(source)
+		return err
 	})
+	cmd.Flags().StringVar(&lang, "lang", "", "print types in a `language`, go or ts, instead of the document")
 	cmd.Flags().StringVar(&partner, "partner", "", "`name` of the partner")
 	p.completeFlag(cmd, "partner", r)
 	return cmd
