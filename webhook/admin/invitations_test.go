@@ -98,6 +98,21 @@ func TestInvitation(t *testing.T) {
 	w.silent(token, seedOf(taken.text))
 }
 
+// TestInvitationWithoutAForm: an empty request of no kind is the form.
+func TestInvitationWithoutAForm(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.partner("acme")
+	url, _ := w.invite(`{"name":"erp"}`)
+	if r := w.open("POST", url, "x"); r.status != 415 {
+		t.Errorf("got %d for a body of no kind, want 415", r.status)
+	}
+	taken := w.open("POST", url, "")
+	if taken.status != 200 {
+		t.Fatalf("got %d %s, want the file", taken.status, taken.text)
+	}
+	w.connected(taken.text)
+}
+
 // TestBadInvitations: nobody learns from an answer what became of an invitation.
 func TestBadInvitations(t *testing.T) {
 	w := newWorld(t, setup{})

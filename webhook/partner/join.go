@@ -118,6 +118,9 @@ func readJoin(c echo.Context) (publicKey string, asJSON bool, err error) {
 		return "", false, &joinError{http.StatusRequestEntityTooLarge, "The request is too large", "Send a public key and nothing else.", nil}
 	}
 	kind, _, _ := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
+	if kind == "" && len(body) == 0 { // as curl -X POST sends the form
+		return "", false, nil
+	}
 	switch kind {
 	case echo.MIMEApplicationForm, echo.MIMEMultipartForm:
 		return "", false, nil
