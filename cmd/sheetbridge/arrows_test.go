@@ -183,7 +183,7 @@ func TestForeignImports(t *testing.T) {
 		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget", "webhook/audit", "webhook/write", testWorld}},
 		{"github.com/kelseyhightower/envconfig", []string{"cmd"}},
 		{"github.com/spf13/", []string{"cmd"}},
-		{"testing", []string{testWorld}},
+		{"testing", []string{testWorld, "events/codegen/codegentest"}},
 		{module + "/" + testWorld, nil},
 	} {
 		for _, s := range sources(t) {

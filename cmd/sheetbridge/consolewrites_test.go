@@ -70,7 +70,7 @@ func TestConsoleWriteTerms(t *testing.T) {
 	w.see("writes: 1 field, new rows")
 	w.open("#/partners/acme")
 	w.see("writes: 1 field, new rows")
-	w.until(`(() => { if (document.querySelector("main").innerText.includes("refused: check failed")) return true; location.hash = location.hash.startsWith("#/audit") ? "#/keys" : "#/audit?on=write"; })()`)
+	w.until(`(() => { const text = document.querySelector("main").innerText; if (text.includes("refused: check failed")) return true; if (text.includes("Loading…")) return false; location.hash = location.hash.startsWith("#/audit") ? "#/keys" : "#/audit?on=write"; })()`)
 	w.see(fmt.Sprintf("update row %d: status", sheet.Rows[0]))
 	w.see("partner acme, credentials default")
 }

@@ -186,11 +186,13 @@ func TestQueriesResolve(t *testing.T) {
 	known := labelsOf(t, w.scrape(`sheetbridge_share_state{partner="acme",sheet="orders",state="live"} 1`))
 	known["up"] = map[string]bool{"job": true, "instance": true}
 	// These come when what they count happens: a missed callback, a webhook that
-	// was looked at again, a partner that takes more than it may, a share with a filter.
+	// was looked at again, a partner that takes more than it may, a share with a filter,
+	// the answer to a partner's write.
 	known["sheetbridge_partner_limit_exceeded_total"] = map[string]bool{"partner": true, "limit": true}
 	known["sheetbridge_reconcile_findings_total"] = map[string]bool{"partner": true, "mode": true}
 	known["sheetbridge_share_filter_rows"] = map[string]bool{"partner": true, "sheet": true, "result": true}
 	known["sheetbridge_webhook_last_callback_timestamp_seconds"] = map[string]bool{"registration": true}
+	known["sheetbridge_writes_total"] = map[string]bool{"partner": true, "result": true, "code": true}
 	alerts, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus", "alerts.yaml"))
 	if err != nil {
 		t.Fatal(err)

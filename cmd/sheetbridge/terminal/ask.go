@@ -36,7 +36,8 @@ func (q *Questions) Ask(ctx context.Context, question, byDefault string) (string
 	if byDefault != "" {
 		question += " [" + byDefault + "]"
 	}
-	text, err := q.answer(ctx, question, q.line)
+	fmt.Fprint(q.out, question+": ")
+	text, err := answer(ctx, q.line)
 	if text == "" && err == nil {
 		text = byDefault
 	}
@@ -49,13 +50,29 @@ func (q *Questions) AskHidden(ctx context.Context, question string) (string, err
 	if err != nil {
 		return "", err
 	}
-	text, err := q.answer(ctx, question, func() (string, error) {
-		text, err := term.ReadPassword(int(q.in.Fd()))
-		return string(text), err
-	})
-	fmt.Fprintln(q.out)
-	if errors.Is(err, ErrInterrupted) { // the reading goes on, and shows nothing
+	text, err := answer(ctx, func() (string, error) { return readHidden(q.in, q.out, question+": ") })
+	if ctx.Err() != nil { // the reading goes on, and shows nothing
+		fmt.Fprintln(q.out)
 		err = errors.Join(err, term.Restore(int(q.in.Fd()), before))
+	}
+	return text, err
+}
+
+// readHidden reads a line that is not shown. The terminal shows nothing any more
+// before the question is there, so that nothing that is typed at once is seen.
+func readHidden(in *os.File, out io.Writer, question string) (text string, err error) {
+	before, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, term.Restore(int(in.Fd()), before)) }()
+	text, err = term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, out}, "").ReadPassword(question)
+	if errors.Is(err, io.EOF) { // Ctrl-C or Ctrl-D
+		fmt.Fprint(out, "\r\n")
+		err = ErrInterrupted
 	}
 	return text, err
 }
@@ -63,16 +80,15 @@ func (q *Questions) AskHidden(ctx context.Context, question string) (string, err
 func (q *Questions) line() (string, error) { return q.lines.ReadString('\n') }
 
 // answer reads an answer, until the context ends.
-func (q *Questions) answer(ctx context.Context, question string, read func() (string, error)) (string, error) {
-	fmt.Fprint(q.out, question+": ")
-	type answer struct {
+func answer(ctx context.Context, read func() (string, error)) (string, error) {
+	type line struct {
 		text string
 		err  error
 	}
-	given := make(chan answer, 1)
+	given := make(chan line, 1)
 	go func() {
 		text, err := read()
-		given <- answer{text, err}
+		given <- line{text, err}
 	}()
 	select {
 	case <-ctx.Done():

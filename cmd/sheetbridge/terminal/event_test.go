@@ -50,7 +50,7 @@ func TestLine(t *testing.T) {
 		},
 		"a write that is done": {
 			`{"type":"sheetbridge.write.done","subject":"orders/write/po-1","data":{"id":"po-1","op":"update","row":"7","result":"done","version":913,"raced":true}}`,
-			"orders write/po-1  done  update of row 7, version 913 of the sheet, others changed the sheet meanwhile",
+			"orders write/po-1  done  update of row 7, version 913 of the sheet, others changed the sheet in the meantime",
 		},
 		"a write that is only checked": {
 			`{"type":"sheetbridge.write.done","subject":"orders/write/po-1","data":{"id":"po-1","op":"create","row":null,"result":"done","dryRun":true}}`,

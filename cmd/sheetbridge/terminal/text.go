@@ -223,10 +223,7 @@ func ReadHidden(prompt io.Writer, in any, what string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%s: there is no terminal to read it from", what)
 	}
-	fmt.Fprintf(prompt, "%s: ", what)
-	text, err := term.ReadPassword(int(file.Fd()))
-	fmt.Fprintln(prompt)
-	return string(text), err
+	return readHidden(file, prompt, what+": ")
 }
 
 // Redraw writes a line over the one that it wrote before, on a terminal; elsewhere
