@@ -181,7 +181,7 @@ func shareConditions(now *notice.Conditions, sh diagnose.ShareState) {
 	case events.StateLive:
 		now.Over[key] = notice.Condition{
 			Type: "share.back", On: share, To: partner, Detail: "share " + share + " is live again, and complete",
-			Next: "nothing: what changed meanwhile is in the stream",
+			Next: "nothing: what changed in the meantime is in the stream",
 		}
 	default: // it is neither yet
 		now.Unknown[key] = true

@@ -65,7 +65,7 @@ func (g *Registrar) Preview(ctx context.Context, owner string, sheetID int64, re
 	}
 	previews := make([]Preview, len(shares))
 	for i, s := range shares {
-		view, err := g.view(&s.Share, newPartners)
+		view, err := g.view(&s.Share, newPartners, shareField(i, "partner"))
 		if err != nil {
 			return nil, err
 		}
@@ -94,8 +94,8 @@ func refusal(err error) (string, error) {
 }
 
 // view is what a share that is asked for shows. To a new partner it shows hashes by a
-// key of this moment.
-func (g *Registrar) view(s *events.Share, newPartners []string) (*events.View, error) {
+// key of this moment. Field is where the request names the partner.
+func (g *Registrar) view(s *events.Share, newPartners []string, field string) (*events.View, error) {
 	partner := g.Registry.Partner(s.Partner)
 	if partner == nil && slices.Contains(newPartners, s.Partner) {
 		key := make([]byte, 32)
@@ -103,7 +103,7 @@ func (g *Registrar) view(s *events.Share, newPartners []string) (*events.View, e
 		return events.NewView(*s, key)
 	}
 	if partner == nil {
-		return nil, problem.New(problem.Conflict, "partner", "partner %q was removed in the meantime", s.Partner)
+		return nil, problem.New(problem.Conflict, field, "partner %q was removed in the meantime", s.Partner)
 	}
 	key, err := g.Registry.Sealer().Open(partner.MaskKey, partner.SealName("maskKey"))
 	if err != nil {

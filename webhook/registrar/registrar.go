@@ -73,7 +73,7 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 		if requests[i].FilterMayFail || g.Registry.Share(s.Partner, s.Sheet) != nil { // one that is there stays as it is
 			continue
 		}
-		view, err := g.view(&s.Share, nil)
+		view, err := g.view(&s.Share, nil, shareField(i, "partner"))
 		if err == nil {
 			err = g.tryFilter(ctx, client, &s.Share, view, shareField(i, "where"), problem.ShareSheet.For())
 		}

@@ -96,7 +96,7 @@ func (g *Registrar) planChange(ctx context.Context, share *registry.Share, owner
 		return nil, err
 	}
 	if !diff.Same && !request.FilterMayFail {
-		view, err := g.view(&c.share, nil)
+		view, err := g.view(&c.share, nil, "")
 		if err == nil {
 			err = g.tryFilter(ctx, client, &c.share, view, "where", problem.ChangeShare.For(share.Registration, share.Partner, share.Sheet))
 		}

@@ -176,7 +176,7 @@ func refusalOf(err *smartsheet.Error) *events.Refusal {
 	case smartsheet.CodeReadOnlyCell:
 		return &events.Refusal{Code: events.CodeNotWritable, Detail: "Smartsheet itself fills the column"}
 	case smartsheet.CodeNotFound:
-		return &events.Refusal{Code: events.CodeGone, Detail: "the row was deleted meanwhile"}
+		return &events.Refusal{Code: events.CodeGone, Detail: "the row was deleted in the meantime"}
 	case smartsheet.CodeNotAuthorized:
 		return ownerRefused("the writer may not edit the sheet")
 	}
