@@ -224,10 +224,12 @@ func (f *follower) until(doing, want string) {
 
 func TestGo(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "follow")
-	command(t, ".", "go", "build", "-o", binary, "./go")
-	testExample(t, ".", []string{binary})
-	testRestored(t, ".", []string{binary})
+	dir := t.TempDir()
+	build := func(from, name string) []string {
+		command(t, from, "go", "build", "-o", filepath.Join(dir, name), ".")
+		return []string{filepath.Join(dir, name)}
+	}
+	testPrograms(t, dir, build("go", "follow"), build("go/write", "write"))
 }
 
 func TestJavaScript(t *testing.T) {
@@ -239,8 +241,13 @@ func TestJavaScript(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.CopyFS(dir, os.DirFS("js")))
 	command(t, dir, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	testExample(t, dir, []string{"node", "follow.js"})
-	testRestored(t, dir, []string{"node", "follow.js"})
+	testPrograms(t, dir, []string{"node", "follow.js"}, []string{"node", "write.js"})
+}
+
+func testPrograms(t *testing.T, dir string, follow, write []string) {
+	t.Run("follow", func(t *testing.T) { testExample(t, dir, follow) })
+	t.Run("restored", func(t *testing.T) { testRestored(t, dir, follow) })
+	t.Run("write", func(t *testing.T) { testWrites(t, dir, write) })
 }
 
 // testExample runs an example as a partner does: it reads the sheet as it is,
@@ -286,7 +293,7 @@ func consumers(t *testing.T, js jetstream.JetStream) <-chan *jetstream.ConsumerI
 
 // An example that is longer is not read.
 func TestExamplesAreShort(t *testing.T) {
-	for _, name := range []string{"go/main.go", "js/follow.js", "python/follow.py"} {
+	for _, name := range []string{"go/main.go", "js/follow.js", "js/write.js", "python/follow.py"} {
 		text, err := os.ReadFile(name)
 		must(t, err)
 		n := 0
