@@ -36,6 +36,7 @@ type bridge struct {
 	nats  string // URL
 	creds string // file
 	serve *exec.Cmd
+	hook  string // the webhook's id
 }
 
 func newBridge(t *testing.T) *bridge {
@@ -66,7 +67,9 @@ func newBridge(t *testing.T) *bridge {
 		Partner: "acme", Sheet: "orders", Columns: []events.RequestColumn{{Title: "No"}, {Title: "Status"}},
 		Write: &events.WriteTerms{Update: []string{"status"}},
 	}
-	b.call("/v1/webhooks", map[string]any{"owner": "ops", "sheetId": strconv.FormatInt(b.sheet.ID, 10), "shares": []events.Request{share}}, nil)
+	var hook struct{ ID string }
+	b.call("/v1/webhooks", map[string]any{"owner": "ops", "sheetId": strconv.FormatInt(b.sheet.ID, 10), "shares": []events.Request{share}}, &hook)
+	b.hook = hook.ID
 	return b
 }
 

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -93,25 +94,36 @@ type follower struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	lines chan string
+	said  chan string // on standard error
 }
 
 // follow starts an example.
 func (s *side) follow(dir string, command []string) *follower {
 	s.t.Helper()
-	f := &follower{t: s.t, cmd: exec.CommandContext(s.t.Context(), command[0], command[1:]...), lines: make(chan string, 1000)}
-	f.cmd.Dir, f.cmd.Env = dir, append(os.Environ(), "NATS_URL="+s.broker.URL(), "NATS_CREDS="+s.creds)
-	f.cmd.Stderr = s.t.Output()
+	return follow(s.t, dir, command, s.broker.URL(), s.creds)
+}
+
+func follow(t *testing.T, dir string, command []string, url, creds string) *follower {
+	t.Helper()
+	f := &follower{t: t, cmd: exec.CommandContext(t.Context(), command[0], command[1:]...), lines: make(chan string, 1000), said: make(chan string, 1000)}
+	f.cmd.Dir, f.cmd.Env = dir, append(os.Environ(), "NATS_URL="+url, "NATS_CREDS="+creds)
 	out, err := f.cmd.StdoutPipe()
-	must(s.t, err)
-	must(s.t, f.cmd.Start())
-	go func() {
-		defer close(f.lines)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
-			f.lines <- scan.Text()
-		}
-	}()
-	s.t.Cleanup(f.kill)
+	must(t, err)
+	said, err := f.cmd.StderrPipe()
+	must(t, err)
+	must(t, f.cmd.Start())
+	go readLines(out, f.lines)
+	go readLines(io.TeeReader(said, t.Output()), f.said)
+	t.Cleanup(f.kill)
 	return f
+}
+
+// readLines sends the lines of a pipe until its end.
+func readLines(pipe io.Reader, lines chan<- string) {
+	defer close(lines)
+	for scan := bufio.NewScanner(pipe); scan.Scan(); {
+		lines <- scan.Text()
+	}
 }
 
 // kill ends the process without a word.
@@ -121,6 +133,8 @@ func (f *follower) kill() {
 	}
 	_ = f.cmd.Process.Kill() // it may have ended by itself
 	for range f.lines {      // to its end, before Wait closes it
+	}
+	for range f.said {
 	}
 	_ = f.cmd.Wait() // the kill
 }
@@ -157,6 +171,16 @@ func (s *side) status(epoch string) string {
 	_, err := s.js.Publish(s.t.Context(), "smartsheet.acme.orders.status", []byte(body))
 	must(s.t, err)
 	return "smartsheet.acme.orders.status " + body
+}
+
+// overdue publishes a status after which another one should have come long ago, and
+// returns its subject.
+func (s *side) overdue() string {
+	s.t.Helper()
+	const subject = "smartsheet.acme.orders.status"
+	_, err := s.js.Publish(s.t.Context(), subject, []byte(`{"specversion":"1.0","data":{"epoch":"first","nextBefore":"2026-11-20T10:20:00.5Z"}}`))
+	must(s.t, err)
+	return subject
 }
 
 // backUp copies the store, as it is between a stop and a start.
@@ -205,19 +229,30 @@ func testRestored(t *testing.T, dir string, command []string) {
 // until wants the line sooner or later.
 func (f *follower) until(doing, want string) {
 	f.t.Helper()
+	f.wait(doing, f.lines, func(line string) bool { return line == want })
+}
+
+// warns wants a line with this text on standard error sooner or later.
+func (f *follower) warns(doing, text string) {
+	f.t.Helper()
+	f.wait(doing, f.said, func(line string) bool { return strings.Contains(line, text) })
+}
+
+func (f *follower) wait(doing string, lines <-chan string, wanted func(line string) bool) {
+	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
 	for {
 		select {
-		case line, ok := <-f.lines:
+		case line, ok := <-lines:
 			if !ok {
 				f.t.Fatalf("%s: it ended", doing)
 			}
-			if line == want {
+			if wanted(line) {
 				return
 			}
 		case <-ctx.Done():
-			f.t.Fatalf("%s: got no %q", doing, want)
+			f.t.Fatalf("%s: waited in vain", doing)
 		}
 	}
 }
@@ -229,7 +264,7 @@ func TestGo(t *testing.T) {
 		command(t, from, "go", "build", "-o", filepath.Join(dir, name), ".")
 		return []string{filepath.Join(dir, name)}
 	}
-	testPrograms(t, dir, build("go", "follow"), build("go/write", "write"))
+	testPrograms(t, dir, build("go", "follow"), build("go/write", "write"), build("go/copy", "copy")) // the last is a module of its own
 }
 
 func TestJavaScript(t *testing.T) {
@@ -241,13 +276,15 @@ func TestJavaScript(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.CopyFS(dir, os.DirFS("js")))
 	command(t, dir, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	testPrograms(t, dir, []string{"node", "follow.js"}, []string{"node", "write.js"})
+	testPrograms(t, dir, []string{"node", "follow.js"}, []string{"node", "write.js"}, []string{"node", "copy.js"})
 }
 
-func testPrograms(t *testing.T, dir string, follow, write []string) {
+func testPrograms(t *testing.T, dir string, follow, write, copy []string) {
 	t.Run("follow", func(t *testing.T) { testExample(t, dir, follow) })
 	t.Run("restored", func(t *testing.T) { testRestored(t, dir, follow) })
 	t.Run("write", func(t *testing.T) { testWrites(t, dir, write) })
+	t.Run("copy", func(t *testing.T) { testCopy(t, dir, copy) })
+	t.Run("copied", func(t *testing.T) { testCopied(t, dir, copy) })
 }
 
 // testExample runs an example as a partner does: it reads the sheet as it is,
@@ -277,6 +314,7 @@ func testExample(t *testing.T, dir string, command []string) {
 	s.stop()
 	s.start()
 	f.got("after a restart of the server", missed[1], s.publish(4, "updated", `{"status":"Open"}`))
+	f.warns("a status that is overdue", s.overdue()+": stale")
 	for c := range consumers(t, s.js) {
 		if c.Config.InactiveThreshold != 0 {
 			t.Errorf("consumer %s goes after %v of absence, want never", c.Name, c.Config.InactiveThreshold)

@@ -15,13 +15,14 @@ import (
 
 func main() {
 	nc := must(nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1)))
-	js, e, ctx := must(jetstream.New(nc)), epochs{}, context.Background()
+	js, sheets, ctx := must(jetstream.New(nc)), statuses{}, context.Background()
 	for ; ; time.Sleep(time.Second) { // also where the consumer is gone: the stream was made again or restored
 		consumer, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{
 			Durable: "erp-go", FilterSubject: ">", DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 			MaxAckPending: 1, AckWait: 5e9}) // one at a time: in order, whenever we are killed
 		for m := jetstream.Msg(nil); err == nil; {
-			if m, err = consumer.Next(); err == nil && e.changed(m) { // else nothing is new, or the server is away for a moment
+			sheets.warnStale()
+			if m, err = consumer.Next(jetstream.FetchMaxWait(5e9)); err == nil && sheets.epochChanged(m) { // else nothing is new, or the server is away for a moment
 				err = errors.Join(errRestored, js.DeleteConsumer(ctx, "EVENTS", "erp-go")) // start over: forget what you have
 			} else if err == nil {
 				fmt.Println(m.Subject(), string(m.Data())) // one subject is one object: `after` is its state, null is gone
