@@ -33,7 +33,8 @@ const (
 const (
 	requestTimeout = 5 * time.Second
 	// maxMemory bounds the memory of answers, of all partners together, in bytes. Each
-	// share gives twice its rate of answers a minute at most.
+	// share gives twice its rate of answers a minute at most. What one partner may have of
+	// it says memory.full.
 	maxMemory = 2 << 30
 	// lookEvery is how often it is looked for partners that may write.
 	lookEvery  = time.Second
@@ -56,12 +57,16 @@ type StoreOptions struct {
 	Replicas int
 	Alone    bool          // no other process works with it
 	Lease    time.Duration // how long a process that says nothing keeps others from a sheet; 0: leaseTime
+	Memory   uint64        // bytes of answers that are remembered for all partners; 0: maxMemory
 }
 
 // OpenStore opens it over a connection into the bridge's account and makes it where
 // there is none.
 func OpenStore(ctx context.Context, nc *nats.Conn, o StoreOptions) (*Store, error) {
-	s := &Store{leases: leases{holder: uuid.NewString(), alone: o.Alone, time: cmp.Or(o.Lease, leaseTime)}}
+	s := &Store{
+		leases: leases{holder: uuid.NewString(), alone: o.Alone, time: cmp.Or(o.Lease, leaseTime)},
+		memory: memory{most: cmp.Or(o.Memory, maxMemory)},
+	}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err == nil {
 		s.leases.kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -74,6 +79,9 @@ func OpenStore(ctx context.Context, nc *nats.Conn, o StoreOptions) (*Store, erro
 			Bucket: memoryBucket, Description: "Sheetbridge: answers to writes by id", History: 1, TTL: events.AnswersKept,
 			Storage: jetstream.FileStorage, Replicas: o.Replicas,
 		})
+	}
+	if err == nil {
+		s.memory.stream, err = js.Stream(ctx, "KV_"+memoryBucket)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening what is remembered of writes: %w", err)

@@ -24,19 +24,25 @@ type remembered struct {
 
 // memory has the answers that were given, each for as long as answers are kept.
 type memory struct {
-	kv jetstream.KeyValue
+	kv     jetstream.KeyValue
+	stream jetstream.Stream // in which the bucket lies
+	most   uint64           // bytes that it holds
 
 	mu    sync.Mutex
-	bytes uint64    // how much it held when it was asked
-	asked time.Time // when that was
+	bytes uint64            // how much it held when it was asked
+	count uint64            // of how many answers
+	parts map[string]uint64 // bytes of partners then, of those that were asked for
+	asked time.Time         // when that was
 }
 
 // sizeEvery is how often it is asked how much the memory holds.
 const sizeEvery = 10 * time.Second
 
-// full tells whether the memory holds all that it may. The server does not keep that
-// bound: it would set the bytes aside in advance, which a small disk has not.
-func (m *memory) full(ctx context.Context) (bool, error) {
+// full tells whether the memory holds as many of a partner's answers as it may: as much
+// as is left free for all. So one partner has half of it at most, two have a third each,
+// and whoever writes little always finds room, however much others write. The server does
+// not keep that bound: it would set the bytes aside in advance, which a small disk has not.
+func (m *memory) full(ctx context.Context, partner string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if time.Since(m.asked) >= sizeEvery {
@@ -44,9 +50,37 @@ func (m *memory) full(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("asking how many answers to writes are kept: %w", err)
 		}
-		m.bytes, m.asked = status.Bytes(), time.Now()
+		m.bytes, m.count, m.parts, m.asked = status.Bytes(), status.Values(), map[string]uint64{}, time.Now()
 	}
-	return m.bytes >= maxMemory, nil
+	free := m.most - min(m.bytes, m.most)
+	if m.bytes < free { // no partner has more than all of them
+		return false, nil
+	}
+	part, known := m.parts[partner]
+	if !known {
+		answers, err := m.answersOf(ctx, partner)
+		if err != nil {
+			return false, fmt.Errorf("asking how many answers to a partner's writes are kept: %w", err)
+		}
+		part = answers * (m.bytes / max(m.count, 1)) // they are much of a size
+		m.parts[partner] = part
+	}
+	return part >= free, nil
+}
+
+// answersOf counts the answers to a partner. The server counts them in its index, for a
+// consumer that would read them.
+func (m *memory) answersOf(ctx context.Context, partner string) (uint64, error) {
+	c, err := m.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject: "$KV." + memoryBucket + "." + partner + ".>", AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: sizeEvery,
+	})
+	if err != nil {
+		return 0, err
+	}
+	info := c.CachedInfo()
+	_ = m.stream.DeleteConsumer(ctx, info.Name) // else it goes by itself
+	return info.NumPending, nil
 }
 
 func memoryKey(partner, sheet, id string) string { return partner + "." + sheet + "." + id }

@@ -41,12 +41,12 @@ func (e *Engine) prepare(ctx context.Context, l *lease, j *job) (t *task, answer
 			return nil, false, nil
 		}
 	} else {
-		full, err := e.Store.memory.full(ctx)
+		full, err := e.Store.memory.full(ctx, j.write.Partner)
 		if err != nil {
 			return nil, false, err
 		}
 		if full {
-			e.Log.Warn("a write waits: the answers that are kept for 7 days take all the space they may", "partner", j.write.Partner, "sheet", j.write.Sheet, "bytes", maxMemory)
+			e.Log.Warn("a write waits: the answers to the partner's writes, which are kept for 7 days, take all the space they may", "partner", j.write.Partner, "sheet", j.write.Sheet)
 			j.notYet = time.Now().Add(sizeEvery)
 			return nil, false, nil
 		}

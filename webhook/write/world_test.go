@@ -102,8 +102,13 @@ func (w *writing) newEngine(lease time.Duration, change func(*write.Engine)) *wr
 
 func (w *writing) startEngine() {
 	w.T.Helper()
+	w.run(w.newEngine(0, nil))
+}
+
+// run runs an engine until the test's end, or endEngine.
+func (w *writing) run(e *write.Engine) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.engine, w.stopEngine = w.newEngine(0, nil), cancel
+	w.engine, w.stopEngine = e, cancel
 	w.engineDone.Go(func() { webhooktest.Must(w.T, w.engine.Run(ctx)) })
 }
 
