@@ -113,7 +113,7 @@ func TestRooms(t *testing.T) {
 		"write":     append([]string{"owner", "partner"}, records...),
 		"feed":      records,
 		"notice":    {"registry", "problem"},
-		"diagnose":  append([]string{"owner", "partner", "registrar", "notice"}, records...),
+		"diagnose":  append([]string{"owner", "partner", "registrar", "notice", "write"}, records...),
 		"admin":     append([]string{"owner", "partner", "registrar", "diagnose", "relay", "feed", "notice"}, records...),
 		"":          records, // the receiver
 

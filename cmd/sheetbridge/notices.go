@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -14,6 +15,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/notice"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/write"
 )
 
 // noticeEvery is how often it is looked whether something needs a person.
@@ -90,6 +92,7 @@ func (s *service) conditions() (now notice.Conditions, ok bool) {
 	queueConditions(&now, last.queue)
 	for _, p := range last.partners {
 		partnerConditions(&now, p)
+		s.writeConditions(&now, p.Partner.Name)
 	}
 	if s.storeNew {
 		now.Holds = append(now.Holds, notice.Condition{
@@ -155,6 +158,29 @@ func partnerConditions(now *notice.Conditions, p diagnose.PartnerState) {
 	for _, sh := range p.Shares {
 		shareConditions(now, sh)
 	}
+}
+
+// writeConditions adds whether a partner's writes are refused again and again. What one
+// replica told of stays until any of them has made a write of the partner's, for an hour
+// at least: another one may see other writes than that one.
+func (s *service) writeConditions(now *notice.Conditions, partner string) {
+	if !s.partners.TakesWrites(partner) {
+		return
+	}
+	key := "partner-writes-refused." + partner
+	refused, made := s.refusals.Of(partner)
+	now.Unknown[key] = refused == nil && !toldBefore(s.registry.Notices(), key, made.Add(-write.RefusalTime))
+	if refused != nil {
+		now.Holds = append(now.Holds, notice.Condition{
+			Key: key, Type: "partner.writes-refused", On: partner, Link: "/#/partners/" + partner,
+			Detail: "partner " + partner + ": " + refused.Warning(), Next: refused.Next(),
+		})
+	}
+}
+
+// toldBefore tells whether there is a notice of a key that was made before a time.
+func toldBefore(notices []*registry.Notice, key string, t time.Time) bool {
+	return slices.ContainsFunc(notices, func(n *registry.Notice) bool { return n.Key == key && n.Made.Before(t) })
 }
 
 // shareConditions adds whether a share is stale or suspended. Its partner is told of the

@@ -16,6 +16,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/seal"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 const notifySecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
@@ -125,6 +127,85 @@ func TestNotices(t *testing.T) {
 	}
 	if strings.Contains(s.stderr.String(), notifySecret) {
 		t.Error("the secret is in the log")
+	}
+}
+
+// TestRefusedWritesAreTold: a partner whose program asks again and again for what it does
+// not get is told of once, and by the doctor.
+func TestRefusedWritesAreTold(t *testing.T) {
+	p := plant(t)
+	r := &noticeReceiver{t: t, events: make(chan map[string]any, 100)}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	t.Setenv(prefix+"_NOTIFY_URL", server.URL+"/hook")
+	t.Setenv(prefix+"_NOTIFY_SECRET", notifySecret)
+	s := startService(t, p.sim.URL())
+	t.Chdir(t.TempDir())
+	s.must("POST", "/v1/owners", map[string]string{"name": "ops", "region": "us", "token": p.token}, nil)
+	var made struct {
+		Credentials seal.Secret `json:"credentials"`
+	}
+	var hook struct {
+		ID string `json:"id"`
+	}
+	s.must("POST", "/v1/partners", map[string]string{"name": "acme"}, &made)
+	if err := os.WriteFile("acme.creds", []byte(made.Credentials), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.must("POST", "/v1/webhooks", registration{"ops", strconv.FormatInt(p.sheet.ID, 10), []events.Request{{
+		Partner: "acme", Sheet: "orders", Columns: columnsOf("No", "Status"), Write: &events.WriteTerms{Update: []string{"status"}},
+	}}}, &hook)
+	row := strconv.FormatInt(p.sheet.Rows[0], 10)
+	refused := func(value string) {
+		t.Helper()
+		out := newOutput()
+		code := run(t.Context(), []string{"write", "--creds", "acme.creds", "--server", s.nats, "--sheet", "orders", "--row", row, "--expect", "status=canary-" + value, "--set", "status=Done"}, out, out)
+		if code != exitRefused {
+			t.Fatalf("got exit code %d of a write that is to be refused: %s", code, out)
+		}
+	}
+	for i := range 19 {
+		refused(strconv.Itoa(i))
+	}
+	if found := s.get("/v1/doctor", testToken); strings.Contains(found, "its writes are refused") {
+		t.Errorf("the doctor tells of a few refusals: %s", found)
+	}
+	refused("last")
+	seen := map[string][]map[string]any{}
+	data := r.next(seen, "sheetbridge.notice.partner.writes-refused")["data"].(map[string]any)
+	text, _ := json.Marshal(data)
+	if data["on"] != "acme" || !strings.Contains(data["detail"].(string), "(conflict)") || !strings.Contains(data["next"].(string), "GET /v1/audit") || strings.Contains(string(text), "canary") {
+		t.Errorf("got %s, want who, why and what to do, and no value", text)
+	}
+	if found := s.get("/v1/doctor", testToken); !strings.Contains(found, "its writes are refused: 20 or more within an hour") {
+		t.Errorf("the doctor does not tell of it: %s", found)
+	}
+	for i := range 3 {
+		refused("again-" + strconv.Itoa(i))
+	}
+	soon := time.Now().Add(5 * 24 * time.Hour).UTC().Format(time.RFC3339)
+	s.must("POST", "/v1/partners/acme/credentials", map[string]string{"name": "erp", "expiresAt": soon}, nil)
+	r.next(seen, "sheetbridge.notice.credentials.expiring") // it was looked at again what needs a person
+	s.must("DELETE", "/v1/webhooks/"+hook.ID+"/shares/acme/orders", nil, nil)
+	r.next(seen, "sheetbridge.notice.share.ended") // comes after what else was to be told
+	if n := len(seen["sheetbridge.notice.partner.writes-refused"]); n != 1 {
+		t.Errorf("it was told %d times, want once", n)
+	}
+}
+
+// TestToldBefore: a write that was made makes of a notice one that is over, where it is
+// older.
+func TestToldBefore(t *testing.T) {
+	at := time.Now()
+	notices := []*registry.Notice{{Key: "a", Made: at}}
+	for _, c := range []struct {
+		key  string
+		t    time.Time
+		want bool
+	}{{"a", at.Add(1), true}, {"a", at, false}, {"b", at.Add(1), false}, {"a", time.Time{}, false}} {
+		if got := toldBefore(notices, c.key, c.t); got != c.want {
+			t.Errorf("%s, %v: got %v, want %v", c.key, c.t, got, c.want)
+		}
 	}
 }
 

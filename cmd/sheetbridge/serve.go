@@ -68,6 +68,7 @@ type service struct {
 	registrar *registrar.Registrar
 	relay     *relay.Relay
 	writes    *write.Engine
+	refusals  write.Refusals
 	written   *write.Store
 	metrics   *metrics
 	states    *stateWatcher
@@ -262,12 +263,16 @@ func (s *service) wire(master seal.MasterKey) {
 	}
 	s.writes = &write.Engine{
 		Store: s.written, Registry: s.registry, Access: s.access, Partners: s.partners, Accounts: s.accounts, Inbox: s.inbox,
-		Audit: s.audit, Log: s.log, Observe: s.metrics.wrote,
+		Audit: s.audit, Log: s.log, Observe: func(o write.Outcome) {
+			s.metrics.wrote(o)
+			s.refusals.Observe(o)
+		},
 	}
 	s.metrics.waiting(s.writes.Waiting)
 	s.survey = diagnose.Survey{Registry: s.registry, Partners: s.partners, Inbox: s.inbox}
 	doctor := &diagnose.Doctor{
 		Survey: s.survey, Registrar: s.registrar, Access: s.access, Broker: s.broker, NATS: s.nc, Version: version(), Ready: s.ready,
+		Refusals: &s.refusals,
 	}
 	strangers := &limits.Lines{LeftOut: s.metrics.linesLeftOut.Inc}
 	if s.access.OAuth != nil {

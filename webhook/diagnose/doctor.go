@@ -13,6 +13,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
+	"github.com/sheetbridge/sheetbridge/webhook/write"
 )
 
 // What a check found.
@@ -80,6 +81,7 @@ type Doctor struct {
 	NATS      *broker.Conn                    // the bridge's own connection; nil: NATS is not examined
 	Version   string                          // of the bridge; empty: dev
 	Ready     func(ctx context.Context) error // whether the bridge works; nil: it does
+	Refusals  *write.Refusals                 // of partners' writes; nil: nobody counts them
 }
 
 // Examine examines everything. Webhooks are compared with what Smartsheet

@@ -214,6 +214,7 @@ func (d *Doctor) examinePartner(ctx context.Context, f *findings, p *registry.Pa
 	ctx, cancel := context.WithTimeout(ctx, partnerTime)
 	defer cancel()
 	d.examineHostility(f, p)
+	d.examineWrites(f, p)
 	st, err := d.Partners.Stream(ctx, p)
 	if err != nil {
 		f.wrong("partner", p.Name, "see that the NATS of the partner runs and takes the bridge's credentials", "its stream cannot be reached: %v", err)
@@ -282,6 +283,16 @@ func (d *Doctor) examineHostility(f *findings, p *registry.Partner) {
 		f.wrong("partner", p.Name, "ask the partner what runs there; revoke the credentials, or raise limits."+limitOf(o.Offence)+" with PATCH /v1/partners/"+p.Name,
 			"credentials %q exceeded limits.%s %d times, the last time at %s from %s",
 			name, limitOf(o.Offence), o.Count, o.Last.UTC().Format(time.RFC3339), o.Host).Action = problem.ChangePartner.For(p.Name)
+	}
+}
+
+// examineWrites says whether a partner's writes are refused again and again.
+func (d *Doctor) examineWrites(f *findings, p *registry.Partner) {
+	if d.Refusals == nil || !d.Partners.TakesWrites(p.Name) {
+		return
+	}
+	if refused, _ := d.Refusals.Of(p.Name); refused != nil {
+		f.warn("partner", p.Name, refused.Next(), "%s", refused.Warning())
 	}
 }
 
