@@ -99,6 +99,10 @@ var partners = resource{
 			empty: "Nobody has read yet, as far as is known.",
 		},
 		{
+			name: "bundle", method: http.MethodGet, path: "/contract", run: bundlePartner, // and more calls
+			short: "Make a folder for a partner's developers: guide, contract, types and an invitation",
+		},
+		{
 			name: "remove", method: http.MethodDelete, short: "Remove a partner with its shares, its account and its stream",
 			loses: "the shares, the stream and all credentials of partner {PARTNER}", done: "partner {PARTNER} was removed",
 		},
