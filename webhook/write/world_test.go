@@ -190,6 +190,9 @@ func (w *writing) answer(name, id string, n int) events.WriteData {
 	webhooktest.Must(w.T, err)
 	for i := 1; ; i++ {
 		m, err := c.Next(jetstream.FetchMaxWait(time.Minute))
+		for errors.Is(err, jetstream.ErrNoHeartbeat) && ctx.Err() == nil { // what the partner may do was changed: who waits has to ask again
+			m, err = c.Next(jetstream.FetchMaxWait(time.Minute))
+		}
 		if err != nil {
 			w.T.Fatalf("waiting for answer %d to %s of %s: %v", n, id, name, err)
 		}
