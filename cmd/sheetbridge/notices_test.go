@@ -77,15 +77,22 @@ func (r *noticeReceiver) next(seen map[string][]map[string]any, kind string) map
 	return seen[kind][0]
 }
 
-// TestNotices: what needs a person is told once, signed, with what to do, and again
-// after a refusal.
-func TestNotices(t *testing.T) {
-	p := plant(t)
+// receiveNotices takes the notices of a service that is started later.
+func receiveNotices(t *testing.T) *noticeReceiver {
+	t.Helper()
 	r := &noticeReceiver{t: t, events: make(chan map[string]any, 100)}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	t.Setenv(prefix+"_NOTIFY_URL", server.URL+"/hook")
 	t.Setenv(prefix+"_NOTIFY_SECRET", notifySecret)
+	return r
+}
+
+// TestNotices: what needs a person is told once, signed, with what to do, and again
+// after a refusal.
+func TestNotices(t *testing.T) {
+	p := plant(t)
+	r := receiveNotices(t)
 	s := startService(t, p.sim.URL())
 	s.must("POST", "/v1/owners", map[string]string{"name": "ops", "region": "us", "token": p.token}, nil)
 	s.must("POST", "/v1/partners", map[string]string{"name": "acme"}, nil)
@@ -134,11 +141,7 @@ func TestNotices(t *testing.T) {
 // not get is told of once, and by the doctor.
 func TestRefusedWritesAreTold(t *testing.T) {
 	p := plant(t)
-	r := &noticeReceiver{t: t, events: make(chan map[string]any, 100)}
-	server := httptest.NewServer(r)
-	t.Cleanup(server.Close)
-	t.Setenv(prefix+"_NOTIFY_URL", server.URL+"/hook")
-	t.Setenv(prefix+"_NOTIFY_SECRET", notifySecret)
+	r := receiveNotices(t)
 	s := startService(t, p.sim.URL())
 	t.Chdir(t.TempDir())
 	s.must("POST", "/v1/owners", map[string]string{"name": "ops", "region": "us", "token": p.token}, nil)

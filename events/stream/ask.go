@@ -17,8 +17,12 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
-// maxTries is how often the server is asked where no answer of its own comes.
-const maxTries = 3
+// maxTries is how often the server is asked where no answer of its own comes, and
+// askPause how long it is waited in between.
+const (
+	maxTries = 3
+	askPause = time.Second
+)
 
 // AskOptions say what a partner asks to have written, and as whom.
 type AskOptions struct {
@@ -146,6 +150,11 @@ func (a *asking) store(ctx context.Context, subject string) (uint64, error) {
 			return 0, ErrMayNotWrite
 		case errors.Is(err, ErrMayNotWrite), errors.As(err, &refused), ctx.Err() != nil, try == maxTries:
 			return 0, err
+		}
+		select { // the queue of a share that was just made comes a moment after it
+		case <-ctx.Done():
+			return 0, err
+		case <-time.After(askPause):
 		}
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registrar"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/relay"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,28 +56,10 @@ type world struct {
 	api      *admin.API
 	url      string
 	public   string // URL of the public listener
-	logs     *lines
+	logs     *webhooktest.Lines
 	answers  *bytes.Buffer // of every GET and every refusal
 	document *document
 	relays   func() // starts the relay
-}
-
-// lines collects a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 type setup struct {
@@ -93,7 +76,7 @@ func newWorld(t testing.TB, o setup) *world {
 	if o.rate == 0 {
 		o.rate = 100_000
 	}
-	w := &world{t: t, sim: smartsheettest.New(t), logs: &lines{}, answers: &bytes.Buffer{}}
+	w := &world{t: t, sim: smartsheettest.New(t), logs: &webhooktest.Lines{}, answers: &bytes.Buffer{}}
 	w.jane = w.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
 	w.token = w.sim.AddToken(w.jane)
 	w.sheet = w.addSheet("Orders 2026")

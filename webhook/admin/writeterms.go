@@ -44,7 +44,7 @@ func writeTermsOf(t *events.WriteTerms) *WriteTerms {
 }
 
 // allowWrites has the server take writes of a share's partner at once. Where that
-// fails it is done a little later by whoever takes writes.
+// fails it is done a little later by the process that takes writes.
 func (a *API) allowWrites(ctx context.Context, r events.Request) {
 	if r.Write == nil {
 		return

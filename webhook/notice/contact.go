@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 
@@ -28,14 +29,19 @@ func Loopback(host string) bool {
 // CheckURL tells why notices cannot be sent to an address: its plain text, but for an
 // address of this machine, could be read on the way.
 func CheckURL(address string) error {
+	_, err := parseURL(address)
+	return err
+}
+
+func parseURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Fragment != "" || len(address) > 2048:
-		return errors.New("is no address: want https://host/path")
+		return nil, errors.New("is no address: want https://host/path")
 	case u.Scheme != "https" && (u.Scheme != "http" || !Loopback(u.Hostname())):
-		return errors.New("want https, or http to this machine alone")
+		return nil, errors.New("want https, or http to this machine alone")
 	}
-	return nil
+	return u, nil
 }
 
 // NewSecret makes a secret of Standard Webhooks.
@@ -48,17 +54,14 @@ func NewSecret() seal.Secret {
 // SetContact has a partner told what concerns it at the address. The secret signs it;
 // empty makes one, which is returned.
 func SetContact(ctx context.Context, r *registry.Registry, partner, address string, secret seal.Secret) (seal.Secret, error) {
-	if err := CheckURL(address); err != nil {
+	u, err := parseURL(address)
+	if err != nil {
 		return "", problem.New(problem.Invalid, "url", "%v", err)
 	}
 	if secret == "" {
 		secret = NewSecret()
 	} else if err := CheckSecret(secret); err != nil {
 		return "", problem.New(problem.Invalid, "secret", "%v; left out, one is made", err)
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return "", problem.New(problem.Invalid, "url", "is no address")
 	}
 	contact := &registry.Contact{Host: u.Host}
 	name := &registry.Partner{Name: partner}
@@ -88,12 +91,18 @@ func RemoveContact(ctx context.Context, r *registry.Registry, partner string) er
 // errGone says that there is nobody any more who is to be told.
 var errGone = errors.New("nobody is to be told any more")
 
+// reaches tells whether there is somebody to tell: A for nobody's name, else the partner.
+func (s *Sender) reaches(to string) bool {
+	if to == "" {
+		return s.URL != ""
+	}
+	p := s.Registry.Partner(to)
+	return p != nil && p.Contact != nil
+}
+
 // destination is where a notice goes, and the secret that signs it.
 func (s *Sender) destination(to string) (address string, secret seal.Secret, err error) {
-	if to == "" {
-		if s.URL == "" {
-			return "", "", errGone
-		}
+	if to == "" && s.URL != "" {
 		return s.URL, s.Secret, nil
 	}
 	p := s.Registry.Partner(to)
@@ -146,11 +155,15 @@ func checkOutside(found string) error {
 		return err
 	}
 	ip := a.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || sharedSpace.Contains(ip) {
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(insides, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return fmt.Errorf("a partner's contact must not be in our own network: its name leads to %s", ip)
 	}
 	return nil
 }
 
-// sharedSpace is what carriers and clouds number their insides with.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+// insides are further addresses that lead, or may lead, into a network of one's own: the
+// space that carriers and clouds share (RFC 6598), and addresses of IPv4 written in those
+// of IPv6 (RFC 6052, RFC 8215, RFC 3056), behind which any of the others may stand.
+var insides = []netip.Prefix{
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+}

@@ -89,7 +89,7 @@ func (s *Sender) Observe(ctx context.Context, now Conditions) error {
 	}
 	var errs []error
 	for _, c := range now.Holds {
-		if _, _, err := s.destination(c.To); errors.Is(err, errGone) {
+		if !s.reaches(c.To) {
 			continue
 		}
 		if known[c.Key] == nil && len(known) < maxOpen {
@@ -114,7 +114,7 @@ func (s *Sender) Observe(ctx context.Context, now Conditions) error {
 
 // Tell has somebody told of what happened, once.
 func (s *Sender) Tell(ctx context.Context, c Condition) error {
-	if _, _, err := s.destination(c.To); errors.Is(err, errGone) {
+	if !s.reaches(c.To) {
 		return nil
 	}
 	return s.add(ctx, c, true)

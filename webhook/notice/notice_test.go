@@ -22,6 +22,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/notice"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
+	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,36 +36,18 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// lines collects a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // world is a store with what is to be told in it.
 type world struct {
 	t      *testing.T
 	broker *broker.Broker
 	master seal.MasterKey
-	logs   *lines
+	logs   *webhooktest.Lines
 	log    *slog.Logger
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, master: seal.NewMasterKey(), logs: &lines{}}
+	w := &world{t: t, master: seal.NewMasterKey(), logs: &webhooktest.Lines{}}
 	w.log = slog.New(slog.NewTextHandler(w.logs, nil))
 	var err error
 	w.broker, err = broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Master: w.master, Listen: "127.0.0.1:0", MaxStore: 1 << 30, Log: w.log})

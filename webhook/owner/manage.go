@@ -21,7 +21,7 @@ type New struct {
 	Region     smartsheet.Region
 	Kind       string     // empty: it follows from the others
 	Token      string     // empty of those who consent
-	Email      string     // of those who consent: who has to; empty: whoever does first
+	Email      string     // of those who consent: who has to; empty: the first user who does
 	AssumeUser string     // with an administrator's token: for whom it acts
 	ExpiresAt  *time.Time // when the token runs out; nil: not known
 }

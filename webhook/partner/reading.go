@@ -45,33 +45,33 @@ type Reader struct {
 // Reading asks how far a partner has read and remembers it. Usage is what its stream
 // was just found to be.
 func (p *Partners) Reading(ctx context.Context, partner *registry.Partner, st *stream.Stream, usage *stream.Usage) (*Reading, error) {
-	look := look{at: now(), partner: partner, usage: usage}
+	found := sighting{at: now(), partner: partner, usage: usage}
 	if partner.Account != nil && p.Broker != nil {
-		look.users = p.Broker.Readers(broker.Account{PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey})
+		found.users = p.Broker.Readers(broker.Account{PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey})
 	}
 	known := p.Registry.Reading(partner.Name)
 	if known == nil {
-		known = &registry.Reading{Begun: look.at}
+		known = &registry.Reading{Begun: found.at}
 	}
-	r := &Reading{At: look.at, LastSequence: usage.LastSequence, LastTime: usage.LastTime, Readers: look.merge(known.Readers)}
+	r := &Reading{At: found.at, LastSequence: usage.LastSequence, LastTime: usage.LastTime, Readers: found.merge(known.Readers)}
 	r.sum()
-	if r.LastSequence > r.Delivered && look.at.Sub(r.SeenAt) >= time.Minute {
+	if r.LastSequence > r.Delivered && found.at.Sub(r.SeenAt) >= time.Minute {
 		unread, err := st.UnreadSince(ctx, r.Delivered)
 		if err != nil {
 			return nil, err
 		}
 		idleFrom := slices.MaxFunc([]time.Time{unread, r.SeenAt, known.Begun, partner.CreatedAt}, time.Time.Compare)
 		r.UnreadSince = unread.UTC()
-		r.NotReading = p.NotReadingAfter > 0 && !unread.IsZero() && look.at.Sub(idleFrom) > p.NotReadingAfter
+		r.NotReading = p.NotReadingAfter > 0 && !unread.IsZero() && found.at.Sub(idleFrom) > p.NotReadingAfter
 	}
 	if !worthStoring(known, r) {
 		return r, nil
 	}
 	return r, p.Registry.UpdateReading(ctx, partner.Name, func(stored *registry.Reading) {
 		if stored.Begun.IsZero() {
-			stored.Begun = look.at
+			stored.Begun = found.at
 		}
-		stored.At, stored.Readers = look.at, records(look.merge(stored.Readers))
+		stored.At, stored.Readers = found.at, records(found.merge(stored.Readers))
 	})
 }
 
@@ -118,8 +118,8 @@ func later(x, y time.Time) time.Time {
 	return x
 }
 
-// look is what was found of a partner's readers at one time.
-type look struct {
+// sighting is what was found of a partner's readers at one time.
+type sighting struct {
 	at      time.Time
 	partner *registry.Partner
 	usage   *stream.Usage
@@ -127,13 +127,13 @@ type look struct {
 }
 
 // merge adds what was found to what was remembered.
-func (l *look) merge(known []registry.Reader) []Reader {
+func (l *sighting) merge(known []registry.Reader) []Reader {
 	var list []*Reader
 	for _, r := range known {
 		if !r.SeenAt.IsZero() && r.SeenAt.Before(l.partner.CreatedAt) {
 			continue // of another partner, which had the name before
 		}
-		if r.Delivered > l.usage.LastSequence { // the stream was made anew
+		if r.Delivered > l.usage.LastSequence { // the stream was made again
 			r.Delivered, r.DeliveredAt = 0, time.Time{}
 		}
 		list = append(list, &Reader{Reader: r})
@@ -189,7 +189,7 @@ func (r *Reader) reads(at time.Time, c stream.Consumer) {
 }
 
 // latest returns the readers, the latest first, without those that are gone for long.
-func (l *look) latest(list []*Reader) []Reader {
+func (l *sighting) latest(list []*Reader) []Reader {
 	var kept []Reader
 	for _, r := range list {
 		if r.Present || l.at.Sub(r.SeenAt) < readerKept {
@@ -203,7 +203,7 @@ func (l *look) latest(list []*Reader) []Reader {
 }
 
 // credentials is the name of those that have the user, empty for none.
-func (l *look) credentials(user string) string {
+func (l *sighting) credentials(user string) string {
 	for _, c := range l.partner.Credentials {
 		if user != "" && c.PublicKey == user {
 			return c.Name
@@ -214,7 +214,7 @@ func (l *look) credentials(user string) string {
 
 // leaf is the name of the credentials for the partner's own servers, empty where there
 // are several.
-func (l *look) leaf() (name string) {
+func (l *sighting) leaf() (name string) {
 	for _, c := range l.partner.Credentials {
 		switch {
 		case !c.Leaf:
@@ -236,7 +236,7 @@ func records(list []Reader) []registry.Reader {
 }
 
 // worthStoring tells whether what is known now is to be stored: at once where there is
-// another reader, else not at every look.
+// another reader, else not at every found.
 func worthStoring(known *registry.Reading, r *Reading) bool {
 	if known.At.IsZero() {
 		return true

@@ -42,7 +42,7 @@ func TestMergeReaders(t *testing.T) {
 			known: []registry.Reader{erp}, consumers: []stream.Consumer{durable}, users: broker.Readers{Makers: map[string]broker.Maker{"orders": {User: "UBI", Certain: true}}},
 			want: []Reader{{Reader: registry.Reader{Credentials: "bi", Consumer: "orders", Delivered: 41, DeliveredAt: at, SeenAt: at}, Present: true, Pending: pending(9)}},
 		},
-		"one that is made anew and was given nothing keeps what was": {
+		"one that is made again and was given nothing keeps what was": {
 			known: []registry.Reader{erp}, consumers: []stream.Consumer{{Name: "orders", Durable: true, Pending: 50}},
 			want: []Reader{{Reader: erp, Present: true, Pending: pending(50)}},
 		},
@@ -55,7 +55,7 @@ func TestMergeReaders(t *testing.T) {
 			users:     broker.Readers{Makers: map[string]broker.Maker{"x": {User: "UBI", Certain: true}, "y": {User: "UBI", Certain: true}}},
 			want:      []Reader{{Reader: registry.Reader{Credentials: "bi", Delivered: 50, DeliveredAt: at, SeenAt: at}, Present: true, Pending: pending(43)}},
 		},
-		"a stream that was made anew has other sequences": {
+		"a stream that was made again has other sequences": {
 			known: []registry.Reader{{Credentials: "erp", Consumer: "orders", Delivered: 900, DeliveredAt: before, SeenAt: before}},
 			want:  []Reader{{Reader: registry.Reader{Credentials: "erp", Consumer: "orders", SeenAt: before}}},
 		},
@@ -71,7 +71,7 @@ func TestMergeReaders(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := look{at: at, partner: partner, usage: &stream.Usage{LastSequence: 50, Consumers: tt.consumers}, users: tt.users}
+			l := sighting{at: at, partner: partner, usage: &stream.Usage{LastSequence: 50, Consumers: tt.consumers}, users: tt.users}
 			if diff := cmp.Diff(tt.want, l.merge(tt.known), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("readers (-want +got):\n%s", diff)
 			}
@@ -87,7 +87,7 @@ func TestLongGoneReadersAreForgotten(t *testing.T) {
 		known = append(known, registry.Reader{Consumer: string(rune('a'+i%26)) + time.Duration(i).String(), SeenAt: at.Add(-time.Duration(i) * time.Second)})
 	}
 	known = append(known, registry.Reader{Consumer: "old", SeenAt: at.Add(-readerKept)})
-	l := look{at: at, partner: &registry.Partner{}, usage: &stream.Usage{}}
+	l := sighting{at: at, partner: &registry.Partner{}, usage: &stream.Usage{}}
 	if got := l.merge(known); len(got) != maxReaders || got[0].Consumer != known[0].Consumer {
 		t.Errorf("got %d readers, the first %q, want the latest %d", len(got), got[0].Consumer, maxReaders)
 	}

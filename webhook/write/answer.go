@@ -15,13 +15,13 @@ import (
 
 // refuse answers a task that changed nothing.
 func (e *Engine) refuse(ctx context.Context, t *task, refusal *events.Refusal) error {
-	return e.answer(ctx, t, refusal.Refuse(events.WriteData{DryRun: t.request.DryRun}))
+	return e.answer(ctx, t, refusal.Refuse(events.WriteData{DryRun: t.request.DryRun}), false)
 }
 
-// answer gives a write its one answer. The write is removed from its queue last: who
+// answer gives a write its one answer, and with hint has the relay look at what was done. The write is removed from its queue last: who
 // dies in between is followed by somebody who finds the answer in the memory, and
 // does what is left.
-func (e *Engine) answer(ctx context.Context, t *task, d events.WriteData) error {
+func (e *Engine) answer(ctx context.Context, t *task, d events.WriteData, hint bool) error {
 	d.ID, d.Op, d.Row = t.request.ID, t.request.Op, rowOf(t.rowID)
 	r := remembered{Content: contentOf(&t.request), Identity: t.job.write.Identity, Data: d}
 	before, err := e.Store.memory.put(ctx, memoryKey(t.share.Partner, t.share.Sheet, t.request.ID), r)
@@ -31,7 +31,7 @@ func (e *Engine) answer(ctx context.Context, t *task, d events.WriteData) error 
 	if before != nil { // another process was faster
 		return e.answerAgain(ctx, t, before)
 	}
-	return e.tell(ctx, t, r, true)
+	return e.tell(ctx, t, r, true, hint)
 }
 
 func rowOf(id int64) *string {
@@ -52,30 +52,30 @@ func (e *Engine) answerAgain(ctx context.Context, t *task, before *remembered) e
 			return err
 		}
 		told, ok := known[t.request.ID]
-		return e.tell(ctx, t, *before, !ok || told.Request != before.Identity)
+		return e.tell(ctx, t, *before, !ok || told.Request != before.Identity, true)
 	case before.Content == contentOf(&t.request):
 		if known, err := t.job.stream.Answers(ctx, &t.share.Share, []string{t.request.ID}); err != nil {
 			return err
 		} else if told, ok := known[t.request.ID]; ok && told.Data.Code == before.Data.Code {
 			before.Data.Current = told.Data.Current
 		}
-		return e.tell(ctx, t, *before, true)
+		return e.tell(ctx, t, *before, true, true)
 	}
 	reused := &events.Refusal{Code: events.CodeIDReused, Detail: "another request had this id: give each its own"}
 	d := reused.Refuse(events.WriteData{ID: t.request.ID, Op: t.request.Op, Row: rowOf(t.rowID)})
-	return e.tell(ctx, t, remembered{Identity: t.job.write.Identity, Data: d}, true)
+	return e.tell(ctx, t, remembered{Identity: t.job.write.Identity, Data: d}, true, false)
 }
 
 // tell publishes an answer, unless it is there already, has the relay look at the row,
-// notes what was done, and removes the write from its queue.
-func (e *Engine) tell(ctx context.Context, t *task, r remembered, publish bool) error {
+// unless that was done before, notes what was done, and removes the write from its queue.
+func (e *Engine) tell(ctx context.Context, t *task, r remembered, publish, hint bool) error {
 	if publish {
 		err := t.job.stream.PublishAnswer(ctx, &t.share.Share, time.Now(), stream.Answer{Request: t.job.write.Identity, Data: r.Data})
 		if err != nil {
 			return err
 		}
 	}
-	if r.Data.Result == events.ResultDone && !r.Data.DryRun && !t.hinted {
+	if hint && r.Data.Result == events.ResultDone && !r.Data.DryRun {
 		if err := e.hint(ctx, t, r.Data); err != nil {
 			return err
 		}
@@ -126,13 +126,7 @@ func (e *Engine) hintMade(ctx context.Context, bulk []*task, results []result) e
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := e.hintRows(ctx, bulk[0].share, rows); err != nil {
-		return err
-	}
-	for _, t := range bulk {
-		t.hinted = true
-	}
-	return nil
+	return e.hintRows(ctx, bulk[0].share, rows)
 }
 
 func (e *Engine) hintRows(ctx context.Context, s *registry.Share, rows map[int64]inbox.Row) error {

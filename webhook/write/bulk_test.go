@@ -136,7 +136,7 @@ func TestWritesTooFast(t *testing.T) {
 }
 
 // TestWriteIDsAfterRestart sends the same request once more when the whole bridge was
-// started anew.
+// started again.
 func TestWriteIDsAfterRestart(t *testing.T) {
 	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
 	request := fmt.Sprintf(`{"id":"po-1","op":"update","row":"%d","expect":{"status":"Open"},"set":{"status":"Done"}}`, w.Sheet.Rows[0])

@@ -43,9 +43,9 @@ func (e *Engine) write(ctx context.Context, l *lease, bulk []*task) error {
 		case refusal != nil:
 			err = e.refuse(ctx, t, refusal)
 		case already:
-			err = e.answer(ctx, t, events.WriteData{Result: events.ResultAlready, Version: r.version, DryRun: t.request.DryRun})
+			err = e.answer(ctx, t, events.WriteData{Result: events.ResultAlready, Version: r.version, DryRun: t.request.DryRun}, false)
 		case t.request.DryRun:
-			err = e.answer(ctx, t, events.WriteData{Result: events.ResultDone, Version: r.version, DryRun: true})
+			err = e.answer(ctx, t, events.WriteData{Result: events.ResultDone, Version: r.version, DryRun: true}, false)
 		default:
 			toSend = append(toSend, t)
 		}

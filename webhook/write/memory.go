@@ -40,8 +40,8 @@ const sizeEvery = 10 * time.Second
 
 // full tells whether the memory holds as many of a partner's answers as it may: as much
 // as is left free for all. So one partner has half of it at most, two have a third each,
-// and whoever writes little always finds room, however much others write. The server does
-// not keep that bound: it would set the bytes aside in advance, which a small disk has not.
+// and a partner that writes little always finds room, however much others write. The
+// server does not keep that bound: it would reserve the bytes, which a small disk lacks.
 func (m *memory) full(ctx context.Context, partner string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -25,7 +25,7 @@ func (e *Engine) resolve(ctx context.Context, l *lease, client *smartsheet.Clien
 		return nil
 	}
 	data := events.WriteData{Result: events.ResultDone, Version: r.version, Raced: r.version != t.attempt.Version+1}
-	if err := e.answer(ctx, t, data); err != nil {
+	if err := e.answer(ctx, t, data, true); err != nil {
 		return err
 	}
 	l.forget(name)

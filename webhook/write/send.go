@@ -48,13 +48,14 @@ func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, 
 	if err != nil {
 		return e.notSent(ctx, l, bulk, names, err)
 	}
-	if err := e.hintMade(ctx, bulk, results); err != nil {
-		e.Log.Warn("the relay could not be told of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", err)
+	hintErr := e.hintMade(ctx, bulk, results)
+	if hintErr != nil {
+		e.Log.Warn("the relay could not be told of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", hintErr)
 	}
 	var answers errgroup.Group
 	answers.SetLimit(answersAtOnce)
 	for i, t := range bulk {
-		answers.Go(func() error { return e.settle(ctx, t, results[i], version, version != r.version+1) })
+		answers.Go(func() error { return e.settle(ctx, t, results[i], version, version != r.version+1, hintErr != nil) })
 	}
 	err = answers.Wait()
 	for _, t := range bulk {
@@ -157,15 +158,16 @@ func agentOf(bulk []*task) string {
 	return strings.Join(agents, ",")
 }
 
-// settle answers one write by what became of its row.
-func (e *Engine) settle(ctx context.Context, t *task, r result, version int64, raced bool) error {
+// settle answers one write by what became of its row; with hint the relay has still to
+// look at it.
+func (e *Engine) settle(ctx context.Context, t *task, r result, version int64, raced, hint bool) error {
 	if r.err != nil {
 		return e.refuse(ctx, t, refusalOf(r.err))
 	}
 	if r.row != nil {
 		t.rowID = r.row.ID
 	}
-	return e.answer(ctx, t, events.WriteData{Result: events.ResultDone, Version: version, Raced: raced && version > 0})
+	return e.answer(ctx, t, events.WriteData{Result: events.ResultDone, Version: version, Raced: raced && version > 0}, hint)
 }
 
 // refusalOf says in the partner's words why Smartsheet did not write a row.

@@ -142,7 +142,6 @@ type task struct {
 	rowID    int64 // of the row; 0: not known yet
 	modified time.Time
 	answered bool
-	hinted   bool // the relay was told of the row
 }
 
 // name is how the task is known in the lease.

@@ -131,7 +131,7 @@ func (p *plan) lost() string {
 // stay, and the next apply goes on from there.
 func (c *call) apply(f *shareFile, p *plan) error {
 	for i, s := range p.steps {
-		err := c.patiently(func() error { return c.send(s.method, s.path, s.body, nil, s.waitsFor) })
+		err := c.waitForBudget(func() error { return c.send(s.method, s.path, s.body, nil, s.waitsFor) })
 		if wrong := f.mistakes(err, s); len(wrong) > 0 { // it has become wrong since it was checked
 			err = f.refuse(wrong)
 		}

@@ -231,6 +231,6 @@ func (c *call) showBundle(dir string, made *admin.MadeInvitation) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, "\nSend the folder to the partner over a safe channel, then delete it: whoever uses the link in\n%s first has the credentials.\n", filepath.Join(dir, invitationFile))
+	_, err = fmt.Fprintf(c.out, "\nSend the folder to the partner over a safe channel, then delete it: the link in\n%s gives the credentials to the first person who uses it.\n", filepath.Join(dir, invitationFile))
 	return err
 }

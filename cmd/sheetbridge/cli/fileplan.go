@@ -1,15 +1,11 @@
 package cli
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -83,7 +79,11 @@ func (p *planner) partner(i int) error {
 			return nil
 		}
 		s.Do, s.method, s.path, s.body = "add", http.MethodPost, "/v1/partners", body
-		return p.try(s, nil)
+		accepted, err := p.try(s, nil)
+		if accepted {
+			p.plan.steps = append(p.plan.steps, s)
+		}
+		return err
 	}
 	has := p.has.partners[known]
 	if file.NATS != nil && (!has.External || has.URL != file.NATS.URL) {
@@ -92,18 +92,14 @@ func (p *planner) partner(i int) error {
 	}
 	s.Do, s.method, s.path, s.body = "change", http.MethodPatch, "/v1/partners/"+file.Name, file.NewTerms
 	var would admin.Partner
-	before := len(p.plan.steps)
-	if err := p.try(s, &would); err != nil || len(p.plan.steps) == before {
+	if accepted, err := p.try(s, &would); !accepted {
 		return err
 	}
-	details, err := differences(has.Terms, would.Terms)
-	if err != nil {
-		return err
+	var err error
+	if s.Details, err = differences(has.Terms, would.Terms); len(s.Details) > 0 {
+		p.plan.steps = append(p.plan.steps, s)
 	}
-	if p.plan.steps[before].Details = details; len(details) == 0 {
-		p.plan.steps = p.plan.steps[:before]
-	}
-	return nil
+	return err
 }
 
 // newPartner is what makes a partner of the file. No credentials are made, so that no
@@ -168,9 +164,10 @@ func (p *planner) sheet(i int) error {
 		return at + "." + field
 	}
 	var previews admin.Previews
-	if err := p.try(s, &previews); err != nil {
+	if accepted, err := p.try(s, &previews); !accepted {
 		return err
 	}
+	p.plan.steps = append(p.plan.steps, s)
 	for k, preview := range previews.Shares {
 		if preview.Refused != "" {
 			p.plan.wrong = append(p.plan.wrong, mistake{fmt.Sprintf("sheets[%d].shares[%d].where", i, places[k]), preview.Refused})
@@ -219,25 +216,22 @@ func (p *planner) change(i, j int, w *admin.Webhook, has *admin.Share) error {
 	}
 	s.body = body
 	var would admin.SharePreview
-	before := len(p.plan.steps)
-	if err := p.try(s, &would); err != nil || len(p.plan.steps) == before {
+	if accepted, err := p.try(s, &would); !accepted || would.Same {
 		return err
 	}
-	if would.Same {
-		p.plan.steps = p.plan.steps[:before]
-		return nil
-	}
-	details, err := differences(admin.ShareDefinition{Owner: w.Owner, Columns: has.Columns, Where: has.Where, Kinds: has.Kinds, Until: has.Until, Write: has.Write}, would.Share)
+	var err error
+	s.Details, err = differences(admin.ShareDefinition{Owner: w.Owner, Columns: has.Columns, Where: has.Where, Kinds: has.Kinds, Until: has.Until, Write: has.Write}, would.Share)
 	if err != nil {
 		return err
 	}
 	if len(would.Breaking) > 0 {
 		what := strings.Join(would.Breaking, "; ")
 		p.plan.breaking = append(p.plan.breaking, mistake{at, "this would break the partner's consumers: " + what + ". If that is agreed, add --breaking"})
-		details = append(details, "breaking: "+what)
+		s.Details = append(s.Details, "breaking: "+what)
 		body.Breaking = true
+		s.body = body
 	}
-	p.plan.steps[before].body, p.plan.steps[before].Details = body, details
+	p.plan.steps = append(p.plan.steps, s)
 	return nil
 }
 
@@ -287,9 +281,9 @@ func (p *planner) unnamed(prune bool) {
 	}
 }
 
-// try asks the API what a step would do, and plans it. What is wrong with it is
-// noted, where the file is to blame.
-func (p *planner) try(s step, would any) error {
+// try asks the API what a step would do, and tells whether it accepts it. What is wrong
+// with it is added to the plan, where the file is to blame.
+func (p *planner) try(s step, would any) (accepted bool, err error) {
 	query := "?dryRun=true"
 	if s.path == "/v1/webhooks" {
 		var made []string
@@ -300,15 +294,12 @@ func (p *planner) try(s step, would any) error {
 		}
 		query += "&newPartners=" + url.QueryEscape(strings.Join(made, ","))
 	}
-	err := p.c.patiently(func() error { return p.c.send(s.method, s.path+query, s.body, would, "") })
+	err = p.c.waitForBudget(func() error { return p.c.send(s.method, s.path+query, s.body, would, "") })
 	if wrong := p.f.mistakes(err, s); len(wrong) > 0 {
 		p.plan.wrong = append(p.plan.wrong, wrong...)
-		return nil
+		return false, nil
 	}
-	if err == nil {
-		p.plan.steps = append(p.plan.steps, s)
-	}
-	return err
+	return err == nil, err
 }
 
 // mistakes are what an answer of the API says is wrong with the body of a step.
@@ -329,9 +320,9 @@ const (
 	budgetWait  = 2 * time.Minute // the longest that one waits for it
 )
 
-// patiently waits while the owner's token has no request left: a large file asks
-// Smartsheet for many sheets.
-func (c *call) patiently(try func() error) error {
+// waitForBudget tries again while the owner's token has no request left: a large file
+// asks Smartsheet for many sheets.
+func (c *call) waitForBudget(try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
 		var refused *APIError
@@ -343,66 +334,6 @@ func (c *call) patiently(try func() error) error {
 		case <-c.cmd.Context().Done():
 			return c.cmd.Context().Err()
 		case <-time.After(refused.RetryAfter):
-		}
-	}
-}
-
-// differences says for people how two things of one kind differ, as the API shows them.
-func differences(was, now any) ([]string, error) {
-	old, err := flat(was)
-	if err != nil {
-		return nil, err
-	}
-	new, err := flat(now)
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(merged(old, new))) {
-		if old[name] != new[name] {
-			list = append(list, fmt.Sprintf("%s: %s → %s", name, cmp.Or(old[name], "none"), cmp.Or(new[name], "none")))
-		}
-	}
-	return list, nil
-}
-
-func merged(a, b map[string]string) map[string]string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return all
-}
-
-// flat has the parts of a thing by their places: limits.storage, columns.status.
-func flat(thing any) (map[string]string, error) {
-	raw, err := json.Marshal(thing)
-	if err != nil {
-		return nil, err
-	}
-	var it item
-	if err := decode(raw, &it); err != nil {
-		return nil, err
-	}
-	parts := map[string]string{}
-	it.flatten("", parts)
-	return parts, nil
-}
-
-func (it item) flatten(at string, parts map[string]string) {
-	for name, value := range it {
-		switch v := value.(type) {
-		case map[string]any:
-			item(v).flatten(at+name+".", parts)
-			continue
-		case []any:
-			if list := it.list(name); name == "columns" && len(list) > 0 {
-				for _, column := range list {
-					parts["field "+column.text("as")] = strings.TrimSpace(fmt.Sprintf("column %q %s", column.text("title"), column.text("mask")))
-				}
-				continue
-			}
-		}
-		if text := it.text(name); text != "" && !reflect.ValueOf(value).IsZero() {
-			parts[at+name] = text
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (r *recorder) read(t testing.TB) error {
 }
 
 func (r *recorder) take(seq uint64, subject string, data []byte) error {
-	if tokens := strings.Split(subject, "."); len(tokens) == 5 && tokens[3] == "write" { // an answer, which whoever asked looks at
+	if tokens := strings.Split(subject, "."); len(tokens) == 5 && tokens[3] == "write" { // an answer: the one who asked checks it
 		return nil
 	}
 	var e struct {
