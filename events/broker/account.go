@@ -120,8 +120,8 @@ func (b *Broker) putAccount(ctx context.Context, partner string, a Account) erro
 }
 
 // hasClaims tells whether the server has an account's claims already, but for when
-// they were made. Claims that are put again cost every client of the account the
-// answers that it waits for.
+// they were made. It would apply others, and what clients ask for at that moment might
+// be lost.
 func (b *Broker) hasClaims(public, text string) bool {
 	stored, err := b.resolver.Fetch(public)
 	if err != nil { // the account is new

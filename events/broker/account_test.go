@@ -3,6 +3,7 @@ package broker_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -318,5 +319,44 @@ func TestNamesAreTheContracts(t *testing.T) {
 	}
 	if events.StreamName != "EVENTS" {
 		t.Errorf("stream is called %s, partners may read EVENTS", events.StreamName)
+	}
+}
+
+// TestAccountThatIsPutAsItIs leaves the claims that the server has as they are: it would
+// apply others, and what clients ask for at that moment might be lost.
+func TestAccountThatIsPutAsItIs(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	b := start(t, o)
+	p := newPartner(t, b, "acme")
+	claims := func() string {
+		files, err := filepath.Glob(filepath.Join(o.Dir, "accounts", "*.jwt"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("got %d files with claims, error %v", len(files), err)
+		}
+		var all strings.Builder
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
+		return all.String()
+	}
+	before, put := claims(), time.Now().Unix()
+	waitFor(t, "claims that are made now having another time in them", func() bool { return time.Now().Unix() > put })
+	if err := b.PutAccount(t.Context(), p.name, p.account); err != nil {
+		t.Fatal(err)
+	}
+	if claims() != before {
+		t.Error("the same account was put with other claims")
+	}
+	p.account.Writes = true
+	if err := b.PutAccount(t.Context(), p.name, p.account); err != nil {
+		t.Fatal(err)
+	}
+	if claims() == before {
+		t.Error("another account was put with the same claims")
 	}
 }
