@@ -108,7 +108,7 @@ func TestRooms(t *testing.T) {
 		"problem":   {"registry"},
 		"owner":     records,
 		"partner":   records,
-		"registrar": append([]string{"owner"}, records...),
+		"registrar": append([]string{"owner", "partner"}, records...),
 		"relay":     append([]string{"owner", "partner"}, records...),
 		"write":     append([]string{"owner", "partner"}, records...),
 		"feed":      records,

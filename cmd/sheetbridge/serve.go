@@ -192,7 +192,7 @@ func (s *service) wire(master seal.MasterKey) {
 	s.owners = &owner.Owners{Registry: s.registry, Access: s.access, Inbox: s.inbox, Log: s.log}
 	s.access.OAuth = s.oauth()
 	s.registrar = &registrar.Registrar{
-		Registry: s.registry, Inbox: s.inbox, Access: s.access, PublicURL: s.cfg.PublicURL, Deny: s.cfg.Deny,
+		Registry: s.registry, Inbox: s.inbox, Access: s.access, Accounts: s.accounts, PublicURL: s.cfg.PublicURL, Deny: s.cfg.Deny,
 		ReconcileEvery: s.cfg.ReconcileEvery, SingleReplica: s.broker != nil, Log: s.log,
 	}
 	s.relay = &relay.Relay{

@@ -76,9 +76,6 @@ type API struct {
 // and without one /openapi.json, /healthz, /readyz and /metrics. It reads the
 // tokens once.
 func (a *API) Handler() http.Handler {
-	if a.Accounts == nil {
-		a.Accounts = &partner.Accounts{Registry: a.Registry, Partners: a.Partners, Broker: a.Broker, Log: a.Log}
-	}
 	a.followers = make(chan struct{}, maxFollowers)
 	a.closing, a.close = context.WithCancel(context.Background())
 	if a.Hosts == nil {

@@ -43,14 +43,14 @@ func (a *API) routeContact(api huma.API) {
 }
 
 func (a *API) setContact(ctx context.Context, in *contactRequest) (*out[MadeContact], error) {
-	if _, err := a.partner(in.Name); err != nil {
+	if _, err := a.Accounts.Find(in.Name); err != nil {
 		return nil, err
 	}
 	secret, err := notice.SetContact(ctx, a.Registry, in.Name, in.Body.URL, seal.Secret(in.Body.Secret))
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.partner(in.Name)
+	p, err := a.Accounts.Find(in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (a *API) setContact(ctx context.Context, in *contactRequest) (*out[MadeCont
 }
 
 func (a *API) removeContact(ctx context.Context, in *named) (*none, error) {
-	if _, err := a.partner(in.Name); err != nil {
+	if _, err := a.Accounts.Find(in.Name); err != nil {
 		return nil, err
 	}
 	return nil, notice.RemoveContact(ctx, a.Registry, in.Name)

@@ -23,7 +23,7 @@ func (a *API) routeContract(api huma.API) {
 }
 
 func (a *API) getContract(_ context.Context, in *named) (*out[map[string]any], error) {
-	p, err := a.partner(in.Name)
+	p, err := a.Accounts.Find(in.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type Credentials struct {
 // NewCredentials is a set of credentials to be made.
 type NewCredentials struct {
 	Name      string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" example:"erp"`
-	ExpiresAt Moment `json:"expiresAt,omitzero" doc:"When they are to be refused; left out: in a year, where the account is at another NATS in 90 days; null: never"`
+	ExpiresAt Moment `json:"expiresAt,omitzero" doc:"When they are to be refused; left out: in a year; null: never"`
 	Overlap   string `json:"overlap,omitempty" maxLength:"32" doc:"How long those that have the name go on beside these, up to 2160h; left out: they are refused at once" example:"24h"`
 	PublicKey string `json:"publicKey,omitempty" maxLength:"128" doc:"Public half of a NATS user key that the partner made. The answer has a jwt then, and no secret" example:"UBEXAMPLE"`
 	Leaf      bool   `json:"leaf,omitempty" doc:"For a server of the partner's own that copies the stream through SHEETBRIDGE_NATS_LEAF_LISTEN; good for nothing else"`
@@ -88,7 +88,7 @@ func (a *API) makeCredentials(ctx context.Context, in *newCredentialsRequest) (*
 }
 
 func (a *API) listCredentials(_ context.Context, in *named) (*out[list[Credentials]], error) {
-	p, err := a.partner(in.Name)
+	p, err := a.Accounts.Find(in.Name)
 	if err != nil {
 		return nil, err
 	}

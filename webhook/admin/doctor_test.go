@@ -125,7 +125,7 @@ func TestDoctorFinds(t *testing.T) {
 // A partner whose NATS answers slowly is named: others do not wait for it, and its
 // own events are late.
 func TestDoctorFindsSlowPartner(t *testing.T) {
-	url, creds, _ := lender(t, "bolt")
+	url, creds, _ := otherNATS(t, "bolt")
 	way := slowWay(t, strings.TrimPrefix(url, "nats://"))
 	w := newWorld(t, setup{})
 	w.ok(201, "POST", "/v1/partners", `{"name":"bolt","nats":{"url":"nats://`+way.address+`","credentials":"`+strings.ReplaceAll(creds, "\n", `\n`)+`"}}`)

@@ -25,13 +25,11 @@ type FilePartner struct {
 	NewTerms
 }
 
-// FileNATS is an account at another NATS, in a file. The secrets are in files of their
+// FileNATS is an account at another NATS, in a file. The secret is in a file of its
 // own, which only a new partner needs.
 type FileNATS struct {
 	URL             string `json:"url" minLength:"1" maxLength:"2048" doc:"nats://host:port or tls://host:port, several of one cluster separated by commas" example:"tls://nats.b.example:4222"`
 	CredentialsFile string `json:"credentialsFile,omitempty" minLength:"1" doc:"A .creds file with which the bridge publishes there, its path from this file's folder"`
-	SigningKeyFile  string `json:"signingKeyFile,omitempty" minLength:"1" doc:"A file with a signing key of that account, its path from this file's folder"`
-	SigningAccount  string `json:"signingAccount,omitempty" maxLength:"128" doc:"Public key of the account that the signing key is of; left out: the account of the credentials"`
 }
 
 // FileSheet is a sheet in a file, with what is shared of it.

@@ -81,7 +81,7 @@ func (a *API) invite(ctx context.Context, in *newInvitationRequest) (*out[MadeIn
 }
 
 func (a *API) listInvitations(_ context.Context, in *named) (*out[list[Invitation]], error) {
-	p, err := a.partner(in.Name)
+	p, err := a.Accounts.Find(in.Name)
 	if err != nil {
 		return nil, err
 	}

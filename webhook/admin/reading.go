@@ -61,7 +61,7 @@ func (a *API) routeReading(api huma.API) {
 }
 
 func (a *API) getReading(ctx context.Context, in *named) (*out[Reading], error) {
-	p, err := a.partner(in.Name)
+	p, err := a.Accounts.Find(in.Name)
 	if err != nil {
 		return nil, err
 	}

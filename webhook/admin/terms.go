@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -13,9 +12,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
-	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
-	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -182,23 +179,26 @@ func (n *NewLimits) apply(l *broker.Limits) (err error) {
 	return nil
 }
 
-// changeTerms may be repeated until it succeeds: the record comes first, then
-// the server and the stream.
+// onlyElsewhere refuses terms that say what only the NATS where the account is can.
+func (n *NewTerms) onlyElsewhere() error {
+	switch {
+	case n.Limits != nil:
+		return invalid("limits", "the account is at another NATS: limit it there")
+	case n.Sources != nil:
+		return invalid("sources", "the account is at another NATS: say there from where it is used")
+	}
+	return nil
+}
+
 func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Partner], error) {
-	done, err := a.Accounts.Hold(ctx)
+	p, err := a.Accounts.Find(in.Name)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	p, err := a.partner(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	if in.Body.Limits != nil && p.Account == nil {
-		return nil, invalid("limits", "the account of partner %q is at another NATS: limit it there", p.Name)
-	}
-	if in.Body.Sources != nil && p.Account == nil {
-		return nil, invalid("sources", "the account of partner %q is at another NATS: say there from where it is used", p.Name)
+	if p.External != nil {
+		if err := in.Body.onlyElsewhere(); err != nil {
+			return nil, err
+		}
 	}
 	if in.DryRun {
 		would := *p
@@ -207,47 +207,8 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 		}
 		return &out[Partner]{a.partnerOf(&would)}, nil
 	}
-	err = a.Registry.UpdatePartner(ctx, p.Name, func(p *registry.Partner) error { return in.Body.apply(&p.Terms) })
-	if err != nil {
+	if p, err = a.Registrar.ChangeTerms(ctx, in.Name, in.Body.apply); err != nil {
 		return nil, err
 	}
-	if p, err = a.partner(in.Name); err != nil {
-		return nil, err
-	}
-	if p.Account != nil && a.Broker != nil {
-		if err := a.Accounts.Put(ctx, p.Name); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.changeStream(ctx, p); err != nil {
-		return nil, upstream("changing the partner's stream", err)
-	}
-	return &out[Partner]{a.partnerOf(p)}, a.catchUp(ctx, p.Name)
-}
-
-// changeStream has the partner's stream kept by its terms. Where it failed a
-// moment ago under the old ones it is tried, and not left to rest.
-func (a *API) changeStream(ctx context.Context, p *registry.Partner) error {
-	_, err := a.Partners.Stream(ctx, p)
-	if errors.Is(err, partner.ErrCircuitOpen) {
-		a.Partners.Forget(p.Name)
-		_, err = a.Partners.Stream(ctx, p)
-	}
-	return err
-}
-
-// catchUp has the partner's sheets compared soon: what its stream had no room
-// for may have room now.
-func (a *API) catchUp(ctx context.Context, partner string) error {
-	for _, reg := range a.Registry.Registrations() {
-		its := func(s *registry.Share) bool { return s.Partner == partner }
-		if reg.Phase != registry.PhaseActive || !slices.ContainsFunc(a.Registry.Shares(reg.ID), its) {
-			continue
-		}
-		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyAdmin, Whole: true, Full: true, ReceivedAt: time.Now()}
-		if err := a.Inbox.Put(ctx, h); err != nil {
-			return upstream("having the partner's sheets compared", err)
-		}
-	}
-	return nil
+	return &out[Partner]{a.partnerOf(p)}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"golang.org/x/time/rate"
 )
 
@@ -20,8 +22,7 @@ const (
 	wrongBurst = 20
 	wrongEvery = time.Second
 
-	maxTried     = 32   // wrong tokens that are remembered of one address
-	maxAddresses = 4096 // that are remembered
+	maxTried = 32 // wrong tokens that are remembered of one address
 	// reportEvery is how often one address can cause an audit entry.
 	reportEvery = time.Minute
 )
@@ -31,7 +32,7 @@ type throttle struct {
 	now func() time.Time
 
 	mu        sync.Mutex
-	addresses map[string]*attempts
+	addresses *lru.Cache[string, *attempts]
 	reports   *rate.Limiter // of all addresses together
 }
 
@@ -39,13 +40,12 @@ type throttle struct {
 type attempts struct {
 	guesses, wrong *rate.Limiter
 	tried          [][sha256.Size]byte
-	last           time.Time
 	unreported     int
 	reported       time.Time
 }
 
 func newThrottle(now func() time.Time) *throttle {
-	return &throttle{now: now, addresses: map[string]*attempts{}, reports: rate.NewLimiter(rate.Every(10*time.Second), 30)}
+	return &throttle{now: now, addresses: limits.NewAddresses[*attempts](), reports: rate.NewLimiter(rate.Every(10*time.Second), 30)}
 }
 
 // verdict is what a bearer token is worth.
@@ -62,7 +62,7 @@ func (t *throttle) judge(address string, hash [sha256.Size]byte, find func([sha2
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	a := t.addresses[address]
+	a, _ := t.addresses.Get(address)
 	known := a != nil && slices.Contains(a.tried, hash)
 	if !known && (a == nil || a.guesses.TokensAt(now) >= 1) {
 		if token := find(hash); token != nil {
@@ -70,9 +70,12 @@ func (t *throttle) judge(address string, hash [sha256.Size]byte, find func([sha2
 		}
 	}
 	if a == nil {
-		a = t.add(address)
+		a = &attempts{
+			guesses: rate.NewLimiter(rate.Every(guessEvery), guessBurst),
+			wrong:   rate.NewLimiter(rate.Every(wrongEvery), wrongBurst),
+		}
+		t.addresses.Add(address, a)
 	}
-	a.last = now
 	a.unreported++
 	v := verdict{limited: !a.wrong.AllowN(now, 1), retry: wrongEvery}
 	if !known && !a.guesses.AllowN(now, 1) {
@@ -84,24 +87,4 @@ func (t *throttle) judge(address string, hash [sha256.Size]byte, find func([sha2
 		v.report, a.unreported, a.reported = a.unreported, 0, now
 	}
 	return v
-}
-
-// add remembers an address, and forgets the one that was quiet for longest where
-// there are too many.
-func (t *throttle) add(address string) *attempts {
-	if len(t.addresses) >= maxAddresses {
-		var oldest string
-		for name, a := range t.addresses {
-			if oldest == "" || a.last.Before(t.addresses[oldest].last) {
-				oldest = name
-			}
-		}
-		delete(t.addresses, oldest)
-	}
-	a := &attempts{
-		guesses: rate.NewLimiter(rate.Every(guessEvery), guessBurst),
-		wrong:   rate.NewLimiter(rate.Every(wrongEvery), wrongBurst),
-	}
-	t.addresses[address] = a
-	return a
 }

@@ -113,6 +113,7 @@ func newWorld(t testing.TB, o setup) *world {
 		o.api(w.api)
 	}
 	w.api.Accounts = &partner.Accounts{Registry: w.registry, Partners: partners, Broker: w.api.Broker, Log: log}
+	registrar.Accounts = w.api.Accounts
 	callbacks, admins := listen(t), listen(t)
 	w.public = "http://" + callbacks.Addr().String()
 	join := &partner.Join{Invitations: &partner.Invitations{Accounts: w.api.Accounts, PublicURL: w.public}, Log: log}

@@ -265,10 +265,6 @@ func (d *Doctor) examineHostility(f *findings, p *registry.Partner) {
 		f.wrong("partner", p.Name, "find out who may publish, or ask JetStream, in the account of its stream: deploy/nats/accounts.md says how readers live apart",
 			"%d messages that the bridge did not make were removed from its stream since the start", n)
 	}
-	if p.External != nil && p.External.ReadersForge {
-		f.warn("partner", p.Name, "have its NATS keep readers in an account of their own: deploy/nats/accounts.md says how",
-			"its readers are in the account of its stream, and can have messages stored there that the bridge has to find and remove")
-	}
 	if d.Broker == nil {
 		return
 	}

@@ -4,10 +4,11 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 )
 
-// maxAddresses is how many addresses Attempts remembers.
+// maxAddresses is how many addresses are remembered.
 const maxAddresses = 4096
 
 // Attempts bounds how often strangers of one address may fail at something. The
@@ -17,12 +18,7 @@ type Attempts struct {
 	Every time.Duration // and one more each
 
 	mu        sync.Mutex
-	addresses map[string]*attempts
-}
-
-type attempts struct {
-	limiter *rate.Limiter
-	last    time.Time
+	addresses *lru.Cache[string, *rate.Limiter]
 }
 
 // Allow tells whether one more attempt of the address is within the bound.
@@ -30,29 +26,22 @@ func (a *Attempts) Allow(address string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.addresses == nil {
-		a.addresses = map[string]*attempts{}
+		a.addresses = NewAddresses[*rate.Limiter]()
 	}
-	one := a.addresses[address]
-	if one == nil {
-		a.makeRoom()
-		one = &attempts{limiter: rate.NewLimiter(rate.Every(a.Every), a.Burst)}
-		a.addresses[address] = one
+	limiter, known := a.addresses.Get(address)
+	if !known {
+		limiter = rate.NewLimiter(rate.Every(a.Every), a.Burst)
+		a.addresses.Add(address, limiter)
 	}
-	one.last = time.Now()
-	return one.limiter.Allow()
+	return limiter.Allow()
 }
 
-// makeRoom forgets the address that was quiet for longest, where there are too
-// many.
-func (a *Attempts) makeRoom() {
-	if len(a.addresses) < maxAddresses {
-		return
+// NewAddresses returns what remembers something of each address, and forgets the one
+// that was quiet for longest where there are too many.
+func NewAddresses[T any]() *lru.Cache[string, T] {
+	cache, err := lru.New[string, T](maxAddresses)
+	if err != nil {
+		panic(err) // the size is not positive
 	}
-	var oldest string
-	for address, one := range a.addresses {
-		if oldest == "" || one.last.Before(a.addresses[oldest].last) {
-			oldest = address
-		}
-	}
-	delete(a.addresses, oldest)
+	return cache
 }

@@ -20,7 +20,7 @@ var ErrBusy = errors.New("another change of partners' accounts has not come to i
 type Accounts struct {
 	Registry *registry.Registry
 	Partners *Partners
-	Broker   *broker.Broker // nil: NATS is external, and only lent signing keys mint
+	Broker   *broker.Broker // nil: NATS is external, and nothing is minted
 	Log      *slog.Logger
 
 	// one has one place: one caller at a time changes partners' accounts at our own
@@ -64,8 +64,8 @@ func upstream(doing string, err error) error {
 	return &problem.Problem{Fault: problem.Upstream, Detail: doing + ": NATS refused: " + err.Error(), Err: err}
 }
 
-// find returns the partner with the name.
-func (a *Accounts) find(name string) (*registry.Partner, error) {
+// Find returns the partner with the name.
+func (a *Accounts) Find(name string) (*registry.Partner, error) {
 	if p := a.Registry.Partner(name); p != nil {
 		return p, nil
 	}

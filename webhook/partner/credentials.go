@@ -68,16 +68,13 @@ func (a *Accounts) Make(ctx context.Context, name string, n NewCredentials) (*Ma
 // make makes credentials. Also is changed in the partner's record together with
 // them, or neither.
 func (a *Accounts) make(ctx context.Context, name string, n NewCredentials, also func(*registry.Partner) error) (*MadeCredentials, error) {
-	p, err := a.find(name)
+	p, err := a.Find(name)
 	if err != nil {
 		return nil, err
 	}
 	c, err := n.record()
 	if err != nil {
 		return nil, err
-	}
-	if p.External != nil {
-		return a.makeLent(ctx, p, n, c, also)
 	}
 	done, err := a.Hold(ctx)
 	if err != nil {
@@ -143,7 +140,7 @@ func keyFree(p *registry.Partner, public string) error {
 
 // withAccount finds a partner whose credentials are ours to make.
 func (a *Accounts) withAccount(name string) (*registry.Partner, error) {
-	p, err := a.find(name)
+	p, err := a.Find(name)
 	if err != nil {
 		return nil, err
 	}
@@ -207,19 +204,13 @@ func Expired(c registry.Credential) bool { return c.ExpiresAt != nil && !c.Expir
 // overlap too; their connections close. The record comes first: after a failure the
 // same request again finishes it, and so does a start.
 func (a *Accounts) Revoke(ctx context.Context, name, credentials string) error {
-	p, err := a.find(name)
-	if err != nil {
-		return err
-	}
-	if p.External != nil && len(p.External.SigningSeed) > 0 {
-		return a.forgetLent(ctx, p, credentials)
-	}
 	done, err := a.Hold(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if p, err = a.withAccount(name); err != nil {
+	p, err := a.withAccount(name)
+	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(p.Credentials, func(c registry.Credential) bool { return c.Name == credentials }) {

@@ -64,7 +64,7 @@ type Invitations struct {
 // Invite makes an invitation to credentials with the name. It returns its address,
 // which is a secret and nowhere else. A zero expires is InvitationLife from now.
 func (v *Invitations) Invite(ctx context.Context, partner, name string, expires time.Time) (*registry.Invitation, string, error) {
-	p, err := v.Accounts.find(partner)
+	p, err := v.Accounts.Find(partner)
 	if err != nil {
 		return nil, "", err
 	}
@@ -72,7 +72,7 @@ func (v *Invitations) Invite(ctx context.Context, partner, name string, expires 
 		return nil, "", problem.New(problem.Conflict, "", "an invitation needs an address that the partner reaches: set SHEETBRIDGE_PUBLIC_URL; or make credentials with POST /v1/partners/%s/credentials and pass them on", p.Name).
 			Next(problem.MakeCredentials.For(p.Name))
 	}
-	if err := v.Accounts.mayMint(p, name); err != nil {
+	if _, err := v.Accounts.withAccount(partner); err != nil {
 		return nil, "", err
 	}
 	made := now()
@@ -101,24 +101,9 @@ func (v *Invitations) Invite(ctx context.Context, partner, name string, expires 
 	return &invitation, strings.TrimSuffix(v.PublicURL, "/") + JoinPath + token, nil
 }
 
-// mayMint tells why credentials with the name cannot be made for the partner.
-func (a *Accounts) mayMint(p *registry.Partner, name string) error {
-	if p.External == nil {
-		_, err := a.withAccount(p.Name)
-		return err
-	}
-	if len(p.External.SigningSeed) == 0 {
-		return elsewhere(p)
-	}
-	if slices.ContainsFunc(p.Credentials, func(c registry.Credential) bool { return c.Name == name && !Expired(c) }) {
-		return problem.New(problem.Conflict, "", "partner %q has credentials %q, which cannot be revoked here: choose another name", p.Name, name)
-	}
-	return nil
-}
-
 // Withdraw removes an invitation; nobody can use it any more.
 func (v *Invitations) Withdraw(ctx context.Context, partner, id string) error {
-	p, err := v.Accounts.find(partner)
+	p, err := v.Accounts.Find(partner)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,6 @@ type invitationPage struct {
 	From, Partner, Name string
 	URL                 string
 	Good                string // until when the invitation is good
-	Life                string // how long the credentials last
 	Replaces            bool   // the partner has credentials of that name
 	Shares              []sharePage
 }
@@ -45,13 +44,10 @@ const day = "2 January 2006"
 func (v *Invitations) describe(p *registry.Partner, invitation *registry.Invitation) *joinPage {
 	page := &invitationPage{
 		From: "this bridge", Partner: p.Name, Name: invitation.Credentials, URL: v.Accounts.URL(p),
-		Good: invitation.ExpiresAt.UTC().Format(day + ", 15:04 MST"), Life: "a year",
+		Good: invitation.ExpiresAt.UTC().Format(day + ", 15:04 MST"),
 	}
 	if u, err := url.Parse(v.PublicURL); err == nil && u.Hostname() != "" {
 		page.From = u.Hostname()
-	}
-	if p.External != nil {
-		page.Life = "90 days"
 	}
 	page.Replaces = slices.ContainsFunc(p.Credentials, func(c registry.Credential) bool {
 		return c.Name == invitation.Credentials && c.OverlapUntil == nil && !Expired(c)
@@ -146,7 +142,7 @@ var joinTemplate = template.Must(template.New("join").Parse(`<!DOCTYPE html>
 <dl>
 <dt>NATS server</dt><dd><code>{{.URL}}</code></dd>
 <dt>Stream</dt><dd><code>EVENTS</code>, subjects <code>smartsheet.{{.Partner}}.&gt;</code></dd>
-<dt>Credentials</dt><dd>named {{.Name}}, good for {{.Life}}{{if .Replaces}}. Those of that name that you have now go on for 24 hours{{end}}</dd>
+<dt>Credentials</dt><dd>named {{.Name}}, good for a year{{if .Replaces}}. Those of that name that you have now go on for 24 hours{{end}}</dd>
 <dt>This invitation</dt><dd>works once, until {{.Good}}</dd>
 </dl>
 </section>

@@ -291,28 +291,17 @@ func (p *Partners) dialExternal(ctx context.Context, partner *registry.Partner) 
 
 // Account returns the partner's account with its keys open.
 func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
-	if partner.Account.StorageKey == "" {
-		return broker.Account{}, fmt.Errorf("partner %s has an account of an older version, in which readers could write: delete the partner and add it again", partner.Name)
-	}
 	account := broker.Account{
 		PublicKey: partner.Account.PublicKey, StorageKey: partner.Account.StorageKey,
 		Limits: partner.Limits, Sources: partner.Sources, Revocations: map[string]bool{},
 		Writes: p.TakesWrites(partner.Name),
 	}
-	for _, f := range []struct {
-		sealed seal.Sealed
-		name   string
-		into   *seal.Secret
-	}{
-		{partner.Account.Seed, "seed", &account.Seed},
-		{partner.Account.SigningSeed, "signingSeed", &account.SigningSeed},
-		{partner.Account.StorageSeed, "storageSeed", &account.StorageSeed},
-	} {
-		text, err := p.Registry.Sealer().OpenString(f.sealed, partner.SealName(f.name))
+	for _, f := range sealedSeeds(partner.Account, &account) {
+		text, err := p.Registry.Sealer().OpenString(*f.sealed, partner.SealName(f.name))
 		if err != nil {
 			return broker.Account{}, fmt.Errorf("opening the account of partner %s: %w", partner.Name, err)
 		}
-		*f.into = seal.Secret(text)
+		*f.seed = seal.Secret(text)
 	}
 	for user := range partner.Revoked {
 		account.Revocations[user] = true
@@ -320,23 +309,19 @@ func (p *Partners) Account(partner *registry.Partner) (broker.Account, error) {
 	return account, nil
 }
 
-// Minter returns the account at another NATS that has lent us a signing key to
-// mint the partner's credentials with; they can expire and not be revoked.
-// ErrNoBroker where it has not.
-func (p *Partners) Minter(partner *registry.Partner) (_ broker.Account, err error) {
-	if partner.External == nil || len(partner.External.SigningSeed) == 0 {
-		return broker.Account{}, ErrNoBroker
+// sealedSeed is a seed of an account, sealed in a record and open.
+type sealedSeed struct {
+	name   string // under which it is sealed
+	sealed *seal.Sealed
+	seed   *seal.Secret
+}
+
+func sealedSeeds(record *registry.Account, account *broker.Account) []sealedSeed {
+	return []sealedSeed{
+		{"seed", &record.Seed, &account.Seed},
+		{"signingSeed", &record.SigningSeed, &account.SigningSeed},
+		{"storageSeed", &record.StorageSeed, &account.StorageSeed},
 	}
-	var opened [2]string
-	for i, f := range []struct {
-		sealed seal.Sealed
-		name   string
-	}{{partner.External.Credentials, "credentials"}, {partner.External.SigningSeed, "lentSeed"}} {
-		if opened[i], err = p.Registry.Sealer().OpenString(f.sealed, partner.SealName(f.name)); err != nil {
-			return broker.Account{}, fmt.Errorf("opening the signing key of partner %s: %w", partner.Name, err)
-		}
-	}
-	return broker.DelegatedAccount(seal.Secret(opened[0]), seal.Secret(opened[1]), partner.External.SigningAccount)
 }
 
 // PutAccounts makes the accounts of all partners known to the embedded server,

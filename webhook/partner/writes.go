@@ -15,7 +15,7 @@ func (p *Partners) TakesWrites(partner string) bool {
 // AllowWrites tells the server, where the partner's account is ours, whether the
 // partner may publish writes.
 func (a *Accounts) AllowWrites(ctx context.Context, name string) error {
-	p, err := a.find(name)
+	p, err := a.Find(name)
 	if err != nil {
 		return err
 	}

@@ -2,66 +2,40 @@ package registrar
 
 import (
 	"context"
-	"sync"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
-// columnReads has the columns of a sheet read once for many who ask at the same
-// time. Who asks while they are read waits for the next reading, so that an
+// columnReads has the columns of a sheet read once for many callers who ask at the same
+// time. A caller who asks while they are read waits for the next reading, so that an
 // answer is never older than the question.
 type columnReads struct {
-	mu   sync.Mutex
-	next map[string]*columnRead // by sheet: the one that has not begun
-	busy map[string]*columnRead // the one under way
-}
-
-// columnRead is one reading.
-type columnRead struct {
-	done  chan struct{} // closed at its end
-	sheet *smartsheet.Sheet
-	err   error
+	reading singleflight.Group
+	busy    keyedMutex // by sheet, of the reading under way
 }
 
 // read returns the sheet as the function reads it after this call. The result is
 // shared and must not be changed.
 func (c *columnReads) read(ctx context.Context, key string, read func(context.Context) (*smartsheet.Sheet, error)) (*smartsheet.Sheet, error) {
-	c.mu.Lock()
-	if c.next == nil {
-		c.next, c.busy = map[string]*columnRead{}, map[string]*columnRead{}
-	}
-	r, joined := c.next[key]
-	if !joined {
-		r = &columnRead{done: make(chan struct{})}
-		c.next[key] = r
-		// Others may wait for it when this caller has hung up.
-		go c.run(context.WithoutCancel(ctx), key, r, c.busy[key], read)
-	}
-	c.mu.Unlock()
+	result := c.reading.DoChan(key, func() (any, error) {
+		ctx := context.WithoutCancel(ctx) // others may wait for it when this caller has hung up
+		done, err := c.busy.lock(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		c.reading.Forget(key) // from now on callers get the next reading
+		ctx, cancel := context.WithTimeout(ctx, cleanupTime)
+		defer cancel()
+		return read(ctx)
+	})
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-r.done:
-		return r.sheet, r.err
+	case r := <-result:
+		sheet, _ := r.Val.(*smartsheet.Sheet)
+		return sheet, r.Err
 	}
-}
-
-// run reads once the reading before is done.
-func (c *columnReads) run(ctx context.Context, key string, r, before *columnRead, read func(context.Context) (*smartsheet.Sheet, error)) {
-	if before != nil {
-		<-before.done
-	}
-	c.mu.Lock()
-	delete(c.next, key)
-	c.busy[key] = r
-	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
-	defer cancel()
-	r.sheet, r.err = read(ctx)
-	c.mu.Lock()
-	if c.busy[key] == r {
-		delete(c.busy, key)
-	}
-	c.mu.Unlock()
-	close(r.done)
 }

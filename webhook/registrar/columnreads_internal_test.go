@@ -39,11 +39,10 @@ func TestColumnReads(t *testing.T) {
 			t.Errorf("got error %v for who has hung up", err)
 		}
 	}
-	c.mu.Lock()
-	if c.next["ops/7"] == nil || c.next["ops/7"] == c.busy["ops/7"] {
-		t.Error("those who ask while the columns are read get an answer that is older than their question")
-	}
-	c.mu.Unlock()
+	joined := c.reading.DoChan("ops/7", func() (any, error) {
+		t.Error("those who have hung up began no reading for others")
+		return &smartsheet.Sheet{}, nil
+	})
 	go ask() // most likely with those who have hung up, else for itself
 	release <- struct{}{}
 	if v := <-versions; v != 1 {
@@ -51,9 +50,12 @@ func TestColumnReads(t *testing.T) {
 	}
 	<-begun
 	if n := count.Load(); n != 2 {
-		t.Errorf("got %d readings for all who asked meanwhile, want one more", n)
+		t.Errorf("got %d readings for all who asked during it, want one more", n)
 	}
 	close(release)
+	if r := <-joined; r.Err != nil || r.Val.(*smartsheet.Sheet).Version != 2 {
+		t.Errorf("got %v, error %v while the first was read: want the next reading, for the answer may not be older than the question", r.Val, r.Err)
+	}
 	if v := <-versions; v < 2 {
 		t.Errorf("got version %d for who asked while the first was read, want a newer one", v)
 	}

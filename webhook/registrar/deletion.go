@@ -55,7 +55,7 @@ func (g *Registrar) Delete(ctx context.Context, id string) (gone bool, err error
 // finishDelete deletes the webhook of a registration that is being deleted, then
 // its record, and has its shares ended. It may be repeated until it succeeds.
 func (g *Registrar) finishDelete(ctx context.Context, reg *registry.Registration, class budget.Class) error {
-	if err := g.endShares(ctx, reg.ID); err != nil {
+	if err := g.endShares(ctx, g.Registry.Shares(reg.ID)); err != nil {
 		return err
 	}
 	if err := g.deleteWebhook(ctx, reg, class); err != nil {
@@ -97,11 +97,11 @@ func (g *Registrar) enqueueDetached(ctx context.Context, id string) error {
 	return g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyShare, Whole: true})
 }
 
-// endShares marks all shares of a registration as ending.
-func (g *Registrar) endShares(ctx context.Context, id string) error {
+// endShares marks shares as ending.
+func (g *Registrar) endShares(ctx context.Context, shares []*registry.Share) error {
 	var all errgroup.Group
 	all.SetLimit(changesAtOnce)
-	for _, s := range g.Registry.Shares(id) {
+	for _, s := range shares {
 		if !s.Ending {
 			all.Go(func() error { return g.endShare(ctx, s) })
 		}

@@ -5,12 +5,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
 const (
-	// storeTries is how often a hint is tried to be stored that must not be lost
-	// though its caller is gone, tellTime how long that may take.
+	// storeTries is how often the bridge tries to store a hint that must not be lost though
+	// its caller is gone, storeTimeout how long that may take.
 	storeTries   = 3
 	storePause   = 500 * time.Millisecond
 	storeTimeout = 15 * time.Second
@@ -40,19 +42,11 @@ func (g *Registrar) hint(ctx context.Context, id string, h inbox.Hint) error {
 }
 
 // retryStore does what follows from something that is done, a few times if it must.
-func retryStore(ctx context.Context, do func(context.Context) error) (err error) {
+func retryStore(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	for range storeTries {
-		if err = do(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(storePause):
-		}
-	}
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, do(ctx) },
+		backoff.WithBackOff(backoff.NewConstantBackOff(storePause)), backoff.WithMaxTries(storeTries))
 	return err
 }
 

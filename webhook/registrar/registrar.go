@@ -14,6 +14,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -33,6 +34,7 @@ type Registrar struct {
 	Registry       *registry.Registry
 	Inbox          *inbox.Inbox
 	Access         *owner.Access
+	Accounts       *partner.Accounts          // of partners, which are removed and changed with their shares
 	PublicURL      string                     // where Smartsheet reaches us; empty: sheets are polled
 	ReconcileEvery time.Duration              // between two reconciles
 	Deny           smartsheet.Classifications // a sheet that bears one of them is not shared

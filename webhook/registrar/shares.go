@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
@@ -222,31 +220,4 @@ func (g *Registrar) Enable(ctx context.Context, id string) error {
 	}
 	g.webhooks.forget()
 	return g.enqueue(ctx, id, inbox.Hint{Why: inbox.WhyAdmin, Whole: true, Full: true, Webhook: true})
-}
-
-// EndPartner ends all shares of a partner. Until its stream is gone it is told as
-// of any share that ends.
-func (g *Registrar) EndPartner(ctx context.Context, partner string) error {
-	var all errgroup.Group
-	all.SetLimit(changesAtOnce)
-	for _, s := range g.Registry.AllShares() {
-		if s.Partner == partner && !s.Ending {
-			all.Go(func() error { return g.endShare(ctx, s) })
-		}
-	}
-	return all.Wait()
-}
-
-// ForgetPartner removes the records of the shares of a partner that is gone with
-// its stream: there is nobody to tell and nothing to purge.
-func (g *Registrar) ForgetPartner(ctx context.Context, partner string) error {
-	for _, s := range g.Registry.AllShares() {
-		if s.Partner != partner {
-			continue
-		}
-		if err := g.removeShare(ctx, s); err != nil {
-			return fmt.Errorf("removing share %s of a partner who is gone: %w", s.Key(), err)
-		}
-	}
-	return nil
 }

@@ -136,13 +136,6 @@ func (e *External) ID() string {
 type External struct {
 	URL         string      `json:"url"`
 	Credentials seal.Sealed `json:"credentials"`
-	SigningSeed seal.Sealed `json:"signingSeed,omitempty"` // lent to us: users may be minted with it; nil: not
-	// SigningAccount is the public key of the account that SigningSeed is of; empty:
-	// that of the credentials.
-	SigningAccount string `json:"signingAccount,omitempty"`
-	// ReadersForge is that readers are in the account of the stream, and can have
-	// answers of JetStream stored in it.
-	ReadersForge bool `json:"readersForge,omitempty"`
 }
 
 // Phase is how far a registration has come.

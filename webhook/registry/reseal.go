@@ -31,7 +31,7 @@ func (p *Partner) fields() []field {
 			field{&p.Account.StorageSeed, p.SealName("storageSeed")})
 	}
 	if p.External != nil {
-		list = append(list, field{&p.External.Credentials, p.SealName("credentials")}, field{&p.External.SigningSeed, p.SealName("lentSeed")})
+		list = append(list, field{&p.External.Credentials, p.SealName("credentials")})
 	}
 	if p.Contact != nil {
 		list = append(list, field{&p.Contact.URL, p.SealName("contactURL")}, field{&p.Contact.Secret, p.SealName("contactSecret")})

@@ -171,7 +171,7 @@ func (c *call) print(value any) error {
 }
 
 // secretFields of a body are not printed.
-var secretFields = []string{"token", "credentials", "signingKey"}
+var secretFields = []string{"token", "credentials"}
 
 // wouldCall says what a change would call, without secrets. What would be lost is
 // said too.

@@ -112,18 +112,12 @@ func (p *planner) newPartner(file admin.FilePartner) (admin.NewPartner, error) {
 	if file.NATS.CredentialsFile == "" {
 		return body, errors.New("partner is new here: name a file with the bridge's credentials at that NATS as credentialsFile")
 	}
-	beside := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(filepath.Dir(p.f.path), name)
+	creds := file.NATS.CredentialsFile
+	if !filepath.IsAbs(creds) {
+		creds = filepath.Join(filepath.Dir(p.f.path), creds)
 	}
-	nats := admin.NATS{URL: file.NATS.URL, SigningAccount: file.NATS.SigningAccount}
-	key := ""
-	if file.NATS.SigningKeyFile != "" {
-		key = beside(file.NATS.SigningKeyFile)
-	}
-	if err := p.c.readNATS(&nats, beside(file.NATS.CredentialsFile), key); err != nil {
+	nats := admin.NATS{URL: file.NATS.URL}
+	if err := p.c.readNATS(&nats, creds); err != nil {
 		return body, err
 	}
 	body.NATS = &nats

@@ -15,7 +15,7 @@ import (
 )
 
 func addPartner(p *program, r *resource, a *action) *cobra.Command {
-	var creds, bridgeCreds, signingKey string
+	var creds, bridgeCreds string
 	var nats admin.NATS
 	cmd := p.commandOf(r, a)
 	cmd.Long = "Add a partner: its NATS account, its stream and its first credentials. These are shown only now; they are written to a\n" +
@@ -25,15 +25,14 @@ func addPartner(p *program, r *resource, a *action) *cobra.Command {
 	cmd.Flags().StringVar(&creds, "creds", "", "`file` to write the credentials to, which must not exist (default NAME.creds)")
 	cmd.Flags().StringVar(&nats.URL, "nats-url", "", "`address` of another NATS where the partner has an account")
 	cmd.Flags().StringVar(&bridgeCreds, "nats-creds", "", "`file` with the credentials with which the bridge publishes there")
-	cmd.Flags().StringVar(&signingKey, "nats-signing-key-file", "", "`file` with a signing key of that account, which signs the partner's credentials")
 	return p.changes(cmd, []string{formatText, formatJSON}, false, func(c *call, args []string) error {
 		n, err := r.names(a.args, args)
 		if err != nil {
 			return err
 		}
 		partner := admin.NewPartner{Name: n["NAME"], NewTerms: terms()}
-		if nats.URL != "" || bridgeCreds != "" || signingKey != "" {
-			if err := c.readNATS(&nats, bridgeCreds, signingKey); err != nil {
+		if nats.URL != "" || bridgeCreds != "" {
+			if err := c.readNATS(&nats, bridgeCreds); err != nil {
 				return err
 			}
 			partner.NATS = &nats
@@ -46,14 +45,11 @@ func addPartner(p *program, r *resource, a *action) *cobra.Command {
 }
 
 // readNATS reads what is needed to use an account at another NATS.
-func (c *call) readNATS(nats *admin.NATS, creds, key string) (err error) {
+func (c *call) readNATS(nats *admin.NATS, creds string) (err error) {
 	if nats.URL == "" || creds == "" {
 		return &UsageError{errors.New("an account at another NATS needs both --nats-url and --nats-creds")}
 	}
-	if nats.Credentials, err = c.readText("--nats-creds", creds); err != nil || key == "" {
-		return err
-	}
-	nats.SigningKey, err = c.readSecret("--nats-signing-key-file", key)
+	nats.Credentials, err = c.readText("--nats-creds", creds)
 	return err
 }
 
@@ -208,8 +204,8 @@ func (c *call) addWithCreds(path, api string, body any, facts []column) (err err
 	return c.showMade(answer, path, written, facts)
 }
 
-// writeCreds moves the credentials of an answer into a file. Where the bridge holds
-// no signing key for the account the answer has none.
+// writeCreds moves the credentials of an answer into a file. Where the account is at
+// another NATS the answer has none.
 func writeCreds(file *os.File, answer item) (bool, error) {
 	text := answer.text("credentials")
 	delete(answer, "credentials")

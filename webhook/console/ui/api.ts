@@ -400,7 +400,7 @@ export interface MadePartner {
   /** Host of the address where it is told what concerns it; absent: it is not */
   contact?: string;
   createdAt: string;
-  /** Text of a NATS .creds file, named default. Shown this once; absent where the account is external and lends no signing key */
+  /** Text of a NATS .creds file, named default. Shown this once; absent where the account is external */
   credentials?: string;
   /** Its account is at another NATS: the bridge mints no credentials there */
   external: boolean;
@@ -431,10 +431,6 @@ export interface MasterKey {
 export interface NATS {
   /** Text of a .creds file with which the bridge publishes there. It is sealed, and never shown again */
   credentials: string;
-  /** Public key of the account that the signing key is of, where the partner's users are in another account than the stream, as they should be; left out: the account of the credentials */
-  signingAccount?: string;
-  /** Seed of a signing key of that account, scoped to what a partner may do. With it the bridge mints the partner's credentials; they expire, since the bridge cannot revoke them there. Sealed, and never shown again */
-  signingKey?: string;
   /** nats://host:port or tls://host:port, several of one cluster separated by commas */
   url: string;
 }
@@ -456,7 +452,7 @@ export interface NewContact {
 }
 
 export interface NewCredentials {
-  /** When they are to be refused; left out: in a year, where the account is at another NATS in 90 days; null: never */
+  /** When they are to be refused; left out: in a year; null: never */
   expiresAt?: string | null;
   /** For a server of the partner's own that copies the stream through SHEETBRIDGE_NATS_LEAF_LISTEN; good for nothing else */
   leaf?: boolean;

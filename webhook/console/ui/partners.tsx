@@ -21,21 +21,19 @@ export function Partners({ query }: { query: URLSearchParams }) {
 function AddPartner({ done }: { done: () => void }) {
   const [name, setName] = useState("");
   const [elsewhere, setElsewhere] = useState(false);
-  const [nats, setNats] = useState({ url: "", credentials: "", signingKey: "", signingAccount: "" });
+  const [nats, setNats] = useState({ url: "", credentials: "" });
   const [made, setMade] = useState<MadePartner>();
   const { busy, problem, act, field } = useAct();
   if (made) return <Card title={`Partner ${made.name} is added`}>
     {made.credentials && <Secret title="First credentials" text={made.credentials} file={made.name + ".creds"}>Give the file to the partner, or revoke it and send an invitation: then no secret travels.</Secret>}
     <div class="buttons"><a class="button primary" href={href(["new"], { partner: made.name })}>Share a sheet</a><a class="button" href={href(["partners", made.name])}>To the partner</a></div></Card>;
-  const body = (): NewPartner => ({ name, ...(elsewhere && { nats: { url: nats.url, credentials: nats.credentials, ...(nats.signingKey && { signingKey: nats.signingKey }), ...(nats.signingAccount && { signingAccount: nats.signingAccount }) } }) });
+  const body = (): NewPartner => ({ name, ...(elsewhere && { nats }) });
   return <Card title="Add a partner"><form class="form" onSubmit={(e) => { e.preventDefault(); act(() => call("addPartner", { body: body() }), (m) => { setMade(m); done(); }); }}>
     <Text label="Name" value={name} set={setName} error={field("name")} hint="It is in every subject: smartsheet.name.>" required />
     <label class="check"><input type="checkbox" checked={elsewhere} onChange={(e) => setElsewhere(e.currentTarget.checked)} /> Its account is at another NATS</label>
     {elsewhere && <><Text label="Address" value={nats.url} set={(url) => setNats({ ...nats, url })} error={field("nats.url") ?? field("nats")} placeholder="tls://nats.b.example:4222" />
-      <Text label="Credentials of the bridge there" type="password" value={nats.credentials} set={(credentials) => setNats({ ...nats, credentials })} error={field("nats.credentials")} hint="The text of a .creds file." />
-      <Text label="Signing key (optional)" type="password" value={nats.signingKey} set={(signingKey) => setNats({ ...nats, signingKey })} error={field("nats.signingKey")} />
-      <Text label="Account of the signing key (optional)" value={nats.signingAccount} set={(signingAccount) => setNats({ ...nats, signingAccount })} error={field("nats.signingAccount")} /></>}
-    <Rest problem={problem} known={["name", "nats", "nats.url", "nats.credentials", "nats.signingKey"]} />
+      <Text label="Credentials of the bridge there" type="password" value={nats.credentials} set={(credentials) => setNats({ ...nats, credentials })} error={field("nats.credentials")} hint="The text of a .creds file." /></>}
+    <Rest problem={problem} known={["name", "nats", "nats.url", "nats.credentials"]} />
     <div class="buttons"><button class="primary" disabled={busy}>{busy ? "Making the account…" : "Add"}</button><button type="button" onClick={() => setQuery({ new: undefined })}>Not now</button></div>
   </form></Card>;
 }
