@@ -27,14 +27,18 @@ func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq
 	}))
 }
 
-// together makes one page of those that follow each other and are of one version,
-// up to what is compared and published together: each publishing of a few hundred
+// namedAtOnce is how many rows that were asked for by their ids are compared and
+// published together, while the next ones are read: each publishing of a few hundred
 // events costs the server as much as some ten of them.
+const namedAtOnce = rowsAtOnce / 2
+
+// together makes one page of those that follow each other and are of one version, up
+// to namedAtOnce rows.
 func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
 	return func(yield func(*page, error) bool) {
 		var all *page
 		for pg, err := range pages {
-			if all != nil && (err != nil || pg.version != all.version || len(all.rows)+len(pg.rows) > rowsAtOnce) {
+			if all != nil && (err != nil || pg.version != all.version || len(all.rows)+len(pg.rows) > namedAtOnce) {
 				if !yield(all, nil) {
 					return
 				}
