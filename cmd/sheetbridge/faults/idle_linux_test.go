@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +20,7 @@ const holdMemory = 100
 
 // released builds the program without the race detector, under which memory is not
 // what it is in service.
-func released(t *testing.T) string {
+func released(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sheetbridge")
 	if out, err := exec.Command("go", "build", "-o", path, "..").CombinedOutput(); err != nil {
@@ -50,7 +47,7 @@ func TestFaultsIdleConnections(t *testing.T) {
 	}
 	w.register()
 	w.settled(30 * time.Second)
-	before := resident(t, p.cmd.Process.Pid)
+	before := p.memory("VmRSS")
 
 	held := newHolder(t, fmt.Sprintf("127.0.0.1:%d", public), 10_000)
 	hook := w.sim.Webhooks()[0]
@@ -73,16 +70,16 @@ func TestFaultsIdleConnections(t *testing.T) {
 			admins = append(admins, time.Since(began))
 		}
 	}
-	after := resident(t, p.cmd.Process.Pid)
+	after := p.memory("VmRSS")
 	held.stop()
 	slices.Sort(callbacks)
 	slices.Sort(admins)
-	t.Logf("%d connections made; callbacks p95 %v, admin p95 %v; %d MiB more", held.made, callbacks[18], admins[37], after-before)
+	t.Logf("%d connections made; callbacks p95 %v, admin p95 %v; %.0f MiB more", held.made, callbacks[18], admins[37], after-before)
 	if callbacks[18] > time.Second || admins[37] > time.Second {
 		t.Errorf("callbacks are answered in %v, admins in %v (p95), want at most 1 s", callbacks[18], admins[37])
 	}
 	if after-before > holdMemory {
-		t.Errorf("the connections cost %d MiB, want at most %d", after-before, holdMemory)
+		t.Errorf("the connections cost %.0f MiB, want at most %d", after-before, holdMemory)
 	}
 	w.edit()
 	w.settled(60 * time.Second)
@@ -152,14 +149,4 @@ func postOnce(t *testing.T, url string, body []byte, signature string) int {
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
-}
-
-// resident is the memory that a process has, in MiB.
-func resident(t *testing.T, pid int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	must(t, err)
-	kib, err := strconv.Atoi(regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindStringSubmatch(string(text))[1])
-	must(t, err)
-	return kib / 1024
 }

@@ -222,6 +222,7 @@ type api struct {
 	url, token string
 }
 
+// call sends one request. The answer is read as JSON, into a *string as it is.
 func (a api) call(ctx context.Context, method, path string, body, answer any) (int, error) {
 	var reader io.Reader
 	if body != nil {
@@ -250,6 +251,10 @@ func (a api) call(ctx context.Context, method, path string, body, answer any) (i
 	}
 	if resp.StatusCode >= 300 {
 		return resp.StatusCode, fmt.Errorf("%s %s: %d: %s", method, path, resp.StatusCode, data)
+	}
+	if text, ok := answer.(*string); ok {
+		*text = string(data)
+		return resp.StatusCode, nil
 	}
 	if answer == nil || len(data) == 0 {
 		return resp.StatusCode, nil

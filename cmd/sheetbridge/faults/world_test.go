@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -21,15 +22,16 @@ const adminToken = "faults-admin-token-0123456789"
 // processes between it and two partners: acme sees all rows and three columns,
 // globex two columns of the rows that are not drafts.
 type world struct {
-	t      testing.TB
-	sim    *smartsheettest.Server
-	bill   *smartsheettest.User // has the sheet and edits it
-	jane   *smartsheettest.User // may look at it; the bridge reads with her token
-	token  string
-	sheet  *smartsheettest.Sheet
-	serves []*process
-	admin  api   // of the first
-	admins []api // of each, where there are more
+	t       testing.TB
+	program string // empty: the one with the race detector
+	sim     *smartsheettest.Server
+	bill    *smartsheettest.User // has the sheet and edits it
+	jane    *smartsheettest.User // may look at it; the bridge reads with her token
+	token   string
+	sheet   *smartsheettest.Sheet
+	serves  []*process
+	admin   api   // of the first
+	admins  []api // of each, where there are more
 
 	recorders map[string]*recorder
 	id        string // of the registration
@@ -103,7 +105,7 @@ func (w *world) start(more ...string) *process {
 	env := w.environment(public, admin, append([]string{
 		"SHEETBRIDGE_DATA_DIR=" + w.t.TempDir(), fmt.Sprintf("SHEETBRIDGE_NATS_LISTEN=127.0.0.1:%d", port),
 	}, more...)...)
-	p := newProcess(w.t, "serve", program, env, "serve")
+	p := newProcess(w.t, "serve", cmp.Or(w.program, program), env, "serve")
 	w.serves = append(w.serves, p)
 	w.admin = api{url: fmt.Sprintf("http://127.0.0.1:%d", admin), token: adminToken}
 	p.start()
@@ -130,8 +132,7 @@ func (w *world) addPartner(name string, at map[string]string) {
 		body["nats"] = at
 	}
 	var made struct{ URL, Credentials string }
-	_, err := w.admin.call(w.t.Context(), http.MethodPost, "/v1/partners", body, &made)
-	must(w.t, err)
+	w.post("/v1/partners", body, &made)
 	if at != nil {
 		made.Credentials = at["credentials"]
 	}
@@ -147,12 +148,23 @@ func (w *world) addPartner(name string, at map[string]string) {
 // register shares the sheet with all partners, by an owner who is new.
 func (w *world) register() {
 	w.t.Helper()
-	_, err := w.admin.call(w.t.Context(), http.MethodPost, "/v1/owners", map[string]any{"name": "ops", "token": w.token, "region": "us"}, nil)
-	must(w.t, err)
+	w.addOwner()
 	var reg struct{ ID string }
-	_, err = w.admin.call(w.t.Context(), http.MethodPost, "/v1/webhooks", w.registration(w.sheet.ID, "orders"), &reg)
-	must(w.t, err)
+	w.post("/v1/webhooks", w.registration(w.sheet.ID, "orders"), &reg)
 	w.id = reg.ID
+}
+
+// addOwner makes the owner ops, who is jane.
+func (w *world) addOwner() {
+	w.t.Helper()
+	w.post("/v1/owners", map[string]any{"name": "ops", "token": w.token, "region": "us"}, nil)
+}
+
+// post makes something by the admin API.
+func (w *world) post(path string, body, answer any) {
+	w.t.Helper()
+	_, err := w.admin.call(w.t.Context(), http.MethodPost, path, body, answer)
+	must(w.t, err)
 }
 
 func (w *world) registration(sheet int64, name string) map[string]any {
