@@ -17,8 +17,10 @@ import (
 const (
 	maxWriteStored = 16 << 20 // bytes, all together
 	maxWrites      = 10_000
-	writesAge      = 24 * time.Hour
 	writesConsumer = "bridge"
+	// WritesKept is how long one that has no answer waits in the queue at most: longer than
+	// its time may be, so that one whose time has run out is still answered.
+	WritesKept = events.MaxUntil + time.Hour
 	// writesAtOnce is how many of them are on their way to this process.
 	writesAtOnce = 500
 	// WriteAckWait is how soon a write that a process has taken and says nothing of
@@ -63,7 +65,7 @@ func (s *Stream) openWrites(ctx context.Context, alone bool) (*WriteQueue, error
 		MaxBytes:    maxWriteStored,
 		MaxMsgs:     maxWrites,
 		MaxMsgSize:  events.MaxWriteBytes + 4<<10, // headers count
-		MaxAge:      writesAge,
+		MaxAge:      WritesKept,
 		Replicas:    max(s.options.Replicas, 1),
 	})
 	if err != nil {
@@ -173,8 +175,8 @@ func (w *Write) Done(ctx context.Context) error {
 	return nil
 }
 
-// Kept says that the write is being worked on.
-func (w *Write) Kept() error { return w.msg.InProgress() }
+// InProgress says that the write is being worked on.
+func (w *Write) InProgress() error { return w.msg.InProgress() }
 
-// Back gives the write back to the queue, for whoever takes it next.
-func (w *Write) Back() error { return w.msg.Nak() }
+// Return returns the write to the queue, for whoever receives it next.
+func (w *Write) Return() error { return w.msg.Nak() }

@@ -2,7 +2,9 @@ package inbox
 
 import (
 	"slices"
+	"time"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
@@ -39,6 +41,16 @@ func by(e smartsheet.CallbackEvent, column int64) []Agent {
 		agents = append(agents, Agent{Name: name, Columns: []int64{column}})
 	}
 	return agents
+}
+
+// echo is when a change was made, where writes of partners made it and nothing else had
+// a part in it. Else it is zero.
+func echo(e smartsheet.CallbackEvent) time.Time {
+	agents := e.ChangeAgents()
+	if len(agents) == 0 || slices.ContainsFunc(agents, func(agent string) bool { return !events.OwnAgent(agent) }) {
+		return time.Time{}
+	}
+	return e.Timestamp.Time
 }
 
 // addAgent records that a program wrote a column of the row.

@@ -53,6 +53,10 @@ type Row struct {
 	Deleted bool    `json:"deleted,omitempty"` // a callback said so
 	By      []Agent `json:"by,omitempty"`      // who wrote it, as far as told
 	Writes  []Write `json:"writes,omitempty"`  // of partners that changed it, the last ones of many
+
+	// Echo is when it was changed last, where callbacks alone told of it, and each of its
+	// changes was a write of a partner's: for each of those there is another hint.
+	Echo time.Time `json:"echo,omitzero"`
 }
 
 // Write is a partner's write that changed a row.
@@ -88,13 +92,13 @@ func FromCallback(registration string, cb *smartsheet.Callback, received time.Ti
 		case smartsheet.ObjectSheet:
 			sheet = true // comes along with every other change
 		case smartsheet.ObjectRow:
-			row := Row{Deleted: e.EventType == smartsheet.EventDeleted}
+			row := Row{Deleted: e.EventType == smartsheet.EventDeleted, Echo: echo(e)}
 			if e.EventType != smartsheet.EventUpdated || !cells[e.ID] {
 				row.By = by(e, 0)
 			}
 			h.addRow(e.ID, row)
 		case smartsheet.ObjectCell:
-			h.addRow(e.RowID, Row{By: by(e, e.ColumnID)})
+			h.addRow(e.RowID, Row{By: by(e, e.ColumnID), Echo: echo(e)})
 		case smartsheet.ObjectAttachment, smartsheet.ObjectComment, smartsheet.ObjectDiscussion:
 			h.addChild(e.ObjectType, e.ID)
 		default: // columns, and whatever Smartsheet may think of
@@ -136,8 +140,14 @@ func (h *Hint) addRow(id int64, row Row) {
 	if h.Rows == nil {
 		h.Rows = map[int64]Row{}
 	}
-	r := h.Rows[id]
+	r, known := h.Rows[id]
 	r.Deleted = r.Deleted || row.Deleted
+	switch {
+	case !known || !r.Echo.IsZero() && row.Echo.After(r.Echo):
+		r.Echo = row.Echo
+	case row.Echo.IsZero():
+		r.Echo = time.Time{}
+	}
 	for _, a := range row.By {
 		for _, c := range a.Columns {
 			r.addAgent(a.Name, c)
@@ -148,6 +158,18 @@ func (h *Hint) addRow(id int64, row Row) {
 		r.Writes = r.Writes[max(0, len(r.Writes)-maxWrites):]
 	}
 	h.Rows[id] = r
+}
+
+// Without returns the hint without those of its rows that done holds for, nil where
+// nothing is left of it.
+func (h *Hint) Without(done func(id int64, r Row) bool) *Hint {
+	left := *h
+	left.Rows = maps.Clone(h.Rows)
+	maps.DeleteFunc(left.Rows, done)
+	if left.empty() && !left.Webhook && !left.ShareChanged {
+		return nil
+	}
+	return &left
 }
 
 func (h *Hint) empty() bool {
@@ -165,7 +187,7 @@ func (h *Hint) normalize() {
 	}
 	if len(h.Rows) > MaxRows {
 		h.Whole = true
-		maps.DeleteFunc(h.Rows, func(_ int64, r Row) bool { return len(r.By) == 0 })
+		maps.DeleteFunc(h.Rows, func(_ int64, r Row) bool { return len(r.By) == 0 && len(r.Writes) == 0 })
 	}
 	if len(h.Rows) > MaxRows {
 		h.Rows = nil
@@ -187,7 +209,7 @@ func (h *Hint) clone() *Hint {
 
 // bytes returns how long the hint is in JSON, or more.
 func (h *Hint) bytes() int {
-	const fields, id, row, agent, write = 400, 21, 64, 48, 180
+	const fields, id, row, agent, write = 400, 21, 112, 48, 180
 	n := fields + maxEscape*(len(h.Registration)+len(h.Why)+len(h.Trace))
 	n += id * (len(h.Attachments) + len(h.Comments) + len(h.Discussions))
 	for _, s := range h.Shares {

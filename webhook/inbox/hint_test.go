@@ -50,6 +50,12 @@ func TestFromCallback(t *testing.T) {
 			row(inbox.Row{By: []inbox.Agent{{Name: "erp", Columns: []int64{2, 3}}, {Name: "crm", Columns: []int64{2}}}})},
 		"row made by an agent": {`{"objectType":"cell","eventType":"created","rowId":71,"columnId":3},{"objectType":"row","eventType":"created","id":71,"changeAgent":"erp"}`,
 			row(inbox.Row{By: []inbox.Agent{{Name: "erp", Columns: []int64{0}}}})},
+		"row by a write": {`{"objectType":"row","eventType":"updated","id":71,"changeAgent":"sheetbridge:acme:1","timestamp":"2026-11-20T12:00:01Z"},{"objectType":"cell","eventType":"updated","rowId":71,"columnId":2,"changeAgent":"sheetbridge:acme:1","timestamp":"2026-11-20T12:00:02Z"}`,
+			&inbox.Hint{ChangedAt: noon.Add(time.Second), Rows: map[int64]inbox.Row{71: {By: []inbox.Agent{{Name: "sheetbridge:acme:1", Columns: []int64{2}}}, Echo: noon.Add(2 * time.Second)}}}},
+		"row by a write and a person": {`{"objectType":"row","eventType":"updated","id":71,"changeAgent":"sheetbridge:acme:1","timestamp":"2026-11-20T12:00:01Z"},{"objectType":"row","eventType":"updated","id":71,"timestamp":"2026-11-20T12:00:02Z"}`,
+			&inbox.Hint{ChangedAt: noon.Add(time.Second), Rows: map[int64]inbox.Row{71: {By: []inbox.Agent{{Name: "sheetbridge:acme:1", Columns: []int64{0}}}}}}},
+		"row by a write within a program": {`{"objectType":"row","eventType":"updated","id":71,"changeAgent":"erp,sheetbridge:acme:1","timestamp":"2026-11-20T12:00:01Z"}`,
+			&inbox.Hint{ChangedAt: noon.Add(time.Second), Rows: map[int64]inbox.Row{71: {By: []inbox.Agent{{Name: "erp", Columns: []int64{0}}, {Name: "sheetbridge:acme:1", Columns: []int64{0}}}}}}},
 		"row without id":           {`{"objectType":"row","eventType":"updated"}`, whole},
 		"cell created":             {`{"objectType":"cell","eventType":"created","rowId":71,"columnId":2}`, row(inbox.Row{})},
 		"cell updated":             {`{"objectType":"cell","eventType":"updated","rowId":71,"columnId":2}`, row(inbox.Row{})},
@@ -120,6 +126,9 @@ func anyHint(t *rapid.T, name string) inbox.Hint {
 			h.Rows = map[int64]inbox.Row{}
 		}
 		row := inbox.Row{Deleted: rapid.Bool().Draw(t, name+" deleted")}
+		if s := rapid.IntRange(0, 2).Draw(t, name+" echo"); s > 0 {
+			row.Echo = noon.Add(time.Duration(s) * time.Second)
+		}
 		for _, agent := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b"}), 0, 2, rapid.ID[string]).Draw(t, name+" agents") {
 			columns := rapid.SliceOfNDistinct(rapid.Int64Range(0, 3), 1, 3, rapid.ID[int64]).Draw(t, name+" columns")
 			slices.Sort(columns)

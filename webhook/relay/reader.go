@@ -67,6 +67,8 @@ type reading struct {
 	rows     int
 	requests int
 	version  int64 // highest of the sheet; 0: nothing was read
+
+	written map[int64]time.Time // rows that writes had changed, with when they were modified last
 }
 
 // page is some rows as they were read together.

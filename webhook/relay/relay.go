@@ -37,12 +37,16 @@ type Relay struct {
 	Tracer  trace.Tracer // nil: no traces
 
 	targets targets
+	echoes  echoes
 }
 
 // Pass brings the shares of one registration up to what its sheet is now. A nil
 // error means that the hint is done with, put off or given up; after any other
 // it must be handed out again.
 func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
+	if h = r.echoes.without(h); h == nil {
+		return nil
+	}
 	ctx, span := r.startSpan(ctx, h)
 	p, err := r.plan(ctx, h, time.Now())
 	if p == nil {
@@ -52,6 +56,9 @@ func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
 	shares := r.open(ctx, p)
 	read := r.read(ctx, p, shares)
 	result, err := r.settle(ctx, p, shares, read)
+	if err == nil && read.err == nil && len(active(shares)) == len(shares) {
+		r.echoes.add(p.reg.ID, read.written)
+	}
 	r.report(ctx, span, summary{plan: p, shares: shares, reading: read, result: result, err: err})
 	return err
 }
@@ -75,6 +82,7 @@ func (r *Relay) read(ctx context.Context, p *plan, shares []*shareSync) reading 
 
 // readHinted reads the rows that the hint names, and what hangs on rows.
 func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*shareSync) reading {
+	written := map[int64]time.Time{}
 	for page, err := range rd.rows(ctx, p.hint.Rows) {
 		if err == nil {
 			err = r.followColumns(ctx, p, shares, page)
@@ -83,11 +91,18 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 			return rd.result(err)
 		}
 		r.applyNamed(ctx, shares, page)
+		for _, row := range page.rows {
+			if len(p.hint.Rows[row.ID].Writes) > 0 {
+				written[row.ID] = row.ModifiedAt.Time
+			}
+		}
 	}
 	if err := r.readChildren(ctx, p, rd, shares, false); err != nil {
 		return rd.result(err)
 	}
-	return rd.result(r.dropMissing(ctx, rd, shares))
+	read := rd.result(r.dropMissing(ctx, rd, shares))
+	read.written = written
+	return read
 }
 
 // readWhole reads the whole sheet, unless its version says that nothing moved.

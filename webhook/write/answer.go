@@ -14,24 +14,24 @@ import (
 )
 
 // refuse answers a task that changed nothing.
-func (e *Engine) refuse(ctx context.Context, t *task, refusal *events.Refusal) error {
-	return e.answer(ctx, t, refusal.Refuse(events.WriteData{DryRun: t.request.DryRun}), false)
+func (r *round) refuse(ctx context.Context, t *task, refusal *events.Refusal) error {
+	return r.answer(ctx, t, refusal.Refuse(events.WriteData{DryRun: t.request.DryRun}), false)
 }
 
-// answer gives a write its one answer, and with hint has the relay look at what was done. The write is removed from its queue last: who
-// dies in between is followed by somebody who finds the answer in the memory, and
-// does what is left.
-func (e *Engine) answer(ctx context.Context, t *task, d events.WriteData, hint bool) error {
+// answer gives a write its one answer, and with hint has the relay read what was made.
+// The write is removed from its queue last: who dies in between is followed by somebody
+// who finds the answer in the memory, and does what is left.
+func (r *round) answer(ctx context.Context, t *task, d events.WriteData, hint bool) error {
 	d.ID, d.Op, d.Row = t.request.ID, t.request.Op, rowOf(t.rowID)
-	r := remembered{Content: contentOf(&t.request), Identity: t.job.write.Identity, Data: d}
-	before, err := e.Store.memory.put(ctx, memoryKey(t.share.Partner, t.share.Sheet, t.request.ID), r)
+	a := remembered{Content: contentOf(&t.request), Identity: t.job.write.Identity, Data: d}
+	before, err := r.Store.memory.put(ctx, memoryKey(t.share.Partner, t.share.Sheet, t.request.ID), a)
 	if err != nil {
 		return err
 	}
 	if before != nil { // another process was faster
-		return e.answerAgain(ctx, t, before)
+		return r.answerAgain(ctx, t, before)
 	}
-	return e.tell(ctx, t, r, true, hint)
+	return r.finish(ctx, t, a, true, hint)
 }
 
 func rowOf(id int64) *string {
@@ -44,56 +44,84 @@ func rowOf(id int64) *string {
 
 // answerAgain answers a write whose id has an answer: the same to the same request,
 // and to another one that its id is used.
-func (e *Engine) answerAgain(ctx context.Context, t *task, before *remembered) error {
+func (r *round) answerAgain(ctx context.Context, t *task, before *remembered) error {
 	switch {
-	case before.Identity == t.job.write.Identity: // whoever answered it may have died before it was told
-		known, err := t.job.stream.Answers(ctx, &t.share.Share, []string{t.request.ID})
+	case before.Identity == t.job.write.Identity: // whoever answered it may have died before it was published
+		published, err := r.published(ctx, t)
 		if err != nil {
 			return err
 		}
-		told, ok := known[t.request.ID]
-		return e.tell(ctx, t, *before, !ok || told.Request != before.Identity, true)
+		return r.finish(ctx, t, *before, published == nil || published.Request != before.Identity, true)
 	case before.Content == contentOf(&t.request):
-		if known, err := t.job.stream.Answers(ctx, &t.share.Share, []string{t.request.ID}); err != nil {
+		published, err := r.published(ctx, t)
+		if err != nil {
 			return err
-		} else if told, ok := known[t.request.ID]; ok && told.Data.Code == before.Data.Code {
-			before.Data.Current = told.Data.Current
 		}
-		return e.tell(ctx, t, *before, true, true)
+		same := *before
+		if published != nil && published.Data.Code == before.Data.Code {
+			same.Data.Current = published.Data.Current
+		}
+		return r.finish(ctx, t, same, true, true)
 	}
 	reused := &events.Refusal{Code: events.CodeIDReused, Detail: "another request had this id: give each its own"}
 	d := reused.Refuse(events.WriteData{ID: t.request.ID, Op: t.request.Op, Row: rowOf(t.rowID)})
-	return e.tell(ctx, t, remembered{Identity: t.job.write.Identity, Data: d}, true, false)
+	return r.finish(ctx, t, remembered{Identity: t.job.write.Identity, Data: d}, true, false)
 }
 
-// tell publishes an answer, unless it is there already, has the relay look at the row,
-// unless that was done before, notes what was done, and removes the write from its queue.
-func (e *Engine) tell(ctx context.Context, t *task, r remembered, publish, hint bool) error {
+// published is the answer to the id of a write that stands in the partner's stream, nil
+// for none.
+func (r *round) published(ctx context.Context, t *task) (*stream.Answer, error) {
+	found, err := t.job.stream.Answers(ctx, &t.share.Share, []string{t.request.ID})
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := found[t.request.ID]; ok {
+		return &a, nil
+	}
+	return nil, nil
+}
+
+// finish publishes an answer, unless it is there already, has the relay read the row,
+// unless that was done before, records what was done in the audit log, and removes the
+// write from its queue.
+func (r *round) finish(ctx context.Context, t *task, a remembered, publish, hint bool) error {
 	if publish {
-		err := t.job.stream.PublishAnswer(ctx, &t.share.Share, time.Now(), stream.Answer{Request: t.job.write.Identity, Data: r.Data})
+		err := t.job.stream.PublishAnswer(ctx, &t.share.Share, time.Now(), stream.Answer{Request: t.job.write.Identity, Data: a.Data})
 		if err != nil {
 			return err
 		}
 	}
-	if hint && r.Data.Result == events.ResultDone && !r.Data.DryRun {
-		if err := e.hint(ctx, t, r.Data); err != nil {
+	if hint && a.Data.Result == events.ResultDone && !a.Data.DryRun {
+		if err := r.hint(ctx, t, a.Data); err != nil {
 			return err
 		}
 	}
-	if err := e.note(ctx, t, r.Data); err != nil {
+	if err := r.recordAudit(ctx, t, a.Data); err != nil {
 		return err
 	}
 	if err := t.job.write.Done(ctx); err != nil {
 		return err
 	}
-	t.answered = true
-	if e.Observe != nil {
-		e.Observe(Outcome{
-			Partner: t.share.Partner, Op: r.Data.Op, Result: r.Data.Result, Code: r.Data.Code,
-			Took: time.Since(t.job.write.Received), DryRun: r.Data.DryRun,
+	r.markAnswered(t.job)
+	if r.Observe != nil {
+		r.Observe(Outcome{
+			Partner: t.share.Partner, Op: a.Data.Op, Result: a.Data.Result, Code: a.Data.Code,
+			Took: time.Since(t.job.write.Received), DryRun: a.Data.DryRun,
 		})
 	}
 	return nil
+}
+
+func (r *round) markAnswered(j *job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answered[j] = true
+}
+
+func (r *round) isAnswered(j *job) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answered[j]
 }
 
 // hint has the relay publish what became of the row, in all shares that show it.
@@ -112,15 +140,15 @@ func hintOf(t *task) inbox.Row {
 	return inbox.Row{Deleted: t.request.Op == events.OpDelete, Writes: []inbox.Write{{Share: t.share.Key(), ID: t.request.ID}}}
 }
 
-// hintMade has the relay look at all rows that one request has changed: in one pass,
+// hintMade has the relay read all rows that one request has changed: in one pass,
 // and before Smartsheet calls, whose callback would not tell which write was which.
-func (e *Engine) hintMade(ctx context.Context, bulk []*task, results []result) error {
+func (e *Engine) hintMade(ctx context.Context, bulk []accepted, results []result) error {
 	rows := map[int64]inbox.Row{}
 	for i, t := range bulk {
-		if r := results[i]; r.row != nil {
-			rows[r.row.ID] = hintOf(t)
-		} else if r.err == nil {
-			rows[t.rowID] = hintOf(t)
+		if made := results[i]; made.row != nil {
+			rows[made.row.ID] = hintOf(t.task)
+		} else if made.err == nil {
+			rows[t.rowID] = hintOf(t.task)
 		}
 	}
 	if len(rows) == 0 {
@@ -151,8 +179,8 @@ func (e *Engine) registrationsOf(s *events.Share) []*registry.Registration {
 	return list
 }
 
-// note keeps in the audit log who had what written, without values.
-func (e *Engine) note(ctx context.Context, t *task, d events.WriteData) error {
+// recordAudit records in the audit log who had what written, without values.
+func (e *Engine) recordAudit(ctx context.Context, t *task, d events.WriteData) error {
 	if e.Audit == nil {
 		return nil
 	}

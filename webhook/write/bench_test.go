@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
+	"github.com/sheetbridge/sheetbridge/webhook/write"
 )
 
 const (
@@ -48,11 +50,16 @@ func BenchmarkWrites(b *testing.B) {
 		})
 		before := len(w.Sim.Requests())
 		put := w.putByPut(ids[:barePuts])
+		w.Settle() // the bridge reads what the bare client changed
 		bareRequests += len(w.Sim.Requests()) - before
 		before = len(w.Sim.Requests())
 		answers, rowEvents := w.timed(ids)
 		w.Settle()
-		requests += len(w.Sim.Requests()) - before
+		made := w.Sim.Requests()[before:]
+		requests += len(made)
+		for _, r := range made {
+			b.Logf("%s %s %s?%s", r.Time.Format("05.000"), r.Method, r.Route, r.Query[:min(len(r.Query), 60)])
+		}
 		for _, d := range answers {
 			answered = append(answered, d.Seconds()/put.Seconds())
 		}
@@ -68,6 +75,68 @@ func BenchmarkWrites(b *testing.B) {
 	}
 	b.ReportMetric(float64(requests)/float64(b.N)*100/benchWrites, "requests/100writes")
 	b.ReportMetric(float64(bareRequests)/float64(b.N)*100/barePuts, "bare-requests/100writes")
+}
+
+// BenchmarkWaiting has writes wait, to as many rows, and makes them: the time for each is
+// the same however many there are.
+func BenchmarkWaiting(b *testing.B) {
+	const perShare = 500 // less than a share takes in a minute
+	for _, n := range []int{1000, 4000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var took time.Duration
+			requests := 0
+			for b.Loop() {
+				var shares []events.Request
+				for i := range n / perShare {
+					shares = append(shares, writable("acme", func(r *events.Request) { r.Sheet = fmt.Sprintf("orders-%d", i) }))
+				}
+				w := newWriting(b, webhooktest.Options{Log: slog.DiscardHandler}, shares...)
+				var ids []int64
+				for rows := range slices.Chunk(slices.Repeat([]smartsheettest.Row{{Cells: webhooktest.Cells{"Status": "Open", "Qty": 1}}}, n), 500) {
+					more, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, rows...)
+					webhooktest.Must(b, err)
+					ids = append(ids, more...)
+				}
+				w.Settle()
+				w.send("acme", "erp", "orders-0", `{"id":"warm","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
+				w.answer("acme", "warm", 1)
+				w.endEngine()
+				js, err := jetstream.New(w.client("acme", "erp"), jetstream.WithPublishAsyncMaxPending(n))
+				webhooktest.Must(b, err)
+				for i, id := range ids {
+					request := fmt.Sprintf(`{"id":"b-%d","op":"update","row":"%d","expect":{"status":"Open"},"set":{"qty":2}}`, i, id)
+					_, err := js.PublishAsync(events.WriteSubject("acme", fmt.Sprintf("orders-%d", i%len(shares)), "erp"), []byte(request))
+					webhooktest.Must(b, err)
+				}
+				<-js.PublishAsyncComplete()
+				before := len(w.Sim.Requests())
+				var made atomic.Int64
+				answered := make(chan struct{})
+				e := w.newEngine(0, func(e *write.Engine) {
+					e.Observe = func(o write.Outcome) {
+						if o.Result != events.ResultDone {
+							b.Errorf("got %+v, want it done", o)
+						}
+						if made.Add(1) == int64(n) {
+							close(answered)
+						}
+					}
+				})
+				began := time.Now()
+				w.run(e)
+				<-answered
+				took += time.Since(began)
+				for _, r := range w.Sim.Requests()[before:] {
+					if strings.HasSuffix(r.Route, "/rows") {
+						requests++
+					}
+				}
+				w.endEngine()
+			}
+			b.ReportMetric(took.Seconds()*1000/float64(b.N*n), "ms/write")
+			b.ReportMetric(float64(requests)/float64(b.N), "PUTs")
+		})
+	}
 }
 
 // putByPut changes rows one after the other as a bare client does, and returns the

@@ -1,6 +1,7 @@
 package write_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,16 @@ import (
 // together sends requests that are all there before the first of them is looked at:
 // Smartsheet does not answer meanwhile. It returns when all are answered.
 func (w *writing) together(fault func(*http.Request) *smartsheettest.Fault, requests ...string) {
+	w.T.Helper()
+	w.togetherOf(fault, func() {
+		for _, r := range requests {
+			w.send("acme", "erp", "orders", r)
+		}
+	}, len(requests))
+}
+
+// togetherOf does so with so many requests of any partner.
+func (w *writing) togetherOf(fault func(*http.Request) *smartsheettest.Fault, send func(), requests int) {
 	w.T.Helper()
 	open := make(chan struct{})
 	var holding atomic.Bool
@@ -34,10 +45,8 @@ func (w *writing) together(fault func(*http.Request) *smartsheettest.Fault, requ
 	})
 	w.send("acme", "erp", "orders", `{"id":"first","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
 	w.Await("the first one being looked at", holding.Load)
-	for _, r := range requests {
-		w.send("acme", "erp", "orders", r)
-	}
-	w.Await("all being taken", func() bool { return w.engine.Waiting() == len(requests)+1 })
+	send()
+	w.Await("all being taken", func() bool { return w.engine.Waiting() == requests+1 })
 	close(open)
 	w.Await("all being answered", func() bool { return w.engine.Waiting() == 0 })
 	w.Sim.SetFault(nil)
@@ -154,5 +163,105 @@ func TestWriteIDsAfterRestart(t *testing.T) {
 	w.send("acme", "erp", "orders", strings.ReplaceAll(request, "Done", "Draft"))
 	if third := w.answer("acme", "po-1", 3); third.Code != events.CodeIDReused || w.version() != version {
 		t.Errorf("another request: got %+v and version %d, want %s and %d", third, w.version(), events.CodeIDReused, version)
+	}
+}
+
+// rowEvents are the origins of a partner's events of rows since the first load, with
+// the writes that they name, by row.
+func (w *writing) rowEvents(name string) map[string][]string {
+	w.T.Helper()
+	byRow := map[string][]string{}
+	for _, m := range w.Stream(name) {
+		var e struct {
+			Data struct {
+				Row         struct{ ID string }
+				Origin      events.Origin
+				Write       string
+				ChangeAgent []string
+			}
+		}
+		if !strings.HasPrefix(m.Type, "sheetbridge.row.") {
+			continue
+		}
+		webhooktest.Must(w.T, json.Unmarshal(m.Raw, &e))
+		if e.Data.ChangeAgent != nil {
+			w.T.Errorf("%s is told of agents: %s", name, m.Raw)
+		}
+		if m.Sequence > w.SeenTo[name] {
+			byRow[e.Data.Row.ID] = append(byRow[e.Data.Row.ID], strings.TrimSpace(string(e.Data.Origin)+" "+e.Data.Write))
+		}
+	}
+	return byRow
+}
+
+// TestMergedWritesAreToldApart makes writes of two partners to several rows in one
+// request. Each row's one event names the write that made it to whom that belongs, and to
+// the other it is a change like any other. The callback that names them all adds nothing.
+func TestMergedWritesAreToldApart(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil), writable("bolt", nil))
+	rows := slices.Repeat([]smartsheettest.Row{{Cells: webhooktest.Cells{"No": "N", "Status": "Open", "Qty": 1}}}, 6)
+	ids, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, rows...)
+	webhooktest.Must(t, err)
+	w.send("bolt", "erp", "orders", `{"id":"warm","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
+	w.answer("bolt", "warm", 1)
+	w.Settle()
+	for _, name := range []string{"acme", "bolt"} {
+		w.SeenTo[name] = webhooktest.Last(w.Stream(name))
+	}
+	writers := []string{"acme", "bolt"}
+	w.togetherOf(nil, func() {
+		for i, id := range ids {
+			w.send(writers[i%2], "erp", "orders", fmt.Sprintf(`{"id":"m-%d","op":"update","row":"%d","expect":{"status":"Open"},"set":{"qty":%d}}`, i, id, 10+i))
+		}
+	}, len(ids))
+	if got := w.sent(); got != 1 {
+		t.Errorf("got %d requests, want one for all", got)
+	}
+	w.Settle()
+	for _, reader := range writers {
+		got := w.rowEvents(reader)
+		for i, id := range ids {
+			want := "callback"
+			if writers[i%2] == reader {
+				want = fmt.Sprintf("write m-%d", i)
+			}
+			if got := got[webhooktest.FormatID(id)]; !slices.Equal(got, []string{want}) {
+				t.Errorf("row %d for %s: got %q, want one event of %q", i, reader, got, want)
+			}
+		}
+	}
+	w.Check(writers...)
+}
+
+// TestWritesToOneRow has two partners and one of them twice write to one row at once:
+// one after the other, each by the row as the one before left it.
+func TestWritesToOneRow(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil), writable("bolt", nil))
+	row := w.Sheet.Rows[0]
+	w.send("bolt", "erp", "orders", `{"id":"warm","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
+	w.answer("bolt", "warm", 1)
+	w.togetherOf(nil, func() {
+		w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"a-1","op":"update","row":"%d","expect":{"status":"Open"},"set":{"status":"Done"}}`, row))
+		w.send("bolt", "erp", "orders", fmt.Sprintf(`{"id":"b-1","op":"update","row":"%d","expect":{"status":"Open"},"set":{"status":"Waiting"}}`, row))
+		w.send("acme", "shop", "orders", fmt.Sprintf(`{"id":"a-2","op":"update","row":"%d","expect":{"status":"Done"},"set":{"qty":8}}`, row))
+	}, 3)
+	a1, b1, a2 := w.answer("acme", "a-1", 1), w.answer("bolt", "b-1", 1), w.answer("acme", "a-2", 1)
+	lost := 0
+	for _, d := range []events.WriteData{a1, b1} {
+		if d.Code == events.CodeConflict {
+			lost++
+		}
+	}
+	if lost != 1 || a1.Result == events.ResultDone && a2.Result != events.ResultDone {
+		t.Errorf("got %+v, %+v and %+v: want one of the first two to find a conflict", a1, b1, a2)
+	}
+	w.Settle()
+	if cells := w.row(0); a1.Result == events.ResultDone && (cells["Status"] != "Done" || cells["Qty"] != json.Number("8")) {
+		t.Errorf("got %v in the sheet", cells)
+	}
+	w.Check("acme", "bolt")
+	last := w.rowEvents("acme")[webhooktest.FormatID(row)]
+	if a2.Result == events.ResultDone && (len(last) == 0 || last[len(last)-1] != "write a-2") {
+		t.Errorf("got events of %q, want the last one to be of a-2", last)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
@@ -23,7 +24,7 @@ const (
 	leasePoll = 100 * time.Millisecond
 	// attemptsKept is how long an attempt of unknown outcome is remembered: no write
 	// waits for longer in its queue.
-	attemptsKept = 25 * time.Hour
+	attemptsKept = stream.WritesKept + time.Hour
 	maxAttempts  = 2000
 )
 
@@ -191,9 +192,9 @@ func (l *lease) renew(ctx context.Context) error {
 	return nil
 }
 
-// note stores that writes are about to be sent, and returns until when sending may
+// recordAttempts stores that writes are about to be sent, and returns until when sending may
 // begin, and until when it must have ended.
-func (l *lease) note(ctx context.Context, attempts map[string]attempt) (begin, end time.Time, err error) {
+func (l *lease) recordAttempts(ctx context.Context, attempts map[string]attempt) (begin, end time.Time, err error) {
 	if l.record.Attempts == nil {
 		l.record.Attempts = map[string]attempt{}
 	}

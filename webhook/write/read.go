@@ -27,14 +27,14 @@ type reading struct {
 	columns []int64 // that were asked for
 }
 
-// read reads what some tasks of one kind are to be judged by: for updates their rows,
+// readFor reads what some proposals of one kind are to be judged by: for updates their rows,
 // else the whole sheet, since a key may be in any row and any row may be under one
 // that is to be deleted.
-func (e *Engine) read(ctx context.Context, client *smartsheet.Client, bulk []*task) (*reading, error) {
+func readFor(ctx context.Context, client *smartsheet.Client, bulk []proposal) (*reading, error) {
 	var columns, rows []int64
-	for _, t := range bulk {
-		columns = append(columns, t.rules.ColumnIDs()...)
-		rows = append(rows, t.request.RowID)
+	for _, p := range bulk {
+		columns = append(columns, p.rules.ColumnIDs()...)
+		rows = append(rows, p.request.RowID)
 	}
 	slices.Sort(columns)
 	columns = slices.Compact(columns)
@@ -54,7 +54,7 @@ func (e *Engine) read(ctx context.Context, client *smartsheet.Client, bulk []*ta
 	return readSome(ctx, client, bulk[0], left, rows)
 }
 
-func readSome(ctx context.Context, client *smartsheet.Client, first *task, columns, rows []int64) (*reading, error) {
+func readSome(ctx context.Context, client *smartsheet.Client, first proposal, columns, rows []int64) (*reading, error) {
 	if first.request.Op == events.OpUpdate {
 		return readRows(ctx, client, first.share.SheetID, columns, rows)
 	}

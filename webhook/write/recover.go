@@ -13,43 +13,49 @@ import (
 // resolve finds out whether a write was made that was sent, or about to be, and whose
 // outcome nobody has learnt. One that was is answered. One that was not is judged as
 // if it were new, in the next round.
-func (e *Engine) resolve(ctx context.Context, l *lease, client *smartsheet.Client, t *task, r *reading) error {
-	made, err := e.wasMade(ctx, client, t, r)
+func (r *round) resolve(ctx context.Context, client *smartsheet.Client, t *task, now *reading) error {
+	row, made, err := wasMade(ctx, client, t, now)
 	if err != nil {
 		return err
 	}
 	name := t.name()
 	if !made {
-		l.forget(name)
-		t.job.lookAt = time.Time{}
+		r.lease.forget(name)
+		t.job.recoverAt = time.Time{}
 		return nil
 	}
-	data := events.WriteData{Result: events.ResultDone, Version: r.version, Raced: r.version != t.attempt.Version+1}
-	if err := e.answer(ctx, t, data, true); err != nil {
+	found := *t
+	found.rowID = row
+	data := events.WriteData{Result: events.ResultDone, Version: now.version, Raced: now.version != t.attempt.Version+1}
+	if err := r.answer(ctx, &found, data, true); err != nil {
 		return err
 	}
-	l.forget(name)
+	r.lease.forget(name)
 	return nil
 }
 
-// wasMade looks whether the sheet has, or had, what a write was to make.
-func (e *Engine) wasMade(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
+// wasMade tells whether the sheet has, or had, what a write was to make, and in which
+// row.
+func wasMade(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (row int64, made bool, err error) {
+	row = t.request.RowID
 	if r.version == t.attempt.Version { // nothing at all was changed
-		return false, nil
+		return row, false, nil
 	}
 	switch t.request.Op {
 	case events.OpUpdate:
-		return e.wasUpdated(ctx, client, t, r)
+		made, err = wasUpdated(ctx, client, t, r)
 	case events.OpCreate:
-		return e.wasCreated(ctx, client, t, r)
+		return wasCreated(ctx, client, t, r)
+	case events.OpDelete:
+		_, there := r.rows[row]
+		made = !there // deletions are not undone
 	}
-	_, there := r.rows[t.request.RowID]
-	return !there, nil // deletions are not taken back
+	return row, made, err
 }
 
 // wasUpdated asks for the history of a cell where the row is not, or no longer, as
 // the write would have it: somebody may have changed it since.
-func (e *Engine) wasUpdated(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
+func wasUpdated(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
 	row := r.rows[t.request.RowID]
 	if row == nil {
 		return false, nil // what it was nobody can tell any more; it is gone
@@ -61,12 +67,12 @@ func (e *Engine) wasUpdated(ctx context.Context, client *smartsheet.Client, t *t
 	if !ok {
 		return false, nil
 	}
-	return e.heldSince(ctx, client, t, row.ID, column, value)
+	return heldSince(ctx, client, t, row.ID, column, value)
 }
 
 // heldSince tells whether a cell held a value since the write was sent, put there by the
 // writer.
-func (e *Engine) heldSince(ctx context.Context, client *smartsheet.Client, t *task, row int64, column smartsheet.Column, value []byte) (bool, error) {
+func heldSince(ctx context.Context, client *smartsheet.Client, t *task, row int64, column smartsheet.Column, value []byte) (bool, error) {
 	past, err := client.CellHistory(ctx, t.share.SheetID, row, column.ID)
 	if err != nil {
 		return false, err
@@ -97,9 +103,9 @@ var errCandidates = errors.New("too many rows were added at the same time to tel
 // wasCreated looks for the row that has the key, or had it: somebody may have changed
 // it since. No row had it when the write was sent, so the history of the key tells
 // whether the writer put it there.
-func (e *Engine) wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (bool, error) {
+func wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *reading) (row int64, made bool, err error) {
 	if t.share.Write == nil || t.share.Write.Create == nil {
-		return false, nil
+		return 0, false, nil
 	}
 	key, value := t.rules.KeyOf(&t.request, nil, r.now), t.request.Set.Get(t.share.Write.Create.Key)
 	column := r.column(t.rules.KeyColumn())
@@ -110,19 +116,14 @@ func (e *Engine) wasCreated(ctx context.Context, client *smartsheet.Client, t *t
 		}
 	}
 	if len(candidates) > maxCandidates {
-		return false, errCandidates
+		return 0, false, errCandidates
 	}
 	for _, id := range candidates {
-		made, err := e.heldSince(ctx, client, t, id, column, value)
-		if err != nil {
-			return false, err
-		}
-		if made {
-			t.rowID = id
-			return true, nil
+		if made, err := heldSince(ctx, client, t, id, column, value); made || err != nil {
+			return id, made, err
 		}
 	}
-	return false, nil
+	return 0, false, nil
 }
 
 // clockSkew is how far Smartsheet's clock and ours may be apart.

@@ -15,25 +15,22 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// send writes to the sheet what was judged, in one request, and answers. The request
-// is noted in the lease before.
-func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, bulk []*task, r *reading) error {
-	bulk, err := e.unchanged(ctx, bulk)
+// send writes to the sheet what may be written, in one request, and answers. The lease
+// records before what is about to be sent.
+func (r *round) send(ctx context.Context, client *smartsheet.Client, bulk []accepted, now *reading) error {
+	bulk, err := r.unchanged(ctx, bulk)
 	if err != nil || len(bulk) == 0 {
 		return err
 	}
 	attempts := make(map[string]attempt, len(bulk))
-	at := time.Now()
-	names := make([]string, len(bulk))
-	until := time.Time{}
-	for i, t := range bulk {
-		names[i] = t.name()
-		attempts[t.name()] = attempt{Version: r.version, ModifiedAt: t.modified, At: at}
-		if until.IsZero() || t.request.Until.Before(until) {
+	at, until := time.Now(), bulk[0].request.Until
+	for _, t := range bulk {
+		attempts[t.name()] = attempt{Version: now.version, ModifiedAt: t.modifiedAt(), At: at}
+		if t.request.Until.Before(until) {
 			until = t.request.Until
 		}
 	}
-	begin, end, err := l.note(ctx, attempts)
+	begin, end, err := r.lease.recordAttempts(ctx, attempts)
 	if err != nil {
 		return err
 	}
@@ -46,35 +43,45 @@ func (e *Engine) send(ctx context.Context, l *lease, client *smartsheet.Client, 
 	guarded.HTTP = guard(client.HTTP, begin)
 	results, version, err := request(sending, &guarded, bulk)
 	if err != nil {
-		return e.notSent(ctx, l, bulk, names, err)
+		return r.notSent(ctx, bulk, err)
 	}
-	hintErr := e.hintMade(ctx, bulk, results)
+	hintErr := r.hintMade(ctx, bulk, results)
 	if hintErr != nil {
-		e.Log.Warn("the relay could not be told of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", hintErr)
+		r.Log.Warn("the relay could not be told of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", hintErr)
 	}
 	var answers errgroup.Group
 	answers.SetLimit(answersAtOnce)
 	for i, t := range bulk {
-		answers.Go(func() error { return e.settle(ctx, t, results[i], version, version != r.version+1, hintErr != nil) })
+		answers.Go(func() error {
+			return r.answerResult(ctx, t.task, results[i], version, version != now.version+1, hintErr != nil)
+		})
 	}
 	err = answers.Wait()
 	for _, t := range bulk {
-		if t.answered {
-			l.forget(t.name())
+		if r.isAnswered(t.job) {
+			r.lease.forget(t.name())
 		}
 	}
 	return err
 }
 
-// unchanged returns those tasks whose share is as it was when they were judged. The
+// modifiedAt is when the row had been changed last as it was read.
+func (d decision) modifiedAt() time.Time {
+	if d.row == nil {
+		return time.Time{}
+	}
+	return d.row.ModifiedAt.Time
+}
+
+// unchanged returns those writes whose share is as it was when they were judged. The
 // others are judged again, in the next round.
-func (e *Engine) unchanged(ctx context.Context, bulk []*task) ([]*task, error) {
+func (r *round) unchanged(ctx context.Context, bulk []accepted) ([]accepted, error) {
 	same := map[string]bool{}
-	var list []*task
+	var list []accepted
 	for _, t := range bulk {
 		key := t.share.Key()
 		if _, known := same[key]; !known {
-			now, err := e.Registry.FreshShare(ctx, t.share.Partner, t.share.Sheet)
+			now, err := r.Registry.FreshShare(ctx, t.share.Partner, t.share.Sheet)
 			if err != nil && !errors.Is(err, registry.ErrNotFound) {
 				return nil, err
 			}
@@ -103,9 +110,9 @@ type result struct {
 	err *smartsheet.Error
 }
 
-// request sends one request for all tasks and returns what became of each, and the
+// request sends one request for all writes and returns what became of each, and the
 // version of the sheet then, 0 where that is not known.
-func request(ctx context.Context, client *smartsheet.Client, bulk []*task) ([]result, int64, error) {
+func request(ctx context.Context, client *smartsheet.Client, bulk []accepted) ([]result, int64, error) {
 	options := smartsheet.WriteOptions{ChangeAgent: agentOf(bulk), PartialSuccess: true}
 	sheet := bulk[0].share.SheetID
 	results := make([]result, len(bulk))
@@ -145,7 +152,7 @@ func request(ctx context.Context, client *smartsheet.Client, bulk []*task) ([]re
 }
 
 // agentOf names the writes of a request as far as there is room.
-func agentOf(bulk []*task) string {
+func agentOf(bulk []accepted) string {
 	var agents []string
 	length := 0
 	for _, t := range bulk {
@@ -158,20 +165,21 @@ func agentOf(bulk []*task) string {
 	return strings.Join(agents, ",")
 }
 
-// settle answers one write by what became of its row; with hint the relay has still to
-// look at it.
-func (e *Engine) settle(ctx context.Context, t *task, r result, version int64, raced, hint bool) error {
-	if r.err != nil {
-		return e.refuse(ctx, t, refusalOf(r.err))
+// answerResult answers one write by what became of its row; with hint the relay has still
+// to be told of it.
+func (r *round) answerResult(ctx context.Context, t *task, res result, version int64, raced, hint bool) error {
+	if res.err != nil {
+		return r.refuse(ctx, t, refusedBy(res.err))
 	}
-	if r.row != nil {
-		t.rowID = r.row.ID
+	made := *t
+	if res.row != nil {
+		made.rowID = res.row.ID
 	}
-	return e.answer(ctx, t, events.WriteData{Result: events.ResultDone, Version: version, Raced: raced && version > 0}, hint)
+	return r.answer(ctx, &made, events.WriteData{Result: events.ResultDone, Version: version, Raced: raced && version > 0}, hint)
 }
 
-// refusalOf says in the partner's words why Smartsheet did not write a row.
-func refusalOf(err *smartsheet.Error) *events.Refusal {
+// refusedBy says in the partner's words why Smartsheet did not write a row.
+func refusedBy(err *smartsheet.Error) *events.Refusal {
 	switch err.Code {
 	case smartsheet.CodeColumnLocked, smartsheet.CodeRowLocked, smartsheet.CodeRowKept:
 		return &events.Refusal{Code: events.CodeLocked, Detail: "the row or a column is locked"}
@@ -186,30 +194,34 @@ func refusalOf(err *smartsheet.Error) *events.Refusal {
 }
 
 // notSent says what follows from a request that failed as a whole. Where it may have
-// changed the sheet all the same, its writes are looked for later.
-func (e *Engine) notSent(ctx context.Context, l *lease, bulk []*task, names []string, err error) error {
+// changed the sheet all the same, the sheet is read for its writes later.
+func (r *round) notSent(ctx context.Context, bulk []accepted, err error) error {
 	late := errors.Is(err, errLate)
 	if !late && smartsheet.OutcomeUnknown(err) {
-		at := time.Now().Add(cmp.Or(e.Settle, settleTime))
+		at := time.Now().Add(cmp.Or(r.RecoverAfter, recoverAfter))
 		for _, t := range bulk {
-			t.job.lookAt, t.job.notYet = at, at
+			t.job.recoverAt, t.job.retryAt = at, at
 		}
 		return err
 	}
-	l.forget(names...)
+	tasks := make([]*task, len(bulk))
+	for i, t := range bulk {
+		tasks[i] = t.task
+		r.lease.forget(t.name())
+	}
 	if late {
 		return nil // they are judged again, with the time that it is then
 	}
 	var refused *smartsheet.Error
 	class := smartsheet.Classify(err)
 	if !errors.As(err, &refused) || class != smartsheet.Invalid && class != smartsheet.NotFound && class != smartsheet.Forbidden {
-		return e.failed(ctx, bulk, err)
+		return r.failed(ctx, tasks, err)
 	}
 	if len(bulk) == 1 {
-		return e.refuse(ctx, bulk[0], refusalOf(refused))
+		return r.refuse(ctx, tasks[0], refusedBy(refused))
 	}
 	for _, t := range bulk { // one of them is to blame
-		t.job.alone = true
+		t.job.single = true
 	}
 	return nil
 }

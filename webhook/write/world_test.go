@@ -92,7 +92,7 @@ func (w *writing) newEngine(lease time.Duration, change func(*write.Engine)) *wr
 	e := &write.Engine{
 		Store: store, Registry: w.Registry, Access: w.Access, Partners: w.Partners, Inbox: w.Inbox, Audit: log,
 		Accounts: &partner.Accounts{Registry: w.Registry, Partners: w.Partners, Broker: w.Broker, Log: slog.New(w.Opts.Log)},
-		Log:      slog.New(w.Opts.Log), Settle: 50 * time.Millisecond,
+		Log:      slog.New(w.Opts.Log), RecoverAfter: 50 * time.Millisecond,
 	}
 	if change != nil {
 		change(e)

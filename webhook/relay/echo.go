@@ -1,0 +1,52 @@
+package relay
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+)
+
+// maxEchoes is how many rows are remembered of which callbacks are expected.
+const maxEchoes = 20_000
+
+// echoes are rows that partners' writes changed and that were read since: a callback
+// of that very change tells nothing new. What is forgotten, or was read by another
+// process, is read once more.
+type echoes struct {
+	mu    sync.Mutex
+	count int
+	rows  map[string]map[int64]time.Time // when they were modified last as they were read, by registration
+}
+
+// add remembers rows of a registration.
+func (e *echoes) add(registration string, modified map[int64]time.Time) {
+	if len(modified) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.count += len(modified); e.rows == nil || e.count > maxEchoes {
+		e.rows, e.count = map[string]map[int64]time.Time{}, len(modified)
+	}
+	if e.rows[registration] == nil {
+		e.rows[registration] = map[int64]time.Time{}
+	}
+	maps.Copy(e.rows[registration], modified)
+}
+
+// without returns a hint without the rows of which it tells only what was read before,
+// nil where nothing is left of it. Smartsheet's times of rows are in seconds.
+func (e *echoes) without(h *inbox.Hint) *inbox.Hint {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rows := e.rows[h.Registration]
+	if rows == nil || h.Why != inbox.WhyCallback {
+		return h
+	}
+	return h.Without(func(id int64, r inbox.Row) bool {
+		modified, ok := rows[id]
+		return ok && !r.Echo.IsZero() && !r.Echo.Truncate(time.Second).After(modified)
+	})
+}
