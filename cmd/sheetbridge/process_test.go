@@ -56,7 +56,7 @@ func (o *output) lines() []string {
 }
 
 // wait waits until a pattern matches, and returns the match with its groups.
-func (o *output) wait(t *testing.T, pattern string) []string {
+func (o *output) wait(t testing.TB, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -76,14 +76,14 @@ func (o *output) wait(t *testing.T, pattern string) []string {
 
 // process is sheetbridge as a process of its own.
 type process struct {
-	t              *testing.T
+	t              testing.TB
 	cmd            *exec.Cmd
 	stdout, stderr *output
 	done           chan error
 }
 
 // spawn starts sheetbridge, which is killed at the test's end if it still runs.
-func spawn(t *testing.T, env []string, args ...string) *process {
+func spawn(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
 	path, err := exec.LookPath("sheetbridge")
 	if err != nil {
@@ -136,7 +136,7 @@ func (p *process) end(signal syscall.Signal) int {
 }
 
 // freeAddress returns an address of this machine at which nobody listens.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	port, err := freeport.Take()
 	if err != nil {

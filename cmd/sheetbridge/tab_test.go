@@ -23,7 +23,7 @@ import (
 
 // tab is a tab of a headless Chromium that shows the console.
 type tab struct {
-	t    *testing.T
+	t    testing.TB
 	ctx  context.Context
 	base string // of the listener
 
@@ -38,7 +38,7 @@ const tabTime = 60 * time.Second
 // openConsole opens the console in a browser of its own. At the end of the test
 // nothing may have been asked of anybody but the listener, and nothing may have been
 // against the page's policy.
-func openConsole(t *testing.T, base string, options ...chromedp.ExecAllocatorOption) *tab {
+func openConsole(t testing.TB, base string, options ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -25,6 +25,10 @@ const (
 	// followerAlive is how often a follower is sent a comment, so that both sides
 	// notice a connection that is gone.
 	followerAlive = 15 * time.Second
+	// followerRoom is how many events may wait while a follower is sent those before
+	// them, and followerBytes bounds what it is then sent at once.
+	followerRoom  = 64
+	followerBytes = 64 << 10
 	// maxSince is how far back a follower may begin.
 	maxSince = 24 * time.Hour
 )
@@ -49,6 +53,7 @@ type eventsRequest struct {
 	Sheet   string    `query:"sheet" maxLength:"32" doc:"Only sheets of this name"`
 	Kind    []string  `query:"kind" enum:"row,attachment,comment,write,schema,status" maxItems:"6" doc:"Only these kinds; left out: all but status"`
 	Since   time.Time `query:"since" doc:"Begin with what was published at this time, at most a day ago; left out: now"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"10000" default:"10000" doc:"Of what was published before now, at most so many messages of each partner, the last ones"`
 	Cursor  string    `header:"Last-Event-ID" doc:"Go on behind the event with this id"`
 }
 
@@ -56,8 +61,8 @@ func (a *API) routeEvents(api huma.API) {
 	op := operation{
 		method: http.MethodGet, path: "/v1/events", id: "followEvents", tag: "events",
 		summary: "Follow what is published",
-		description: "Server-sent events, until either side ends it. `published` has one event as a partner gets it; `missed` says how many of a partner's were left out, " +
-			"since the follower begins too far back; `trouble` says that a partner's stream cannot be read now. Each has an id: sent as Last-Event-ID, the stream goes on behind it. " +
+		description: "Server-sent events, until either side ends it. `published` has one event as a partner gets it; `missed` says about how many of a partner's were left out, " +
+			"since the follower begins further back than its limit; `trouble` says that a partner's stream cannot be read now. Each has an id: sent as Last-Event-ID, the stream goes on behind it. " +
 			"After that an event may come twice; its CloudEvent has the same id then. A read-only token gets no cells. Who does not read for 10 seconds is cut off.",
 		errors: []int{http.StatusServiceUnavailable},
 	}
@@ -88,7 +93,7 @@ func (a *API) followEvents(ctx context.Context, in *eventsRequest) (*huma.Stream
 			return nil, err
 		}
 	}
-	filter := feed.Filter{Partner: in.Partner, Sheet: in.Sheet, Kinds: in.Kind}
+	filter := feed.Filter{Partner: in.Partner, Sheet: in.Sheet, Kinds: in.Kind, Limit: in.Limit}
 	if len(filter.Kinds) == 0 {
 		filter.Kinds = []string{"row", "attachment", "comment", "write", "schema"}
 	}
@@ -125,10 +130,10 @@ func (a *API) stream(c huma.Context, filter feed.Filter, cursor string, cells bo
 	c.SetHeader("Cache-Control", "no-store")
 	c.SetHeader("X-Accel-Buffering", "no") // of nginx, which would hold events back
 	to := &eventWriter{to: c.BodyWriter(), record: recordOf(c.Context())}
-	if to.write(": follow\n\n") != nil {
+	if to.write([]byte(": follow\n\n")) != nil {
 		return
 	}
-	sending := make(chan feed.Item)
+	sending := make(chan feed.Item, followerRoom)
 	go func() {
 		defer close(sending)
 		err := a.feed().Follow(ctx, filter, cursor, func(item feed.Item) error {
@@ -157,31 +162,37 @@ type eventWriter struct {
 	record *record
 }
 
-func (w *eventWriter) write(text string) error {
+func (w *eventWriter) write(text []byte) error {
 	w.record.extend(followerWrite)
-	if _, err := io.WriteString(w.to, text); err != nil {
+	if _, err := w.to.Write(text); err != nil {
 		return err
 	}
 	return w.record.flush()
 }
 
-// sendAll writes items until there are no more or the reader takes no more.
+// sendAll writes items until there are no more or the reader takes no more. Those
+// that wait are written together: a burst costs a few writes, not one an event.
 func (w *eventWriter) sendAll(items <-chan feed.Item, cells bool) {
 	alive := time.NewTicker(followerAlive)
 	defer alive.Stop()
+	var text []byte
 	for {
-		text := ": alive\n\n"
 		select {
 		case item, more := <-items:
 			if !more {
 				return
 			}
-			text = eventText(item, cells)
+			text = append(text, eventText(item, cells)...)
 		case <-alive.C:
+			text = append(text, ": alive\n\n"...)
+		}
+		if len(items) > 0 && len(text) < followerBytes {
+			continue
 		}
 		if w.write(text) != nil {
 			return
 		}
+		text = text[:0]
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
@@ -253,6 +254,10 @@ func TestFollowEvents(t *testing.T) {
 		t.Errorf("got %s, want what came meanwhile first", got.Text)
 	}
 	until(g, "Found")
+	late := w.follow(writer, "?partner=acme&kind=row&limit=2&since="+time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "")
+	if first, then := late.next(), late.next(); first.Name != "missed" || first.Data["missed"].(float64) < 1 || then.text("event", "data", "after", "state") != "Found" {
+		t.Errorf("got %s %s, then %s, want what is left out, then the last event", first.Name, first.Text, then.Text)
+	}
 	r := w.follow(reader, "?partner=acme&kind=row", s.ID)
 	blind := r.next()
 	if strings.Contains(blind.Text, "Shipped") || strings.Contains(blind.Text, "Lost") || strings.Contains(blind.Text, "SO-1") || blind.Data["cells"] != false {

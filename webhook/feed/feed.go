@@ -41,6 +41,15 @@ func Kinds() []string {
 type Filter struct {
 	Partner, Sheet string
 	Kinds          []string
+	Limit          int // of each partner's, how many of those messages that are there already; 0: maxBehind
+}
+
+// behind is how many messages that are there already a follower gets of a partner.
+func (f Filter) behind() uint64 {
+	if f.Limit > 0 {
+		return min(uint64(f.Limit), maxBehind)
+	}
+	return maxBehind
 }
 
 // subject is the NATS subject that covers what the filter wants of a partner.
@@ -180,10 +189,10 @@ func (o *follower) follow(ctx context.Context) error {
 	return st.Follow(ctx, o.filter.subject(o.partner.Name), o.position, func(m stream.Message, waiting uint64) error {
 		o.position = stream.Position{Sequence: m.Sequence + 1}
 		switch {
-		case waiting > maxBehind && o.begun:
+		case o.begun && waiting > maxBehind:
 			return ErrSlow
-		case waiting > maxBehind: // read to where the rest is not too much
-			return o.skip(ctx, st, waiting)
+		case !o.begun && waiting >= o.filter.behind():
+			return o.skip(ctx, st, waiting+1)
 		}
 		o.begun = true
 		sheet, kind := split(m.Subject)
@@ -197,14 +206,17 @@ func (o *follower) follow(ctx context.Context) error {
 // errSkipped ends a reading that began too far back.
 var errSkipped = errors.New("what is too old is left out")
 
-// skip moves the position to the end of the stream, and says how much it leaves out.
+// skip moves the position to the last messages that the follower gets of those that
+// are there already, and says how many of them it leaves out.
 func (o *follower) skip(ctx context.Context, st *stream.Stream, waiting uint64) error {
 	last, err := st.LastSequence(ctx)
 	if err != nil {
 		return err
 	}
-	o.position, o.begun = stream.Position{Sequence: last + 1}, true
-	if err := o.send(ctx, Item{Partner: o.partner.Name, Missed: waiting + 1, Sequence: last}); err != nil {
+	behind := o.filter.behind()
+	next := max(o.position.Sequence, last+1-min(behind, last))
+	o.position, o.begun = stream.Position{Sequence: next}, true
+	if err := o.send(ctx, Item{Partner: o.partner.Name, Missed: waiting - min(behind, waiting), Sequence: next - 1}); err != nil {
 		return err
 	}
 	return errSkipped

@@ -1060,7 +1060,7 @@ export interface Calls {
   eraseRow: { path: { id: string; partner: string; sheet: string }; query: {}; body: EraseRow; answer: Accepted };
   examine: { path: {}; query: {}; body: undefined; answer: Diagnosis };
   explainRow: { path: { id: string; partner: string; sheet: string; row: string }; query: {}; body: undefined; answer: Explanation };
-  followEvents: { path: {}; query: { partner?: string; sheet?: string; kind?: ("row" | "attachment" | "comment" | "write" | "schema" | "status")[] | null; since?: string }; body: undefined; answer: undefined };
+  followEvents: { path: {}; query: { partner?: string; sheet?: string; kind?: ("row" | "attachment" | "comment" | "write" | "schema" | "status")[] | null; since?: string; limit?: number }; body: undefined; answer: undefined };
   getContract: { path: { name: string }; query: {}; body: undefined; answer: { [name: string]: unknown } };
   getOverview: { path: {}; query: {}; body: undefined; answer: Overview };
   getOwner: { path: { name: string }; query: {}; body: undefined; answer: Owner };

@@ -6,6 +6,7 @@ import { href, setQuery } from "./route";
 
 const most = 500; // events that are kept
 const rowHeight = 44; // of one in the list, as the style has it
+const drawEvery = 250; // milliseconds: the first event is drawn at once, those that follow it together
 
 interface Item { key: number; id: string; partner: string; sheet: string; kind: string; type: string; time: string; subject: string; changed: string[]; before: Fields; after: Fields; why: string; cells: boolean; raw: unknown }
 type Fields = Record<string, unknown> | null;
@@ -34,9 +35,10 @@ export function Live({ query }: { query: URLSearchParams }) {
     setItems([]); setCount(0); setNotes([]);
     wait.current = [];
     const seen = new Set<string>(), order: string[] = [];
-    let total = 0, frame = 0;
+    let total = 0, frame = 0, drawn = -drawEvery;
     const draw = () => {
       frame = 0;
+      drawn = performance.now();
       setCount(total);
       if (hold.current || wait.current.length === 0) return;
       const fresh = wait.current.reverse();
@@ -47,7 +49,7 @@ export function Live({ query }: { query: URLSearchParams }) {
       for (const e of events) {
         if (e.name !== "published") {
           const d = JSON.parse(e.data) as { partner: string; detail?: string; missed?: number };
-          setNotes((n) => [e.name === "missed" ? `${number(d.missed)} events of ${d.partner} were left out: they are too old to catch up with.` : `${d.partner}: ${d.detail}`, ...n].slice(0, 3));
+          setNotes((n) => [e.name === "missed" ? `Earlier events of ${d.partner} are not shown: about ${number(d.missed)}.` : `${d.partner}: ${d.detail}`, ...n].slice(0, 3));
           continue;
         }
         const item = parse(e);
@@ -59,9 +61,9 @@ export function Live({ query }: { query: URLSearchParams }) {
         wait.current.push(item);
       }
       if (wait.current.length > most) wait.current.splice(0, wait.current.length - most);
-      if (frame === 0) frame = setTimeout(draw, 120) as unknown as number;
+      if (frame === 0) frame = setTimeout(draw, Math.max(0, drawn + drawEvery - performance.now())) as unknown as number;
     };
-    follow({ partner, sheet, kind: kind ? [kind] : [], since: new Date(Date.now() - 10 * 60e3).toISOString() }, take, (on, why) => setState({ on, why }), stop.signal);
+    follow({ partner, sheet, kind: kind ? [kind] : [], since: new Date(Date.now() - 10 * 60e3).toISOString(), limit: 2 * most }, take, (on, why) => setState({ on, why }), stop.signal);
     return () => { stop.abort(); clearTimeout(frame); };
   }, [partner, sheet, kind]);
   const shares = overview.data?.items ?? [];
