@@ -11,7 +11,9 @@ import (
 
 // TestSystemd asks systemd how exposed the unit leaves the service, of 100.
 func TestSystemd(t *testing.T) {
-	tool(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", "systemd/sheetbridge.service")
+	t.Run("security", func(t *testing.T) {
+		tool(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", "systemd/sheetbridge.service")
+	})
 	unit := read(t, "systemd/sheetbridge.service")
 	for _, want := range []string{
 		"\nExecStart=/usr/local/bin/sheetbridge serve\n", "\nRestart=on-failure\n", "\nRestartPreventExitStatus=2\n",

@@ -14,16 +14,20 @@ import (
 // getTool says how to get a tool that is no package of the system.
 var getTool = map[string]string{"helm": "\nget it: go install helm.sh/helm/v3/cmd/helm@v3.22.0", "caddy": "\nget it: go install github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9"}
 
-// tool runs a program on our files. Where it is not installed, the test says
-// what it could not check.
-func tool(t *testing.T, name string, args ...string) string {
+// lookTool returns where a program is. Where it is not installed, the test is skipped.
+func lookTool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Logf("%s is not installed, not checked: %s%s", name, strings.Join(args, " "), getTool[name])
-		return ""
+		t.Skipf("%s is not installed%s", name, getTool[name])
 	}
-	out, err := exec.Command(path, args...).CombinedOutput()
+	return path
+}
+
+// tool runs a program on our files. Where it is not installed, the test is skipped.
+func tool(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(lookTool(t, name), args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
@@ -105,7 +109,7 @@ func TestHelm(t *testing.T) {
 			tool(t, "helm", append([]string{"lint", "--strict", chart, kube}, set...)...)
 			out := tool(t, "helm", append([]string{"template", "sheetbridge", chart, kube}, set...)...)
 			for _, want := range way.want {
-				if out != "" && !strings.Contains(out, want) {
+				if !strings.Contains(out, want) {
 					t.Errorf("%q is not rendered", want)
 				}
 			}
@@ -115,11 +119,7 @@ func TestHelm(t *testing.T) {
 
 // TestHelmNamesWhoScrapes renders nothing that Prometheus could not reach.
 func TestHelmNamesWhoScrapes(t *testing.T) {
-	path, err := exec.LookPath("helm")
-	if err != nil {
-		t.Log("helm is not installed, not checked: who may scrape" + getTool["helm"])
-		return
-	}
+	path := lookTool(t, "helm")
 	out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", "image.repository=r,admin.tlsSecret=t,metrics.serviceMonitor=true").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "networkPolicy.adminFrom") {
 		t.Errorf("got %v and %s, want a word on networkPolicy.adminFrom", err, out)
@@ -128,11 +128,7 @@ func TestHelmNamesWhoScrapes(t *testing.T) {
 
 // TestHelmAsksFor what nobody can know but the operator.
 func TestHelmAsksFor(t *testing.T) {
-	path, err := exec.LookPath("helm")
-	if err != nil {
-		t.Log("helm is not installed, not checked: what it asks for" + getTool["helm"])
-		return
-	}
+	path := lookTool(t, "helm")
 	for set, word := range map[string]string{"image.repository=r": "admin.tlsSecret", "admin.allowPlaintext=true": "image.repository"} {
 		out, err := exec.Command(path, "template", "sheetbridge", "helm/sheetbridge", "--kube-version=1.31.0", "--set", set).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), word) {
@@ -163,7 +159,7 @@ func TestProxiesLimit(t *testing.T) {
 			}
 		}
 	}
-	tool(t, "nft", "--check", "--file", "proxy/limits.nft")
+	t.Run("nft", func(t *testing.T) { tool(t, "nft", "--check", "--file", "proxy/limits.nft") })
 }
 
 // TestReleaseScript reads the script as the shell does.
@@ -180,7 +176,9 @@ func TestImageHasAllOfTheTree(t *testing.T) {
 
 func TestProxies(t *testing.T) {
 	t.Setenv("SITE", "bridge.a.example")
-	tool(t, "caddy", "adapt", "--config", "proxy/Caddyfile", "--adapter", "caddyfile")
+	t.Run("caddy", func(t *testing.T) {
+		tool(t, "caddy", "adapt", "--config", "proxy/Caddyfile", "--adapter", "caddyfile")
+	})
 	for _, name := range []string{"proxy/Caddyfile", "proxy/nginx.conf"} {
 		text := read(t, name)
 		if size := matches(`(?m)(?:max_size|client_max_body_size) +(\d+)m`, strings.ToLower(text)); !slices.Equal(size, []string{"64"}) {

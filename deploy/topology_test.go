@@ -1,5 +1,3 @@
-//go:build topology
-
 package deploy_test
 
 import (
@@ -24,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
@@ -91,7 +90,7 @@ func (c *child) stop() time.Duration {
 
 func (c *child) waitReady() {
 	c.t.Helper()
-	eventually(c.t, c.name+" is ready", func() error {
+	eventstest.AwaitNil(c.t, patience, c.name+" is ready", func() error {
 		answer, err := http.Get(c.ready)
 		if err != nil {
 			return err
@@ -103,26 +102,6 @@ func (c *child) waitReady() {
 		}
 		return nil
 	})
-}
-
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, is func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := is()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited in vain: %s: %v", what, err)
-		case <-tick.C:
-		}
-	}
 }
 
 func newTopology(t *testing.T) *topology {
@@ -331,6 +310,7 @@ func (m *mirror) equals(p *topology) error {
 // edited and a partner reads: it gets an unbroken chain for each row, and in the
 // end the sheet as it is.
 func TestTopology(t *testing.T) {
+	eventstest.OnlyLong(t, "three bridges and three NATS servers, restarted one after the other, take minutes")
 	p := newTopology(t)
 	p.share()
 	m := &mirror{rows: map[string]map[string]any{}}
@@ -339,7 +319,7 @@ func TestTopology(t *testing.T) {
 	go func() {
 		read <- stream.Tail(reading, stream.TailOptions{URL: p.urls(), Creds: p.reader, From: stream.FromAll}, m.take)
 	}()
-	eventually(t, "the first load", func() error { return m.equals(p) })
+	eventstest.AwaitNil(t, patience, "the first load", func() error { return m.equals(p) })
 	stopEditing := p.edit()
 	w := newWatch(t, p)
 	for round := range 2 {
@@ -355,7 +335,7 @@ func TestTopology(t *testing.T) {
 	}
 	w.queries(t)
 	edits := stopEditing()
-	eventually(t, "the partner has the sheet as it is", func() error { return m.equals(p) })
+	eventstest.AwaitNil(t, patience, "the partner has the sheet as it is", func() error { return m.equals(p) })
 	stopReading()
 	if err := <-read; err != nil {
 		t.Error(err)

@@ -1,5 +1,3 @@
-//go:build topology
-
 package deploy_test
 
 import (
@@ -14,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // watcher is Prometheus with our rules, looking at the bridges.
@@ -72,7 +72,7 @@ func (w *watcher) queries(t *testing.T) {
 	}
 	may := []string{"data_free_bytes", "reconcile_findings", "webhook_last_callback", "account_limit"}
 	panels := panelQueries(t)
-	eventually(t, "every query has an answer", func() error {
+	eventstest.AwaitNil(t, patience, "every query has an answer", func() error {
 		var silent []string
 		for _, q := range panels {
 			n, err := w.answer(strings.ReplaceAll(q, "$__rate_interval", "1m"))

@@ -108,7 +108,7 @@ func textOrNumber(value json.RawMessage) (any, error) {
 		return nil, fmt.Errorf("want a string or a number")
 	}
 	digits, exp, _ := decimal(string(value))
-	if !exp.IsInt64() || len(digits) > 17 || exp.Int64() > 20 || exp.Int64() < -320 {
+	if !exp.IsInt64() || len(digits) > 17 || exp.Int64() > 20 || exp.Int64() < -340 {
 		return nil, errNumber
 	}
 	exact, ok := new(big.Rat).SetString(string(value))

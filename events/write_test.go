@@ -95,6 +95,22 @@ func TestCellWriteComesBack(t *testing.T) {
 	})
 }
 
+// The smallest numbers come back with all their digits.
+func TestSmallNumbersComeBack(t *testing.T) {
+	column := smartsheet.Column{ID: 1, Type: smartsheet.TextNumber}
+	for _, number := range []string{"4.5569512622227484e-305", "-2.2250738585072014e-308", "5e-324"} {
+		value := Canonical(json.RawMessage(number))
+		w, err := CellWrite(column, value)
+		if err != nil {
+			t.Errorf("%s: %v", number, err)
+			continue
+		}
+		if got := shown(t, column, w); string(got) != string(value) {
+			t.Errorf("got %s, want %s", got, value)
+		}
+	}
+}
+
 // Whatever is asked for either comes back in the same form or is refused.
 func TestCellWriteIsStrict(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

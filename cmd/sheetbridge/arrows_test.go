@@ -18,6 +18,9 @@ const module = "github.com/sheetbridge/sheetbridge"
 // testWorld is the package of what tests share; the program does not import it.
 const testWorld = "webhook/webhooktest"
 
+// sharedByTests is the package of what tests of all packages share.
+const sharedByTests = "events/eventstest"
+
 // source is one Go file that is part of the program.
 type source struct {
 	dir     string // of the package, below the module
@@ -183,8 +186,9 @@ func TestForeignImports(t *testing.T) {
 		{"github.com/nats-io", []string{"events", "webhook/registry", "webhook/inbox", "webhook/budget", "webhook/audit", "webhook/write", testWorld}},
 		{"github.com/kelseyhightower/envconfig", []string{"cmd"}},
 		{"github.com/spf13/", []string{"cmd"}},
-		{"testing", []string{testWorld, "events/codegen/codegentest"}},
+		{"testing", []string{testWorld, sharedByTests, "events/codegen/codegentest"}},
 		{module + "/" + testWorld, nil},
+		{module + "/" + sharedByTests, []string{testWorld}},
 	} {
 		for _, s := range sources(t) {
 			allowed := slices.ContainsFunc(rule.within, func(dir string) bool { return s.dir == dir || strings.HasPrefix(s.dir, dir+"/") })

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
@@ -24,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
@@ -114,21 +114,14 @@ func watch(t *testing.T) *watched {
 func (w *watched) scrape(until string) string {
 	t := w.running.t
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		text := w.get("/metrics", testToken)
-		if strings.Contains(text, until) {
-			return text
+	var text string
+	eventstest.AwaitNil(t, patience, "a scrape that has "+until, func() error {
+		if text = w.get("/metrics", testToken); !strings.Contains(text, until) {
+			return errors.New(text)
 		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("no scrape has %q:\n%s", until, text)
-		case <-tick.C:
-		}
-	}
+		return nil
+	})
+	return text
 }
 
 // TestOneChangeIsOneTrace follows a change from the callback to the partner: by

@@ -17,6 +17,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // externalNATS is a NATS server that is not ours, with the accounts that
@@ -197,20 +199,16 @@ func TestNotReadyIsShown(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	waiting, done := context.WithTimeout(ctx, patience)
-	defer done()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for text := ""; !strings.Contains(text, "\nsheetbridge_ready 0\n") || !strings.Contains(text, "\nsheetbridge_state_refreshed_timestamp_seconds "); {
-		select {
-		case <-waiting.Done():
-			t.Fatalf("no scrape shows that it is not ready:\n%s", text)
-		case <-tick.C:
-		}
-		if text, err = scrapeOnce(ctx, s.adminSock.Addr().String()); err != nil {
+	eventstest.AwaitNil(t, patience, "a scrape that shows that it is not ready", func() error {
+		text, err := scrapeOnce(ctx, s.adminSock.Addr().String())
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
+		if !(strings.Contains(text, "\nsheetbridge_ready 0\n") && strings.Contains(text, "\nsheetbridge_state_refreshed_timestamp_seconds ")) {
+			err = errors.New(text)
+		}
+		return err
+	})
 }
 
 func scrapeOnce(ctx context.Context, address string) (string, error) {

@@ -1,7 +1,6 @@
 package examples
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
@@ -52,21 +52,12 @@ func (r *copier) show() string {
 // shows waits until the copy has just these lines.
 func (r *copier) shows(doing string, want ...string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(300 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		diff := cmp.Diff(strings.Join(want, "\n")+"\n", r.show())
-		if diff == "" {
-			return
+	eventstest.AwaitNil(r.t, time.Minute, doing, func() error {
+		if diff := cmp.Diff(strings.Join(want, "\n")+"\n", r.show()); diff != "" {
+			return fmt.Errorf("(-want +got):\n%s", diff)
 		}
-		select {
-		case <-ctx.Done():
-			r.t.Fatalf("%s (-want +got):\n%s", doing, diff)
-		case <-tick.C:
-		}
-	}
+		return nil
+	})
 }
 
 // testCopy has a sheet edited while its copy and the program itself are killed: in the
@@ -107,15 +98,7 @@ func testCopy(t *testing.T, dir string, program []string) {
 // has waits until the copy has a text.
 func (r *copier) has(text string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
-	defer cancel()
-	for tick := time.NewTicker(300 * time.Millisecond); !strings.Contains(r.show(), text); {
-		select {
-		case <-ctx.Done():
-			r.t.Fatalf("the copy never had %s", text)
-		case <-tick.C:
-		}
-	}
+	eventstest.Await(r.t, "the copy has "+text, func() bool { return strings.Contains(r.show(), text) })
 }
 
 // put publishes an event.

@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -269,13 +270,9 @@ func TestGo(t *testing.T) {
 
 func TestJavaScript(t *testing.T) {
 	t.Parallel()
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		t.Skip("npm is not installed")
-	}
 	dir := t.TempDir()
 	must(t, os.CopyFS(dir, os.DirFS("js")))
-	command(t, dir, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	eventstest.NodeModules(t, dir)
 	testPrograms(t, dir, []string{"node", "follow.js"}, []string{"node", "write.js"}, []string{"node", "copy.js"})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // closes returns an option and what waits until a connection with it is closed.
@@ -345,7 +346,7 @@ func TestAccountThatIsPutAsItIs(t *testing.T) {
 		return all.String()
 	}
 	before, put := claims(), time.Now().Unix()
-	waitFor(t, "claims that are made now having another time in them", func() bool { return time.Now().Unix() > put })
+	eventstest.Await(t, "claims that are made now having another time in them", func() bool { return time.Now().Unix() > put })
 	if err := b.PutAccount(t.Context(), p.name, p.account); err != nil {
 		t.Fatal(err)
 	}

@@ -128,19 +128,3 @@ func wantRefused(t *testing.T, b *broker.Broker, creds string) {
 		t.Errorf("got %v, want refused", err)
 	}
 }
-
-// waitFor returns when the condition holds.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), wait)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
-		case <-tick.C:
-		}
-	}
-}

@@ -3,7 +3,6 @@ package broker_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"runtime"
@@ -18,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // deafDialer connects a client whose connection stops to read when told.
@@ -98,6 +98,10 @@ func (m *memory) during(t *testing.T, d time.Duration, bound uint64, attackers .
 
 const hostileBound = 100 << 20
 
+// attack is why some tests have the long form alone: what they measure is the whole
+// process's, beside whatever else the machine does.
+const attack = "an attack that measures memory and time, for a machine that does nothing else"
+
 // hostile is a partner with 16 connections that reconnect as often as they are
 // closed.
 type hostile struct {
@@ -135,21 +139,10 @@ func (h *hostile) connections(n int, attack func(ctx context.Context, nc *nats.C
 	return list
 }
 
-var attacks = flag.Bool("attacks", false, "the attacks that measure memory and time, for a machine that does nothing else")
-
-// onlyAttacks leaves a test out unless attacks are asked for: what it measures is
-// the whole process's, beside whatever else the machine does.
-func onlyAttacks(t *testing.T) {
-	t.Helper()
-	if !*attacks {
-		t.Skip("an attack that measures memory and time: run it with -attacks")
-	}
-}
-
 // TestHoarderOfWaitingPulls has consumers that let millions of pulls wait, and
 // makes pulls, by acknowledging too, with replies as long as they may be.
 func TestHoarderOfWaitingPulls(t *testing.T) {
-	onlyAttacks(t)
+	eventstest.OnlyLong(t, attack)
 	const next, acknowledge = "$JS.API.CONSUMER.MSG.NEXT.EVENTS.", "$JS.ACK.EVENTS."
 	pull := `{"batch":1,"expires":600000000000}`
 	for name, tt := range map[string]struct {
@@ -215,14 +208,18 @@ func hoard(ctx context.Context, nc *nats.Conn, n int64) string {
 // subject, as that for Python does, is no hoarder.
 func TestPullsOneByOne(t *testing.T) {
 	t.Parallel()
-	const pulls = 6000
+	const pulls = 1200 // more than so many answers may wait for this partner
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")
+	p.account.Limits.AckPending, p.account.Limits.Requests = 100, 20
+	if err := b.PutAccount(t.Context(), p.name, p.account); err != nil {
+		t.Fatal(err)
+	}
 	for i := range pulls {
 		if _, err := p.js.PublishAsync(fmt.Sprintf("smartsheet.acme.orders.row.%d", i), []byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		if i%1000 == 999 {
+		if i%100 == 99 {
 			<-p.js.PublishAsyncComplete()
 		}
 	}
@@ -260,7 +257,7 @@ func TestPullsOneByOne(t *testing.T) {
 // TestHoarderThatDoesNotRead has connections that have all of the stream sent and
 // read nothing.
 func TestHoarderThatDoesNotRead(t *testing.T) {
-	onlyAttacks(t)
+	eventstest.OnlyLong(t, attack)
 	for name, ask := range map[string]func(ctx context.Context, nc *nats.Conn, inbox string) error{
 		"direct gets": func(_ context.Context, nc *nats.Conn, inbox string) error {
 			var failed error
@@ -354,7 +351,7 @@ func TestUnreadTogether(t *testing.T) {
 
 // TestHoarderOfSubscriptions has subscriptions of very many tokens each.
 func TestHoarderOfSubscriptions(t *testing.T) {
-	onlyAttacks(t)
+	eventstest.OnlyLong(t, attack)
 	h := newHostile(t)
 	m := newMemory()
 	m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, _ *atomic.Bool) {
@@ -375,7 +372,7 @@ func TestHoarderOfSubscriptions(t *testing.T) {
 // TestFlooderStallsNobody has a partner ask JetStream's API as fast as it can.
 // Meanwhile the bridge publishes to another one, and asks the API as its probes do.
 func TestFlooderStallsNobody(t *testing.T) {
-	onlyAttacks(t)
+	eventstest.OnlyLong(t, attack)
 	h := newHostile(t)
 	h.p.publish(t, "orders.row.1", "x")
 	bolt := newPartner(t, h.b, "bolt")
@@ -409,7 +406,7 @@ func TestFlooderStallsNobody(t *testing.T) {
 	}) {
 		wg.Go(func() { attack(ctx) })
 	}
-	waitFor(t, "the flood", func() bool { return asked.Load() > 50_000 })
+	eventstest.Await(t, "the flood", func() bool { return asked.Load() > 50_000 })
 	var took []time.Duration
 	failed := 0
 	for i := range 20 {
@@ -454,7 +451,7 @@ func edit(t *testing.T, own jetstream.JetStream, p *partner, events *nats.Subscr
 
 func wantOffender(t *testing.T, b *broker.Broker, partner string, o broker.Offence) {
 	t.Helper()
-	waitFor(t, "an offender by "+string(o), func() bool {
+	eventstest.Await(t, "an offender by "+string(o), func() bool {
 		return slices.ContainsFunc(b.Offenders(), func(found broker.Offender) bool {
 			return found.Partner == partner && found.Offence == o && found.User != "" && found.Count > 0
 		})

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // ownServer is a partner's own server, connected to the bridge's as a leaf node.
@@ -246,7 +247,7 @@ func TestLeafMayNot(t *testing.T) {
 	}
 	p.publish(t, "orders.row.1", "three")
 	p.publish(t, "orders.row.1", "four")
-	waitFor(t, "the leaf connection to be closed", func() bool { return own.srv.NumLeafNodes() == 0 })
+	eventstest.Await(t, "the leaf connection to be closed", func() bool { return own.srv.NumLeafNodes() == 0 })
 	info, err := copied.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)

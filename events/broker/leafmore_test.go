@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // line is a connection between two servers that can be cut, and mended.
@@ -115,7 +116,7 @@ func TestLeafThatWasAway(t *testing.T) {
 			}
 			wantCopied(t, s, 1, "before")
 			way.set(true)
-			waitFor(t, "the consumer to go", func() bool { return b.Copying(p.account) == 0 })
+			eventstest.Await(t, "the consumer to go", func() bool { return b.Copying(p.account) == 0 })
 			for row := range 50 {
 				p.publish(t, fmt.Sprintf("orders.row.%d", row), "meanwhile")
 			}

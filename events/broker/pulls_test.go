@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 const pullOne = `{"batch":1,"expires":5000000000}`
@@ -45,7 +47,7 @@ func TestPullOfNoConsumer(t *testing.T) {
 	if err := js.DeleteConsumer(t.Context(), "EVENTS", "erp"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "no consumer", func() bool {
+	eventstest.Await(t, "no consumer", func() bool {
 		_, err := nc.Request("$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", []byte(`{"batch":1,"no_wait":true}`), wait)
 		return errors.Is(err, nats.ErrNoResponders)
 	})

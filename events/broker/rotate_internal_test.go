@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
 
@@ -238,7 +239,7 @@ func TestRotationOfAForeignKey(t *testing.T) {
 // takes, until one comes through.
 func TestRotationKilled(t *testing.T) {
 	t.Parallel()
-	const kills = 15
+	kills := time.Duration(eventstest.Times(5, 15))
 	began := time.Now()
 	unhurt := newRotated(t)
 	if err := unhurt.startProcess().Wait(); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // authority signs certificates for tests.
@@ -157,24 +158,24 @@ func TestCertificateIsReplacedWhileConnected(t *testing.T) {
 	// Half of the new pair is no pair: the old one stays.
 	cert, key, _ = ca.issue(t)
 	put(t, files.Cert, cert)
-	waitFor(t, "the log to tell of the broken pair", func() bool {
+	eventstest.Await(t, "the log to tell of the broken pair", func() bool {
 		if got := served(t, b, creds, ca.client()); got != 1001 {
 			t.Fatalf("got certificate %d, want the old one, 1001", got)
 		}
 		return log.count("cannot be used") > 0
 	})
 	put(t, files.Key, key)
-	waitFor(t, "the new certificate", func() bool { return served(t, b, creds, ca.client()) == 1002 })
+	eventstest.Await(t, "the new certificate", func() bool { return served(t, b, creds, ca.client()) == 1002 })
 
 	// Files that go, or hold something else, change nothing.
 	put(t, files.Key, []byte("hunter2"))
-	waitFor(t, "the log to tell of the broken key", func() bool {
+	eventstest.Await(t, "the log to tell of the broken key", func() bool {
 		return served(t, b, creds, ca.client()) == 1002 && log.count("cannot be used") == 2
 	})
 	if err := os.Remove(files.Cert); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the log to tell of the missing file", func() bool {
+	eventstest.Await(t, "the log to tell of the missing file", func() bool {
 		return served(t, b, creds, ca.client()) == 1002 && log.count("cannot be used") == 3
 	})
 	if n := log.count("hunter2") + log.count("PRIVATE"); n > 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/codegen"
 	"github.com/sheetbridge/sheetbridge/events/codegen/codegentest"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
@@ -99,13 +99,9 @@ func TestRefuses(t *testing.T) {
 // own types in TypeScript.
 func TestGenerators(t *testing.T) {
 	t.Parallel()
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		t.Skip("npm is not installed")
-	}
 	dir, text := t.TempDir(), contract(t, "plan")
 	must(t, os.CopyFS(dir, os.DirFS("testdata/generators")))
-	codegentest.Command(t, dir, "", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	eventstest.NodeModules(t, dir)
 	must(t, os.WriteFile(filepath.Join(dir, "contract.json"), text, 0o600))
 	types, err := codegen.TypeScript(text)
 	must(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -36,7 +37,7 @@ func newCluster(t testing.TB) []*stream.Stream {
 		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 		servers[i] = s
 	}
-	until(t, "the cluster has no leader", func() bool {
+	eventstest.Await(t, "the cluster has a leader", func() bool {
 		for _, s := range servers {
 			if s.JetStreamIsLeader() {
 				return len(s.JetStreamClusterPeers()) == len(servers)
@@ -49,12 +50,12 @@ func newCluster(t testing.TB) []*stream.Stream {
 		nc, err := nats.Connect(s.ClientURL())
 		must(t, err)
 		t.Cleanup(nc.Close)
-		until(t, "the stream is not made", func() bool {
+		eventstest.Await(t, "the stream is made", func() bool {
 			streams[i], err = stream.Open(t.Context(), nc, "acme", stream.Options{Replicas: 3})
 			return err == nil
 		})
 	}
-	until(t, "not all copies answer", func() bool {
+	eventstest.Await(t, "all copies answer", func() bool {
 		for _, s := range streams {
 			if _, err := s.Lock(t.Context(), testShare("orders")); err != nil {
 				return false
@@ -136,7 +137,7 @@ func seen(t testing.TB, s *stream.Stream, sh *events.Share, n int, since uint64)
 		subjects[i] = sh.SubjectOf(events.KindRow, int64(i+1))
 	}
 	var found map[string]*events.Seen
-	until(t, "the copy lags behind", func() bool {
+	eventstest.Await(t, "the copy has caught up", func() bool {
 		var err error
 		if found, err = s.Last(t.Context(), sh, subjects, since); errors.Is(err, stream.ErrLag) {
 			return false
@@ -192,7 +193,7 @@ func TestCopiesThatLag(t *testing.T) {
 	copies, sh := newCluster(t), testShare("orders")
 	w := begin(t, copies[0], sh)
 	subject := sh.SubjectOf(events.KindRow, 1)
-	for n := range int64(100) {
+	for n := range int64(eventstest.Times(25, 100)) {
 		sh := *sh
 		sh.Revision = n + 2
 		w = copies[0].NewWriter(&sh, w.Lock())

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
@@ -99,7 +100,7 @@ func checkSchedule(t *rapid.T, copies []*stream.Stream, name string) {
 func TestScheduleProperty(t *testing.T) {
 	t.Parallel()
 	s, n := newStream(t, "acme"), 0
-	rapid.Check(t, func(t *rapid.T) {
+	eventstest.Property(t, 25, func(t *rapid.T) {
 		n++
 		checkSchedule(t, []*stream.Stream{s}, fmt.Sprint("share-", n))
 	})
@@ -109,13 +110,9 @@ func TestScheduleProperty(t *testing.T) {
 // of its own, in fewer runs: they cost more.
 func TestScheduleOfCopiesProperty(t *testing.T) {
 	t.Parallel()
-	copies, n, failed := newCluster(t), 0, false
-	rapid.Check(t, func(t *rapid.T) {
-		if n++; n > 25 && !failed {
-			return
-		}
-		failed = true // until it has passed, so that a failure is tried again
+	copies, n := newCluster(t), 0
+	eventstest.Property(t, 10, func(t *rapid.T) {
+		n++
 		checkSchedule(t, copies, fmt.Sprint("share-", n))
-		failed = false
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -345,7 +346,7 @@ func TestWriterStoppedAtTheWorstMoment(t *testing.T) {
 func TestWritersProperty(t *testing.T) {
 	s := newStream(t, "acme")
 	n := 0
-	rapid.Check(t, func(t *rapid.T) {
+	eventstest.Property(t, 25, func(t *rapid.T) {
 		n++
 		sh := testShare(fmt.Sprintf("share-%d", n))
 		truth := &sheet{rows: make([]int, rapid.IntRange(1, 6).Draw(t, "rows"))}

@@ -3,40 +3,20 @@ package stream_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // reading returns when somebody reads the stream.
 func (s *tailed) reading() {
 	s.t.Helper()
-	s.until("nobody reads the stream", func() bool {
+	eventstest.Await(s.t, "somebody reads the stream", func() bool {
 		there, err := s.js.Stream(s.t.Context(), stream.Name)
 		return err == nil && there.CachedInfo().State.Consumers > 0
 	})
-}
-
-func (s *tailed) until(otherwise string, done func() bool) {
-	s.t.Helper()
-	until(s.t, otherwise, done)
-}
-
-func until(t testing.TB, otherwise string, done func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatal(otherwise)
-		}
-	}
 }
 
 // What comes into a stream that had nothing for the reader comes whole, also
@@ -93,5 +73,5 @@ func TestTailLeavesNoConnection(t *testing.T) {
 	if err := stream.Tail(ctx, stream.TailOptions{URL: srv.ClientURL(), Creds: creds}, nil); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
-	until(t, "the connection is still there", func() bool { return srv.NumClients() == 0 })
+	eventstest.Await(t, "the connection is gone", func() bool { return srv.NumClients() == 0 })
 }

@@ -11,20 +11,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // TestOfficialSDK lets four majors of the SDK that Smartsheet publishes for
 // JavaScript drive the server: what they can do here they can do there.
 func TestOfficialSDK(t *testing.T) {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		t.Skip("npm is not installed")
-	}
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "jssdk"))); err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, nil, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	eventstest.NodeModules(t, dir)
 	for _, major := range []int{2, 3, 4, 5} {
 		t.Run(fmt.Sprintf("major %d", major), func(t *testing.T) { driveBySDK(t, dir, major) })
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -102,7 +103,7 @@ func TestShareEndsAtItsTime(t *testing.T) {
 	var running sync.WaitGroup
 	running.Go(func() { _ = w.api.Registrar.RunUntil(ctx) })
 	running.Go(func() { _ = w.api.Registrar.RunUntil(ctx) }) // another replica
-	w.until(func() bool { return w.registry.Share("acme", "orders") == nil })
+	eventstest.Await(t, "the share is gone", func() bool { return w.registry.Share("acme", "orders") == nil })
 	stop()
 	running.Wait()
 	w.settle()

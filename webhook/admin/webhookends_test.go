@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -72,7 +73,7 @@ func TestDeleteLater(t *testing.T) {
 	w.refused(409, "body.shares[0].sheet", "still being ended: try again", "POST", "/v1/webhooks", w.request(share))
 	w.sim.SetFault(nil)
 	w.relays() // it was told to try again
-	w.until(func() bool { return w.registry.Registration(id) == nil && w.registry.Share("acme", "orders") == nil })
+	eventstest.Await(t, "the registration and its share are gone", func() bool { return w.registry.Registration(id) == nil && w.registry.Share("acme", "orders") == nil })
 	w.ok(204, "DELETE", "/v1/owners/ops", "")
 }
 

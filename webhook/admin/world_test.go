@@ -323,19 +323,3 @@ func (w *world) login(creds string) (*nats.Conn, error) {
 	return nats.Connect(w.broker.URL(), nats.UserCredentialBytes([]byte(creds)), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 }
-
-// until waits for a condition that records come to.
-func (w *world) until(holds func() bool) {
-	w.t.Helper()
-	for {
-		changed := w.registry.Changed()
-		if holds() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-w.t.Context().Done():
-			w.t.Fatal("it never came to it")
-		}
-	}
-}

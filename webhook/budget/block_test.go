@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 )
@@ -26,7 +27,7 @@ func TestReplicasKeepTheRate(t *testing.T) {
 	t.Parallel()
 	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
 	runs := 0
-	rapid.Check(t, func(rt *rapid.T) {
+	eventstest.Property(t, 25, func(rt *rapid.T) {
 		rate := rapid.SampledFrom([]int{2, 30, 64, 100, 240, 300}).Draw(rt, "rate")
 		c := newClock()
 		var replicas []*budget.Budget

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 )
@@ -66,7 +67,7 @@ func TestNeverMoreThanTheRate(t *testing.T) {
 	t.Parallel()
 	b, _ := start(t, t.TempDir(), seal.NewMasterKey())
 	runs := 0
-	rapid.Check(t, func(rt *rapid.T) {
+	eventstest.Property(t, 25, func(rt *rapid.T) {
 		rate := rapid.SampledFrom([]int{1, 2, 3, 5, 30, 240, 300}).Draw(rt, "rate")
 		bud, err := budget.Open(t.Context(), b.Bridge(), rate, 1)
 		must(t, err)

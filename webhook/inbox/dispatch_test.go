@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
@@ -50,7 +51,7 @@ func TestSlowToken(t *testing.T) {
 			h.Webhook = true
 			must(t, q.Put(t.Context(), h))
 		}
-		eventually(t, func() error {
+		eventstest.AwaitNil(t, time.Minute, "the queue", func() error {
 			if slow.Load() < 4 {
 				return errors.New("not all places are taken")
 			}
@@ -169,7 +170,7 @@ func TestManyMessages(t *testing.T) {
 	for i := range int64(hints) {
 		must(t, q.Put(t.Context(), rows(i%500+2)))
 	}
-	eventually(t, func() error {
+	eventstest.AwaitNil(t, time.Minute, "the queue", func() error {
 		if n := q.stream(t).CachedInfo().State.Msgs; n > hints/2 {
 			return fmt.Errorf("%d messages lie in the queue, want those that wait stored again", n)
 		}

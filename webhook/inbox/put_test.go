@@ -8,10 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
@@ -176,7 +178,7 @@ func TestFull(t *testing.T) {
 			must(t, err)
 			return errors.New("the queue takes more than it may")
 		}
-		eventually(t, full)
+		eventstest.AwaitNil(t, time.Minute, "the queue", full)
 		if got := q.stream(t).CachedInfo().State.Bytes; got > 20_000 {
 			t.Errorf("got %d bytes in the queue", got)
 		}
@@ -185,7 +187,7 @@ func TestFull(t *testing.T) {
 		hints := handed(t, small)
 		<-hints
 		must(t, small.Idle(t.Context()))
-		eventually(t, func() error { return small.Put(t.Context(), rows(4)) })
+		eventstest.AwaitNil(t, time.Minute, "the queue", func() error { return small.Put(t.Context(), rows(4)) })
 		q.empty(t)
 	})
 }

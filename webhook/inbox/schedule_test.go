@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
@@ -106,7 +107,7 @@ func TestFollow(t *testing.T) {
 			}
 		}
 		must(t, q.ScheduleReconciles(t.Context(), "r1", hour))
-		eventually(t, func() error {
+		eventstest.AwaitNil(t, time.Minute, "the queue", func() error {
 			n, err := q.Deferred(t.Context(), "r1")
 			if err != nil || n == nil || n.ReconcileEvery != hour {
 				return fmt.Errorf("got %+v and error %w, want it reconciled every hour", n, err)
@@ -169,7 +170,7 @@ func TestDeferTogether(t *testing.T) {
 					}
 					return
 				}
-				eventually(t, func() error {
+				eventstest.AwaitNil(t, time.Minute, "the queue", func() error {
 					n, err := q.Deferred(t.Context(), "r1")
 					if err != nil || n == nil || len(n.Shares) != shares || n.ReconcileEvery != 24*hour {
 						return fmt.Errorf("got %+v and error %w, want all shares and the interval", n, err)
@@ -255,7 +256,7 @@ func TestOverdueWithoutNote(t *testing.T) {
 		}
 	}
 	must(t, q.ScheduleReconciles(t.Context(), "r1", time.Second))
-	eventually(t, func() error { // it goes off, and nobody works
+	eventstest.AwaitNil(t, time.Minute, "the queue", func() error { // it goes off, and nobody works
 		_, err := q.stream(t).GetLastMsgForSubject(t.Context(), "inbox.r1")
 		return err
 	})
@@ -311,7 +312,7 @@ func TestShortlyBefore(t *testing.T) {
 		if n, err := q.Deferred(t.Context(), "r1"); err != nil || n == nil || n.ReconcileEvery != hour {
 			t.Errorf("got %+v and error %v, want it followed", n, err)
 		}
-		eventually(t, func() error {
+		eventstest.AwaitNil(t, time.Minute, "the queue", func() error {
 			info, err := q.stream(t).Info(t.Context(), jetstream.WithSubjectFilter(">"))
 			if err != nil {
 				return err

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -65,7 +66,7 @@ func (q *queue) another(t testing.TB, o inbox.Options) *inbox.Inbox {
 	t.Helper()
 	o.Replicas = q.replicas
 	var in *inbox.Inbox
-	eventually(t, func() (err error) { // a cluster without a leader does not answer
+	eventstest.AwaitNil(t, time.Minute, "the queue", func() (err error) { // a cluster without a leader does not answer
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		in, err = inbox.Open(ctx, q.nc, o)
@@ -119,22 +120,6 @@ func freePort(t testing.TB) int {
 	port, err := freeport.Take()
 	must(t, err)
 	return port
-}
-
-// eventually waits until the condition holds.
-func eventually(t testing.TB, condition func() error) {
-	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) || t.Context().Err() != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 type handler func(ctx context.Context, h *inbox.Hint) error

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
@@ -21,7 +22,7 @@ func TestStats(t *testing.T) {
 		must(t, q.Defer(t.Context(), about(rows(3), "acme/orders"), inAnHour()))
 		must(t, q.ScheduleReconciles(t.Context(), "r3", hour))
 		must(t, q.GiveUp(t.Context(), rows(4), "it failed"))
-		eventually(t, func() error { // a copy may be a moment behind
+		eventstest.AwaitNil(t, time.Minute, "the queue", func() error { // a copy may be a moment behind
 			got, err := q.Stats(t.Context())
 			must(t, err)
 			if got.Oldest.IsZero() || time.Since(got.Oldest) > hour {

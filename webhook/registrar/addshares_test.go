@@ -72,7 +72,7 @@ func TestTheSameSharesAtOnce(t *testing.T) {
 	webhooktest.Must(t, err)
 	id := registry.RegistrationID("ops", sheet)
 	known := replicas[1].Registry
-	w.Until(func() bool { return known.Share("acme", "first") != nil })
+	w.Await("the other replica knows the share", func() bool { return known.Share("acme", "first") != nil })
 	for n := range 15 {
 		a := events.Request{Partner: "acme", Sheet: fmt.Sprint("a-", n), Columns: webhooktest.Columns("No")}
 		b := events.Request{Partner: "acme", Sheet: fmt.Sprint("b-", n), Columns: webhooktest.Columns("No")}

@@ -70,7 +70,7 @@ func TestDeleteAnswered(t *testing.T) {
 				t.Error("the record was removed by a try that failed")
 			}
 			w.Sim.SetFault(nil)
-			w.Until(func() bool { // a token that was throttled rests first
+			w.Await("the registration is removed", func() bool { // a token that was throttled rests first
 				w.Registrar.CleanUp(t.Context())
 				return w.Registry.Registration(w.Reg.ID) == nil
 			})

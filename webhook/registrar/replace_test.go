@@ -48,12 +48,12 @@ func TestATokenIsReplacedWhileEditsStreamIn(t *testing.T) {
 		if i%2 == 0 { // dead for a while, and noticed
 			w.Sim.RevokeToken(token)
 			webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}))
-			w.Until(func() bool { return w.Registry.Owner("ops").State == registry.OwnerRefused })
+			w.Await("the token is known to be refused", func() bool { return w.Registry.Owner("ops").State == registry.OwnerRefused })
 		}
 		w.ReplaceToken("ops", next)
 		webhooktest.Must(t, w.Inbox.Put(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyShare, Whole: true, Webhook: true, ReceivedAt: time.Now()}))
 		w.Sim.RevokeToken(token)
-		w.Until(func() bool { return len(w.Stream("acme")) > published })
+		w.Await("something is published", func() bool { return len(w.Stream("acme")) > published })
 		token = next
 	}
 	close(stop)

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
@@ -58,19 +59,12 @@ func newClusterStore(t *testing.T) *store {
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	must(t, err)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "ready", Replicas: nodes}); err == nil {
-			must(t, js.DeleteStream(t.Context(), "ready"))
-			return &store{nc: nc, master: seal.NewMasterKey(), replicas: nodes}
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatal("the cluster never stores anything")
-		}
-	}
+	eventstest.AwaitNil(t, time.Minute, "the cluster stores something", func() error {
+		_, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "ready", Replicas: nodes})
+		return err
+	})
+	must(t, js.DeleteStream(t.Context(), "ready"))
+	return &store{nc: nc, master: seal.NewMasterKey(), replicas: nodes}
 }
 
 func freePort(t *testing.T) int {

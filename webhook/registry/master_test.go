@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -75,7 +76,7 @@ func TestMasterKeyIsRotated(t *testing.T) {
 	_, err = fourth.RotateKeys(t.Context()) // the other keys still can be, the secrets with them
 	must(t, err)
 	for _, r := range []*registry.Registry{second, third, fourth} {
-		until(t, r, func() bool { token, err := tokenOf(r, "ops"); return err == nil && token == "planted-1" })
+		eventstest.Await(t, "the registry has heard of it", func() bool { token, err := tokenOf(r, "ops"); return err == nil && token == "planted-1" })
 		after, err := r.Secret(t.Context(), "audit", "a purpose")
 		if err != nil || !bytes.Equal(before, after) {
 			t.Errorf("the secret is another one afterwards: %v", err)

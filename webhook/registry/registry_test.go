@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -64,22 +65,6 @@ func loaded(t *testing.T, s *store) *registry.Registry {
 	return r
 }
 
-// until returns when the condition holds, looked at after each change.
-func until(t *testing.T, r *registry.Registry, holds func() bool) {
-	t.Helper()
-	for {
-		changed := r.Changed()
-		if holds() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-t.Context().Done():
-			t.Fatal("it never came")
-		}
-	}
-}
-
 func registered(t *testing.T, r *registry.Registry, sheet int64) *registry.Registration {
 	t.Helper()
 	reg, err := r.NewRegistration("ops", sheet)
@@ -97,10 +82,10 @@ func replicasSeeEachOther(t *testing.T, s *store) {
 	must(t, a.CreateOwner(t.Context(), &registry.Owner{Name: "ops", Email: "ops@a.example"}))
 	must(t, b.CreatePartner(t.Context(), &registry.Partner{Name: "acme"}))
 	reg := registered(t, a, 7)
-	until(t, b, func() bool { return b.Owner("ops") != nil && b.Registration(reg.ID) != nil })
-	until(t, a, func() bool { return a.Partner("acme") != nil })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return b.Owner("ops") != nil && b.Registration(reg.ID) != nil })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return a.Partner("acme") != nil })
 	must(t, b.UpdateOwner(t.Context(), "ops", func(o *registry.Owner) error { o.State = registry.OwnerRefused; return nil }))
-	until(t, a, func() bool { return a.Owner("ops").State == registry.OwnerRefused })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return a.Owner("ops").State == registry.OwnerRefused })
 
 	late := loaded(t, s) // one that starts later has all of it
 	if late.Owner("ops").State != registry.OwnerRefused || late.Partner("acme") == nil {
@@ -120,12 +105,12 @@ func TestDeletedStaysDeleted(t *testing.T) { everywhere(t, deletedStaysDeleted) 
 func deletedStaysDeleted(t *testing.T, s *store) {
 	a, b := loaded(t, s), loaded(t, s)
 	reg := registered(t, a, 7)
-	until(t, b, func() bool { return b.Registration(reg.ID) != nil })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return b.Registration(reg.ID) != nil })
 	must(t, a.DeleteRegistration(t.Context(), reg))
 	if a.Registration(reg.ID) != nil {
 		t.Error("a record is there after it was deleted")
 	}
-	until(t, b, func() bool { return b.Registration(reg.ID) == nil })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return b.Registration(reg.ID) == nil })
 	if _, err := a.UpdateRegistration(t.Context(), reg.ID, func(*registry.Registration) error { return nil }); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("changing a deleted record: got error %v, want ErrNotFound", err)
 	}
@@ -136,7 +121,7 @@ func deletedStaysDeleted(t *testing.T, s *store) {
 		t.Errorf("got %d records in a replica that starts later, want none", len(got))
 	}
 	again := registered(t, b, 7) // the same id with another key
-	until(t, a, func() bool { return a.Registration(reg.ID) != nil })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return a.Registration(reg.ID) != nil })
 	if a.Registration(reg.ID).CallbackKey() != again.CallbackKey() || again.CallbackKey() == reg.CallbackKey() {
 		t.Error("a record that was made again has the key of the deleted one")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -78,7 +79,7 @@ func TestKeysAreRotatedWhileThreeReplicasWork(t *testing.T) {
 		addOwner(t, first, fmt.Sprintf("o%d", i), "planted-"+fmt.Sprint(i))
 	}
 	for _, r := range replicas {
-		await(t, r, func() bool { return len(r.Owners()) == owners })
+		eventstest.Await(t, "the registry has heard of it", func() bool { return len(r.Owners()) == owners })
 	}
 	announced(t, s, len(replicas))
 	old := first.Keys()[0].ID
@@ -119,22 +120,6 @@ func TestKeysAreRotatedWhileThreeReplicasWork(t *testing.T) {
 	for _, r := range replicas {
 		if _, err := tokenOf(r, "o0"); err != nil {
 			t.Errorf("after the rotation: %v", err)
-		}
-	}
-}
-
-// await waits for the registry to come to something.
-func await(t *testing.T, r *registry.Registry, done func() bool) {
-	t.Helper()
-	for {
-		changed := r.Changed()
-		if done() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-t.Context().Done():
-			t.Fatal("the registry did not come to it")
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
@@ -57,7 +58,7 @@ func createShares(t *testing.T, s *store) {
 		}
 	}
 	must(t, a.CreateShares(ctx, sharesOf("one", "orders", "lines")))
-	until(t, b, func() bool { return len(b.AllShares()) == 2 })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return len(b.AllShares()) == 2 })
 	both := map[string]string{"acme/orders": "one", "acme/lines": "one"}
 
 	taken("known here", b.CreateShares(ctx, sharesOf("two", "stock", "orders")), "orders", false)
@@ -143,7 +144,7 @@ func TestSharesByRegistration(t *testing.T) {
 	if diff := cmp.Diff([]string{"ac/a 1", "acme/a 1", "acme/b 1", "acme/c 1"}, keys(held)); diff != "" {
 		t.Errorf("a list that was taken before has changed (-want +got):\n%s", diff)
 	}
-	until(t, b, func() bool { return cmp.Equal(want, keys(b.Shares("one"))) })
+	eventstest.Await(t, "the registry has heard of it", func() bool { return cmp.Equal(want, keys(b.Shares("one"))) })
 	if diff := cmp.Diff(append(want, "acme/d 1"), keys(b.AllShares())); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
@@ -91,19 +92,16 @@ func TestSheetIsNotHeldInMemory(t *testing.T) {
 func awaitRow(w *webhooktest.World, row int, text string) {
 	share := w.Registry.Share("acme", "orders")
 	subject := share.SubjectOf(events.KindRow, w.Sheet.Rows[row])
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for giveUp := time.Now().Add(time.Minute); time.Now().Before(giveUp); <-tick.C {
+	stored := func() bool {
 		seen, err := w.Reader("acme").Last(w.T.Context(), &share.Share, []string{subject}, 0)
 		if err != nil {
 			w.T.Errorf("waiting for row %d: %v", row, err)
-			return
 		}
-		if seen[subject].Living() && strings.Contains(string(seen[subject].After.Get("text")), text) {
-			return
-		}
+		return err != nil || seen[subject].Living() && strings.Contains(string(seen[subject].After.Get("text")), text)
 	}
-	w.T.Errorf("waited in vain for row %d to be stored", row)
+	if !eventstest.Poll(w.T, time.Minute, stored) {
+		w.T.Errorf("waited in vain for row %d to be stored", row)
+	}
 }
 
 // passMemory tells how many bytes are in use that passes have allocated.

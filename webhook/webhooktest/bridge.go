@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -319,18 +320,7 @@ func (b *Bridge) Requests(f func()) []string {
 // AwaitPass returns when a pass had a result that is wanted.
 func (b *Bridge) AwaitPass(wanted func(result string) bool) {
 	b.T.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		for _, p := range b.TakePasses() {
-			if wanted(p.Result) {
-				return
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-b.T.Context().Done():
-			b.T.Fatal("no pass had the result that is wanted")
-		}
-	}
+	b.Await("a pass has the result that is wanted", func() bool {
+		return slices.ContainsFunc(b.TakePasses(), func(p relay.Pass) bool { return wanted(p.Result) })
+	})
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -15,17 +15,7 @@ import (
 // a minute.
 func (b *Bridge) Await(what string, holds func() bool) {
 	b.T.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	giveUp := time.NewTimer(time.Minute)
-	defer giveUp.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-giveUp.C:
-			b.T.Fatalf("waited in vain for this: %s", what)
-		}
-	}
+	eventstest.Await(b.T, what, holds)
 }
 
 // LastEventHas tells whether the last event of some row in a partner's stream has the word.

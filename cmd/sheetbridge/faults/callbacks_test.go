@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -30,7 +31,7 @@ func TestFaultsCallbacks(t *testing.T) {
 	hints := recordHints(t, c)
 	faults := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Deliver, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
 	deliver := func(smartsheettest.Callback) smartsheettest.CallbackFault { return faults[rand.IntN(len(faults))] }
-	for round := range times(1, 10) {
+	for round := range eventstest.Times(1, 10) {
 		if round > 0 {
 			w.serves[1].start()
 			w.ready(w.admins[1])
@@ -149,7 +150,7 @@ func (w *world) drained(c *cluster) {
 	js, done, err := c.connect("bridge")
 	must(w.t, err)
 	defer done()
-	eventually(w.t, 60*time.Second, "waiting for the queue to be empty", func() error {
+	eventstest.AwaitNil(w.t, 60*time.Second, "waiting for the queue to be empty", func() error {
 		st, err := js.Stream(w.t.Context(), "INBOX")
 		if err != nil {
 			return err

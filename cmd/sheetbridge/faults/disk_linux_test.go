@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // The disk of the embedded store is full for a while: what cannot be stored is
@@ -18,18 +20,18 @@ func TestFaultsDisk(t *testing.T) {
 	p := w.embedded()
 	w.settled(30 * time.Second)
 	stop := w.editing(30 * time.Millisecond)
-	for range times(1, 5) {
+	for range eventstest.Times(1, 5) {
 		pause(t, time.Second)
 		was := limitFiles(t, p, 4096)
 		refused := len(w.refusedCallbacks())
-		eventually(t, 60*time.Second, "waiting for a callback that is not stored, and for who says so", func() error {
+		eventstest.AwaitNil(t, 60*time.Second, "waiting for a callback that is not stored, and for who says so", func() error {
 			code, err := w.admin.call(t.Context(), http.MethodGet, "/readyz", nil, nil)
 			if len(w.refusedCallbacks()) == refused || code != http.StatusServiceUnavailable {
 				return errors.Join(errNotYet, err)
 			}
 			return nil
 		})
-		pause(t, time.Duration(times(1, 30))*time.Second)
+		pause(t, time.Duration(eventstest.Times(1, 30))*time.Second)
 		if !p.running() {
 			t.Fatal("it ended while nothing can be stored")
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -16,7 +17,7 @@ func TestFaultsKill(t *testing.T) {
 	w := newWorld(t)
 	p := w.embedded()
 	stop := w.editing(20 * time.Millisecond)
-	for range times(4, 50) {
+	for range eventstest.Times(4, 50) {
 		pause(t, time.Duration(rand.IntN(1500))*time.Millisecond)
 		p.kill()
 		p.start()
@@ -41,7 +42,7 @@ func TestFaultsSmartsheet(t *testing.T) {
 		{HalfBody: true}, {HangUp: true}, {LoseAnswer: true}, {Delay: 300 * time.Millisecond},
 	}
 	callbacks := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Drop, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
-	for range times(2, 12) {
+	for range eventstest.Times(2, 12) {
 		w.sim.SetFault(func(*http.Request) *smartsheettest.Fault {
 			if rand.IntN(2) == 0 {
 				return nil
@@ -54,7 +55,7 @@ func TestFaultsSmartsheet(t *testing.T) {
 		pause(t, 2*time.Second)
 		w.sim.SetFault(nil)
 		w.sim.Refuse(true)
-		pause(t, time.Duration(times(1, 30))*time.Second)
+		pause(t, time.Duration(eventstest.Times(1, 30))*time.Second)
 		w.sim.Refuse(false)
 		for _, hook := range w.sim.Webhooks() {
 			w.sim.SetWebhookStatus(hook.ID, "DISABLED_CALLBACK_FAILED")
@@ -73,7 +74,7 @@ func TestFaultsSmartsheet(t *testing.T) {
 	w.stands("live", 30*time.Second)
 	// The last look may have failed with a fault: the next one comes with the next
 	// reconcile at the latest.
-	eventually(t, 15*time.Second, "waiting for the webhooks to be enabled", func() error {
+	eventstest.AwaitNil(t, 15*time.Second, "waiting for the webhooks to be enabled", func() error {
 		for _, hook := range w.sim.Webhooks() {
 			if hook.Status != "ENABLED" {
 				return fmt.Errorf("webhook %d is %s, want ENABLED", hook.ID, hook.Status)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
@@ -34,7 +35,7 @@ func TestFaultsHostile(t *testing.T) {
 	host = host[:strings.Index(host, "/")]
 
 	var conns []net.Conn // half-open, with headers that drip or never come
-	for i := range times(500, 10_000) {
+	for i := range eventstest.Times(500, 10_000) {
 		c, err := net.Dial("tcp", host)
 		if err != nil {
 			break // out of descriptors: ours are as bounded as theirs
@@ -125,9 +126,9 @@ func TestFaultsBudget(t *testing.T) {
 	t.Parallel()
 	const rate = 120
 	w, c := newWorld(t), newCluster(t, 1)
-	w.external(c, times(2, 3), 1, fmt.Sprintf("SHEETBRIDGE_API_RATE=%d", rate))
+	w.external(c, eventstest.Times(2, 3), 1, fmt.Sprintf("SHEETBRIDGE_API_RATE=%d", rate))
 	var sheets []*smartsheettest.Sheet
-	for i := range times(15, 50) {
+	for i := range eventstest.Times(15, 50) {
 		sheet, err := w.sim.AddSheet(smartsheettest.SheetSpec{Name: fmt.Sprintf("Sheet %d", i), Owner: w.jane,
 			Columns: []smartsheettest.Column{{Title: "No"}, {Title: "Status"}, {Title: "Qty"}},
 			Rows:    []smartsheettest.Row{{Cells: smartsheettest.Cells{"No": "1", "Status": "Open", "Qty": i}}}})
@@ -146,7 +147,7 @@ func TestFaultsBudget(t *testing.T) {
 			pause(t, time.Second)
 		}
 	})
-	end := time.Now().Add(time.Duration(times(25, 600)) * time.Second)
+	end := time.Now().Add(time.Duration(eventstest.Times(25, 600)) * time.Second)
 	for time.Now().Before(end) {
 		w.edit()
 		for _, s := range sheets {

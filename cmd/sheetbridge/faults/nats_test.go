@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // cluster is a NATS cluster as an operator runs one: processes, accounts by
@@ -111,7 +113,7 @@ func public(t testing.TB, key nkeys.KeyPair) string {
 // ready waits until the cluster stores what is published.
 func (c *cluster) ready() {
 	c.t.Helper()
-	eventually(c.t, 60*time.Second, "waiting for NATS", func() error {
+	eventstest.AwaitNil(c.t, 60*time.Second, "waiting for NATS", func() error {
 		for account := range c.creds {
 			if account == "SYS" {
 				continue
@@ -179,9 +181,9 @@ func TestFaultsNATS(t *testing.T) {
 	w.external(c, 1, 1)
 	w.settled(30 * time.Second)
 	stop := w.editing(30 * time.Millisecond)
-	for range times(2, 20) {
+	for range eventstest.Times(2, 20) {
 		c.nodes[0].kill()
-		pause(t, time.Duration(times(2, 30))*time.Second)
+		pause(t, time.Duration(eventstest.Times(2, 30))*time.Second)
 		c.nodes[0].start()
 		c.ready()
 		pause(t, time.Second)
@@ -196,7 +198,7 @@ func TestFaultsNATS(t *testing.T) {
 	must(t, js.DeleteStream(t.Context(), "EVENTS"))
 	stop()
 	w.recorders["acme"].last, w.recorders["acme"].subjects = 0, map[string][]message{}
-	eventually(t, 60*time.Second, "waiting for the stream to be made again", func() error { return w.recorders["acme"].read(t) })
+	eventstest.AwaitNil(t, 60*time.Second, "waiting for the stream to be made again", func() error { return w.recorders["acme"].read(t) })
 	w.settled(90 * time.Second)
 
 	// Full: it refuses, the other goes on, and it heals.
@@ -210,7 +212,7 @@ func TestFaultsNATS(t *testing.T) {
 		w.edit()
 	}
 	globex := w.recorders["globex"]
-	eventually(t, 60*time.Second, "waiting for the partner that is not full", func() error {
+	eventstest.AwaitNil(t, 60*time.Second, "waiting for the partner that is not full", func() error {
 		if err := globex.read(t); err != nil {
 			return err
 		}
@@ -230,10 +232,10 @@ func TestFaultsNATS(t *testing.T) {
 func TestFaultsReplicas(t *testing.T) {
 	t.Parallel()
 	w, c := newWorld(t), newCluster(t, 3)
-	w.external(c, times(2, 3), 3)
+	w.external(c, eventstest.Times(2, 3), 3)
 	w.settled(60 * time.Second)
 	stop := w.editing(50 * time.Millisecond)
-	for i := range times(2, 30) {
+	for i := range eventstest.Times(2, 30) {
 		node := c.nodes[i%3]
 		node.kill()
 		pause(t, 2*time.Second)
@@ -246,7 +248,7 @@ func TestFaultsReplicas(t *testing.T) {
 			s.start()
 		} else { // stopped for longer than the queue waits, when there is the time for it
 			s.signal(syscall.SIGSTOP)
-			pause(t, time.Duration(times(5, 40))*time.Second)
+			pause(t, time.Duration(eventstest.Times(5, 40))*time.Second)
 			s.signal(syscall.SIGCONT)
 		}
 	}
@@ -289,7 +291,7 @@ func TestFaultsRestore(t *testing.T) {
 		r.last, r.subjects = 0, map[string][]message{}
 	}
 	w.settled(60 * time.Second)
-	eventually(t, 30*time.Second, "waiting for a new epoch", func() error {
+	eventstest.AwaitNil(t, 30*time.Second, "waiting for a new epoch", func() error {
 		if err := w.recorders["acme"].read(t); err != nil {
 			return err
 		}

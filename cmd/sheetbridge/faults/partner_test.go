@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -37,8 +38,8 @@ func TestFaultsPartner(t *testing.T) {
 		away, back func(*process)
 		seconds    int
 	}{
-		"killed": {(*process).kill, (*process).start, times(3, 60)},
-		"frozen": {func(p *process) { p.signal(syscall.SIGSTOP) }, func(p *process) { p.signal(syscall.SIGCONT) }, times(4, 60)},
+		"killed": {(*process).kill, (*process).start, eventstest.Times(3, 60)},
+		"frozen": {func(p *process) { p.signal(syscall.SIGSTOP) }, func(p *process) { p.signal(syscall.SIGCONT) }, eventstest.Times(4, 60)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +77,7 @@ func TestFaultsPartnerFull(t *testing.T) {
 	w.settled(30 * time.Second)
 	w.limit("64KiB")
 	stop := w.editing(40 * time.Millisecond)
-	w.goesOn("globex", time.Duration(times(3, 60))*time.Second)
+	w.goesOn("globex", time.Duration(eventstest.Times(3, 60))*time.Second)
 	w.told("acme's stream is full", `sheetbridge_share_state{partner="acme",sheet="orders",state="stale"} 1`, "partner acme", "full")
 	w.goesOn("globex", 0)
 	stop()
@@ -103,7 +104,7 @@ func (w *world) goesOn(partner string, d time.Duration) {
 	for ; n < 3 || time.Since(began) < d; n++ {
 		at, mark := time.Now(), 1_000_000+n
 		must(w.t, w.sim.As(w.bill).UpdateRows(w.sheet.ID, smartsheettest.Row{ID: ids[0], Cells: smartsheettest.Cells{"Qty": mark}}))
-		eventually(w.t, 20*time.Second, partner+" waits for an edit", func() error {
+		eventstest.AwaitNil(w.t, 20*time.Second, partner+" waits for an edit", func() error {
 			if err := r.read(w.t); err != nil {
 				return err
 			}
@@ -122,7 +123,7 @@ func (w *world) goesOn(partner string, d time.Duration) {
 func (w *world) follows(partner string) {
 	w.t.Helper()
 	r := w.recorders[partner]
-	eventually(w.t, 30*time.Second, "waiting for the stream to show the sheet", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the stream to show the sheet", func() error {
 		if err := r.read(w.t); err != nil {
 			return err
 		}
@@ -140,7 +141,7 @@ func (w *world) told(what, metric, partner, reason string) {
 	w.t.Helper()
 	began := time.Now()
 	var said string
-	eventually(w.t, 30*time.Second, "waiting for the admin to be told: "+what, func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the admin to be told: "+what, func() error {
 		states, err := w.states()
 		if err != nil {
 			return err
@@ -155,7 +156,7 @@ func (w *world) told(what, metric, partner, reason string) {
 		return nil
 	})
 	w.t.Logf("%s: the admin is told after %v: %s", what, time.Since(began).Round(time.Millisecond), said)
-	eventually(w.t, 30*time.Second, "waiting for the metrics to tell: "+what, func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the metrics to tell: "+what, func() error {
 		now := w.metrics()
 		for name, want := range metricsOf(metric, "sheetbridge_ready 1", `sheetbridge_partner_up{partner="globex"} 1`, `sheetbridge_share_state{partner="globex",sheet="orders",state="live"} 1`) {
 			if got, ok := now[name]; !ok || got != want {
@@ -187,7 +188,7 @@ func (w *world) healed(since time.Time) {
 	w.settled(60 * time.Second)
 	w.t.Logf("everything is there %v after", time.Since(since).Round(time.Millisecond))
 	w.stands("live", 30*time.Second)
-	eventually(w.t, 30*time.Second, "waiting for all to be told well", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for all to be told well", func() error {
 		states, err := w.states()
 		if err != nil {
 			return err

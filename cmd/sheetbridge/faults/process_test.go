@@ -21,16 +21,6 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 )
 
-var long = flag.Bool("long", false, "the long form of the fault runs")
-
-// times is how often something is done in the short and in the long form.
-func times(short, longer int) int {
-	if *long {
-		return longer
-	}
-	return short
-}
-
 // program is the binary under test, built once.
 var program string
 
@@ -192,22 +182,6 @@ func freePort(t testing.TB) int {
 	port, err := freeport.Take()
 	must(t, err)
 	return port
-}
-
-// eventually waits until the condition holds; its last error is the test's.
-func eventually(t testing.TB, d time.Duration, what string, condition func() error) {
-	t.Helper()
-	deadline := time.Now().Add(d)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-		pause(t, 50*time.Millisecond)
-	}
 }
 
 func pause(t testing.TB, d time.Duration) {

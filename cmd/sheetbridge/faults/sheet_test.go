@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -23,7 +24,7 @@ func TestFaultsSheet(t *testing.T) {
 	w.changesColumns()
 	must(t, w.sim.As(w.bill).UpdateRows(w.sheet.ID, rowUnder(w.rows[0], w.rows[1])))
 	w.mu.Lock()
-	w.add(times(2000, 10_000))
+	w.add(eventstest.Times(2000, 10_000))
 	w.mu.Unlock()
 	w.settled(120 * time.Second)
 	p.stop()
@@ -46,7 +47,7 @@ func (w *world) revokesToken() {
 // unshares takes the sheet from its reader and gives it back, edited meanwhile.
 func (w *world) unshares() {
 	w.t.Helper()
-	for range times(1, 5) {
+	for range eventstest.Times(1, 5) {
 		must(w.t, w.sim.As(w.bill).Unshare(w.sheet.ID, w.jane))
 		w.edit()
 		w.stands("stale", 30*time.Second)
@@ -86,7 +87,7 @@ func (w *world) changesColumns() {
 	w.settled(60 * time.Second)
 	// Nobody knows any more which rows the filter of globex would hide.
 	w.retypes(3, "DATE")
-	eventually(w.t, 30*time.Second, "waiting for globex to see no row", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for globex to see no row", func() error {
 		globex := w.recorders["globex"]
 		if err := globex.read(w.t); err != nil {
 			return err
@@ -113,7 +114,7 @@ func (w *world) retypes(schemas int, kind string, options ...string) {
 	w.t.Helper()
 	must(w.t, w.sim.As(w.bill).RetypeColumn(w.sheet.ID, w.sheet.Columns["Status"], kind, options...))
 	acme := w.recorders["acme"]
-	eventually(w.t, 30*time.Second, "waiting for the schema with "+kind, func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the schema with "+kind, func() error {
 		if err := acme.read(w.t); err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (w *world) retypes(schemas int, kind string, options ...string) {
 // enabled waits until the webhook works again.
 func (w *world) enabled(within time.Duration) {
 	w.t.Helper()
-	eventually(w.t, within, "waiting for the webhook", func() error {
+	eventstest.AwaitNil(w.t, within, "waiting for the webhook", func() error {
 		for _, hook := range w.sim.Webhooks() {
 			if hook.Status != "ENABLED" {
 				return fmt.Errorf("webhook %d is %s", hook.ID, hook.Status)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
 // NATS itself has no room left: nothing can be stored, neither hints nor events.
@@ -21,16 +23,16 @@ func TestFaultsStorage(t *testing.T) {
 	filler, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "FILLER", Subjects: []string{"filler"}})
 	must(t, err)
 	stop := w.editing(30 * time.Millisecond)
-	for range times(1, 5) {
+	for range eventstest.Times(1, 5) {
 		fill(t, js)
 		refused := len(w.refusedCallbacks())
-		eventually(t, 30*time.Second, "waiting for a callback that is not stored", func() error {
+		eventstest.AwaitNil(t, 30*time.Second, "waiting for a callback that is not stored", func() error {
 			if len(w.refusedCallbacks()) == refused {
 				return errNotYet
 			}
 			return nil
 		})
-		pause(t, time.Duration(times(12, 30))*time.Second)
+		pause(t, time.Duration(eventstest.Times(12, 30))*time.Second)
 		must(t, filler.Purge(t.Context()))
 		w.enabled(60 * time.Second)
 	}

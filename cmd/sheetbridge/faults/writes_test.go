@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
@@ -33,7 +34,7 @@ func TestFaultsKillWrites(t *testing.T) {
 	p := w.embedded()
 	wr := w.newWriter()
 	edited, written := w.editing(100*time.Millisecond), wr.writing()
-	for range times(5, 50) {
+	for range eventstest.Times(5, 50) {
 		pause(t, time.Duration(rand.IntN(2000))*time.Millisecond)
 		p.kill()
 		p.start()
@@ -96,7 +97,7 @@ func (w *world) newWriter() *writer {
 	must(w.t, err)
 	// A connection from before the queue was there is not allowed to write, and each
 	// new try has one of its own until it is.
-	eventually(w.t, 30*time.Second, "waiting for the queue of writes", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the queue of writes", func() error {
 		nc, err := nats.Connect(partner.URL, nats.UserCredentialBytes([]byte(made.Credentials)), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 		if err != nil {
 			return err
@@ -170,7 +171,7 @@ func (wr *writer) next(n int) (id, request string) {
 func (wr *writer) answered(within time.Duration) map[string]answer {
 	wr.w.t.Helper()
 	var found map[string]answer
-	eventually(wr.w.t, within, "waiting for the answers", func() (err error) {
+	eventstest.AwaitNil(wr.w.t, within, "waiting for the answers", func() (err error) {
 		if found, err = wr.answers(); err != nil {
 			return err
 		}

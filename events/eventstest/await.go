@@ -1,0 +1,44 @@
+package eventstest
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// patience bounds a wait for what takes a moment.
+const patience = time.Minute
+
+// Await returns when a condition holds, and fails the test when it does not in a
+// minute.
+func Await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	if !Poll(t, patience, holds) {
+		t.Fatalf("waited in vain: %s", what)
+	}
+}
+
+// AwaitNil returns when a check has no error. The test fails with its last error when
+// it has one for so long.
+func AwaitNil(t testing.TB, atMost time.Duration, what string, check func() error) {
+	t.Helper()
+	var err error
+	if !Poll(t, atMost, func() bool { err = check(); return err == nil }) {
+		t.Fatalf("waited in vain: %s: %v", what, err)
+	}
+}
+
+// Poll tells whether a condition came to hold in time, in any goroutine of a test. It
+// looks seldom at what takes long.
+func Poll(t testing.TB, atMost time.Duration, holds func() bool) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), atMost)
+	defer cancel()
+	for pause := 2 * time.Millisecond; !holds(); pause = min(pause*5/4, 100*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return holds()
+		}
+	}
+	return true
+}
