@@ -150,7 +150,7 @@ func (w *world) drained(c *cluster) {
 	js, done, err := c.connect("bridge")
 	must(w.t, err)
 	defer done()
-	eventstest.AwaitNil(w.t, 60*time.Second, "waiting for the queue to be empty", func() error {
+	eventstest.AwaitNil(w.t, 60*time.Second, "the queue to be empty", func() error {
 		st, err := js.Stream(w.t.Context(), "INBOX")
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ func TestFaultsDisk(t *testing.T) {
 		pause(t, time.Second)
 		was := limitFiles(t, p, 4096)
 		refused := len(w.refusedCallbacks())
-		eventstest.AwaitNil(t, 60*time.Second, "waiting for a callback that is not stored, and for who says so", func() error {
+		eventstest.AwaitNil(t, 60*time.Second, "a callback that is not stored, and for who says so", func() error {
 			code, err := w.admin.call(t.Context(), http.MethodGet, "/readyz", nil, nil)
 			if len(w.refusedCallbacks()) == refused || code != http.StatusServiceUnavailable {
 				return errors.Join(errNotYet, err)

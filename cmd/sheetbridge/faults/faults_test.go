@@ -74,7 +74,7 @@ func TestFaultsSmartsheet(t *testing.T) {
 	w.stands("live", 30*time.Second)
 	// The last look may have failed with a fault: the next one comes with the next
 	// reconcile at the latest.
-	eventstest.AwaitNil(t, 15*time.Second, "waiting for the webhooks to be enabled", func() error {
+	eventstest.AwaitNil(t, 15*time.Second, "the webhooks to be enabled", func() error {
 		for _, hook := range w.sim.Webhooks() {
 			if hook.Status != "ENABLED" {
 				return fmt.Errorf("webhook %d is %s, want ENABLED", hook.ID, hook.Status)

@@ -113,7 +113,7 @@ func public(t testing.TB, key nkeys.KeyPair) string {
 // ready waits until the cluster stores what is published.
 func (c *cluster) ready() {
 	c.t.Helper()
-	eventstest.AwaitNil(c.t, 60*time.Second, "waiting for NATS", func() error {
+	eventstest.AwaitNil(c.t, 60*time.Second, "NATS", func() error {
 		for account := range c.creds {
 			if account == "SYS" {
 				continue
@@ -198,7 +198,7 @@ func TestFaultsNATS(t *testing.T) {
 	must(t, js.DeleteStream(t.Context(), "EVENTS"))
 	stop()
 	w.recorders["acme"].last, w.recorders["acme"].subjects = 0, map[string][]message{}
-	eventstest.AwaitNil(t, 60*time.Second, "waiting for the stream to be made again", func() error { return w.recorders["acme"].read(t) })
+	eventstest.AwaitNil(t, 60*time.Second, "the stream to be made again", func() error { return w.recorders["acme"].read(t) })
 	w.settled(90 * time.Second)
 
 	// Full: it refuses, the other goes on, and it heals.
@@ -212,7 +212,7 @@ func TestFaultsNATS(t *testing.T) {
 		w.edit()
 	}
 	globex := w.recorders["globex"]
-	eventstest.AwaitNil(t, 60*time.Second, "waiting for the partner that is not full", func() error {
+	eventstest.AwaitNil(t, 60*time.Second, "the partner that is not full", func() error {
 		if err := globex.read(t); err != nil {
 			return err
 		}
@@ -291,7 +291,7 @@ func TestFaultsRestore(t *testing.T) {
 		r.last, r.subjects = 0, map[string][]message{}
 	}
 	w.settled(60 * time.Second)
-	eventstest.AwaitNil(t, 30*time.Second, "waiting for a new epoch", func() error {
+	eventstest.AwaitNil(t, 30*time.Second, "a new epoch", func() error {
 		if err := w.recorders["acme"].read(t); err != nil {
 			return err
 		}

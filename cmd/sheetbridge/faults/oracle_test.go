@@ -218,7 +218,7 @@ func object(columns []string, cells smartsheettest.Cells) string {
 func (w *world) settled(within time.Duration) {
 	w.t.Helper()
 	for _, r := range w.recorders {
-		eventstest.AwaitNil(w.t, within, "waiting for the stream to show the sheet", func() error {
+		eventstest.AwaitNil(w.t, within, "the stream to show the sheet", func() error {
 			if err := r.read(w.t); err != nil {
 				return err
 			}
@@ -234,7 +234,7 @@ func (w *world) settled(within time.Duration) {
 func (w *world) stands(state string, within time.Duration) {
 	w.t.Helper()
 	for _, r := range w.recorders {
-		eventstest.AwaitNil(w.t, within, "waiting for the status "+state, func() error {
+		eventstest.AwaitNil(w.t, within, "the status "+state, func() error {
 			if err := r.read(w.t); err != nil {
 				return err
 			}

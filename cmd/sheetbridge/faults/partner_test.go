@@ -123,7 +123,7 @@ func (w *world) goesOn(partner string, d time.Duration) {
 func (w *world) follows(partner string) {
 	w.t.Helper()
 	r := w.recorders[partner]
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the stream to show the sheet", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "the stream to show the sheet", func() error {
 		if err := r.read(w.t); err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (w *world) told(what, metric, partner, reason string) {
 	w.t.Helper()
 	began := time.Now()
 	var said string
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the admin to be told: "+what, func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "the admin to be told: "+what, func() error {
 		states, err := w.states()
 		if err != nil {
 			return err
@@ -156,7 +156,7 @@ func (w *world) told(what, metric, partner, reason string) {
 		return nil
 	})
 	w.t.Logf("%s: the admin is told after %v: %s", what, time.Since(began).Round(time.Millisecond), said)
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the metrics to tell: "+what, func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "the metrics to tell: "+what, func() error {
 		now := w.metrics()
 		for name, want := range metricsOf(metric, "sheetbridge_ready 1", `sheetbridge_partner_up{partner="globex"} 1`, `sheetbridge_share_state{partner="globex",sheet="orders",state="live"} 1`) {
 			if got, ok := now[name]; !ok || got != want {
@@ -188,7 +188,7 @@ func (w *world) healed(since time.Time) {
 	w.settled(60 * time.Second)
 	w.t.Logf("everything is there %v after", time.Since(since).Round(time.Millisecond))
 	w.stands("live", 30*time.Second)
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for all to be told well", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "all to be told well", func() error {
 		states, err := w.states()
 		if err != nil {
 			return err

@@ -87,7 +87,7 @@ func (w *world) changesColumns() {
 	w.settled(60 * time.Second)
 	// Nobody knows any more which rows the filter of globex would hide.
 	w.retypes(3, "DATE")
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for globex to see no row", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "globex to see no row", func() error {
 		globex := w.recorders["globex"]
 		if err := globex.read(w.t); err != nil {
 			return err
@@ -114,7 +114,7 @@ func (w *world) retypes(schemas int, kind string, options ...string) {
 	w.t.Helper()
 	must(w.t, w.sim.As(w.bill).RetypeColumn(w.sheet.ID, w.sheet.Columns["Status"], kind, options...))
 	acme := w.recorders["acme"]
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the schema with "+kind, func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "the schema with "+kind, func() error {
 		if err := acme.read(w.t); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (w *world) retypes(schemas int, kind string, options ...string) {
 // enabled waits until the webhook works again.
 func (w *world) enabled(within time.Duration) {
 	w.t.Helper()
-	eventstest.AwaitNil(w.t, within, "waiting for the webhook", func() error {
+	eventstest.AwaitNil(w.t, within, "the webhook", func() error {
 		for _, hook := range w.sim.Webhooks() {
 			if hook.Status != "ENABLED" {
 				return fmt.Errorf("webhook %d is %s", hook.ID, hook.Status)

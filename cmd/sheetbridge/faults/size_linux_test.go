@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 )
 
@@ -76,7 +77,7 @@ func BenchmarkShares(b *testing.B) {
 		}
 		before, began, spent := w.published("row.updated"), time.Now(), p.processorTime()
 		w.post("/v1/webhooks/"+id+"/reconcile", nil, nil)
-		eventually(b, 5*time.Minute, "waiting for the events", func() error {
+		eventstest.AwaitNil(b, 5*time.Minute, "the events", func() error {
 			if got := w.published("row.updated") - before; got < rows*partners {
 				return fmt.Errorf("%d events", got)
 			}
@@ -140,7 +141,7 @@ func (w *world) shareTexts(sheet *smartsheettest.Sheet, name string, partners ..
 // live waits until so many shares are.
 func (w *world) live(shares int) {
 	w.t.Helper()
-	eventually(w.t, 5*time.Minute, "waiting for shares to be live", func() error {
+	eventstest.AwaitNil(w.t, 5*time.Minute, "shares to be live", func() error {
 		var o struct{ Counts struct{ Live int } }
 		if _, err := w.admin.call(w.t.Context(), http.MethodGet, "/v1/overview", nil, &o); err != nil {
 			return err

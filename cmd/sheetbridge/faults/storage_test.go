@@ -26,7 +26,7 @@ func TestFaultsStorage(t *testing.T) {
 	for range eventstest.Times(1, 5) {
 		fill(t, js)
 		refused := len(w.refusedCallbacks())
-		eventstest.AwaitNil(t, 30*time.Second, "waiting for a callback that is not stored", func() error {
+		eventstest.AwaitNil(t, 30*time.Second, "a callback that is not stored", func() error {
 			if len(w.refusedCallbacks()) == refused {
 				return errNotYet
 			}

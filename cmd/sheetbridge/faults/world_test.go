@@ -117,7 +117,7 @@ func (w *world) start(more ...string) *process {
 // ready waits until a serve is.
 func (w *world) ready(a api) {
 	w.t.Helper()
-	eventstest.AwaitNil(w.t, 60*time.Second, "waiting for serve", func() error {
+	eventstest.AwaitNil(w.t, 60*time.Second, "serve", func() error {
 		ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := a.call(ctx, http.MethodGet, "/readyz", nil, nil)

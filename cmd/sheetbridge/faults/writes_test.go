@@ -97,7 +97,7 @@ func (w *world) newWriter() *writer {
 	must(w.t, err)
 	// A connection from before the queue was there is not allowed to write, and each
 	// new try has one of its own until it is.
-	eventstest.AwaitNil(w.t, 30*time.Second, "waiting for the queue of writes", func() error {
+	eventstest.AwaitNil(w.t, 30*time.Second, "the queue of writes", func() error {
 		nc, err := nats.Connect(partner.URL, nats.UserCredentialBytes([]byte(made.Credentials)), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ func (wr *writer) next(n int) (id, request string) {
 func (wr *writer) answered(within time.Duration) map[string]answer {
 	wr.w.t.Helper()
 	var found map[string]answer
-	eventstest.AwaitNil(wr.w.t, within, "waiting for the answers", func() (err error) {
+	eventstest.AwaitNil(wr.w.t, within, "the answers", func() (err error) {
 		if found, err = wr.answers(); err != nil {
 			return err
 		}
