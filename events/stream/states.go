@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/sheetbridge/sheetbridge/events"
 )
 
@@ -15,6 +17,15 @@ type extent struct {
 	created                time.Time
 	messages, bytes        uint64
 	firstSequence, lastOne uint64
+}
+
+func extentOf(info *jetstream.StreamInfo) extent {
+	return extent{info.Created, info.State.Msgs, info.State.Bytes, info.State.FirstSeq, info.State.LastSeq}
+}
+
+// continues tells whether the stream held this much before, and has all of it still.
+func (e extent) continues(before extent) bool {
+	return e.created.Equal(before.created) && e.lastOne >= before.lastOne && e.messages-before.messages == e.lastOne-before.lastOne
 }
 
 // standing is how shares stood when they were last asked for.
@@ -66,8 +77,7 @@ func (s *Stream) extent(ctx context.Context) (extent, error) {
 	if err != nil {
 		return extent{}, err
 	}
-	info := st.CachedInfo()
-	return extent{info.Created, info.State.Msgs, info.State.Bytes, info.State.FirstSeq, info.State.LastSeq}, nil
+	return extentOf(st.CachedInfo()), nil
 }
 
 func (s *Stream) readStates(ctx context.Context, shares []*events.Share) (map[*events.Share]*State, error) {

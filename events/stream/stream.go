@@ -64,6 +64,7 @@ type Stream struct {
 	made    bool
 
 	standing standing // of shares, see States
+	unread   unread   // see UnreadSince
 }
 
 // ErrTaken says that the account has a stream of that name which is not this

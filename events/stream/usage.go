@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,6 +24,8 @@ type Usage struct {
 	LastSequence uint64     // of the last message, ever
 	LastTime     time.Time  // when that was stored
 	Consumers    []Consumer // 256 of them at most
+
+	extent extent
 }
 
 // Consumer is a consumer of the stream, and how far it has come. What it is called
@@ -43,7 +46,10 @@ func (s *Stream) Usage(ctx context.Context) (Usage, error) {
 		return Usage{}, fmt.Errorf("asking for the use of the stream: %w", err)
 	}
 	state := st.CachedInfo().State
-	u := Usage{Messages: state.Msgs, Bytes: state.Bytes, Readers: state.Consumers, LastSequence: state.LastSeq, LastTime: state.LastTime.UTC()}
+	u := Usage{
+		Messages: state.Msgs, Bytes: state.Bytes, Readers: state.Consumers, LastSequence: state.LastSeq, LastTime: state.LastTime.UTC(),
+		extent: extentOf(st.CachedInfo()),
+	}
 	if account, err := s.js.AccountInfo(ctx); err == nil {
 		u.Stored, u.Limit = account.Store, max(0, account.Limits.MaxStore)
 	} // else without: an account elsewhere need not let us ask
@@ -91,17 +97,44 @@ func (s *Stream) consumers(ctx context.Context) ([]Consumer, error) {
 
 // UnreadSince is when the first message about an object (a row, an attachment, a
 // comment or a write) was stored behind the sequence; zero where there is none. A
-// status is none: it is renewed while nothing happens.
-func (s *Stream) UnreadSince(ctx context.Context, sequence uint64) (time.Time, error) {
+// status is none: it is renewed while nothing happens. Usage is what the stream was
+// just found to be: as long as the answer cannot have changed, the server is not asked
+// again. It would hold the block with that message in memory, some megabytes.
+func (s *Stream) UnreadSince(ctx context.Context, usage *Usage, sequence uint64) (time.Time, error) {
+	if since, ok := s.unread.at(usage.extent, sequence); ok {
+		return since, nil
+	}
 	request := struct {
 		From  uint64 `json:"seq"`
 		Next  string `json:"next_by_subj"`
 		Batch int    `json:"batch"`
 	}{sequence + 1, "smartsheet." + s.partner + ".*.*.*", 1}
-	var at time.Time
-	_, err := s.directGet(ctx, request, 1, func(m message) { at = m.stored })
+	var since time.Time
+	_, err := s.directGet(ctx, request, 1, func(m message) { since = m.stored })
 	if err != nil && !errors.Is(err, errNone) {
-		return at, fmt.Errorf("looking for what was not read: %w", err)
+		return since, fmt.Errorf("looking for what was not read: %w", err)
 	}
-	return at, nil
+	s.unread.set(usage.extent, sequence, since)
+	return since, nil
+}
+
+// unread is what [Stream.UnreadSince] found last.
+type unread struct {
+	mu     sync.Mutex
+	of     extent
+	behind uint64
+	since  time.Time
+}
+
+// at returns what was found behind the sequence, false where it may be another by now.
+func (u *unread) at(of extent, behind uint64) (time.Time, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.since, u.behind == behind && (u.of == of || !u.since.IsZero() && of.continues(u.of))
+}
+
+func (u *unread) set(of extent, behind uint64, since time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.of, u.behind, u.since = of, behind, since
 }

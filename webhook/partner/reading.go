@@ -56,7 +56,7 @@ func (p *Partners) Reading(ctx context.Context, partner *registry.Partner, st *s
 	r := &Reading{At: found.at, LastSequence: usage.LastSequence, LastTime: usage.LastTime, Readers: found.merge(known.Readers)}
 	r.sum()
 	if r.LastSequence > r.Delivered && found.at.Sub(r.SeenAt) >= time.Minute {
-		unread, err := st.UnreadSince(ctx, r.Delivered)
+		unread, err := st.UnreadSince(ctx, usage, r.Delivered)
 		if err != nil {
 			return nil, err
 		}

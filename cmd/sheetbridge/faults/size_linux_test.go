@@ -147,6 +147,7 @@ func (w *world) live(shares int) {
 			return err
 		}
 		if o.Counts.Live < shares {
+			pause(w.t, time.Second) // who asks has the program read all streams
 			return fmt.Errorf("%d of %d", o.Counts.Live, shares)
 		}
 		return nil
