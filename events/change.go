@@ -49,7 +49,7 @@ func DiffShares(old, new Share) Change {
 	}
 	c.sameWhere = new.Where == "" || old.SheetID == new.SheetID && old.Where == new.Where &&
 		maps.Equal(old.cellColumns(), new.cellColumns()) && maps.Equal(old.FilterTypes, new.FilterTypes) &&
-		sameNames(old.Fields, new.Fields)
+		maps.Equal(old.Attributes, new.Attributes) && sameNames(old.Fields, new.Fields)
 	c.Narrower = c.Narrower || !c.sameWhere || old.SheetID != new.SheetID
 	c.Same = c.sameWhere && old.Where == new.Where && slices.Equal(visible(old.Fields), visible(new.Fields)) &&
 		len(old.Kinds) == len(new.Kinds) && !c.Narrower &&
@@ -149,7 +149,7 @@ func (c Change) passes(v *View, after Object) bool {
 			return false
 		}
 	}
-	return v.filter.shows(field, cell)
+	return v.filter.shows(field, cell, v.share.Attributes)
 }
 
 // column is the id of the column behind a field's name, 0 if there is none.

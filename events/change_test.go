@@ -115,19 +115,20 @@ func TestDiffSharesOfOtherPlaces(t *testing.T) {
 	bound := func(id int64) map[string]BoundCell { return map[string]BoundCell{"A": {ColumnID: id}} }
 	s := Share{
 		Partner: "acme", Sheet: "orders", SheetID: 1, Region: "us", Revision: 1, Kinds: []Kind{KindRow},
-		Where: `cells["A"] == 1`, Cells: bound(1),
+		Where: `cells["A"] == 1`, Cells: bound(1), Attributes: map[string]string{"region": "EMEA"},
 	}
 	for name, change := range map[string]struct {
 		edit           func(*Share)
 		same, narrower bool
 	}{
-		"nothing":  {func(*Share) {}, true, false},
-		"revision": {func(s *Share) { s.Revision++ }, true, false},
-		"partner":  {func(s *Share) { s.Partner = "x" }, false, false},
-		"name":     {func(s *Share) { s.Sheet = "x" }, false, false},
-		"region":   {func(s *Share) { s.Region = "eu" }, false, false},
-		"bound":    {func(s *Share) { s.Cells = bound(2) }, false, true},
-		"sheet":    {func(s *Share) { s.SheetID = 2 }, false, true},
+		"nothing":   {func(*Share) {}, true, false},
+		"revision":  {func(s *Share) { s.Revision++ }, true, false},
+		"partner":   {func(s *Share) { s.Partner = "x" }, false, false},
+		"name":      {func(s *Share) { s.Sheet = "x" }, false, false},
+		"region":    {func(s *Share) { s.Region = "eu" }, false, false},
+		"bound":     {func(s *Share) { s.Cells = bound(2) }, false, true},
+		"sheet":     {func(s *Share) { s.SheetID = 2 }, false, true},
+		"attribute": {func(s *Share) { s.Attributes = map[string]string{"region": "APAC"} }, false, true},
 	} {
 		next := s
 		change.edit(&next)

@@ -36,12 +36,17 @@ const (
 // cellsVariable is the name under which a filter finds columns by title.
 const cellsVariable = "cells"
 
+// partnerVariable is the name under which a filter finds the partner's attributes,
+// unless a field has that name.
+const partnerVariable = "partner"
+
 // filter is a compiled `where`. It is safe for concurrent use.
 type filter struct {
-	program cel.Program
-	fields  []string // the fields that it names
-	titles  []string // the columns that it names in cells["Title"]
-	only    string   // the field that is all of it; empty: it is more than that
+	program    cel.Program
+	fields     []string // the fields that it names
+	titles     []string // the columns that it names in cells["Title"]
+	attributes []string // the attributes that it names as partner.name
+	only       string   // the field that is all of it; empty: it is more than that
 }
 
 // filterError says what is wrong with a `where`, in words for its author.
@@ -82,7 +87,7 @@ func compileFilter(where string, fields []Field) (*filter, error) {
 	if err != nil {
 		return nil, &filterError{err.Error()}
 	}
-	return &filter{program, names.fields, names.titles, onlyField(checked)}, nil
+	return &filter{program, names.fields, names.titles, names.attributes, onlyField(checked)}, nil
 }
 
 // onlyField is the name of the field that a filter consists of, empty if it is
@@ -113,6 +118,9 @@ func filterEnv(fields []Field) (*cel.Env, error) {
 	for _, f := range fields {
 		options = append(options, cel.Variable(f.Name, cel.DynType))
 	}
+	if !hasPartnerField(fields) {
+		options = append(options, cel.Variable(partnerVariable, cel.MapType(cel.StringType, cel.StringType)))
+	}
 	return cel.NewEnv(options...)
 }
 
@@ -131,16 +139,19 @@ func at(line, column int, text string) error {
 }
 
 // shows tells whether the filter can be evaluated and is true.
-func (f *filter) shows(field, cell func(name string) json.RawMessage) bool {
-	shown, err := f.evaluate(field, cell)
+func (f *filter) shows(field, cell func(name string) json.RawMessage, attributes map[string]string) bool {
+	shown, err := f.evaluate(field, cell, attributes)
 	return err == nil && shown
 }
 
 // evaluate evaluates the filter on the values of fields and of cells by title,
-// each as canonical JSON. Its error is a *FilterError: of what cannot be
-// evaluated, and of what is neither true nor false.
-func (f *filter) evaluate(field, cell func(name string) json.RawMessage) (bool, error) {
-	vars := make(map[string]any, len(f.fields)+1)
+// each as canonical JSON, and on the partner's attributes. Its error is a
+// *FilterError: of what cannot be evaluated, and of what is neither true nor false.
+func (f *filter) evaluate(field, cell func(name string) json.RawMessage, attributes map[string]string) (bool, error) {
+	vars := make(map[string]any, len(f.fields)+2)
+	if len(f.attributes) > 0 { // no field has the name then
+		vars[partnerVariable] = attributes
+	}
 	for _, name := range f.fields {
 		vars[name] = celValue(field(name))
 	}

@@ -10,12 +10,14 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// names collects what a filter names: fields, and columns by title.
+// names collects what a filter names: fields, columns by title, and attributes of
+// the partner.
 type names struct {
-	known  []Field
-	source *ast.SourceInfo
-	fields []string
-	titles []string
+	known      []Field
+	source     *ast.SourceInfo
+	fields     []string
+	titles     []string
+	attributes []string
 }
 
 // filterNames finds the names in a parsed filter, each once, in the order of
@@ -32,6 +34,12 @@ func (n *names) visit(e ast.Expr, local []string) error {
 	if title, ok, err := n.title(e); ok || err != nil {
 		if ok && !slices.Contains(n.titles, title) {
 			n.titles = append(n.titles, title)
+		}
+		return err
+	}
+	if name, ok, err := n.attribute(e, local); ok || err != nil {
+		if ok && !slices.Contains(n.attributes, name) {
+			n.attributes = append(n.attributes, name)
 		}
 		return err
 	}
@@ -116,6 +124,28 @@ func isCells(e ast.Expr) bool {
 	return e.Kind() == ast.IdentKind && e.AsIdent() == cellsVariable
 }
 
+// attribute is the partner's attribute that partner.name names.
+func (n *names) attribute(e ast.Expr, local []string) (string, bool, error) {
+	if e.Kind() != ast.SelectKind {
+		return "", false, nil
+	}
+	of := e.AsSelect().Operand()
+	if of.Kind() != ast.IdentKind || of.AsIdent() != partnerVariable || slices.Contains(local, partnerVariable) || hasPartnerField(n.known) {
+		return "", false, nil
+	}
+	name := e.AsSelect().FieldName()
+	if !ValidFieldName(name) {
+		return "", false, n.errorAt(e, fmt.Sprintf("%q is no attribute's name: a letter a-z, then a-z, 0-9 and _", clip(name, maxFieldName)))
+	}
+	return name, true, nil
+}
+
+// hasPartnerField tells whether one of the fields has the name under which a filter
+// finds the partner's attributes: there it is the field that is meant.
+func hasPartnerField(fields []Field) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return f.Name == partnerVariable })
+}
+
 func (n *names) ident(e ast.Expr, local []string) error {
 	name := e.AsIdent()
 	switch {
@@ -126,6 +156,8 @@ func (n *names) ident(e ast.Expr, local []string) error {
 		if !slices.Contains(n.fields, name) {
 			n.fields = append(n.fields, name)
 		}
+	case name == partnerVariable:
+		return n.errorAt(e, "partner can only be used with an attribute's name: partner.region")
 	case !typeName(name):
 		return n.errorAt(e, fmt.Sprintf(`%q is no field of this share; for a column that is not shared write cells["Title"]`, name))
 	}

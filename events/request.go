@@ -3,6 +3,7 @@ package events
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ type Request struct {
 	// FilterMayFail consents to a filter that cannot be evaluated on any row.
 	FilterMayFail bool       `json:"filterMayFail,omitempty"`
 	Until         *time.Time `json:"until,omitempty"` // when the share ends by itself; nil: never
+
+	// Attributes are the partner's, which Where may name.
+	Attributes map[string]string `json:"-"`
 }
 
 // RequestError says what an admin has to change in a Request. Its detail may
@@ -70,7 +74,7 @@ func (r Request) Resolve(sheet smartsheet.Sheet) (Share, error) {
 	if s.Kinds, err = r.kinds(); err != nil {
 		return Share{}, err
 	}
-	if err := s.bind(sheet.Columns); err != nil {
+	if err := s.bind(sheet.Columns, r.Attributes); err != nil {
 		return Share{}, err
 	}
 	if err := s.bindWrites(r.Write, sheet.Columns); err != nil {
@@ -248,8 +252,8 @@ func titlesOf(columns []smartsheet.Column) string {
 }
 
 // bind compiles the filter, if there is one, and binds what it names to columns
-// as they are now.
-func (s *Share) bind(columns []smartsheet.Column) error {
+// and to the partner's attributes as they are now.
+func (s *Share) bind(columns []smartsheet.Column, attributes map[string]string) error {
 	if s.Where == "" {
 		return nil
 	}
@@ -264,6 +268,16 @@ func (s *Share) bind(columns []smartsheet.Column) error {
 	if i := slices.IndexFunc(s.Fields, func(field Field) bool { return field.Name == f.only }); i >= 0 && s.Fields[i].Type != smartsheet.Checkbox {
 		return refuse("where", "it is the field %s, which is not true or false: compare it with something, as in %s != null", f.only, f.only)
 	}
+	for _, name := range f.attributes {
+		value, ok := attributes[name]
+		if !ok {
+			return refuse("where", "partner.%s: the partner has no attribute %s, %s", name, name, attributesOf(attributes))
+		}
+		if s.Attributes == nil {
+			s.Attributes = map[string]string{}
+		}
+		s.Attributes[name] = value
+	}
 	s.FilterTypes = s.filterTypes(f)
 	for _, title := range f.titles {
 		c, err := byTitle(columns, title)
@@ -277,4 +291,12 @@ func (s *Share) bind(columns []smartsheet.Column) error {
 		s.FilterTypes[c.ID] = c.Type
 	}
 	return nil
+}
+
+// attributesOf says what attributes a partner has.
+func attributesOf(attributes map[string]string) string {
+	if len(attributes) == 0 {
+		return "and none at all: give it one first"
+	}
+	return "only " + strings.Join(slices.Sorted(maps.Keys(attributes)), ", ") + ": give it that one first, or name one of these"
 }

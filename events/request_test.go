@@ -91,46 +91,51 @@ func TestResolveRefuses(t *testing.T) {
 		Request
 		field, detail string
 	}{
-		"no columns":         {Request{}, "columns", "at least one"},
-		"too many columns":   {column(make([]RequestColumn, 401)...), "columns", "400 at most"},
-		"empty column":       {column(RequestColumn{}), "columns[0].title", `"Task", "Price"`},
-		"unknown title":      {column(RequestColumn{Title: "Task"}, RequestColumn{Title: "Nope"}), "columns[1].title", `no column "Nope"; its columns are "Task"`},
-		"title nearly right": {column(RequestColumn{Title: "status "}), "columns[0].title", `did you mean "Status"?`},
-		"two of one title":   {column(RequestColumn{Title: "Twin"}), "columns[0].title", "use the columnId"},
-		"unknown id":         {column(RequestColumn{ColumnID: "77"}), "columns[0].columnId", "no column with the id 77"},
-		"no id":              {column(RequestColumn{ColumnID: "seven"}), "columns[0].columnId", "whole number"},
-		"title against id":   {column(RequestColumn{Title: "Task", ColumnID: "2"}), "columns[0].columnId", `column 2 is "Price", not "Task"`},
-		"column twice":       {column(RequestColumn{Title: "Task"}, RequestColumn{ColumnID: "1", As: "x"}), "columns[1].columnId", "columns[0] already"},
-		"no name":            {column(RequestColumn{Title: "Task", As: "Due-Date"}), "columns[0].as", `"Due-Date" is no field's name`},
-		"name twice":         {column(RequestColumn{Title: "Task", As: "x"}, RequestColumn{Title: "Due", As: "x"}), "columns[1].as", "columns[0] already"},
-		"CEL word":           {column(RequestColumn{Title: "Task", As: "in"}), "columns[0].as", "another name"},
-		"our word":           {column(RequestColumn{Title: "Task", As: "cells"}), "columns[0].as", "another name"},
-		"mask":               {column(RequestColumn{Title: "Task", Mask: "blur"}), "columns[0].mask", `"hash" or "redact"`},
-		"kind":               {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"row", "cell"}}, "kinds[1]", `"attachment"`},
-		"kind twice":         {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"row", "row"}}, "kinds[1]", "once"},
-		"kinds without row":  {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"comment"}}, "kinds", `add "row"`},
-		"partner":            {Request{Partner: "Acme"}, "partner", `"Acme" is no name`},
-		"sheet":              {Request{Sheet: "-x"}, "sheet", `"-x" is no name`},
-		"syntax":             {where("task ==\n  'x' &&"), "where", "line 2, column 9: Syntax error"},
-		"not shared":         {where("task == status"), "where", `line 1, column 9: "status" is no field of this share; for a column that is not shared write cells["Title"]`},
-		"not shared, deep":   {where("[1].exists(x, x == nope.a)"), "where", `"nope" is no field`},
-		"loop variable":      {where("[1].exists(x, x == 1) && x == 1"), "where", `"x" is no field`},
-		"title unknown":      {where(`cells["Nope"] == 1`), "where", `cells["Nope"]: this sheet has no column "Nope"; its columns`},
-		"index of a field":   {where(`cells[task] == 1`), "where", "column 6: cells needs a column's title as a constant"},
-		"index of a number":  {where(`cells[1] == 1`), "where", "as a constant"},
-		"cells alone":        {where(`size(cells) > 0`), "where", "cells can only be used"},
-		"cells in a loop":    {where(`cells.exists(k, k == "Task")`), "where", "cells can only be used"},
-		"cells as variable":  {where(`[1].exists(cells, cells == 1)`), "where", `"cells" cannot be the variable`},
-		"no bool":            {where(`"x"`), "where", "type string"},
-		"no function":        {where(`nope(task)`), "where", "undeclared reference to 'nope'"},
-		"a message":          {where(`google.protobuf.Duration{} == task`), "where", "messages cannot be made"},
-		"a bad pattern":      {where(`task.matches("(")`), "where", "invalid matches argument"},
-		"a large pattern":    {where(`task.matches("(abcdefghij{50}){20}")`), "where", "regex program size"},
-		"too long":           {where(`task == "` + strings.Repeat("x", 5000) + `"`), "where", "size"},
-		"too many nodes":     {where(`task in [` + strings.Repeat("1,", 1500) + `1]`), "where", "limit"},
-		"too deep":           {where(strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200)), "where", "recursion"},
-		"too many loops":     {where(`[1].all(a, [1].all(b, [1].all(c, a == b && b == c)))`), "where", "nesting limit"},
-		"too costly":         {where(`task.split("").all(a, task.split("").all(b, task.replace(a, b) != a))`), "where", "costs too much"},
+		"no columns":          {Request{}, "columns", "at least one"},
+		"too many columns":    {column(make([]RequestColumn, 401)...), "columns", "400 at most"},
+		"empty column":        {column(RequestColumn{}), "columns[0].title", `"Task", "Price"`},
+		"unknown title":       {column(RequestColumn{Title: "Task"}, RequestColumn{Title: "Nope"}), "columns[1].title", `no column "Nope"; its columns are "Task"`},
+		"title nearly right":  {column(RequestColumn{Title: "status "}), "columns[0].title", `did you mean "Status"?`},
+		"two of one title":    {column(RequestColumn{Title: "Twin"}), "columns[0].title", "use the columnId"},
+		"unknown id":          {column(RequestColumn{ColumnID: "77"}), "columns[0].columnId", "no column with the id 77"},
+		"no id":               {column(RequestColumn{ColumnID: "seven"}), "columns[0].columnId", "whole number"},
+		"title against id":    {column(RequestColumn{Title: "Task", ColumnID: "2"}), "columns[0].columnId", `column 2 is "Price", not "Task"`},
+		"column twice":        {column(RequestColumn{Title: "Task"}, RequestColumn{ColumnID: "1", As: "x"}), "columns[1].columnId", "columns[0] already"},
+		"no name":             {column(RequestColumn{Title: "Task", As: "Due-Date"}), "columns[0].as", `"Due-Date" is no field's name`},
+		"name twice":          {column(RequestColumn{Title: "Task", As: "x"}, RequestColumn{Title: "Due", As: "x"}), "columns[1].as", "columns[0] already"},
+		"CEL word":            {column(RequestColumn{Title: "Task", As: "in"}), "columns[0].as", "another name"},
+		"our word":            {column(RequestColumn{Title: "Task", As: "cells"}), "columns[0].as", "another name"},
+		"mask":                {column(RequestColumn{Title: "Task", Mask: "blur"}), "columns[0].mask", `"hash" or "redact"`},
+		"kind":                {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"row", "cell"}}, "kinds[1]", `"attachment"`},
+		"kind twice":          {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"row", "row"}}, "kinds[1]", "once"},
+		"kinds without row":   {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"comment"}}, "kinds", `add "row"`},
+		"partner":             {Request{Partner: "Acme"}, "partner", `"Acme" is no name`},
+		"sheet":               {Request{Sheet: "-x"}, "sheet", `"-x" is no name`},
+		"syntax":              {where("task ==\n  'x' &&"), "where", "line 2, column 9: Syntax error"},
+		"not shared":          {where("task == status"), "where", `line 1, column 9: "status" is no field of this share; for a column that is not shared write cells["Title"]`},
+		"not shared, deep":    {where("[1].exists(x, x == nope.a)"), "where", `"nope" is no field`},
+		"loop variable":       {where("[1].exists(x, x == 1) && x == 1"), "where", `"x" is no field`},
+		"title unknown":       {where(`cells["Nope"] == 1`), "where", `cells["Nope"]: this sheet has no column "Nope"; its columns`},
+		"index of a field":    {where(`cells[task] == 1`), "where", "column 6: cells needs a column's title as a constant"},
+		"index of a number":   {where(`cells[1] == 1`), "where", "as a constant"},
+		"cells alone":         {where(`size(cells) > 0`), "where", "cells can only be used"},
+		"cells in a loop":     {where(`cells.exists(k, k == "Task")`), "where", "cells can only be used"},
+		"cells as variable":   {where(`[1].exists(cells, cells == 1)`), "where", `"cells" cannot be the variable`},
+		"no attribute":        {where(`partner.region == task`), "where", "partner.region: the partner has no attribute region, and none at all"},
+		"another attribute":   {Request{Columns: []RequestColumn{{Title: "Task"}}, Where: "partner.tier == task", Attributes: map[string]string{"region": "EMEA"}}, "where", "only region: give it that one first"},
+		"partner alone":       {where(`size(partner) > 0`), "where", "partner can only be used with an attribute's name"},
+		"partner by index":    {where(`partner["region"] == task`), "where", "partner can only be used with an attribute's name"},
+		"attribute of a name": {where("partner.Region == task"), "where", `"Region" is no attribute's name`},
+		"no bool":             {where(`"x"`), "where", "type string"},
+		"no function":         {where(`nope(task)`), "where", "undeclared reference to 'nope'"},
+		"a message":           {where(`google.protobuf.Duration{} == task`), "where", "messages cannot be made"},
+		"a bad pattern":       {where(`task.matches("(")`), "where", "invalid matches argument"},
+		"a large pattern":     {where(`task.matches("(abcdefghij{50}){20}")`), "where", "regex program size"},
+		"too long":            {where(`task == "` + strings.Repeat("x", 5000) + `"`), "where", "size"},
+		"too many nodes":      {where(`task in [` + strings.Repeat("1,", 1500) + `1]`), "where", "limit"},
+		"too deep":            {where(strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200)), "where", "recursion"},
+		"too many loops":      {where(`[1].all(a, [1].all(b, [1].all(c, a == b && b == c)))`), "where", "nesting limit"},
+		"too costly":          {where(`task.split("").all(a, task.split("").all(b, task.replace(a, b) != a))`), "where", "costs too much"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.Partner == "" {
@@ -154,6 +159,44 @@ func TestResolveRefuses(t *testing.T) {
 }
 
 // An explicit name is never taken by a slug, wherever it stands.
+// A share keeps what its filter names of the partner's attributes, and nothing else of
+// them. Where a field is called partner it is the field that the filter names.
+func TestFilterNamesAttributes(t *testing.T) {
+	sheet := allTypes(t)
+	request := Request{
+		Partner: "acme", Columns: []RequestColumn{{Title: "Task"}}, Where: "task == partner.region",
+		Attributes: map[string]string{"region": "EMEA", "tier": "gold"},
+	}
+	s, err := request.Resolve(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"region": "EMEA"}, s.Attributes); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+	row := smartsheet.Row{ID: 1, Cells: []smartsheet.Cell{{ColumnID: s.Fields[0].ColumnID, Value: json.RawMessage(`"APAC"`)}}}
+	shows := func(s Share) bool {
+		_, shown := newView(t, s).Row(&row, nil)
+		return shown
+	}
+	if shows(s) {
+		t.Error("a row of another region is shown")
+	}
+	changed, same := s.WithAttributes(map[string]string{"region": "APAC"})
+	if same || !shows(changed) || s.Attributes["region"] != "EMEA" {
+		t.Errorf("after a change: got %v, the same %v, want the row shown and the old share as it was", changed.Attributes, same)
+	}
+	for _, now := range []map[string]string{{"region": "EMEA", "tier": "silver"}, nil} {
+		if left, same := s.WithAttributes(now); !same || left.Attributes["region"] != "EMEA" {
+			t.Errorf("with %v: got %v, the same %v, want no change", now, left.Attributes, same)
+		}
+	}
+	request.Columns[0].As, request.Where = "partner", "partner == 'APAC'"
+	if s, err = request.Resolve(sheet); err != nil || s.Attributes != nil || !shows(s) {
+		t.Errorf("a field called partner: got %v, %v, want the filter to name it", s.Attributes, err)
+	}
+}
+
 func TestNamesAreDistinct(t *testing.T) {
 	columns := make([]smartsheet.Column, 120)
 	r := Request{Partner: "acme", Columns: make([]RequestColumn, len(columns))}

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -56,7 +57,8 @@ type BoundCell struct {
 
 // Share is what one partner may see of one registered sheet. It is stored as
 // JSON, ids as strings. A Share is made by Request.Resolve and not changed
-// afterwards, except for its revision and for what its columns are now.
+// afterwards, except for its revision, for what its columns are now and for what
+// its partner's attributes are now.
 type Share struct {
 	Partner  string               `json:"partner"`
 	Sheet    string               `json:"sheet"` // the partner's name for the sheet
@@ -75,6 +77,10 @@ type Share struct {
 	// FilterTypes are the types that the columns in Where had when the share was
 	// made, by id: what the filter was written for.
 	FilterTypes map[int64]smartsheet.ColumnType `json:"filterTypes,omitempty"`
+
+	// Attributes are those of the partner that Where names, with the values that they
+	// had when the share was made or they were last changed.
+	Attributes map[string]string `json:"attributes,omitempty"`
 
 	// Write is what the partner may have changed through the share; nil: nothing.
 	Write *WriteTerms `json:"write,omitempty"`
@@ -96,6 +102,21 @@ func (s *Share) ColumnIDs() []int64 {
 	ids = slices.DeleteFunc(ids, s.isGone)
 	slices.Sort(ids)
 	return slices.Clip(slices.Compact(ids))
+}
+
+// WithAttributes is the share with what its filter names of the partner's attributes
+// as they are now, and whether they are as they were. One that the partner does not
+// have any more, which an admin cannot take from it as long as a filter names it, stays.
+func (s Share) WithAttributes(now map[string]string) (_ Share, same bool) {
+	named := maps.Clone(s.Attributes)
+	for name := range named {
+		if value, ok := now[name]; ok {
+			named[name] = value
+		}
+	}
+	same = maps.Equal(named, s.Attributes)
+	s.Attributes = named
+	return s, same
 }
 
 // isGone tells whether a column of the share was deleted.

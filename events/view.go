@@ -114,7 +114,8 @@ func (v *View) Passes(row *smartsheet.Row, types map[int64]smartsheet.ColumnType
 	bound := func(id int64) json.RawMessage { return value(id, v.share.FilterTypes[id]) }
 	return v.filter.evaluate(
 		func(name string) json.RawMessage { return bound(v.share.column(name)) },
-		func(title string) json.RawMessage { return bound(v.share.Cells[title].ColumnID) })
+		func(title string) json.RawMessage { return bound(v.share.Cells[title].ColumnID) },
+		v.share.Attributes)
 }
 
 // Fields are the row's fields as the share shows them, whatever its filter says.

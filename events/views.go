@@ -80,7 +80,7 @@ func (vs *Views) keep(name string, k *keptView) {
 // clone returns a share that has no memory in common with s.
 func (s Share) clone() Share {
 	s.Fields, s.Kinds = slices.Clone(s.Fields), slices.Clone(s.Kinds)
-	s.Cells, s.FilterTypes = maps.Clone(s.Cells), maps.Clone(s.FilterTypes)
+	s.Cells, s.FilterTypes, s.Attributes = maps.Clone(s.Cells), maps.Clone(s.FilterTypes), maps.Clone(s.Attributes)
 	s.Write = s.Write.clone()
 	return s
 }
@@ -90,5 +90,6 @@ func (s *Share) equal(t *Share) bool {
 	return s.Partner == t.Partner && s.Sheet == t.Sheet && s.SheetID == t.SheetID && s.Region == t.Region &&
 		s.Revision == t.Revision && s.Where == t.Where && slices.Equal(s.Fields, t.Fields) && slices.Equal(s.Kinds, t.Kinds) &&
 		maps.Equal(s.Cells, t.Cells) && maps.Equal(s.FilterTypes, t.FilterTypes) &&
-		(s.FilterTypes == nil) == (t.FilterTypes == nil) && slices.Equal(s.Gone, t.Gone) && s.Write.Equal(t.Write)
+		(s.FilterTypes == nil) == (t.FilterTypes == nil) && slices.Equal(s.Gone, t.Gone) && s.Write.Equal(t.Write) &&
+		maps.Equal(s.Attributes, t.Attributes)
 }

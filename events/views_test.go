@@ -31,7 +31,8 @@ func TestViewsAreMadeOnce(t *testing.T) {
 		"Revision": func(s *Share) { s.Revision++ }, "Fields": func(s *Share) { s.Fields[0].Mask = MaskRedact },
 		"Where": func(s *Share) { s.Where = `a != "x" && cells["B"] != 1` }, "Cells": func(s *Share) { s.Cells["B"] = BoundCell{ColumnID: 3} },
 		"Kinds": func(s *Share) { s.Kinds[0] = KindComment }, "FilterTypes": func(s *Share) { s.FilterTypes[2] = smartsheet.Date },
-		"Gone": func(s *Share) { s.Gone = []int64{2} }, "Write": func(s *Share) { s.Write = &WriteTerms{Delete: true} },
+		"Attributes": func(s *Share) { s.Attributes = map[string]string{"region": "EMEA"} },
+		"Gone":       func(s *Share) { s.Gone = []int64{2} }, "Write": func(s *Share) { s.Write = &WriteTerms{Delete: true} },
 	} {
 		changes[name] = change
 	}

@@ -260,7 +260,7 @@ func (w *Writes) checkPasses(row *smartsheet.Row, types map[int64]smartsheet.Col
 			return fieldValue(c, t)
 		}
 		return null()
-	}, func(string) json.RawMessage { return null() })
+	}, func(string) json.RawMessage { return null() }, nil) // nothing but fields can be in it
 }
 
 // KeyColumn is the column of the key of new rows.

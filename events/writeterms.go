@@ -198,6 +198,9 @@ func compileCheck(check string, fields []Field) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(f.attributes) > 0 {
+		return nil, &filterError{"a check is over the share's fields: partner." + f.attributes[0] + " cannot be used in it"}
+	}
 	if len(f.titles) > 0 {
 		return nil, &filterError{`a check is over the share's fields: cells["` + clip(f.titles[0], 100) + `"] cannot be used in it`}
 	}

@@ -34,15 +34,20 @@ type FileNATS struct {
 
 // FileSheet is a sheet in a file, with what is shared of it.
 type FileSheet struct {
-	Owner   string      `json:"owner" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"In whose name the sheet is read. The owner's token is never in a file: sheetbridge owners add" example:"ops"`
-	SheetID string      `json:"sheetId" pattern:"^[0-9]{1,19}$" patternDescription:"a sheet's id: digits, in quotes" doc:"Its id at Smartsheet: digits, in quotes" example:"4509506114742148"`
-	Shares  []FileShare `json:"shares" minItems:"1" maxItems:"500" nullable:"false" doc:"Who may see what of it"`
+	Owner   string `json:"owner" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"In whose name the sheet is read. The owner's token is never in a file: sheetbridge owners add" example:"ops"`
+	SheetID string `json:"sheetId,omitempty" pattern:"^[0-9]{1,19}$" patternDescription:"a sheet's id: digits, in quotes" doc:"Its id at Smartsheet: digits, in quotes" example:"4509506114742148"`
+
+	FolderID    string `json:"folderId,omitempty" pattern:"^[0-9]{1,19}$" patternDescription:"a folder's id: digits, in quotes" doc:"In place of sheetId: all sheets in this folder, and in the folders in it, whose titles are like titles, but those that the file names by their sheetId" example:"7118142361995140"`
+	WorkspaceID string `json:"workspaceId,omitempty" pattern:"^[0-9]{1,19}$" patternDescription:"a workspace's id: digits, in quotes" doc:"As folderId, for a workspace" example:"1266231520028548"`
+	Titles      string `json:"titles,omitempty" minLength:"1" maxLength:"200" doc:"With folderId or workspaceId: which sheets are meant, by their titles; * is any text and ? one character" example:"Orders *"`
+
+	Shares []FileShare `json:"shares" minItems:"1" maxItems:"500" nullable:"false" doc:"Who may see what of it, or of each of them"`
 }
 
 // FileShare is a share in a file. What is left out is not shared.
 type FileShare struct {
 	Partner string `json:"partner" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"Who may see it" example:"acme"`
-	Sheet   string `json:"sheet" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"The partner's name for the sheet" example:"orders"`
+	Sheet   string `json:"sheet,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" patternDescription:"1 to 32 of a-z, 0-9 and -, with no - at either end" doc:"The partner's name for the sheet; of the sheets of a folder or workspace it is left out, and made from their titles" example:"orders"`
 	ShareChange
 }
 
@@ -63,6 +68,8 @@ func fileRegistry() (huma.Registry, *huma.Schema) {
 // FileSchema is the JSON Schema of a File, for editors.
 func FileSchema() ([]byte, error) {
 	known, root := fileRegistry()
+	one := func(fields ...string) *huma.Schema { return &huma.Schema{Required: fields} }
+	known.Map()["FileSheet"].OneOf = []*huma.Schema{one("sheetId"), one("folderId", "titles"), one("workspaceId", "titles")}
 	schemas := map[string]any{}
 	for name, s := range maps.All(known.Map()) {
 		schemas[name] = s

@@ -76,17 +76,20 @@ type Ending struct {
 
 // OverviewShare is one share.
 type OverviewShare struct {
-	Webhook    string        `json:"webhook" doc:"Id of the registration"`
-	SheetID    string        `json:"sheetId"`
-	SheetName  string        `json:"sheetName" doc:"At Smartsheet"`
-	Owner      string        `json:"owner"`
-	Partner    string        `json:"partner"`
-	Sheet      string        `json:"sheet" doc:"The partner's name for it"`
-	Columns    int           `json:"columns" doc:"That are shared"`
-	ColumnsOf  int           `json:"columnsOf,omitempty" doc:"That the sheet had when the share was made or changed; absent: unknown"`
-	Masked     []string      `json:"masked" nullable:"false" doc:"Fields that are masked"`
-	Kinds      []string      `json:"kinds" nullable:"false"`
-	Where      string        `json:"where,omitempty" doc:"Absent: every row is shared"`
+	Webhook   string   `json:"webhook" doc:"Id of the registration"`
+	SheetID   string   `json:"sheetId"`
+	SheetName string   `json:"sheetName" doc:"At Smartsheet"`
+	Owner     string   `json:"owner"`
+	Partner   string   `json:"partner"`
+	Sheet     string   `json:"sheet" doc:"The partner's name for it"`
+	Columns   int      `json:"columns" doc:"That are shared"`
+	ColumnsOf int      `json:"columnsOf,omitempty" doc:"That the sheet had when the share was made or changed; absent: unknown"`
+	Masked    []string `json:"masked" nullable:"false" doc:"Fields that are masked"`
+	Kinds     []string `json:"kinds" nullable:"false"`
+	Where     string   `json:"where,omitempty" doc:"Absent: every row is shared"`
+
+	Attributes map[string]string `json:"attributes,omitempty" doc:"What where names of the partner's attributes"`
+
 	Filter     *FilterResult `json:"filter,omitempty"`
 	Write      *WriteTerms   `json:"write,omitempty" doc:"What the partner may have changed of the sheet; absent: nothing"`
 	State      string        `json:"state" enum:"loading,live,stale,suspended,ended,unknown"`
@@ -191,7 +194,7 @@ func urgency(s OverviewShare) int {
 func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 	shown := OverviewShare{
 		Webhook: w.ID, SheetID: w.SheetID, SheetName: w.SheetName, Owner: w.Owner, Partner: s.Partner, Sheet: s.Sheet,
-		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Filter: s.Filter, Write: s.Write,
+		Columns: len(s.Columns), ColumnsOf: s.SheetColumns, Masked: []string{}, Kinds: s.Kinds, Where: s.Where, Attributes: s.Attributes, Filter: s.Filter, Write: s.Write,
 		State: s.State, Reason: s.Reason, Status: w.Status, CompleteTo: s.CompleteTo, Until: s.Until, Progress: s.Progress, Backlog: w.Backlog, Lag: read.lag,
 	}
 	if r := read.Reading; r != nil {

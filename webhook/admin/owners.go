@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -103,7 +104,7 @@ func (a *API) routeOwners(api huma.API) {
 	}, a.getOwner)
 	register(api, operation{
 		method: http.MethodGet, path: "/v1/owners/{name}/sheets", id: "listOwnerSheets", tag: tag,
-		summary: "List the sheets that an owner can read", description: "Asks Smartsheet, a request for each 1,000 sheets.",
+		summary: "List the sheets that an owner can read", description: "Asks Smartsheet, a request for each 1,000 sheets. Of a folder or workspace it asks for each folder in it.",
 		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable},
 	}, a.listSheets)
 	register(api, operation{
@@ -175,7 +176,13 @@ func (a *API) getOwner(ctx context.Context, in *named) (*out[Owner], error) {
 	return &out[Owner]{a.withUsage(ctx, o)}, nil
 }
 
-func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], error) {
+type sheetsRequest struct {
+	Name      string `path:"name" doc:"The owner's name"`
+	Folder    string `query:"folderId" pattern:"^[0-9]{1,19}$" doc:"Only the sheets in this folder, and in the folders in it"`
+	Workspace string `query:"workspaceId" pattern:"^[0-9]{1,19}$" doc:"Only the sheets in this workspace, and in its folders"`
+}
+
+func (a *API) listSheets(ctx context.Context, in *sheetsRequest) (*out[list[Sheet]], error) {
 	o, err := a.owner(in.Name)
 	if err != nil {
 		return nil, err
@@ -187,14 +194,47 @@ func (a *API) listSheets(ctx context.Context, in *named) (*out[list[Sheet]], err
 	if err != nil {
 		return nil, err
 	}
+	sheets, err := in.sheets(ctx, client)
+	if err != nil {
+		return nil, err
+	}
 	var items []Sheet
-	for s, err := range client.Sheets(ctx) {
-		if err != nil {
-			return nil, problem.FromSmartsheet("listing the sheets", err)
-		}
+	for _, s := range sheets {
 		items = append(items, Sheet{ID: strconv.FormatInt(s.ID, 10), Name: s.Name, Permission: s.AccessLevel})
 	}
 	return &out[list[Sheet]]{listOf(items)}, nil
+}
+
+// sheets asks for the sheets that are meant.
+func (in *sheetsRequest) sheets(ctx context.Context, client *smartsheet.Client) ([]smartsheet.SheetInfo, error) {
+	if in.Folder == "" && in.Workspace == "" {
+		var sheets []smartsheet.SheetInfo
+		for s, err := range client.Sheets(ctx) {
+			if err != nil {
+				return nil, problem.FromSmartsheet("listing the sheets", err)
+			}
+			sheets = append(sheets, s)
+		}
+		return sheets, nil
+	}
+	if in.Folder != "" && in.Workspace != "" {
+		return nil, httpProblem(http.StatusUnprocessableEntity, "folderId and workspaceId name two places: give one of them")
+	}
+	id, err := strconv.ParseInt(cmp.Or(in.Folder, in.Workspace), 10, 64)
+	if err != nil {
+		return nil, httpProblem(http.StatusUnprocessableEntity, "%q is no id at Smartsheet", cmp.Or(in.Folder, in.Workspace))
+	}
+	sheets, err := client.SheetsIn(ctx, in.Workspace != "", id)
+	switch smartsheet.Classify(err) {
+	case smartsheet.OK:
+		return sheets, nil
+	case smartsheet.NotFound, smartsheet.Forbidden:
+		p := problem.FromSmartsheet("listing the sheets", err)
+		p.Fault = problem.Invalid
+		p.Detail += ". Is it shared with the owner?"
+		return nil, p
+	}
+	return nil, problem.FromSmartsheet("listing the sheets", err)
 }
 
 func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {

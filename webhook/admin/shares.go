@@ -27,7 +27,7 @@ type NewColumn struct {
 // ShareChange is what may be changed of a share.
 type ShareChange struct {
 	Columns []NewColumn `json:"columns" minItems:"1" maxItems:"400" nullable:"false" doc:"What is shared, and nothing else"`
-	Where   string      `json:"where,omitempty" maxLength:"4096" doc:"CEL over the fields and cells[\"Title\"]; default: every row" example:"status != 'Draft'"`
+	Where   string      `json:"where,omitempty" maxLength:"4096" doc:"CEL over the fields, cells[\"Title\"] and the partner's attributes, as in region == partner.region; default: every row" example:"status != 'Draft'"`
 	Kinds   []string    `json:"kinds,omitempty" nullable:"false" enum:"row,attachment,comment" doc:"Kinds of object that are shared; default: rows"`
 	Write   *WriteTerms `json:"write,omitempty" doc:"What the partner may have changed of the sheet; default: nothing"`
 
@@ -77,10 +77,14 @@ type Column struct {
 
 // Share is a share as the API shows it.
 type Share struct {
-	Partner      string        `json:"partner"`
-	Sheet        string        `json:"sheet"`
-	Columns      []Column      `json:"columns" nullable:"false"`
-	Where        string        `json:"where,omitempty"`
+	Partner string   `json:"partner"`
+	Sheet   string   `json:"sheet"`
+	Columns []Column `json:"columns" nullable:"false"`
+	Where   string   `json:"where,omitempty"`
+
+	Attributes    map[string]string `json:"attributes,omitempty" doc:"What where names of the partner's attributes"`
+	FilterMayFail bool              `json:"filterMayFail,omitempty" doc:"A where that cannot be evaluated on any row was agreed to"`
+
 	Kinds        []string      `json:"kinds" nullable:"false"`
 	Until        *time.Time    `json:"until,omitempty" doc:"When it ends by itself; absent: never"`
 	Write        *WriteTerms   `json:"write,omitempty" doc:"What the partner may have changed of the sheet; absent: nothing"`
@@ -149,7 +153,7 @@ func (s NewShare) request() events.Request {
 func shareOf(state diagnose.ShareState) Share {
 	s := state.Share
 	shown := Share{
-		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Revision: s.Revision, SheetColumns: s.SheetColumns,
+		Partner: s.Partner, Sheet: s.Sheet, Where: s.Where, Attributes: s.Attributes, FilterMayFail: s.FilterMayFail, Revision: s.Revision, SheetColumns: s.SheetColumns,
 		Columns: columnsOf(&s.Share), Kinds: kindsOf(&s.Share),
 		Until: s.Until, State: string(state.State), Reason: state.Reason, CompleteTo: (*CompleteTo)(state.CompleteTo), Progress: (*Progress)(state.Progress), Write: writeTermsOf(s.Write),
 	}
@@ -170,7 +174,8 @@ type putShareRequest struct {
 	Partner string `path:"partner" doc:"Who may see it"`
 	Sheet   string `path:"sheet" doc:"The partner's name for the sheet"`
 	DryRun  bool   `query:"dryRun" doc:"Show what would become of the share, and change nothing"`
-	Body    NewShareDefinition
+	PlannedAttributes
+	Body NewShareDefinition
 }
 
 // changedShareAnswer has a body of two kinds.
@@ -237,6 +242,11 @@ func (a *API) eraseRow(ctx context.Context, in *eraseRequest) (*out[accepted], e
 func (a *API) changeShare(ctx context.Context, in *putShareRequest) (*changedShareAnswer, error) {
 	id, request := in.ID, in.Body.request()
 	if in.DryRun {
+		planned, err := in.attributes()
+		if err != nil {
+			return nil, err
+		}
+		request.Attributes = planned[in.Partner]
 		return a.previewChange(ctx, in, request)
 	}
 	if in.Body.Owner == "" {

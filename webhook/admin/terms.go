@@ -2,14 +2,20 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
@@ -31,6 +37,8 @@ type Terms struct {
 	Tombstones string  `json:"tombstones" doc:"How long its stream keeps that an object was deleted" example:"720h0m0s"`
 
 	Sources []string `json:"sources,omitempty" doc:"Networks from which its credentials work; absent: from everywhere" example:"[\"203.0.113.0/24\"]"`
+
+	Attributes map[string]string `json:"attributes,omitempty" doc:"That the filters of its shares may name, as partner.region; absent: it has none" example:"{\"region\":\"EMEA\"}"`
 }
 
 // Limits bound what a partner can take.
@@ -55,6 +63,8 @@ type NewTerms struct {
 	Tombstones *string    `json:"tombstones,omitempty" doc:"How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told" example:"720h"`
 
 	Sources *[]string `json:"sources,omitempty" maxItems:"100" nullable:"false" doc:"Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. Connections are made anew, and those from elsewhere are refused" example:"[\"203.0.113.0/24\"]"`
+
+	Attributes *map[string]string `json:"attributes,omitempty" maxProperties:"50" nullable:"false" doc:"All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _" example:"{\"region\":\"EMEA\"}"`
 }
 
 // NewLimits change a partner's limits; what is left out stays as it is.
@@ -81,13 +91,13 @@ type changeTermsRequest struct {
 func (a *API) routeTerms(api huma.API) {
 	register(api, operation{
 		method: http.MethodPatch, path: pathPartners + "/{name}", id: "changePartner", tag: "partners", body: smallBody,
-		summary: "Change a partner's limits, history or tombstones", description: "They hold at once. What is left out stays as it is. Less history than before removes what is too much.",
+		summary: "Change a partner's limits, history, tombstones, sources or attributes", description: "They hold at once. What is left out stays as it is. Less history than before removes what is too much.",
 		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway},
 	}, a.changeTerms)
 }
 
 func termsOf(p *registry.Partner) Terms {
-	t := Terms{History: p.History, Tombstones: p.TombstonesKept().String(), Sources: p.Sources}
+	t := Terms{History: p.History, Tombstones: p.TombstonesKept().String(), Sources: p.Sources, Attributes: p.Attributes}
 	if t.History == 0 {
 		t.History = stream.History
 	}
@@ -121,10 +131,55 @@ func (n *NewTerms) apply(t *registry.Terms) error {
 		}
 		t.Sources = sources
 	}
+	if n.Attributes != nil {
+		if err := checkAttributes(*n.Attributes); err != nil {
+			return err
+		}
+		t.Attributes = *n.Attributes
+	}
 	if n.Limits == nil {
 		return nil
 	}
 	return n.Limits.apply(&t.Limits)
+}
+
+// maxAttribute is how many characters the value of an attribute may have.
+const maxAttribute = 200
+
+// checkAttributes checks what a partner's filters may name.
+func checkAttributes(attributes map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		value := attributes[name]
+		switch {
+		case !events.ValidFieldName(name):
+			return invalid("attributes", "%q is no attribute's name: use a letter a-z, then a-z, 0-9 and _, 64 at most in all", clip(name))
+		case value == "" || utf8.RuneCountInString(value) > maxAttribute || strings.ContainsFunc(value, unicode.IsControl):
+			return invalid("attributes."+name, "want a text of 1 to %d characters on one line", maxAttribute)
+		}
+	}
+	return nil
+}
+
+// PlannedAttributes are attributes that partners do not have yet.
+type PlannedAttributes struct {
+	Partners string `query:"attributes" maxLength:"65536" doc:"With dryRun: the attributes that partners would have, as a JSON object by partner, such as {\"acme\":{\"region\":\"EMEA\"}}; of a partner that is not in it, those that it has"`
+}
+
+// attributes are the attributes by partner; one with none at all has an empty map.
+func (p PlannedAttributes) attributes() (map[string]map[string]string, error) {
+	if p.Partners == "" {
+		return nil, nil
+	}
+	var planned map[string]map[string]string
+	if err := json.Unmarshal([]byte(p.Partners), &planned); err != nil {
+		return nil, httpProblem(http.StatusUnprocessableEntity, `attributes: want a JSON object by partner, such as {"acme":{"region":"EMEA"}}: %v`, err)
+	}
+	for _, attributes := range planned {
+		if err := checkAttributes(attributes); err != nil {
+			return nil, err
+		}
+	}
+	return planned, nil
 }
 
 // parseSources reads networks and addresses, and returns them as networks, each
@@ -197,6 +252,11 @@ func (a *API) changeTerms(ctx context.Context, in *changeTermsRequest) (*out[Par
 	}
 	if p.External != nil {
 		if err := in.Body.onlyElsewhere(); err != nil {
+			return nil, err
+		}
+	}
+	if in.Body.Attributes != nil {
+		if err := a.Registrar.CheckAttributes(p.Name, *in.Body.Attributes); err != nil {
 			return nil, err
 		}
 	}

@@ -86,7 +86,8 @@ type TriedRow struct {
 type newWebhookRequest struct {
 	DryRun      bool     `query:"dryRun" doc:"Show what would be shared, and make nothing"`
 	NewPartners []string `query:"newPartners" maxItems:"500" nullable:"false" doc:"With dryRun: partners that shares may name though they are not there yet, separated by commas. What is masked with a hash is shown by a key of this moment"`
-	Body        NewWebhook
+	PlannedAttributes
+	Body NewWebhook
 }
 
 // newWebhookAnswer has a status and a body of three kinds.
@@ -159,6 +160,13 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 		requests[i] = s.request()
 	}
 	if in.DryRun {
+		planned, err := in.attributes()
+		if err != nil {
+			return nil, err
+		}
+		for i := range requests {
+			requests[i].Attributes = planned[requests[i].Partner]
+		}
 		previews, err := a.Registrar.Preview(ctx, in.Body.Owner, sheet, requests, in.NewPartners)
 		if err != nil {
 			return nil, err

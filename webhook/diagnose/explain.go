@@ -64,7 +64,9 @@ type ExplainedRow struct {
 
 // ExplainedFilter is the share's filter and what it says of the row.
 type ExplainedFilter struct {
-	Where  string `json:"where,omitempty"`
+	Where      string            `json:"where,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty" doc:"What where names of the partner's attributes"`
+
 	Result string `json:"result" enum:"none,shows,hides,fails,unread"`
 }
 
@@ -92,7 +94,7 @@ func (d *Doctor) Explain(ctx context.Context, reg *registry.Registration, share 
 	x := &explanation{doctor: d, reg: reg, share: share, id: row, shown: Explanation{
 		Partner: share.Partner, Sheet: share.Sheet, SheetID: strconv.FormatInt(reg.SheetID, 10), Row: strconv.FormatInt(row, 10),
 		Steps: []string{}, Differs: []string{},
-		Source: ExplainedRow{State: "unread"}, Filter: ExplainedFilter{Where: share.Where, Result: filterUnread},
+		Source: ExplainedRow{State: "unread"}, Filter: ExplainedFilter{Where: share.Where, Attributes: share.Attributes, Result: filterUnread},
 	}}
 	x.shareState(ctx)
 	if err := x.last(ctx); err != nil {

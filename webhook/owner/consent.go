@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -175,6 +176,9 @@ func (o *OAuth) shared(owner string) []sharing {
 			rows := "all rows"
 			if s.Where != "" {
 				rows = "rows where " + s.Where
+				for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
+					rows += fmt.Sprintf(", partner.%s being %q", name, s.Attributes[name])
+				}
 			}
 			list = append(list, sharing{reg.SheetName, s.Partner, s.Sheet, strings.Join(columns, ", "), rows})
 		}

@@ -55,6 +55,9 @@ func (g *Registrar) ChangeTerms(ctx context.Context, name string, change func(*r
 	if err != nil {
 		return nil, err
 	}
+	if err := g.RebindAttributes(ctx, name); err != nil {
+		return nil, err
+	}
 	var sheets []string
 	for _, s := range g.sharesOf(name) {
 		reg := g.Registry.Registration(s.Registration)

@@ -240,6 +240,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	shares := make([]*registry.Share, len(requests))
 	id, now := registry.RegistrationID(o.Name, sheetID), time.Now().UTC()
 	for i, req := range requests {
+		req.Attributes = g.attributes(req)
 		sh, err := req.Resolve(*sheet)
 		if err != nil {
 			return nil, nil, problem.FromRequest(shareField(i, ""), err)
@@ -252,7 +253,7 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 		if err != nil {
 			return nil, nil, err
 		}
-		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now, SheetColumns: len(sheet.Columns), Until: until}
+		shares[i] = &registry.Share{Share: sh, Registration: id, CreatedAt: now, SheetColumns: len(sheet.Columns), Until: until, FilterMayFail: req.FilterMayFail}
 	}
 	return sheet, shares, nil
 }

@@ -71,6 +71,7 @@ func (g *Registrar) planChange(ctx context.Context, share *registry.Share, owner
 		return nil, problem.New(problem.Invalid, "owner", "owner %q is of region %s and the share of %s: end the share and make it again", o.Name, o.Region, share.Region)
 	}
 	request.Partner, request.Sheet = share.Partner, share.Sheet
+	request.Attributes = g.attributes(request)
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,8 @@ func (g *Registrar) planChange(ctx context.Context, share *registry.Share, owner
 		return nil, err
 	}
 	now.Region = o.Region
-	diff := events.DiffShares(share.Share, now)
+	was, _ := share.WithAttributes(request.Attributes)
+	diff := events.DiffShares(was, now)
 	onlyWrite := diff.Same && sameMoment(share.Until, until) && share.Registration == registration
 	c := &shareChange{now, until, registration, len(sheet.Columns), diff, onlyWrite && !diff.Write, onlyWrite}
 	if c.same {
@@ -130,7 +132,7 @@ func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerNa
 			return nil
 		}
 		c.share.Revision = s.Revision + 1
-		s.Share, s.SheetColumns = c.share, c.columns
+		s.Share, s.SheetColumns, s.FilterMayFail = c.share, c.columns, request.FilterMayFail
 		return nil
 	})
 }

@@ -99,6 +99,9 @@ func partnerChanges(name string, before, after *Partner) []Change {
 	if before != nil && after != nil && !slices.Equal(before.Sources, after.Sources) {
 		list = append(list, Change{"partner's sources", name, map[string]any{"before": before.Sources, "after": after.Sources}})
 	}
+	if before != nil && after != nil && !maps.Equal(before.Attributes, after.Attributes) {
+		list = append(list, Change{"partner's attributes", name, map[string]any{"before": before.Attributes, "after": after.Attributes}})
+	}
 	if before != nil && after != nil && (before.Contact == nil) != (after.Contact == nil) || before != nil && after != nil && before.Contact != nil && !slices.Equal(before.Contact.URL, after.Contact.URL) {
 		host := func(c *Contact) string {
 			if c == nil {
@@ -212,5 +215,9 @@ func shown(s *events.Share) map[string]any {
 			fields[i]["mask"] = f.Mask
 		}
 	}
-	return map[string]any{"columns": fields, "where": s.Where, "kinds": s.Kinds, "revision": s.Revision}
+	details := map[string]any{"columns": fields, "where": s.Where, "kinds": s.Kinds, "revision": s.Revision}
+	if len(s.Attributes) > 0 {
+		details["attributes"] = s.Attributes
+	}
+	return details
 }

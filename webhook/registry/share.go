@@ -31,6 +31,8 @@ type Share struct {
 	Ending       bool          `json:"ending,omitempty"`       // the partner is still to be told, and the stream to be purged
 	CreatedAt    time.Time     `json:"createdAt"`
 	Until        *time.Time    `json:"until,omitempty"` // when it ends by itself; nil: never
+	// FilterMayFail is that an admin takes a filter that cannot be evaluated on any row.
+	FilterMayFail bool `json:"filterMayFail,omitempty"`
 	// Erased are rows that were taken out of the partner's stream and stay away until
 	// they change at Smartsheet, by id.
 	Erased map[string]Erasure `json:"erased,omitempty"`
@@ -53,6 +55,15 @@ func (s *Share) Key() string { return s.Partner + "/" + s.Sheet }
 // times: a share that was ended and made again under its name is another.
 func (s *Share) SameAs(other *Share) bool {
 	return s.Key() == other.Key() && s.Registration == other.Registration && s.CreatedAt.Equal(other.CreatedAt)
+}
+
+// Rebind brings the share to its partner's attributes as they are now, as another
+// revision where its filter names one that has changed.
+func (s *Share) Rebind(p *Partner) {
+	if now, same := s.WithAttributes(p.Attributes); !same {
+		s.Share = now
+		s.Revision++
+	}
 }
 
 // TakenError says that there is a share under the name that a new one was to get.

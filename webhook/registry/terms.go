@@ -13,6 +13,8 @@ type Terms struct {
 	History    int           `json:"history,omitempty"`    // messages kept of each subject; 0: stream.History
 	Tombstones time.Duration `json:"tombstones,omitempty"` // how long deletions are kept; 0: DefaultTombstones
 	Sources    []string      `json:"sources,omitempty"`    // networks, as CIDR, from which its credentials work; none: all
+
+	Attributes map[string]string `json:"attributes,omitempty"` // that the filters of its shares may name
 }
 
 // DefaultTombstones is how long the deletion of an object is kept.

@@ -143,7 +143,11 @@ func modifiedAt(row *events.RowRef) *time.Time {
 
 // definitionHash tells one definition of what a share shows from another.
 func definitionHash(s *events.Share) []byte {
-	text, err := json.Marshal([]any{s.Fields, s.Where, s.Cells, s.Gone})
+	definition := []any{s.Fields, s.Where, s.Cells, s.Gone}
+	if len(s.Attributes) > 0 {
+		definition = append(definition, s.Attributes)
+	}
+	text, err := json.Marshal(definition)
 	if err != nil {
 		return nil // strings and numbers alone: it does not come to that
 	}

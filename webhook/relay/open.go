@@ -215,6 +215,9 @@ func (s *shareSync) open(ctx context.Context) error {
 		return err
 	}
 	s.partner = partner
+	if _, same := s.share.WithAttributes(partner.Attributes); !same && !s.share.Ending {
+		return s.rebind(ctx)
+	}
 	st, err := r.Partners.Stream(ctx, partner)
 	if err != nil {
 		return err
@@ -244,6 +247,21 @@ func (s *shareSync) open(ctx context.Context) error {
 	s.start, s.completeTo, s.origin = t.state.Lock, t.state.CompleteTo(), s.originNow()
 	s.schemaSeq = t.state.SchemaSeq
 	return nil
+}
+
+// rebind brings the share to the partner's attributes, which were changed by a call
+// that did not come to the end or while the share was made. The next pass goes on.
+func (s *shareSync) rebind(ctx context.Context) error {
+	_, err := s.relay.Registry.UpdateShare(ctx, s.share.Partner, s.share.Sheet, func(now *registry.Share) error {
+		if now.SameAs(s.share) && !now.Ending {
+			now.Rebind(s.partner)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("the partner's attributes were changed: %w", errDefinition)
 }
 
 func (s *shareSync) maskKey() ([]byte, error) {

@@ -16,13 +16,15 @@ var ErrDiffers = errors.New("the instance is not as the file says")
 
 // fileFlags are those of the commands that read a file of partners and shares.
 type fileFlags struct {
-	path     string
-	prune    bool
-	breaking bool
+	path      string
+	prune     bool
+	breaking  bool
+	newSheets bool
 }
 
 func (f *fileFlags) define(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "file", "f", "", "`file` of partners and shares, as sheetbridge export writes it; - is standard input")
+	cmd.Flags().BoolVar(&f.newSheets, "new-sheets", false, "share the sheets too that were found in folders and workspaces and of which nothing is shared yet")
 	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove what the file does not name: shares, sheets and partners")
 }
 
@@ -39,7 +41,7 @@ func (f *fileFlags) plan(c *call) (*shareFile, *plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := c.planFile(file, f.prune)
+	p, err := c.planFile(file, f.prune, f.newSheets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +80,8 @@ func (p *program) applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "apply -f FILE", Short: "Have partners and shares as a file says", Args: NoArguments,
 		Long: "Have partners and shares as a YAML file says. The whole file is checked before anything is changed; each step is then said\n" +
-			"as it is done. After a failure the same command goes on. What the file does not name stays, unless --prune is given.\n" +
+			"as it is done. After a failure the same command goes on. What the file does not name stays, unless --prune is given. Of a\n" +
+			"folder or workspace a sheet of which nothing is shared yet is shared with --new-sheets alone.\n" +
 			"New partners get no credentials: let them in with sheetbridge partners invitations add.\n" + apiHelp,
 		Example: "  sheetbridge apply -f shares.yaml\n  sheetbridge apply -f shares.yaml --prune --yes",
 	}
@@ -186,10 +189,12 @@ func (p *plan) sum() string {
 type shownPlan struct {
 	Steps []step   `json:"steps"`
 	Left  []string `json:"left"`
+
+	Offered []string `json:"offered"` // what --new-sheets would share besides
 }
 
 func (p *plan) shown() shownPlan {
-	return shownPlan{append([]step{}, p.steps...), append([]string{}, p.left...)}
+	return shownPlan{append([]step{}, p.steps...), append([]string{}, p.left...), append([]string{}, p.offered...)}
 }
 
 // showPlan says what a plan would do.
@@ -205,6 +210,9 @@ func (c *call) showPlan(p *plan) error {
 	var b strings.Builder
 	for _, what := range p.left {
 		fmt.Fprintf(&b, "  %s is not in the file and stays; --prune removes it\n", terminal.Clean(what, 200))
+	}
+	for _, what := range p.offered {
+		fmt.Fprintf(&b, "  %s is new and not shared; --new-sheets shares it\n", terminal.Clean(what, 400))
 	}
 	text := p.sum()
 	if len(p.steps) > 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -142,17 +144,21 @@ func sourceText(r *admin.ExplainedRow) string {
 }
 
 func verdictText(f *admin.ExplainedFilter) string {
+	filter := f.Where
+	for _, name := range slices.Sorted(maps.Keys(f.Attributes)) {
+		filter += fmt.Sprintf(", partner.%s being %q,", name, f.Attributes[name])
+	}
 	switch f.Result {
 	case "none":
 		return "none: every row is shown"
 	case "shows":
-		return f.Where + "  is true"
+		return filter + "  is true"
 	case "hides":
-		return f.Where + "  is false"
+		return filter + "  is false"
 	case "fails":
-		return f.Where + "  cannot be evaluated on this row"
+		return filter + "  cannot be evaluated on this row"
 	}
-	return f.Where
+	return filter
 }
 
 func eventText(e *admin.ExplainedEvent) string {

@@ -101,7 +101,7 @@ func (f *namedFile) addSheet(w admin.Webhook) {
 		if s.State == "ended" {
 			continue
 		}
-		share := admin.FileShare{Partner: s.Partner, Sheet: s.Sheet, ShareChange: admin.ShareChange{Where: s.Where, Until: s.Until, Write: s.Write}}
+		share := admin.FileShare{Partner: s.Partner, Sheet: s.Sheet, ShareChange: admin.ShareChange{Where: s.Where, Until: s.Until, Write: s.Write, FilterMayFail: s.FilterMayFail}}
 		if len(s.Kinds) != 1 { // rows alone are the default
 			share.Kinds = s.Kinds
 		}
@@ -138,6 +138,9 @@ func filePartner(p admin.Partner) admin.FilePartner {
 	}
 	if len(is.Sources) > 0 {
 		file.Sources = &is.Sources
+	}
+	if len(is.Attributes) > 0 {
+		file.Attributes = &is.Attributes
 	}
 	if is.Limits == nil {
 		return file

@@ -25,6 +25,7 @@ type step struct {
 
 	method, path string
 	body         any
+	partners     []string // of shares in the body
 	waitsFor     string
 	at           func(field string) string // where in the file a field of the body is
 }
@@ -33,6 +34,7 @@ type step struct {
 type plan struct {
 	steps    []step
 	left     []string // what the file does not name, and stays
+	offered  []string // shares of sheets of folders and workspaces of which nothing is shared yet
 	breaking []mistake
 	wrong    []mistake
 }
@@ -40,14 +42,15 @@ type plan struct {
 // planner compares a file with an instance. What a file means is the API's to say: it
 // is asked with dryRun.
 type planner struct {
-	c    *call
-	f    *shareFile
-	has  *existing
-	plan plan
+	c      *call
+	f      *shareFile
+	has    *existing
+	sheets []fileSheet
+	plan   plan
 }
 
 // planFile checks a whole file against an instance, and returns what is to be done.
-func (c *call) planFile(f *shareFile, prune bool) (*plan, error) {
+func (c *call) planFile(f *shareFile, prune, newSheets bool) (*plan, error) {
 	has, err := c.existing()
 	if err != nil {
 		return nil, err
@@ -58,8 +61,11 @@ func (c *call) planFile(f *shareFile, prune bool) (*plan, error) {
 			return nil, err
 		}
 	}
-	for i := range f.Sheets {
-		if err := p.sheet(i); err != nil {
+	if err := p.findSheets(newSheets); err != nil {
+		return nil, err
+	}
+	for _, sheet := range p.sheets {
+		if err := p.sheet(sheet); err != nil {
 			return nil, err
 		}
 	}
@@ -126,22 +132,22 @@ func (p *planner) newPartner(file admin.FilePartner) (admin.NewPartner, error) {
 
 // sheet plans the shares of one sheet of the file: those that are new in one call,
 // the others one by one.
-func (p *planner) sheet(i int) error {
-	file := p.f.Sheets[i]
+func (p *planner) sheet(file fileSheet) error {
+	i := file.place
 	n := admin.NewWebhook{Owner: file.Owner, SheetID: file.SheetID}
 	var places []int // of the new shares
 	s := step{Do: "add", Line: p.f.line(fmt.Sprintf("sheets[%d]", i)), method: http.MethodPost, path: "/v1/webhooks", waitsFor: "Smartsheet to verify the webhook"}
 	for j, share := range file.Shares {
 		name := share.Partner + "/" + share.Sheet
 		if w, has := p.has.share(share.Partner, share.Sheet); has != nil {
-			if err := p.change(i, j, w, has); err != nil {
+			if err := p.change(file, j, w, has); err != nil {
 				return err
 			}
 			continue
 		}
 		n.Shares = append(n.Shares, admin.NewShare(share))
-		places = append(places, j)
-		s.What = append(s.What, "share "+name)
+		places, s.partners = append(places, j), append(s.partners, share.Partner)
+		s.What = append(s.What, "share "+name+file.of())
 	}
 	if len(places) == 0 {
 		return nil
@@ -186,8 +192,8 @@ func (e *existing) share(partner, sheet string) (*admin.Webhook, *admin.Share) {
 }
 
 // change plans a share that is there already.
-func (p *planner) change(i, j int, w *admin.Webhook, has *admin.Share) error {
-	sheet, at := p.f.Sheets[i], fmt.Sprintf("sheets[%d].shares[%d]", i, j)
+func (p *planner) change(sheet fileSheet, j int, w *admin.Webhook, has *admin.Share) error {
+	i, at := sheet.place, fmt.Sprintf("sheets[%d].shares[%d]", sheet.place, j)
 	share := sheet.Shares[j]
 	if w.SheetID != sheet.SheetID {
 		p.plan.wrong = append(p.plan.wrong, mistake{at + ".sheet", fmt.Sprintf("partner %q gets sheet %s under the name %q: choose another name, or end that share first with sheetbridge shares remove %s/%s", share.Partner, w.SheetID, share.Sheet, share.Partner, share.Sheet)})
@@ -195,9 +201,9 @@ func (p *planner) change(i, j int, w *admin.Webhook, has *admin.Share) error {
 	}
 	body := admin.NewShareDefinition{ShareChange: share.ShareChange}
 	s := step{
-		Do: "change", What: []string{"share " + share.Partner + "/" + share.Sheet}, Line: p.f.line(at), method: http.MethodPut,
+		Do: "change", What: []string{"share " + share.Partner + "/" + share.Sheet + sheet.of()}, Line: p.f.line(at), method: http.MethodPut,
 		path: "/v1/webhooks/" + w.ID + "/shares/" + share.Partner + "/" + share.Sheet,
-		at:   func(field string) string { return at + "." + field },
+		at:   func(field string) string { return at + "." + field }, partners: []string{share.Partner},
 	}
 	if w.Owner != sheet.Owner {
 		body.Owner, s.waitsFor = sheet.Owner, "Smartsheet to verify the webhook"
@@ -236,7 +242,7 @@ func (p *planner) unnamed(prune bool) {
 	for _, partner := range p.f.Partners {
 		partners[partner.Name] = true
 	}
-	for _, s := range p.f.Sheets {
+	for _, s := range p.sheets {
 		sheets[s.Owner+"/"+s.SheetID] = true
 		for _, share := range s.Shares {
 			shares[share.Partner+"/"+share.Sheet], partners[share.Partner] = true, true
@@ -287,6 +293,13 @@ func (p *planner) try(s step, would any) (accepted bool, err error) {
 			}
 		}
 		query += "&newPartners=" + url.QueryEscape(strings.Join(made, ","))
+	}
+	attributes, err := p.attributes(s.partners)
+	if err != nil {
+		return false, err
+	}
+	if attributes != "" {
+		query += "&attributes=" + url.QueryEscape(attributes)
 	}
 	err = p.c.waitForBudget(func() error { return p.c.send(s.method, s.path+query, s.body, would, "") })
 	if wrong := p.f.mistakes(err, s); len(wrong) > 0 {

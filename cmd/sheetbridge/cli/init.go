@@ -312,7 +312,7 @@ func (d *firstDay) share(n admin.NewWebhook, sheet item, columns []item, newPart
 	if err != nil {
 		return err
 	}
-	steps, err := d.c.planFile(parsed, false)
+	steps, err := d.c.planFile(parsed, false, false)
 	if err != nil {
 		return err
 	}

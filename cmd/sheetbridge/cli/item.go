@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,6 +136,16 @@ func number(value any, _ bool) string {
 
 // lower writes text in lower case.
 func lower(value any, full bool) string { return strings.ToLower(plain(value, full)) }
+
+// attributes writes texts by name.
+func attributes(value any, _ bool) string {
+	fields, _ := value.(map[string]any)
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		list = append(list, fmt.Sprintf("%s=%v", name, fields[name]))
+	}
+	return strings.Join(list, ", ")
+}
 
 // completeTo writes how far a stream is complete.
 func completeTo(value any, full bool) string {

@@ -60,7 +60,9 @@ func termFlags(cmd *cobra.Command) func() admin.NewTerms {
 	var tombstones time.Duration
 	var consumers, connections, history int
 	var sources []string
+	var attributes map[string]string
 	flags := cmd.Flags()
+	flags.StringToStringVar(&attributes, "attributes", nil, "`texts` that the filters of its shares may name, such as region=EMEA for partner.region, separated by commas; these\nare all that it has then, and \"\" is none")
 	flags.StringSliceVar(&sources, "sources", nil, "`networks` from which its credentials work, separated by commas; \"\" is everywhere")
 	flags.StringVar(&storage, "storage", "", "`size` of its stream on disk, such as 1GiB")
 	flags.StringVar(&payload, "payload", "", "`size` of the largest request that it may send, such as 512KiB")
@@ -79,6 +81,7 @@ func termFlags(cmd *cobra.Command) func() admin.NewTerms {
 			"connections": func() { l.Connections, limited = &connections, true },
 			"history":     func() { n.History = &history },
 			"sources":     func() { n.Sources = &sources },
+			"attributes":  func() { n.Attributes = &attributes },
 			"tombstones":  func() { text := tombstones.String(); n.Tombstones = &text },
 		} {
 			if flags.Changed(flag) {
@@ -96,8 +99,8 @@ func newTerms(cmd *cobra.Command) bodyFunc {
 	terms := termFlags(cmd)
 	return func(*call, names) (any, error) {
 		n := terms()
-		if n.Limits == nil && n.History == nil && n.Tombstones == nil && n.Sources == nil {
-			return nil, &UsageError{errors.New("there is nothing to change: give --storage, --payload, --consumers, --connections, --history, --tombstones or --sources")}
+		if n.Limits == nil && n.History == nil && n.Tombstones == nil && n.Sources == nil && n.Attributes == nil {
+			return nil, &UsageError{errors.New("there is nothing to change: give --storage, --payload, --consumers, --connections, --history, --tombstones, --sources or --attributes")}
 		}
 		return n, nil
 	}

@@ -67,11 +67,11 @@ var partners = resource{
 		{name: "messages kept per subject", field: "history"}, {name: "deletions kept for", field: "tombstones"},
 		{name: "storage", field: "limits.storage"}, {name: "consumers", field: "limits.consumers"},
 		{name: "connections", field: "limits.connections"}, {name: "largest request", field: "limits.payload"},
-		{name: "connects from", field: "sources"}, {name: "is told at", field: "contact"},
+		{name: "connects from", field: "sources"}, {name: "attributes", field: "attributes", format: attributes}, {name: "is told at", field: "contact"},
 	},
 	actions: []action{
 		{name: "add", args: "NAME", onList: true, method: http.MethodPost, short: "Add a partner, and write its first credentials to a file", run: addPartner},
-		{name: "change", method: http.MethodPatch, short: "Change a partner's limits or how long its stream keeps events", body: newTerms},
+		{name: "change", method: http.MethodPatch, short: "Change a partner's limits, attributes, or how long its stream keeps events", body: newTerms},
 		{
 			name: "contact", method: http.MethodPut, path: "/contact", short: "Say where a partner is told what concerns it", body: newContact,
 			long: "Say where a partner is told what concerns it: its shares ending, suspended and back, its credentials expiring. The address\n" +
@@ -202,7 +202,7 @@ var shares = resource{
 	columns: shareColumns,
 	facts: []column{
 		{name: "share", field: "share"}, {name: "sheet", field: "webhook.sheetName"}, {name: "subjects", field: "subjects"}, {name: "state", field: "state"}, {name: "reason", field: "reason"},
-		{name: "complete to", field: "completeTo", format: completeTo}, {name: "loaded", field: "progress", format: progress}, {name: "revision", field: "revision"}, {name: "kinds", field: "kinds"}, {name: "where", field: "where"},
+		{name: "complete to", field: "completeTo", format: completeTo}, {name: "loaded", field: "progress", format: progress}, {name: "revision", field: "revision"}, {name: "kinds", field: "kinds"}, {name: "where", field: "where"}, {name: "the partner's attributes", field: "attributes", format: attributes},
 		{name: "until", field: "until", format: when},
 	},
 	tables: []table{{"columns", []column{

@@ -67,7 +67,7 @@ func parseShareFile(path, text string) (*shareFile, error) {
 	if len(f.Partners)+len(f.Sheets) == 0 {
 		return nil, Usagef("%s: it names neither partners nor sheets; sheetbridge export writes a file that does", path)
 	}
-	if wrong := f.named(); len(wrong) > 0 {
+	if wrong := append(f.places(), f.named()...); len(wrong) > 0 {
 		return nil, f.refuse(wrong)
 	}
 	return f, nil
@@ -87,6 +87,9 @@ func (f *shareFile) named() (wrong []mistake) {
 		once("partner "+p.Name, fmt.Sprintf("partners[%d].name", i))
 	}
 	for i, s := range f.Sheets {
+		if s.SheetID == "" {
+			continue
+		}
 		once("sheet "+s.SheetID+" of owner "+s.Owner, fmt.Sprintf("sheets[%d].sheetId", i))
 		for j, share := range s.Shares {
 			once("share "+share.Partner+"/"+share.Sheet, fmt.Sprintf("sheets[%d].shares[%d].sheet", i, j))

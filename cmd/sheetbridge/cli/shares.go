@@ -188,7 +188,7 @@ func (c *call) addShare(webhooks *resource, n admin.NewWebhook) (item, error) {
 }
 
 // shareTerms are the fields of a share that an admin decides.
-var shareTerms = []string{"columns", "where", "kinds", "until", "write"}
+var shareTerms = []string{"columns", "where", "filterMayFail", "kinds", "until", "write"}
 
 func changeShare(p *program, r *resource, a *action) *cobra.Command {
 	var d definition
@@ -217,6 +217,7 @@ func changeShare(p *program, r *resource, a *action) *cobra.Command {
 				return err
 			}
 			body["columns"], body["where"], body["kinds"], body["until"] = change.Columns, change.Where, change.Kinds, change.Until
+			body["filterMayFail"] = change.FilterMayFail
 		case d.file != "" || !d.given(cmd) && len(dropped) == 0 && owner == "":
 			return &UsageError{errors.New("say what to change: --column, --hash, --redact, --drop, --where, --kinds, --until or --owner; or --file alone")}
 		default:
@@ -292,6 +293,7 @@ func (d *definition) changed(cmd *cobra.Command, share item, dropped []string, b
 	body["columns"] = columns
 	if cmd.Flags().Changed("where") {
 		body["where"] = d.where
+		delete(body, "filterMayFail") // which was agreed to for the old one
 	}
 	if cmd.Flags().Changed("kinds") {
 		body["kinds"] = d.kinds

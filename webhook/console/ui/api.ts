@@ -202,6 +202,8 @@ export interface ExplainedEvent {
 }
 
 export interface ExplainedFilter {
+  /** What where names of the partner's attributes */
+  attributes?: { [name: string]: unknown };
   result: "none" | "shows" | "hides" | "fails" | "unread";
   where?: string;
 }
@@ -397,6 +399,8 @@ export interface MadeInvitation {
 }
 
 export interface MadePartner {
+  /** That the filters of its shares may name, as partner.region; absent: it has none */
+  attributes?: { [name: string]: unknown };
   /** Host of the address where it is told what concerns it; absent: it is not */
   contact?: string;
   createdAt: string;
@@ -512,6 +516,8 @@ export interface NewOwner {
 }
 
 export interface NewPartner {
+  /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _ */
+  attributes?: { [name: string]: unknown };
   /** How many messages of each subject its stream keeps; 32 unless told */
   history?: number;
   /** Only where the account is ours */
@@ -541,7 +547,7 @@ export interface NewShare {
   sheet?: string;
   /** When the share ends by itself; left out: never */
   until?: string;
-  /** CEL over the fields and cells["Title"]; default: every row */
+  /** CEL over the fields, cells["Title"] and the partner's attributes, as in region == partner.region; default: every row */
   where?: string;
   /** What the partner may have changed of the sheet; default: nothing */
   write?: WriteTerms;
@@ -560,13 +566,15 @@ export interface NewShareDefinition {
   owner?: string;
   /** When the share ends by itself; left out: never */
   until?: string;
-  /** CEL over the fields and cells["Title"]; default: every row */
+  /** CEL over the fields, cells["Title"] and the partner's attributes, as in region == partner.region; default: every row */
   where?: string;
   /** What the partner may have changed of the sheet; default: nothing */
   write?: WriteTerms;
 }
 
 export interface NewTerms {
+  /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _ */
+  attributes?: { [name: string]: unknown };
   /** How many messages of each subject its stream keeps; 32 unless told */
   history?: number;
   /** Only where the account is ours */
@@ -648,6 +656,8 @@ export interface OverviewShare {
   action?: Action;
   /** What a person should see to; absent: nothing */
   attention?: string;
+  /** What where names of the partner's attributes */
+  attributes?: { [name: string]: unknown };
   /** Hints that wait for the sheet; null: unknown */
   backlog: number | null;
   /** That are shared */
@@ -731,6 +741,8 @@ export interface Owner {
 }
 
 export interface Partner {
+  /** That the filters of its shares may name, as partner.region; absent: it has none */
+  attributes?: { [name: string]: unknown };
   /** Host of the address where it is told what concerns it; absent: it is not */
   contact?: string;
   createdAt: string;
@@ -845,6 +857,8 @@ export interface Report {
 }
 
 export interface Share {
+  /** What where names of the partner's attributes */
+  attributes?: { [name: string]: unknown };
   columns: Column[];
   /** How far the partner's stream is complete; null: not yet, or unknown */
   completeTo: {
@@ -855,6 +869,8 @@ export interface Share {
   } | null;
   /** What where said of the rows when all were last read; absent: no filter, or not known yet */
   filter?: FilterResult;
+  /** A where that cannot be evaluated on any row was agreed to */
+  filterMayFail?: boolean;
   kinds: string[];
   partner: string;
   /** How far the load of the share is; null: it is not being loaded, or by another replica */
@@ -1051,7 +1067,7 @@ export interface Calls {
   addPartner: { path: {}; query: { dryRun?: boolean }; body: NewPartner; answer: Partner | MadePartner };
   authorizeOwner: { path: { name: string }; query: {}; body: undefined; answer: Owner };
   changePartner: { path: { name: string }; query: { dryRun?: boolean }; body: NewTerms; answer: Partner };
-  changeShare: { path: { id: string; partner: string; sheet: string }; query: { dryRun?: boolean }; body: NewShareDefinition; answer: Share | SharePreview };
+  changeShare: { path: { id: string; partner: string; sheet: string }; query: { dryRun?: boolean; attributes?: string }; body: NewShareDefinition; answer: Share | SharePreview };
   deleteOwner: { path: { name: string }; query: {}; body: undefined; answer: undefined };
   deletePartner: { path: { name: string }; query: {}; body: undefined; answer: undefined };
   deleteWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
@@ -1074,14 +1090,14 @@ export interface Calls {
   listDead: { path: {}; query: { limit?: number }; body: undefined; answer: ListDead };
   listInvitations: { path: { name: string }; query: {}; body: undefined; answer: ListInvitation };
   listKeys: { path: {}; query: {}; body: undefined; answer: Keys };
-  listOwnerSheets: { path: { name: string }; query: {}; body: undefined; answer: ListSheet };
+  listOwnerSheets: { path: { name: string }; query: { folderId?: string; workspaceId?: string }; body: undefined; answer: ListSheet };
   listOwners: { path: {}; query: {}; body: undefined; answer: ListOwner };
   listPartners: { path: {}; query: {}; body: undefined; answer: ListPartner };
   listSheetColumns: { path: { name: string; id: string }; query: {}; body: undefined; answer: SheetColumns };
   listWebhooks: { path: {}; query: {}; body: undefined; answer: ListWebhook };
   makeCredentials: { path: { name: string }; query: {}; body: NewCredentials; answer: MadeCredentials };
   reconcileWebhook: { path: { id: string }; query: {}; body: undefined; answer: Accepted };
-  registerSheet: { path: {}; query: { dryRun?: boolean; newPartners?: string[] }; body: NewWebhook; answer: Webhook | Previews | Webhook };
+  registerSheet: { path: {}; query: { dryRun?: boolean; newPartners?: string[]; attributes?: string }; body: NewWebhook; answer: Webhook | Previews | Webhook };
   removeContact: { path: { name: string }; query: {}; body: undefined; answer: undefined };
   replaceOwnerToken: { path: { name: string }; query: {}; body: NewToken; answer: Owner };
   resendShare: { path: { id: string; partner: string; sheet: string }; query: {}; body: undefined; answer: Accepted };

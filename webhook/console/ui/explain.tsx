@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import type { Explanation } from "./api";
 import { call } from "./client";
 import { Next } from "./next";
-import { Act, Card, Choice, Empty, Page, Pill, Show, State, Table, Text, useCall, Value, When } from "./parts";
+import { Act, Card, Choice, Empty, Page, Pill, Show, State, Table, Text, useCall, Value, When, Where } from "./parts";
 import { href, setQuery } from "./route";
 
 /** rowOf is the id in a row's link, or the text itself. */
@@ -31,7 +31,7 @@ function Why({ x, id, again }: { x: Explanation; id: string; again: () => void }
       {x.steps.length > 0 && <ul class="plain">{x.steps.map((s) => <li key={s}>{s}</li>)}</ul>}
       <div class="buttons">{x.action && <Next action={x.action} done={again} />}{!x.action?.path.endsWith("/reconcile") && <Act label="Compare the sheet now" run={() => call("reconcileWebhook", { path: { id } })} done={again} />}</div></Card>
     <Card title="How it stands"><dl class="facts"><div><dt>The row at Smartsheet</dt><dd>{x.source.state === "there" ? <>row {x.source.number}, changed <When at={x.source.modifiedAt} none="at an unknown time" /></> : x.source.state === "gone" ? "not in the sheet" : x.source.reason}</dd></div>
-      <div><dt>Filter</dt><dd>{x.filter.where ? <><code>{x.filter.where}</code> <Pill tone={x.filter.result === "fails" ? "warn" : ""}>{x.filter.result}</Pill></> : "none: every row"}</dd></div>
+      <div><dt>Filter</dt><dd>{x.filter.where ? <><Where s={x.filter} /> <Pill tone={x.filter.result === "fails" ? "warn" : ""}>{x.filter.result}</Pill></> : "none: every row"}</dd></div>
       <div><dt>Last event</dt><dd>{x.last ? <>{x.last.type.replace("sheetbridge.", "")} <span class="faint">at {x.last.sequence}, version {x.last.version}</span></> : "none"}</dd></div>
       <div><dt>Share</dt><dd><a href={href(["shares", id, x.partner, x.sheet])}>{x.partner}/{x.sheet}</a> <State state={x.state} /></dd></div></dl></Card>
     <Card flush title="Fields"><Table label="Fields of the row" head={["Field", "Column", "Value", ""]}>{x.cells.map((c) => <tr key={c.as}><th scope="row"><code>{c.as}</code></th><td><bdi>{c.title}</bdi>{c.column === "deleted" && <Pill tone="warn">deleted</Pill>}</td><td class="wide"><Value of={c.value} />{c.mask && <Pill>{c.mask === "hash" ? "hashed" : "redacted"}</Pill>}</td><td>{x.differs.includes(c.as) && <State state="warning" text="differs" />}</td></tr>)}</Table></Card></>;

@@ -84,7 +84,7 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
           <td><select aria-label={`Mask of ${c.title}`} value={p.mask} disabled={!p.on} onChange={(e) => put({ mask: e.currentTarget.value as "" })}><option value="">as it is</option><option value="hash">hashed</option><option value="redact">redacted</option></select></td></tr>;
       })}</Table>{columnError && <p class="error pad" role="alert">{columnError}</p>}</Card>
     <Card title="Rows" aside={where.trim() === "" ? <Pill tone="warn">all rows leave</Pill> : undefined}>
-      <Field label="Filter" error={at("where")} hint={<>An expression over the fields, as in <code>status != 'Draft'</code>, or over any column of the sheet: <code>cells["Region"] == 'EU'</code>. Empty: every row.</>}>{(a) =>
+      <Field label="Filter" error={at("where")} hint={<>An expression over the fields, as in <code>status != 'Draft'</code>, or over any column of the sheet: <code>cells["Region"] == 'EU'</code>, or over the partner's attributes: <code>region == partner.region</code>. Empty: every row.</>}>{(a) =>
         <textarea {...a} rows={2} value={where} onInput={(e) => { setWhere(e.currentTarget.value); setConsent({}); }} spellcheck={false} />}</Field>
       <Trial of={trial} />
       <fieldset class="kinds"><legend>Beside the rows</legend>{["attachment", "comment"].map((k) => <label class="check" key={k}><input type="checkbox" checked={kinds.includes(k)} onChange={(e) => setKinds(e.currentTarget.checked ? [...kinds, k] : kinds.filter((x) => x !== k))} /> {k}s</label>)}</fieldset>

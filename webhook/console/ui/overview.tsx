@@ -1,6 +1,6 @@
 import type { Overview, OverviewShare } from "./api";
 import { Next } from "./next";
-import { Card, Empty, number, Page, Pill, Progress, Shape, ShareLink, Show, State, Table, useAccess, useCall, When } from "./parts";
+import { Card, Empty, number, Page, Pill, Progress, Shape, ShareLink, Show, State, Table, useAccess, useCall, When, Where } from "./parts";
 import { href, setQuery } from "./route";
 import { MayWrite } from "./writing";
 
@@ -85,7 +85,7 @@ function Line({ s }: { s: OverviewShare }) {
       {s.progress && <Progress of={s.progress} />}
       {s.attention && <Next action={s.action} />}</td>
     <td class="leaves"><Pill>{s.columnsOf ? `${s.columns} of ${s.columnsOf} columns` : `${s.columns} columns`}</Pill>
-      {s.where ? <Pill title={s.where}><code>{s.where}</code></Pill> : <Pill tone="warn">all rows</Pill>}
+      {s.where ? <Pill title={s.where}><Where s={s} /></Pill> : <Where s={s} />}
       {s.masked.length > 0 && <Pill title={s.masked.join(", ")}>{s.masked.length} masked</Pill>}<MayWrite terms={s.write} />
       {s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}{s.until && <Pill>ends <When at={s.until} /></Pill>}</td>
     <td>{s.completeTo ? <><span class="num">v{s.completeTo.version}</span> <When at={s.completeTo.time} /></> : <span class="faint">not yet</span>}

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Limits, MadeContact, MadeCredentials, MadeInvitation, MadePartner, NewCredentials, NewPartner, NewTerms, Partner } from "./api";
 import { call } from "./client";
-import { Act, Card, Code, Empty, Page, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When } from "./parts";
+import { Act, Card, Code, Empty, Page, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When, Where } from "./parts";
 import { go, href, setQuery } from "./route";
 import { MayWrite } from "./writing";
 
@@ -68,7 +68,7 @@ function PartnerShares({ name }: { name: string }) {
     const shares = o.items.filter((s) => s.partner === name);
     return shares.length === 0 ? <Empty title="Nothing yet" /> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "May write", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
       <th scope="row"><a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.sheet}</a></th><td><State state={s.state} /></td><td>{s.columns}{s.columnsOf ? ` of ${s.columnsOf}` : ""}</td>
-      <td>{s.where ? <code>{s.where}</code> : <Pill tone="warn">all rows</Pill>}</td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="never" /></td></tr>)}</Table>;
+      <td><Where s={s} /></td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="never" /></td></tr>)}</Table>;
   }}</Show></Card>;
 }
 
@@ -134,24 +134,27 @@ function WhatItHasRead({ name }: { name: string }) {
 
 const labels: Record<keyof Limits, string> = { storage: "Storage", consumers: "Consumers", connections: "Connections", payload: "Largest request", subscriptions: "Subscriptions", leafNodes: "Leaf nodes", waiting: "Waiting pulls", ackPending: "Unacknowledged", requests: "Requests a second", unread: "Unread" };
 
+/** attributes reads region=EMEA, tier=gold; a text may have commas in it. */
+const attributes = (text: string) => Object.fromEntries(text.split(/,(?=\s*[^\s,=]+=)/).filter((part) => part.trim() !== "").map((part) => { const [name, ...rest] = part.split("="); return [name.trim(), rest.join("=").trim()]; }));
+
 function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () => void }) {
   const { readOnly } = useAccess();
   const { busy, problem, act, field } = useAct();
-  const now: Record<string, string> = { history: String(p.history), tombstones: p.tombstones, sources: (p.sources ?? []).join(", ") };
+  const now: Record<string, string> = { history: String(p.history), tombstones: p.tombstones, sources: (p.sources ?? []).join(", "), attributes: Object.entries(p.attributes ?? {}).map(([name, text]) => `${name}=${text}`).join(", ") };
   for (const [k, v] of Object.entries(p.limits ?? {})) now["limits." + k] = String(v);
   const [edit, setEdit] = useState<Record<string, string> | undefined>(editing && !readOnly ? { ...now } : undefined);
-  const label = (k: string) => k === "history" ? "Messages kept of each object" : k === "tombstones" ? "Deletions are kept for" : k === "sources" ? "Networks it may come from" : labels[k.slice(7) as keyof Limits] ?? k;
+  const label = (k: string) => k === "history" ? "Messages kept of each object" : k === "tombstones" ? "Deletions are kept for" : k === "sources" ? "Networks it may come from" : k === "attributes" ? "Attributes for filters, such as region=EMEA" : labels[k.slice(7) as keyof Limits] ?? k;
   const change = (): NewTerms => {
     const terms: Record<string, unknown> = {}, limits: Record<string, unknown> = {};
     for (const [k, v] of Object.entries(edit ?? {})) {
       if (v === now[k]) continue;
-      const value = k === "sources" ? v.split(",").map((s) => s.trim()).filter(Boolean) : typeof (p.limits as never)?.[k.slice(7)] === "number" || k === "history" ? Number(v) : v;
+      const value = k === "attributes" ? attributes(v) : k === "sources" ? v.split(",").map((s) => s.trim()).filter(Boolean) : typeof (p.limits as never)?.[k.slice(7)] === "number" || k === "history" ? Number(v) : v;
       if (k.startsWith("limits.")) limits[k.slice(7)] = value; else terms[k] = value;
     }
     return { ...terms, ...(Object.keys(limits).length > 0 && { limits }) } as NewTerms;
   };
   return <Card title="Limits and terms" aside={!readOnly && !edit && <button type="button" class="small" onClick={() => setEdit({ ...now })}>Change</button>}>
-    {!edit ? <dl class="facts">{Object.entries(now).map(([k, v]) => <div key={k}><dt>{label(k)}</dt><dd class="num">{v || "any"}</dd></div>)}</dl> :
+    {!edit ? <dl class="facts">{Object.entries(now).map(([k, v]) => <div key={k}><dt>{label(k)}</dt><dd class="num">{v || (k === "attributes" ? "none" : "any")}</dd></div>)}</dl> :
       <form class="form grid" onSubmit={(e) => { e.preventDefault(); act(() => call("changePartner", { path: { name: p.name }, body: change() }), () => { setEdit(undefined); done(); }); }}>
         {Object.keys(now).map((k) => <Text key={k} label={label(k)} value={edit[k]} set={(v) => setEdit({ ...edit, [k]: v })} error={field(k)} />)}
         <Rest problem={problem} known={Object.keys(now)} /><div class="buttons"><button class="primary" disabled={busy}>Save</button><button type="button" onClick={() => setEdit(undefined)}>Leave it</button></div></form>}

@@ -206,4 +206,6 @@ export function Value({ of }: { of: unknown }) {
   return <bdi class="value">{text.length > 300 ? text.slice(0, 300) + "…" : text}</bdi>;
 }
 
+/** Where is a share's filter, with what it names of the partner's attributes. */
+export const Where = ({ s }: { s: { where?: string; attributes?: Record<string, string> } }) => s.where ? <><code>{s.where}</code>{Object.entries(s.attributes ?? {}).map(([k, v]) => <span class="faint" key={k}> partner.{k} is <bdi>{v}</bdi></span>)}</> : <Pill tone="warn">all rows</Pill>;
 export const ShareLink = ({ s }: { s: { webhook: string; partner: string; sheet: string } }) => <a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.partner}/{s.sheet}</a>;

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Share, Webhook } from "./api";
 import { call } from "./client";
-import { Act, Card, Empty, number, Page, Pill, Progress, Show, State, Sure, Table, useAccess, useCall, When } from "./parts";
+import { Act, Card, Empty, number, Page, Pill, Progress, Show, State, Sure, Table, useAccess, useCall, When, Where } from "./parts";
 import { Snippets } from "./partners";
 import { Definition } from "./newshare";
 import { go, href, setQuery } from "./route";
@@ -23,7 +23,7 @@ function Sheet({ w, done }: { w: Webhook; done: () => void }) {
     {w.reason && <p class="way">{w.reason}</p>}
     <dl class="facts"><div><dt>Owner</dt><dd><a href={href(["owners", w.owner])}>{w.owner}</a></dd></div><div><dt>Sheet</dt><dd><code>{w.sheetId}</code></dd></div><div><dt>Version</dt><dd class="num">{w.sheetVersion ?? "–"}</dd></div>
       <div><dt>Last callback</dt><dd><When at={w.lastCallback} none="none known" /></dd></div><div><dt>Last compared</dt><dd><When at={w.lastReconcile} none="not yet" /></dd></div><div><dt>Waiting</dt><dd class="num">{number(w.backlog)}</dd></div></dl>
-    <ul class="shares">{w.shares.map((s) => <li key={s.partner + s.sheet}><State state={s.state} /><a href={href(["shares", w.id, s.partner, s.sheet])}>{s.partner}/{s.sheet}</a><span class="faint">{s.columns.length}{s.sheetColumns ? ` of ${s.sheetColumns}` : ""} columns</span>{s.where ? <code>{s.where}</code> : <Pill tone="warn">all rows</Pill>}</li>)}</ul>
+    <ul class="shares">{w.shares.map((s) => <li key={s.partner + s.sheet}><State state={s.state} /><a href={href(["shares", w.id, s.partner, s.sheet])}>{s.partner}/{s.sheet}</a><span class="faint">{s.columns.length}{s.sheetColumns ? ` of ${s.sheetColumns}` : ""} columns</span><Where s={s} /></li>)}</ul>
     <div class="buttons"><a class="button" href={href(["new"], { owner: w.owner, sheet: w.sheetId })}>Share with another partner</a>
       <Act label="Compare now" run={() => call("reconcileWebhook", { path })} done={done} title="Reads the whole sheet even if its version has not moved" />
       {w.webhookId && <><Act label="Enable the webhook" run={() => call("enableWebhook", { path })} done={done} /><Act label="Replace its secret" run={() => call("rotateSecret", { path })} title="The old one is accepted for an hour more" /></>}
@@ -63,7 +63,7 @@ function Standing({ w, s }: { w: Webhook; s: Share }) {
 }
 
 function Leaves({ s }: { s: Share }) {
-  return <Card flush title="What leaves"><div class="pad"><p>{s.where ? <>Rows for which <code>{s.where}</code></> : <Pill tone="warn">all rows</Pill>}{s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}</p></div>
+  return <Card flush title="What leaves"><div class="pad"><p>{s.where && "Rows for which "}<Where s={s} />{s.kinds.filter((k) => k !== "row").map((k) => <Pill key={k}>{k}s</Pill>)}</p></div>
     <Table label="Columns that are shared" head={["Column", "Field", "Type", "Mask"]}>{s.columns.map((c) => <tr key={c.columnId}><th scope="row"><bdi>{c.title}</bdi></th><td><code>{c.as}</code></td><td class="faint">{c.type.toLowerCase().replaceAll("_", " ")}</td><td>{c.mask ? <Pill>{c.mask === "hash" ? "hashed" : "redacted"}</Pill> : "–"}</td></tr>)}</Table></Card>;
 }
 
