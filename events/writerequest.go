@@ -89,7 +89,24 @@ func ParseWrite(data []byte, received time.Time) (WriteRequest, *Refusal) {
 			return w, invalid(clip(m.Name, maxFieldName), "there is no such member of a request")
 		}
 	}
-	return w, w.read(members, received)
+	return w, w.read(members, received, true)
+}
+
+// ProposeWrite returns the write that somebody wants to be judged without sending it: the
+// members are those of a request. Where there is no expectation, the row may be as it is.
+func ProposeWrite(op Op, row string, expect, set json.RawMessage) (WriteRequest, *Refusal) {
+	members := Object{{Name: "op", JSON: jsonString(string(op))}}
+	if row != "" {
+		members = append(members, Value{Name: "row", JSON: jsonString(row)})
+	}
+	if len(expect) > 0 {
+		members = append(members, Value{Name: "expect", JSON: expect})
+	}
+	if len(set) > 0 {
+		members = append(members, Value{Name: "set", JSON: set})
+	}
+	var w WriteRequest
+	return w, w.read(members, time.Now(), false)
 }
 
 // ValidWriteID tells whether a text can be the id of a write.
@@ -106,8 +123,9 @@ func ValidWriteID(id string) bool {
 	return true
 }
 
-// read takes over the members of a request but its id.
-func (w *WriteRequest) read(members Object, received time.Time) *Refusal {
+// read takes over the members of a request but its id. What is done to a row that there
+// is needs an expectation, unless that is not asked for.
+func (w *WriteRequest) read(members Object, received time.Time, expecting bool) *Refusal {
 	op, refusal := members.text("op")
 	if refusal != nil {
 		return refusal
@@ -117,17 +135,17 @@ func (w *WriteRequest) read(members Object, received time.Time) *Refusal {
 		return invalid("op", `want "update", "create" or "delete"`)
 	}
 	for _, m := range []struct {
-		name string
-		want bool // whether the operation has it
-		read func(raw json.RawMessage) *Refusal
+		name        string
+		want, needs bool // whether the operation has it, and needs it
+		read        func(raw json.RawMessage) *Refusal
 	}{
-		{"row", w.Op != OpCreate, w.readRow},
-		{"expect", w.Op != OpCreate, func(raw json.RawMessage) *Refusal { return readFields("expect", raw, &w.Expect) }},
-		{"set", w.Op != OpDelete, func(raw json.RawMessage) *Refusal { return readFields("set", raw, &w.Set) }},
+		{"row", w.Op != OpCreate, true, w.readRow},
+		{"expect", w.Op != OpCreate, expecting, func(raw json.RawMessage) *Refusal { return readFields("expect", raw, &w.Expect) }},
+		{"set", w.Op != OpDelete, true, func(raw json.RawMessage) *Refusal { return readFields("set", raw, &w.Set) }},
 	} {
 		raw := members.Get(m.name)
 		switch {
-		case raw == nil && m.want:
+		case raw == nil && m.want && m.needs:
 			return invalid(m.name, "%s needs it", w.Op)
 		case raw != nil && !m.want:
 			return invalid(m.name, "%s does not have it", w.Op)

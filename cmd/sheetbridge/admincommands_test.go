@@ -297,6 +297,47 @@ due_date  Due Date  DATE  redact  (not shown)
 	c.refuses(exitFailed, "sheetbridge shares", "explain", "--partner", "acme", "--sheet", "other", "--row", "1")
 }
 
+// TestExplainWriteCommand asks whether the partner may write, before it may and after.
+func TestExplainWriteCommand(t *testing.T) {
+	c := newConsole(t)
+	c.share()
+	first := strconv.FormatInt(c.sheet.Rows[0], 10)
+	asks := func(code int, want string, args ...string) {
+		t.Helper()
+		if out, errs := c.run(code, append([]string{"explain", "--partner", "acme"}, args...)...); !strings.Contains(out, want) {
+			t.Errorf("%q: got %q and on stderr %q, want %q", args, out, errs, want)
+		}
+	}
+	asks(exitRefused, "refused (not-writable): the sheet is shared to be read only", "--row", first, "--write", "state=Done")
+	var webhooks struct{ Items []struct{ ID string } }
+	c.s.must("GET", "/v1/webhooks", nil, &webhooks)
+	c.s.must("PUT", "/v1/webhooks/"+webhooks.Items[0].ID+"/shares/acme/orders", map[string]any{
+		"columns": []map[string]any{{"title": "No"}, {"title": "Status", "as": "state"}, {"title": "Due Date", "mask": "redact"}}, "where": "state != 'Draft'",
+		"write": map[string]any{"update": []string{"state"}, "create": map[string]any{"columns": []string{"no", "state"}, "key": "no"}, "delete": true},
+	}, nil)
+	version := c.version()
+	asks(exitOK, "allowed: it would be written in the name of owner ops", "--row", first, "--write", "state=Done", "--expect", "state=Open")
+	asks(exitOK, `"result": "already"`, "--row", first, "--write", "state=Open", "-o", "json")
+	asks(exitRefused, `refused (conflict): state: the row is not as expected`, "--where", "no=SO-1", "--write", "state=Done", "--expect", "state=Lost")
+	asks(exitRefused, "sheetbridge explain acme/orders", "--row", strconv.FormatInt(c.sheet.Rows[1], 10), "--write", "state=Done")
+	asks(exitOK, "allowed", "--create", "--write", "no=SO-9", "--write", "state=Open")
+	asks(exitOK, "allowed", "--row", first, "--delete")
+	if now := c.version(); now != version {
+		t.Errorf("the sheet moved from version %d to %d: something was written", version, now)
+	}
+	c.refuses(exitUsage, "--create adds a row", "explain", "--row", first, "--create", "--write", "no=SO-9")
+	c.refuses(exitUsage, "--write is required with --create", "explain", "--create")
+	c.refuses(exitUsage, "--delete writes no values", "explain", "--row", first, "--delete", "--write", "state=Done")
+	c.refuses(exitUsage, "want FIELD=VALUE", "explain", "--row", first, "--write", "state")
+	c.refuses(exitUsage, "--expect goes with", "explain", "--row", first, "--expect", "state=Open")
+}
+
+// version is that of the sheet at Smartsheet.
+func (c *console) version() int64 {
+	snap, _ := c.sim.Snapshot(c.sheet.ID)
+	return snap.Version
+}
+
 func TestDoctorCommand(t *testing.T) {
 	c := newConsole(t)
 	c.share()

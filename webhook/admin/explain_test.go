@@ -152,3 +152,56 @@ func TestExplainWithoutBudget(t *testing.T) {
 	}
 	r.refused(http.StatusServiceUnavailable, "", "SHEETBRIDGE_API_RATE")
 }
+
+// TestExplainWrite asks whether writes would be allowed: what the partner would be told,
+// who would write, and what to do. Nothing is written.
+func TestExplainWrite(t *testing.T) {
+	w := newWorld(t, setup{polling: true})
+	w.owner()
+	w.partner("acme")
+	w.relays()
+	id := w.ok(201, "POST", "/v1/webhooks", w.request(strings.TrimSuffix(share, "}")+`,"write":{"update":["state"],"create":{"columns":["no","state"],"key":"no"},"check":"state != 'Lost'"}}`)).text1("id")
+	w.settle()
+	open, draft := strconv.FormatInt(w.sheet.Rows[0], 10), strconv.FormatInt(w.sheet.Rows[1], 10)
+	path := "/v1/webhooks/" + id + "/shares/acme/orders/explain-write"
+	before, _ := w.sim.Snapshot(w.sheet.ID)
+	for name, test := range map[string]struct{ body, result, code, verdict, current, step string }{
+		"allowed":       {`{"op":"update","row":"` + open + `","set":{"state":"Done"}}`, "done", "", "in the name of owner ops", "", ""},
+		"as expected":   {`{"op":"update","row":"` + open + `","expect":{"state":"Open"},"set":{"state":"Done"}}`, "done", "", "", "", ""},
+		"so already":    {`{"op":"update","row":"` + open + `","set":{"state":"Open"}}`, "already", "", "nothing would be written", "", ""},
+		"conflict":      {`{"op":"update","row":"` + open + `","expect":{"state":"Lost"},"set":{"state":"Done"}}`, "refused", "conflict", "state: the row is not as expected", "Open", ""},
+		"not writable":  {`{"op":"update","row":"` + open + `","set":{"no":"SO-9"}}`, "refused", "not-writable", "", "", "change the share"},
+		"check":         {`{"op":"update","row":"` + open + `","set":{"state":"Lost"}}`, "refused", "check-failed", "", "", "change the share"},
+		"hidden":        {`{"op":"update","row":"` + draft + `","set":{"state":"Done"}}`, "refused", "not-visible", "", "", "why the share does not show"},
+		"added":         {`{"op":"create","set":{"no":"SO-9","state":"Open"}}`, "done", "", "", "", ""},
+		"a key":         {`{"op":"create","set":{"no":"SO-2","state":"Open"}}`, "refused", "duplicate-key", "", "", ""},
+		"no deletions":  {`{"op":"delete","row":"` + open + `"}`, "refused", "not-writable", "", "", "change the share"},
+		"a large value": {`{"op":"update","row":"` + open + `","set":{"state":12345678901234567890}}`, "refused", "invalid-value", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := w.ok(200, "POST", path, test.body)
+			if got.text1("result") != test.result || !strings.Contains(got.text1("verdict"), test.verdict) || got.text1("writer") != "ops" {
+				t.Errorf("got %s", got.text)
+			}
+			if test.code != "" && got.text1("code") != test.code || test.current != "" && got.text1("current", "state") != test.current {
+				t.Errorf("got %s", got.text)
+			}
+			if steps := got.at("steps").([]any); (len(steps) > 0) != (test.step != "") || test.step != "" && !strings.Contains(steps[0].(string), test.step) {
+				t.Errorf("got steps %v, want %q", steps, test.step)
+			}
+		})
+	}
+	w.refused(422, "body.row", "needs it", "POST", path, `{"op":"update","set":{"state":"Done"}}`)
+	w.refused(422, "body.set", "at least one", "POST", path, `{"op":"update","row":"`+open+`","set":{}}`)
+	w.refused(404, "", "no share", "POST", "/v1/webhooks/"+id+"/shares/acme/other/explain-write", `{"op":"create","set":{"no":"SO-9"}}`)
+	if r := w.send(reader, "POST", path, `{"op":"create","set":{"no":"SO-9"}}`); r.status != 403 {
+		t.Errorf("got %d for a token that may only read, want 403: it would be shown cells", r.status)
+	}
+	if after, _ := w.sim.Snapshot(w.sheet.ID); after.Version != before.Version {
+		t.Errorf("the sheet moved from version %d to %d", before.Version, after.Version)
+	}
+	w.sim.RevokeToken(w.token)
+	if got := w.ok(200, "POST", path, `{"op":"update","row":"`+open+`","set":{"state":"Done"}}`); got.text1("code") != "owner-refused" || got.text1("action", "path") != "/v1/doctor" {
+		t.Errorf("without the writer: got %s", got.text)
+	}
+}

@@ -182,6 +182,7 @@ POST /v1/webhooks/{id}/enable
 POST /v1/webhooks/{id}/reconcile
 POST /v1/webhooks/{id}/rotate-secret
 POST /v1/webhooks/{id}/shares/{partner}/{sheet}/erase
+POST /v1/webhooks/{id}/shares/{partner}/{sheet}/explain-write
 POST /v1/webhooks/{id}/shares/{partner}/{sheet}/resend
 PUT /v1/owners/{name}/token
 PUT /v1/partners/{name}/contact

@@ -5,9 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
+	"github.com/sheetbridge/sheetbridge/webhook/write"
 )
 
 // wrote are the events of rows in a partner's stream that tell of its own writes,
@@ -68,6 +71,7 @@ func TestWriteIsJudged(t *testing.T) {
 	w := newWriting(t, webhooktest.Options{}, writable("acme", nil), events.Request{Partner: "bolt", Sheet: "read", Columns: webhooktest.Columns("Status")})
 	first, draft := webhooktest.FormatID(w.Sheet.Rows[0]), webhooktest.FormatID(w.Sheet.Rows[1])
 	before, _ := w.Sim.Snapshot(w.Sheet.ID)
+	judge := write.NewJudge(w.Registry, w.Access)
 	for name, test := range map[string]struct {
 		request string
 		code    events.Code
@@ -92,6 +96,12 @@ func TestWriteIsJudged(t *testing.T) {
 			got := w.ask("acme", "orders", "%s", test.request)
 			if got.Result != events.ResultRefused || got.Code != test.code || got.Field != test.field || got.Detail == "" {
 				t.Errorf("got %+v, want %s %s", got, test.code, test.field)
+			}
+			if asked, refusal := events.ParseWrite([]byte(`{"id":"asked",`+test.request+`}`), time.Now()); refusal == nil && test.code != events.CodeTooLate {
+				told, writer, err := judge.Check(t.Context(), w.Registry.Share("acme", "orders"), asked, budget.Callback)
+				if err != nil || told.Code != got.Code || told.Field != got.Field || told.Detail != got.Detail || told.Current.Get("status") == nil != (got.Current == nil) || writer.Name != "ops" {
+					t.Errorf("who asks beforehand gets %+v of writer %v and error %v, want what the engine answers: %+v", told, writer, err, got)
+				}
 			}
 			if (got.Current != nil) != (test.code == events.CodeConflict) || got.Current != nil && string(got.Current.Get("status")) != `"Open"` {
 				t.Errorf("got the row %v", got.Current)

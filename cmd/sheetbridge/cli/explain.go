@@ -28,18 +28,25 @@ type explanation struct {
 
 func (p *program) explainCommand() *cobra.Command {
 	var partner, sheet, row, where string
+	var proposed proposedWrite
 	cmd := &cobra.Command{
-		Use: "explain [--partner NAME] [--sheet NAME] --row ID|LINK | --where FIELD=VALUE", Short: "Say why a row was sent to a partner, or why not", Args: NoArguments,
+		Use: "explain [--partner NAME] [--sheet NAME] --row ID|LINK | --where FIELD=VALUE", Short: "Say why a row was sent to a partner, or why not, or whether it may write", Args: NoArguments,
 		Long: "Say why a row was sent to a partner, or why not: the row as the share shows it, what the share's filter says of it, the\n" +
 			"last event that the partner has, and what is still to come. Columns that are not shared are not read, and of a row that\n" +
 			"the share hides no value is shown. A row is named by its id, by the link to it that Smartsheet gives (Copy link to\n" +
 			"row), or by a value: --where status=Open looks for rows with that value in the sheet. --partner and --sheet may be\n" +
-			"left out where one share is left. It costs a few requests of the owner's budget.\n" + apiHelp,
+			"left out where one share is left. It costs a few requests of the owner's budget.\n\n" +
+			"With --write FIELD=VALUE, --create or --delete it says instead whether the partner may write that now, and in whose\n" +
+			"name: by the checks that make writes, on a fresh reading of the sheet. Nothing is written. Exit code 4: it may not.\n" + apiHelp,
 		Example: "  sheetbridge explain --partner acme --sheet orders --row 7129509179746180\n" +
-			"  sheetbridge explain --row 'https://app.smartsheet.com/sheets/…?rowId=7129509179746180'\n  sheetbridge explain --sheet orders --where order_no=SO-1040",
+			"  sheetbridge explain --row 'https://app.smartsheet.com/sheets/…?rowId=7129509179746180'\n  sheetbridge explain --sheet orders --where order_no=SO-1040\n" +
+			"  sheetbridge explain --partner acme --sheet orders --row 7129509179746180 --write status=Done --expect status=Open",
 	}
 	p.reads(cmd, []string{formatText, formatJSON}, func(c *call, _ []string) error {
-		if (row == "") == (where == "") {
+		if err := proposed.check(row, where); err != nil {
+			return &UsageError{err}
+		}
+		if !proposed.create && (row == "") == (where == "") {
 			return &UsageError{errors.New("name the row: --row with its id or its link, or --where FIELD=VALUE")}
 		}
 		id, err := rowID(row)
@@ -60,12 +67,16 @@ func (p *program) explainCommand() *cobra.Command {
 			}
 			id = found[0].text("row")
 		}
+		if proposed.wanted() {
+			return p.explainWrite(c, share, id, &proposed)
+		}
 		return p.explain(c, share, id)
 	})
 	cmd.Flags().StringVar(&partner, "partner", "", "`name` of the partner")
 	cmd.Flags().StringVar(&sheet, "sheet", "", "the partner's `name` for the sheet")
 	cmd.Flags().StringVar(&row, "row", "", "the row's `id`, or a link to it")
 	cmd.Flags().StringVar(&where, "where", "", "look for the row by the value of a field: `FIELD=VALUE`")
+	proposed.addFlags(cmd)
 	p.completeFlag(cmd, "partner", p.resource("partners"))
 	return cmd
 }

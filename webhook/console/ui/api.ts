@@ -783,6 +783,16 @@ export interface Previews {
   shares: Preview[];
 }
 
+export interface ProposedWrite {
+  /** Of update and delete: what the partner takes the row for, by field. Absent: what it is */
+  expect?: { [name: string]: unknown };
+  op: "update" | "create" | "delete";
+  /** Of update and delete; a row's id: digits, in a string */
+  row?: string;
+  /** Of update and create: the values, by field, as events have them */
+  set?: { [name: string]: unknown };
+}
+
 export interface Published {
   /** The event is as the partner gets it; false: without what is in cells, for a read-only token */
   cells: boolean;
@@ -996,6 +1006,34 @@ export interface Webhook {
   webhookId: string | null;
 }
 
+export interface WriteExplanation {
+  /** The call of the first step that has one */
+  action?: Action;
+  /** Of the refusal, as the partner would get it */
+  code?: string;
+  /** With conflict: the row as the share shows it */
+  current?: { [name: string]: unknown };
+  /** Why it would be refused, as the partner would get it */
+  detail?: string;
+  /** What the refusal is about; absent: the whole write */
+  field?: string;
+  partner: string;
+  /** done: it would be written. already: the row is so */
+  result: "done" | "already" | "refused";
+  /** Its id; absent: a new one */
+  row?: string;
+  sheet: string;
+  sheetId: string;
+  /** What to do, where something is to be done */
+  steps: string[];
+  /** In one sentence */
+  verdict: string;
+  /** Of the sheet when it was read; absent: the share's terms alone tell */
+  version?: number;
+  /** The owner in whose name it would be written */
+  writer?: string;
+}
+
 export interface WriteTerms {
   /** CEL over the fields, unmasked, as they are after the write; default: anything */
   check?: string;
@@ -1027,6 +1065,7 @@ export const calls = {
   eraseRow: ["POST", "/v1/webhooks/{id}/shares/{partner}/{sheet}/erase"],
   examine: ["GET", "/v1/doctor"],
   explainRow: ["GET", "/v1/webhooks/{id}/shares/{partner}/{sheet}/rows/{row}/explain"],
+  explainWrite: ["POST", "/v1/webhooks/{id}/shares/{partner}/{sheet}/explain-write"],
   followEvents: ["GET", "/v1/events"],
   getContract: ["GET", "/v1/partners/{name}/contract"],
   getOverview: ["GET", "/v1/overview"],
@@ -1076,6 +1115,7 @@ export interface Calls {
   eraseRow: { path: { id: string; partner: string; sheet: string }; query: {}; body: EraseRow; answer: Accepted };
   examine: { path: {}; query: {}; body: undefined; answer: Diagnosis };
   explainRow: { path: { id: string; partner: string; sheet: string; row: string }; query: {}; body: undefined; answer: Explanation };
+  explainWrite: { path: { id: string; partner: string; sheet: string }; query: {}; body: ProposedWrite; answer: WriteExplanation };
   followEvents: { path: {}; query: { partner?: string; sheet?: string; kind?: ("row" | "attachment" | "comment" | "write" | "schema" | "status")[] | null; since?: string; limit?: number }; body: undefined; answer: undefined };
   getContract: { path: { name: string }; query: {}; body: undefined; answer: { [name: string]: unknown } };
   getOverview: { path: {}; query: {}; body: undefined; answer: Overview };

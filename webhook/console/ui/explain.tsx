@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Explanation } from "./api";
 import { call } from "./client";
+import { WouldWrite } from "./explainwrite";
 import { Next } from "./next";
 import { Act, Card, Choice, Empty, Page, Pill, Show, State, Table, Text, useCall, Value, When, Where } from "./parts";
 import { href, setQuery } from "./route";
@@ -21,6 +22,7 @@ export function Explain({ query }: { query: URLSearchParams }) {
       <Text label="Row" value={typed} set={type} placeholder="7129509179746180" hint="Its id, its link from Smartsheet, or a subject." />
       <div class="buttons"><button class="primary" disabled={chosen === "" || typed.trim() === ""}>Explain</button></div></form></Card>
     {asked && id ? <Show of={found}>{(x) => <Why x={x} id={id} again={found.reload} />}</Show> : <Empty title="Choose a share and a row" />}
+    {id && partner && sheet && <WouldWrite key={chosen + asked} path={{ id, partner, sheet }} row={asked} />}
   </Page>;
 }
 
