@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -60,16 +61,34 @@ func (s *story) serve() {
 	s.service.stderr.wait(s.t, `"msg":"ready"`)
 }
 
-// register pastes the README's lines of the third terminal.
-func (s *story) register() {
+// block is the README's first block of commands after some words.
+func (s *story) block(after string) string {
 	s.t.Helper()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "In the third, ")
+	_, rest, _ := strings.Cut(string(readme), after)
+	_, rest, _ = strings.Cut(rest, "```sh\n")
 	block, _, _ := strings.Cut(rest, "\n```\n")
-	lines := curlLines(block)
+	return block
+}
+
+// register pastes the README's lines of the third terminal.
+func (s *story) register() {
+	s.t.Helper()
+	shell := exec.CommandContext(s.t.Context(), "sh", "-e", "-c", s.block("In the third, **Company A**"))
+	shell.Dir = filepath.Dir(s.creds)
+	shell.Env = append(os.Environ(), "SHEETBRIDGE_ADMIN_URL=http://"+s.admin, "TOKEN="+s.vars["TOKEN"], "ORDERS="+s.vars["ORDERS"])
+	if out, err := shell.CombinedOutput(); err != nil {
+		s.t.Fatalf("the lines of Company A: %v\n%s", err, out)
+	}
+}
+
+// registerByCurl pastes the lines that are behind the fold.
+func (s *story) registerByCurl() {
+	s.t.Helper()
+	lines := curlLines("\n" + s.block("<details><summary>The same with <code>curl</code>"))
 	if len(lines) != 3 {
 		s.t.Fatalf("got %d curl lines in the README, want owner, partner and webhook: %q", len(lines), lines)
 	}
@@ -147,6 +166,14 @@ func TestReadme(t *testing.T) {
 			t.Errorf("%s: got exit code %d, want 0", name, code)
 		}
 	}
+}
+
+// TestReadmeByCurl does with curl what the README does with commands.
+func TestReadmeByCurl(t *testing.T) {
+	s := newStory(t)
+	s.serve()
+	s.registerByCurl()
+	s.tail().stdout.wait(t, `orders status  live, complete to version \d+`)
 }
 
 // told is what a tail printed as JSON but for statuses, which may come at

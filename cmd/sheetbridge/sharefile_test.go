@@ -133,6 +133,24 @@ func TestExportAndApply(t *testing.T) {
 	}
 }
 
+// TestExportWithoutSecrets: where a partner is told what concerns it may have a secret in
+// it. Neither a dry run nor the file shows more than its host.
+func TestExportWithoutSecrets(t *testing.T) {
+	c := newConsole(t)
+	c.says("acme.creds", "partners", "add", "acme")
+	if err := os.WriteFile("address", []byte("https://hooks.b.example/T0/canary-path\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dry := c.says(`"url": "(secret)"`, "partners", "contact", "acme", "--url-file", "address", "--dry-run")
+	c.says("hooks.b.example", "partners", "contact", "acme", "--url-file", "address")
+	file := c.says("- name: acme # told at hooks.b.example: give it again with sheetbridge partners contact acme\n", "export")
+	if strings.Contains(dry+file, "canary") {
+		t.Errorf("the address is printed:\n%s%s", dry, file)
+	}
+	c.write(file)
+	c.says("Nothing is to be done", "diff", "-f", "shares.yaml")
+}
+
 // fitsSchema checks a file against a schema as an editor does.
 func fitsSchema(t *testing.T, schema, file string) {
 	t.Helper()

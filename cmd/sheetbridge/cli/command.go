@@ -171,13 +171,16 @@ func (c *call) print(value any) error {
 }
 
 // secretFields of a body are not printed.
-var secretFields = []string{"token", "credentials"}
+var secretFields = []string{"token", "credentials", "signingKey", "secret"}
 
 // wouldCall says what a change would call, without secrets. What would be lost is
 // said too.
 func (c *call) wouldCall(method, path string, body any, lost string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "dry run: nothing was changed. This would call %s %s", method, path)
+	if hidden, ok := body.(interface{ withoutSecrets() any }); ok {
+		body = hidden.withoutSecrets()
+	}
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {

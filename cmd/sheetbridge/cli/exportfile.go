@@ -42,7 +42,7 @@ func (p *program) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the partners and shares as a file for sheetbridge apply", Args: NoArguments,
 		Long: "Write the partners and shares as one YAML file, for sheetbridge diff and apply: to keep them in a repository, or to build\n" +
-			"another instance. No secret is in it: owners, their tokens and partners' credentials are not.\n" + apiHelp,
+			"another instance. No secret is in it: owners, their tokens, partners' credentials and the addresses of their contacts are not.\n" + apiHelp,
 		Example: "  sheetbridge export > shares.yaml\n  sheetbridge export --schema > shares.schema.json",
 	}
 	cmd.Flags().BoolVar(&schema, "schema", false, "write the JSON Schema of the file instead, for editors; that needs no service")
@@ -86,6 +86,9 @@ type namedFile struct {
 func (e *existing) file() *namedFile {
 	f := &namedFile{names: yaml.CommentMap{}}
 	for _, p := range e.partners {
+		if p.Contact != "" { // the address may have a secret in it
+			f.comment(fmt.Sprintf("$.partners[%d].name", len(f.Partners)), "told at "+p.Contact+": give it again with sheetbridge partners contact "+p.Name)
+		}
 		f.Partners = append(f.Partners, filePartner(p))
 	}
 	for _, w := range e.webhooks {

@@ -122,12 +122,21 @@ func newInvitation(cmd *cobra.Command) bodyFunc {
 	}
 }
 
+// contact is a NewContact that a dry run shows without its address, which may have a
+// secret in it.
+type contact struct{ admin.NewContact }
+
+func (c contact) withoutSecrets() any {
+	c.URL = "(secret)"
+	return c.NewContact
+}
+
 func newContact(cmd *cobra.Command) bodyFunc {
 	var file string
 	cmd.Flags().StringVar(&file, "url-file", "-", "`file` to read the address from; - is standard input")
 	return func(c *call, _ names) (any, error) {
 		address, err := c.readSecret("address", file)
-		return admin.NewContact{URL: address}, err
+		return contact{admin.NewContact{URL: address}}, err
 	}
 }
 

@@ -193,7 +193,7 @@ func welcome(sim *smartsheettest.Server, seeded *smartsheettest.Seeded, url stri
 	fmt.Fprintf(&b, `
 To try it in another terminal, paste these lines, then any of the others:
 
-export SMARTSHEET=%s TOKEN=%s ORDERS=%d PLAN=%d
+export SMARTSHEET=%s TOKEN=%s ORDERS=%d
 export ROW=%d NO=%d STATUS=%d QTY=%d
 
 # read the sheet
@@ -205,7 +205,7 @@ curl -s -X POST -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/
 # delete the row
 curl -s -X DELETE -H "Authorization: Bearer $TOKEN" "$SMARTSHEET/sheets/$ORDERS/rows?ids=$ROW"
 
-`, url, seeded.OwnerToken, seeded.Orders.ID, seeded.Relaunch.ID,
+`, url, seeded.OwnerToken, seeded.Orders.ID,
 		seeded.Orders.Rows[0], columns["Order No"], columns["Status"], columns["Qty"])
 	return b.String()
 }
