@@ -16,7 +16,21 @@ import (
 
 // TestMain lets the tests run this program as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sheetbridge": main})
+	testscript.Main(ended{m}, map[string]func(){"sheetbridge": main})
+}
+
+// afterTests ends what tests share.
+var afterTests []func()
+
+// ended are the tests, after which afterTests is done.
+type ended struct{ *testing.M }
+
+func (m ended) Run() int {
+	code := m.M.Run()
+	for _, end := range afterTests {
+		end()
+	}
+	return code
 }
 
 // TestScript runs testdata/script: what a command line prints and its exit code.

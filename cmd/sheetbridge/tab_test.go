@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"os/exec"
@@ -12,11 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
 	"github.com/sheetbridge/sheetbridge/events/eventstest"
@@ -36,27 +39,77 @@ type tab struct {
 // tabTime bounds what one step waits for.
 const tabTime = 60 * time.Second
 
-// openConsole opens the console in a browser of its own. At the end of the test
-// nothing may have been asked of anybody but the listener, and nothing may have been
-// against the page's policy.
-func openConsole(t testing.TB, base string, options ...chromedp.ExecAllocatorOption) *tab {
-	t.Helper()
+// startBrowser starts a Chromium, which stop ends.
+func startBrowser(options ...chromedp.ExecAllocatorOption) (browser context.Context, stop func(), err error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
+		if path, err = exec.LookPath(name); err == nil {
 			break
 		}
 	}
-	if path == "" {
+	if err != nil {
+		return nil, nil, err
+	}
+	all := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), chromedp.Flag("disable-quic", true), chromedp.WSURLReadTimeout(2*tabTime))
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(all, options...)...)
+	browser, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it does not know all that a newer Chromium tells
+	stop = func() { cancel(); stopAllocator() }
+	if err := chromedp.Run(browser); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return browser, stop, nil
+}
+
+// sharedBrowser is the Chromium of all tests of the console, which ends after them.
+var sharedBrowser = sync.OnceValues(func() (context.Context, error) {
+	browser, stop, err := startBrowser()
+	if err == nil {
+		afterTests = append(afterTests, stop)
+	}
+	return browser, err
+})
+
+// openConsole opens the console in a tab that shares neither cookies nor storage with
+// others; with options in a browser of its own. At the end of the test nothing may have
+// been asked of anybody but the listener, and nothing may have been against the page's
+// policy.
+func openConsole(t testing.TB, base string, options ...chromedp.ExecAllocatorOption) *tab {
+	t.Helper()
+	var browser context.Context
+	var err error
+	if len(options) == 0 {
+		browser, err = sharedBrowser()
+	} else {
+		var stop func()
+		if browser, stop, err = startBrowser(options...); err == nil {
+			t.Cleanup(stop)
+		}
+	}
+	if errors.Is(err, exec.ErrNotFound) {
 		t.Skip("there is no Chromium here (apt-get install chromium): the console is not looked at")
 	}
-	all := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), chromedp.Flag("disable-quic", true), chromedp.WSURLReadTimeout(2*tabTime))
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), append(all, options...)...)
-	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it does not know all that a newer Chromium tells
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser = cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	w := &tab{t: t, ctx: ctx, base: base}
-	t.Cleanup(func() { cancel(); stop() })
+	t.Cleanup(func() {
+		cancel()
+		if err := target.DisposeBrowserContext(profile).Do(browser); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(w.wasAlone)
 	chromedp.ListenTarget(ctx, w.heard)
 	w.run(network.Enable(), cdplog.Enable(), runtime.Enable())

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sheetbridge/sheetbridge/events"
@@ -39,12 +40,36 @@ type bridge struct {
 	hook  string // the webhook's id
 }
 
+// programDir is where the program is built, once for all tests.
+var programDir string
+
+var buildProgram = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(programDir, "sheetbridge")
+	out, err := exec.Command("go", "build", "-o", path, "../../cmd/sheetbridge").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if programDir, err = os.MkdirTemp("", "sheetbridge-examples-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(programDir) // of a system's directory for such
+	os.Exit(code)
+}
+
 func newBridge(t *testing.T) *bridge {
 	t.Helper()
-	b := &bridge{t: t, sim: smartsheettest.New(t), path: filepath.Join(t.TempDir(), "sheetbridge"), creds: filepath.Join(t.TempDir(), "acme.creds")}
-	command(t, ".", "go", "build", "-o", b.path, "../../cmd/sheetbridge")
+	b := &bridge{t: t, sim: smartsheettest.New(t), creds: filepath.Join(t.TempDir(), "acme.creds")}
+	program, err := buildProgram()
+	must(t, err)
+	b.path = program
 	b.jane = b.sim.AddUser(smartsheettest.User{Email: "jane@a.example", Name: "Jane Doe"})
-	var err error
 	b.sheet, err = b.sim.AddSheet(smartsheettest.SheetSpec{
 		Name: "Orders", Owner: b.jane, Columns: []smartsheettest.Column{{Title: "No"}, {Title: "Status"}},
 		Rows: []smartsheettest.Row{

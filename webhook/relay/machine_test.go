@@ -2,13 +2,13 @@ package relay_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
@@ -29,10 +29,7 @@ func TestWhateverHappens(t *testing.T) {
 	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, withChildren(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Margin")})
 	w.StartRelay()
 	w.SettleAll()
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		webhooktest.Must(t, f.Value.Set("4")) // unless somebody wants more
-	}
-	rapid.Check(t, func(rt *rapid.T) {
+	eventstest.Property(t, 3, func(rt *rapid.T) {
 		m := &machine{World: w, rt: rt}
 		m.look()
 		rt.Repeat(map[string]func(*rapid.T){

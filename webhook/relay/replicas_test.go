@@ -2,7 +2,6 @@ package relay_test
 
 import (
 	"errors"
-	"flag"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
@@ -30,10 +30,7 @@ func TestWhateverHappensToReplicas(t *testing.T) {
 	w.StartRelay()
 	other := w.Join()
 	w.SettleAll()
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		webhooktest.Must(t, f.Value.Set("4")) // unless somebody wants more
-	}
-	rapid.Check(t, func(rt *rapid.T) {
+	eventstest.Property(t, 2, func(rt *rapid.T) {
 		m := &replicas{machine: &machine{World: w, rt: rt}, other: other}
 		m.look()
 		rt.Repeat(map[string]func(*rapid.T){

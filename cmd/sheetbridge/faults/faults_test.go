@@ -17,7 +17,7 @@ func TestFaultsKill(t *testing.T) {
 	w := newWorld(t)
 	p := w.embedded()
 	stop := w.editing(20 * time.Millisecond)
-	for range eventstest.Times(4, 50) {
+	for range eventstest.Times(3, 50) {
 		pause(t, time.Duration(rand.IntN(1500))*time.Millisecond)
 		p.kill()
 		p.start()
