@@ -12,6 +12,9 @@ const (
 	// gcPercent makes the heap grow by half of what is live before it is collected:
 	// the embedded NATS server works with large buffers that live for moments only.
 	gcPercent = 50
+	// startGCPercent lets the heap grow while the process starts: what is read then
+	// stays, and there is little else.
+	startGCPercent = 800
 	// returnEvery is how often memory that is not used is given back, returnOver how
 	// much that must be at least while the process works, in bytes.
 	returnEvery = 5 * time.Second
@@ -21,10 +24,11 @@ const (
 	settleFor = 4
 )
 
-// setGC sets how often memory is collected, unless the environment says so.
-func setGC() {
+// setGC sets how much the heap may grow before memory is collected, unless the
+// environment says so.
+func setGC(percent int) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(percent)
 	}
 }
 

@@ -84,7 +84,7 @@ type service struct {
 // serve runs the service until the context ends, and then stops it in order.
 // ready, if not nil, is told when it can be reached.
 func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(addresses)) (err error) {
-	setGC()
+	setGC(startGCPercent)
 	s := &service{cfg: cfg, log: log}
 	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
 	if err := s.listen(); err != nil {
@@ -295,10 +295,8 @@ func (s *service) run(ctx context.Context, ready func(addresses)) error {
 		if err := s.partners.PutAccounts(working); err != nil {
 			return err
 		}
-		if err := s.registrar.Recover(working); err != nil {
-			return err
-		}
 		s.phase.value.CompareAndSwap(phaseStarting, phaseWorking)
+		setGC(gcPercent)
 		s.states.refreshSoon()
 		if ready != nil {
 			ready(s.addresses())
@@ -323,6 +321,7 @@ func (s *service) work(ctx context.Context) error {
 			Pass: s.relay.Pass, Webhook: s.registrar.Supervise, Token: s.access.TokenOf, Log: s.log,
 		})
 	})
+	g.Go(func() error { return s.registrar.Recover(ctx) })
 	g.Go(func() error { return s.writes.Run(ctx) })
 	g.Go(func() error { return s.partners.Run(ctx) })
 	g.Go(func() error { return s.accounts.Run(ctx) })

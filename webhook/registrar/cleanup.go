@@ -19,9 +19,13 @@ const (
 )
 
 // Recover has all registrations looked at and followed at a start, and what is
-// left of those that are gone. Those half made Run removes.
+// left of those that are gone. Those half made Run removes. When the context ends
+// before, the next start does the rest.
 func (g *Registrar) Recover(ctx context.Context) error {
 	for _, reg := range g.Registry.Registrations() {
+		if ctx.Err() != nil {
+			return nil
+		}
 		if reg.Phase == registry.PhaseCreating {
 			continue
 		}
