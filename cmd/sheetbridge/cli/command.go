@@ -145,10 +145,16 @@ const waitNotice = 2 * time.Second
 // send makes a change, and says what it waits for where that takes long.
 func (c *call) send(method, path string, body, result any, waitsFor string) error {
 	if waitsFor != "" {
+		said := make(chan struct{})
 		notice := time.AfterFunc(waitNotice, func() {
+			defer close(said)
 			fmt.Fprintf(c.cmd.ErrOrStderr(), "waiting for %s…\n", waitsFor)
 		})
-		defer notice.Stop()
+		defer func() {
+			if !notice.Stop() {
+				<-said // nothing is printed after the command's end
+			}
+		}()
 	}
 	return c.Call(c.cmd.Context(), method, path, body, result)
 }
