@@ -73,7 +73,7 @@ func BenchmarkShares(b *testing.B) {
 			for _, row := range sheet.Rows[at : at+500] {
 				changed = append(changed, smartsheettest.Row{ID: row, Cells: smartsheettest.Cells{"Text 0": fmt.Sprint(n)}})
 			}
-			must(b, w.sim.As(w.bill).UpdateRows(sheet.ID, changed...))
+			must(b, w.sim.As(w.jane).UpdateRows(sheet.ID, changed...))
 		}
 		before, began, spent := w.published("row.updated"), time.Now(), p.processorTime()
 		w.post("/v1/webhooks/"+id+"/reconcile", nil, nil)
