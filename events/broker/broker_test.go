@@ -110,7 +110,11 @@ func login(t *testing.T, b *broker.Broker, creds string, opts ...nats.Option) *n
 }
 
 func tryLogin(b *broker.Broker, creds string, opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect(b.URL(), append([]nats.Option{
+	return tryLoginAt(b.URL(), creds, opts...)
+}
+
+func tryLoginAt(url, creds string, opts ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect(url, append([]nats.Option{
 		nats.UserCredentialBytes([]byte(creds)),
 		nats.NoReconnect(),                                                // what the server closes is closed
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // not to stderr

@@ -3,7 +3,6 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -18,18 +17,18 @@ import (
 const (
 	stockAPI = "$JS.API."
 	readAPI  = "_READ.API." // in the partner's account: where its users' requests go
-	gateAPI  = "_GATE.API." // in the storage account: requests that the gate takes, see [gate]
-	// pullCall is how a client asks a consumer for messages, and gatePull where the
-	// gate takes that in the storage account. It comes as a message of a stream and
-	// not as a request of a service: for those the server keeps where each answer goes,
-	// as long as anybody might answer.
-	pullCall = "CONSUMER.MSG.NEXT." + stream + "."
+	// What the gate takes in the storage account, see [gate]. It comes there as
+	// messages of streams and not as requests of services: for those the server keeps
+	// where each answer goes, up to maxControlLine bytes, until it is answered.
+	gateAPI  = "_GATE.API."
+	pullCall = "CONSUMER.MSG.NEXT." + stream + "." // how a client asks a consumer for messages
 	gatePull = "_GATE.PULL."
+	gateSaid = "_GATE.JS." // acknowledgements
 )
 
-// How long the server remembers where an answer goes. Pulls wait for messages,
-// where there is no gate; one that waits longer needs heartbeats, which clients ask
-// for by themselves.
+// How long the server remembers where an answer goes, where there is no gate. Pulls
+// wait for messages; one that waits longer needs heartbeats, which clients ask for by
+// themselves.
 const (
 	pullThreshold   = time.Minute
 	answerThreshold = 10 * time.Second
@@ -63,23 +62,22 @@ func readingCalls() []readingCall {
 }
 
 // acknowledgements are what a reader says to a consumer: that it has a message,
-// in both forms, and that it keeps up.
+// in both forms, and that it keeps up. All begin with saidPrefix.
 func acknowledgements() []string {
 	return []string{"$JS.ACK." + stream + ".>", "$JS.ACK.*.*." + stream + ".>", "$JS.FC." + stream + ".>", "$JS.FC.*.*." + stream + ".>"}
 }
 
-// deliveries are where the partner's account takes what the storage account
-// publishes: live events, push consumers, copies by mirror and by source.
-func deliveries(partner string) []string {
-	return []string{"smartsheet." + partner + ".>", "_INBOX.>", "$JS.M.>", "$JS.S.>"}
-}
+const saidPrefix = "$JS."
 
-// stored returns the subject of a call in the storage account.
-func (c readingCall) stored(gated bool) string {
+// deliveries are where the partner's account takes what the storage account
+// publishes: live events, push consumers, copies by mirror and by source. Where
+// there is a gate, what it was asked is answered there too.
+func deliveries(partner string, gated bool) []string {
+	list := []string{"smartsheet." + partner + ".>", inboxes + ">", "$JS.M.>", "$JS.S.>"}
 	if gated {
-		return gateAPI + c.name
+		list = append(list, leafInboxes+">")
 	}
-	return stockAPI + c.name
+	return list
 }
 
 func (c readingCall) threshold() time.Duration {
@@ -89,17 +87,36 @@ func (c readingCall) threshold() time.Duration {
 	return answerThreshold
 }
 
-// services returns the calls that the partner's account imports as services.
-func services(gated bool) []readingCall {
-	return slices.DeleteFunc(readingCalls(), func(c readingCall) bool { return gated && c.pulls })
+// passage is what the gate takes: a subject in the partner's account, and the one
+// under which the storage account imports it.
+type passage struct{ from, to string }
+
+func passages() (list []passage) {
+	for _, call := range readingCalls() {
+		if call.pulls {
+			list = append(list, passage{readAPI + call.name, gatePull + ">"})
+			continue
+		}
+		list = append(list, passage{readAPI + call.name, gateAPI + call.name})
+	}
+	for _, kind := range []string{"ACK.>", "FC.>"} {
+		list = append(list, passage{saidPrefix + kind, gateSaid + kind})
+	}
+	return list
 }
 
 // export exports from the storage account what the partner's account imports.
 // No activation token is asked for: the operator alone makes accounts, and none
 // other imports from here.
 func export(c *jwt.AccountClaims, partner string, gated bool) {
-	for _, call := range services(gated) {
-		e := &jwt.Export{Subject: jwt.Subject(call.stored(gated)), Type: jwt.Service, ResponseThreshold: call.threshold()}
+	for _, subject := range deliveries(partner, gated) {
+		c.Exports.Add(&jwt.Export{Subject: jwt.Subject(subject), Type: jwt.Stream})
+	}
+	if gated {
+		return
+	}
+	for _, call := range readingCalls() {
+		e := &jwt.Export{Subject: jwt.Subject(stockAPI + call.name), Type: jwt.Service, ResponseThreshold: call.threshold()}
 		if call.many {
 			e.ResponseType = jwt.ResponseTypeStream
 		}
@@ -108,30 +125,30 @@ func export(c *jwt.AccountClaims, partner string, gated bool) {
 	for _, subject := range acknowledgements() {
 		c.Exports.Add(&jwt.Export{Subject: jwt.Subject(subject), Type: jwt.Service, ResponseThreshold: answerThreshold})
 	}
-	for _, subject := range deliveries(partner) {
-		c.Exports.Add(&jwt.Export{Subject: jwt.Subject(subject), Type: jwt.Stream})
-	}
 }
 
 // importFrom has the partner's account import that, and map stock names to it.
 func importFrom(c *jwt.AccountClaims, storage, partner string, gated bool) {
-	for _, call := range services(gated) {
-		c.Imports.Add(&jwt.Import{
-			Account: storage, Type: jwt.Service, Subject: jwt.Subject(call.stored(gated)),
-			LocalSubject: jwt.RenamingSubject(readAPI + call.name), Share: gated, // the gate wants to know who asks
-		})
-	}
-	if gated {
-		c.Exports.Add(&jwt.Export{Subject: readAPI + pullCall + ">", Type: jwt.Stream})
-	}
-	for _, subject := range acknowledgements() {
-		c.Imports.Add(&jwt.Import{Account: storage, Type: jwt.Service, Subject: jwt.Subject(subject)})
-	}
-	for _, subject := range deliveries(partner) {
+	for _, subject := range deliveries(partner, gated) {
 		c.Imports.Add(&jwt.Import{Account: storage, Type: jwt.Stream, Subject: jwt.Subject(subject)})
 	}
 	for _, api := range []jwt.Subject{stockAPI, domainAPI} { // that of clients, and of the partner's own servers
 		c.AddMapping(api+">", jwt.WeightedMapping{Subject: readAPI + ">", Weight: 100})
+	}
+	if gated {
+		for _, p := range passages() {
+			c.Exports.Add(&jwt.Export{Subject: jwt.Subject(p.from), Type: jwt.Stream})
+		}
+		return
+	}
+	for _, call := range readingCalls() {
+		c.Imports.Add(&jwt.Import{
+			Account: storage, Type: jwt.Service, Subject: jwt.Subject(stockAPI + call.name),
+			LocalSubject: jwt.RenamingSubject(readAPI + call.name),
+		})
+	}
+	for _, subject := range acknowledgements() {
+		c.Imports.Add(&jwt.Import{Account: storage, Type: jwt.Service, Subject: jwt.Subject(subject)})
 	}
 }
 
@@ -153,9 +170,9 @@ func (a Account) storageClaims(partner, gateKey string) (*jwt.AccountClaims, err
 		if c.Description, err = gateTerms(a); err != nil {
 			return nil, err
 		}
-		c.Imports.Add(&jwt.Import{
-			Account: a.PublicKey, Type: jwt.Stream, Subject: readAPI + pullCall + ">", LocalSubject: gatePull + ">",
-		})
+		for _, p := range passages() {
+			c.Imports.Add(&jwt.Import{Account: a.PublicKey, Type: jwt.Stream, Subject: jwt.Subject(p.from), LocalSubject: jwt.RenamingSubject(p.to)})
+		}
 	}
 	export(c, partner, gateKey != "")
 	if a.Writes {

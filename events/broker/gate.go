@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,12 +18,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// gate takes the requests that one partner's users send to JetStream's API and
-// hands on those that may pass. The server puts the requests of all accounts into
-// one queue and drops all of it when it is full, so each partner's are counted
-// before; and it bounds little of what a consumer may ask for, so that is judged.
-// Direct gets go by turns, pulls are handed on if their answers may come to where
-// they say. What is pushed and acknowledged does not come this way.
+// gate takes what one partner's users say to JetStream and hands on what may pass.
+// The server puts the requests to the API of all accounts into one queue and drops
+// all of it when it is full, so each partner's are counted before; and it bounds
+// little of what a consumer may ask for, so that is judged. What makes the server
+// work or answer much goes by turns. Neither server nor gate keeps anything for a
+// request: consumers answer past the gate, to the inbox that the client named, and
+// the API to a subject which has that in it. What is pushed does not come this way.
 type gate struct {
 	broker  *Broker
 	partner string
@@ -31,67 +34,99 @@ type gate struct {
 	inbox   string // begins the subjects of answers to what it handed on, ends with a dot
 	stop    context.CancelFunc
 
+	requests *nats.Subscription
 	pulls    *nats.Subscription
-	pulled   *rate.Limiter  // of the bytes that pulls ask for
-	gets     chan *nats.Msg // direct gets that wait for their turn
-	getBytes atomic.Int64   // of those
+	said     *nats.Subscription // acknowledgements
+	pulled   *rate.Limiter      // of the bytes that pulls ask for
+	sizes    *sizes
+	turns    chan *nats.Msg // requests that wait for their turn
+	waiting  atomic.Int64   // bytes of those
+	unknown  atomic.Int64   // times that too many requests were refused, and nobody waits for their answers
 
 	mu         sync.Mutex
 	consumers  map[string]bool      // that are known to exist
 	makers     map[string]Maker     // of consumers, by name
 	seen       map[string]time.Time // when a user last read directly, by public key
-	reconnects uint64               // of nc, when that was right
+	users      map[string]string    // public keys, by inbox to which they are answered
+	reconnects uint64               // of nc, when consumers was right
 	limits     Limits               // effective
 	tokens     float64
-	at         time.Time      // when tokens was right
-	copies     *rate.Limiter  // of consumers for copies
-	denied     map[uint64]int // requests refused in this second, by connection
-	since      time.Time      // begin of this second
+	at         time.Time     // when tokens was right
+	copies     *rate.Limiter // of consumers for copies
+	looks      *rate.Limiter // at who waits for an answer
+	denied     int           // requests refused in this second
+	since      time.Time     // begin of this second
 }
 
 const (
-	// gatePending bounds the requests that wait at a gate; more are dropped.
+	// gatePending bounds the requests that wait at a gate, saidPending the
+	// acknowledgements; more are dropped.
 	gatePending      = 2000
-	gatePendingBytes = 2 * maxPayload
+	gatePendingBytes = 4 << 20
+	// answersPendingBytes bounds the API's answers that wait to be given back.
+	answersPendingBytes = 2 * maxPayload
+	saidPending         = 8 << 10
+	saidPendingBytes    = 4 << 20
 	// maxRequest bounds a request's body: one that names as many subjects as the
 	// server takes has less.
 	maxRequest = 128 << 10
+	// maxReply bounds the subject of an answer; clients' inboxes have some sixty bytes.
+	maxReply = 256
+	// maxSaid bounds an acknowledgement, which may have a pull in it.
+	maxSaid = maxPull
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 4
-	// requestHeader is where the server says who asks; a client's own is replaced.
-	requestHeader = "Nats-Request-Info"
-	// kindLeaf is what that calls a leaf node connection.
-	kindLeaf = "Leafnode"
 	// copiesAtOnce and copiesEvery bound the consumers that a partner's servers have
 	// made for copies: a copy that lost its connection asks again after ten seconds.
 	copiesAtOnce = 64
 	copiesEvery  = 10 * time.Second
-	// importReply begins the replies of requests that come from another account.
-	importReply = "_R_."
 )
 
-func (g *gate) listen(ctx context.Context) error {
-	g.inbox = g.nc.NewInbox() + "."
-	requests, err := g.nc.Subscribe(gateAPI+">", g.take)
-	if err != nil {
-		return err
+func newGate(b *Broker, partner, storage string, r gateRecord, nc *nats.Conn) *gate {
+	g := &gate{
+		broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, turns: make(chan *nats.Msg, turnsWaiting),
+		consumers: map[string]bool{}, makers: map[string]Maker{}, seen: map[string]time.Time{}, users: map[string]string{}, at: time.Now(),
+		pulled: rate.NewLimiter(maxPulled, maxPulled), copies: rate.NewLimiter(rate.Every(copiesEvery), copiesAtOnce),
+		looks: rate.NewLimiter(looksEach, looksEach),
 	}
-	answers, err := g.nc.Subscribe(g.inbox+">", g.giveBack)
-	if err != nil {
-		return err
-	}
-	for _, sub := range []*nats.Subscription{requests, answers} {
-		if err := sub.SetPendingLimits(gatePending, gatePendingBytes); err != nil {
-			return err
-		}
-	}
+	g.sizes = &sizes{gate: g}
+	g.setLimits(r.Limits)
+	g.tokens = g.burst()
+	return g
+}
+
+func (g *gate) listen(ctx context.Context) (err error) {
 	serving, stop := context.WithCancel(g.broker.watching) // until the gate is closed, or the broker
-	if err := errors.Join(g.takePulls(serving), g.serveGets(serving), flush(ctx, g.nc)); err != nil {
-		stop()
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	g.inbox = g.nc.NewInbox() + "."
+	if _, err = g.subscribe(g.inbox+">", gatePending, answersPendingBytes, g.giveBack); err != nil {
+		return err
+	}
+	if g.requests, err = g.subscribe(gateAPI+">", gatePending, gatePendingBytes, g.take); err != nil {
+		return err
+	}
+	said := func(m *nats.Msg) { g.pass(serving, m) }
+	if g.said, err = g.subscribe(gateSaid+">", saidPending, saidPendingBytes, said); err != nil {
+		return err
+	}
+	if err := errors.Join(g.takePulls(serving), g.serveTurns(serving), flush(ctx, g.nc)); err != nil {
 		return err
 	}
 	g.stop = stop
 	return nil
+}
+
+// subscribe subscribes with a bound on what waits, in messages and in bytes.
+func (g *gate) subscribe(subject string, messages, bytes int, take nats.MsgHandler) (*nats.Subscription, error) {
+	sub, err := g.nc.Subscribe(subject, take)
+	if err != nil {
+		return nil, err
+	}
+	return sub, sub.SetPendingLimits(messages, bytes)
 }
 
 // flush returns when the server has what was sent.
@@ -107,58 +142,82 @@ func (g *gate) setLimits(l Limits) {
 	g.limits = l.Effective()
 }
 
-// take judges one request.
+// take judges one request. What names no inbox for its answer is not answered: the
+// gate may publish to the stream.
 func (g *gate) take(m *nats.Msg) {
-	if !strings.HasPrefix(m.Reply, importReply) {
-		return // a consumer that was aimed here, not a request
+	if !isInbox(m.Reply) && !isLeafInbox(m.Reply) {
+		return
 	}
 	call := strings.TrimPrefix(m.Subject, gateAPI)
-	if len(m.Data) > maxRequest {
+	switch {
+	case len(m.Reply) > maxReply && !isLeafInbox(m.Reply):
+		g.refuse(m, http.StatusBadRequest, fmt.Sprintf("the subject for the answer has more than %d bytes", maxReply))
+		g.deny(m.Reply)
+		return
+	case len(m.Data) > maxRequest:
 		g.refuse(m, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request to JetStream has more than %d bytes", maxRequest))
-		g.countDenied(requester(m))
+		g.deny(m.Reply)
+		return
+	case strings.HasPrefix(call, getCall):
+		g.queue(m)
+		return
+	case !g.admit(cost(call, m.Data)):
+		g.refuse(m, http.StatusTooManyRequests, tooMany)
+		g.deny(m.Reply)
+		return
+	case byTurns(call, m.Data):
+		g.queue(m)
 		return
 	}
-	if strings.HasPrefix(call, getCall) {
-		g.queueGet(m)
-		return
-	}
-	if !g.admit(cost(call, m.Data)) {
-		g.refuse(m, http.StatusTooManyRequests, "too many requests to JetStream: wait a second, and use consumers instead of asking again and again")
-		g.countDenied(requester(m))
-		return
-	}
-	body := m.Data
 	if strings.HasPrefix(call, "CONSUMER.CREATE.") || strings.HasPrefix(call, "CONSUMER.DURABLE.CREATE.") {
 		var err error
-		if body, err = g.judge(m.Data, requester(m)); err != nil {
-			g.broker.offends(g.partner, OffenceConsumer, requester(m))
+		if m.Data, err = g.judge(m.Data, m.Reply); err != nil {
+			g.broker.offends(g.partner, OffenceConsumer, g.asker(m.Reply))
 			g.refuse(m, http.StatusBadRequest, "consumer refused: "+err.Error())
 			return
 		}
 	}
-	if strings.HasPrefix(call, "STREAM.MSG.GET.") {
-		g.readsDirectly(m)
-	}
-	g.notesMaker(call, m)
-	// Where the answer goes is in the reply, so that nothing has to be kept for it.
-	// The server takes its own replies from nobody else. The request's headers are
-	// left behind: they say who asks, and the account that asks is this one now.
-	reply := g.inbox + strings.TrimPrefix(m.Reply, importReply)
-	if err := g.nc.PublishRequest(stockAPI+call, reply, body); err != nil {
+	g.notesMaker(call, m.Reply)
+	// The server does not hand the API's answers to other accounts, but to the gate.
+	// The request's headers are left behind: no client needs one.
+	if err := g.nc.PublishRequest(stockAPI+call, g.inbox+m.Reply, m.Data); err != nil {
 		g.refuse(m, http.StatusServiceUnavailable, "cannot be asked now")
 	}
 }
 
-// giveBack gives an answer to who asked.
+// giveBack gives an answer of the API to who asked.
 func (g *gate) giveBack(m *nats.Msg) {
-	m.Subject, m.Reply = importReply+strings.TrimPrefix(m.Subject, g.inbox), ""
+	m.Subject, m.Reply = strings.TrimPrefix(m.Subject, g.inbox), ""
 	err := g.nc.PublishMsg(m)
 	if errors.Is(err, nats.ErrMaxPayload) {
-		g.refuse(&nats.Msg{Sub: m.Sub, Reply: m.Subject}, http.StatusRequestEntityTooLarge, "the answer is larger than a message may be: ask for less of it")
+		g.refuse(&nats.Msg{Sub: m.Sub, Reply: m.Subject}, http.StatusRequestEntityTooLarge, answerTooLarge)
 		return
 	}
 	if err != nil {
 		g.broker.log.Debug("request of a partner not answered", "partner", g.partner, "error", err)
+	}
+}
+
+const (
+	answerTooLarge = "the answer is larger than a message may be: ask for less of it"
+	tooMany        = "too many requests to JetStream: wait a second, and use consumers instead of asking again and again"
+)
+
+// pass hands on one acknowledgement.
+func (g *gate) pass(serving context.Context, m *nats.Msg) {
+	if m.Reply != "" && !isInbox(m.Reply) || len(m.Reply) > maxReply || len(m.Data) > maxSaid {
+		return // no client does so
+	}
+	if next, ok := bytes.CutPrefix(m.Data, server.AckNext); ok {
+		body, asks, err := boundPull(bytes.TrimSpace(next), g.sizes.average())
+		if err != nil || g.pulled.WaitN(serving, asks) != nil {
+			return // no pull, or the gate is closed
+		}
+		m.Data = slices.Concat(server.AckNext, []byte(" "), body)
+	}
+	said := &nats.Msg{Subject: saidPrefix + strings.TrimPrefix(m.Subject, gateSaid), Reply: m.Reply, Header: m.Header, Data: m.Data}
+	if err := g.nc.PublishMsg(said); err != nil {
+		g.broker.log.Debug("acknowledgement of a partner not handed on", "partner", g.partner, "error", err)
 	}
 }
 
@@ -196,30 +255,27 @@ func cost(call string, body []byte) float64 {
 	return 1
 }
 
-// countDenied closes a connection that has as many requests refused in a second
-// as it might have made.
-func (g *gate) countDenied(c client) {
+// deny counts a request that is refused. When there were as many in a second as
+// might have been made, it closes the connections that would get the answer, and so
+// again for each such number. Where there are none, the watch closes who sends most.
+func (g *gate) deny(reply string) {
 	g.mu.Lock()
-	now := time.Now()
-	if now.Sub(g.since) > time.Second {
-		g.since = now
-		clear(g.denied)
+	if now := time.Now(); now.Sub(g.since) > time.Second {
+		g.since, g.denied = now, 0
 	}
-	g.denied[c.id]++
-	n, most := g.denied[c.id], g.limits.Requests
+	g.denied++
+	exceeded := g.limits.Requests >= 0 && g.denied%(g.limits.Requests+1) == 0
 	g.mu.Unlock()
-	if n == most+1 {
+	if !exceeded || !g.looks.Allow() {
+		return
+	}
+	askers := g.broker.askersOf(g.account, reply)
+	for _, c := range askers {
 		g.broker.disconnect(g.partner, OffenceRequests, c)
 	}
-}
-
-// requester is the connection that a request came from, as the server says.
-func requester(m *nats.Msg) client {
-	var info server.ClientInfo
-	if err := json.Unmarshal([]byte(m.Header.Get(requestHeader)), &info); err != nil {
-		return client{}
+	if len(askers) == 0 {
+		g.unknown.Add(1)
 	}
-	return client{id: info.ID, user: info.User, host: info.Host, leaf: info.Kind == kindLeaf}
 }
 
 // refuse answers a request as JetStream's API does.
@@ -236,7 +292,7 @@ func (g *gate) refuse(m *nats.Msg, code int, why string) {
 }
 
 // judge returns the request for a consumer as it may be made, or why it must not.
-func (g *gate) judge(body []byte, by client) ([]byte, error) {
+func (g *gate) judge(body []byte, reply string) ([]byte, error) {
 	var request server.CreateConsumerRequest
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, fmt.Errorf("the request cannot be read: %w", err)
@@ -251,10 +307,10 @@ func (g *gate) judge(body []byte, by client) ([]byte, error) {
 	g.broker.mu.Lock()
 	idle := g.broker.copyIdle
 	g.broker.mu.Unlock()
-	if err := checkCopying(c, by.leaf, idle); err != nil {
+	copies := c.Direct || c.Sourcing
+	if err := checkCopying(c, copies && g.asker(reply).leaf, idle); err != nil {
 		return nil, err
 	}
-	copies := c.Direct || c.Sourcing
 	if copies && !g.copies.Allow() {
 		return nil, errors.New("too many consumers for copies: wait a little")
 	}

@@ -10,12 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -106,9 +103,7 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	if err != nil {
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
-	g = &gate{broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, gets: make(chan *nats.Msg, getsWaiting), at: time.Now(), denied: map[uint64]int{}, consumers: map[string]bool{}, makers: map[string]Maker{}, seen: map[string]time.Time{}, copies: rate.NewLimiter(rate.Every(copiesEvery), copiesAtOnce), pulled: rate.NewLimiter(maxPulled, maxPulled)}
-	g.setLimits(r.Limits)
-	g.tokens = g.burst()
+	g = newGate(b, partner, storage, r, nc)
 	if err := g.listen(ctx); err != nil {
 		nc.Close()
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)

@@ -2,10 +2,8 @@ package broker_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -48,66 +46,12 @@ func (c *deafConn) Close() error {
 	return c.Conn.Close()
 }
 
-// memory is how much the process has more than when it was made, with the most
-// that it was seen to have; the attackers' share included.
-type memory struct{ before, most uint64 }
-
-func live() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc + m.StackInuse
-}
-
-func newMemory() *memory {
-	live()
-	return &memory{before: live()}
-}
-
-func (m *memory) look() uint64 {
-	now := live()
-	m.most = max(m.most, now-min(now, m.before))
-	return m.most
-}
-
-// during runs attackers until the time is over, or until they have taken more
-// than bound, and looks at the memory.
-func (m *memory) during(t *testing.T, d time.Duration, bound uint64, attackers ...func(ctx context.Context)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, attack := range attackers {
-		wg.Go(func() { attack(ctx) })
-	}
-	for ctx.Err() == nil {
-		if m.look() > 3*bound {
-			cancel()
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	wg.Wait()
-	t.Logf("at most %d MiB more", m.most>>20)
-	if m.most > bound {
-		t.Errorf("got %d MiB more, want at most %d", m.most>>20, bound>>20)
-	}
-}
-
-const hostileBound = 100 << 20
-
-// attack is why some tests have the long form alone: what they measure is the whole
-// process's, beside whatever else the machine does.
-const attack = "an attack that measures memory and time, for a machine that does nothing else"
-
-// hostile is a partner with 16 connections that reconnect as often as they are
-// closed.
+// hostile is a partner whose connections reconnect as often as they are closed.
 type hostile struct {
 	t     *testing.T
 	b     *broker.Broker
 	p     *partner
+	url   string
 	creds string
 }
 
@@ -115,7 +59,7 @@ func newHostile(t *testing.T) *hostile {
 	t.Helper()
 	o := options(t)
 	b := start(t, o)
-	h := &hostile{t: t, b: b, p: newPartner(t, b, "acme")}
+	h := &hostile{t: t, b: b, p: newPartner(t, b, "acme"), url: b.URL()}
 	h.creds, _ = h.p.mint(t, "default")
 	return h
 }
@@ -127,7 +71,7 @@ func (h *hostile) connections(n int, attack func(ctx context.Context, nc *nats.C
 		list = append(list, func(ctx context.Context) {
 			for ctx.Err() == nil {
 				deaf := &atomic.Bool{}
-				nc, err := tryLogin(h.b, h.creds, nats.SetCustomDialer(deafDialer{deaf}), nats.ReconnectBufSize(-1), nats.FlusherTimeout(time.Second))
+				nc, err := tryLoginAt(h.url, h.creds, nats.SetCustomDialer(deafDialer{deaf}), nats.ReconnectBufSize(-1), nats.FlusherTimeout(time.Second))
 				if err != nil {
 					continue
 				}
@@ -139,70 +83,8 @@ func (h *hostile) connections(n int, attack func(ctx context.Context, nc *nats.C
 	return list
 }
 
-// TestHoarderOfWaitingPulls has consumers that let millions of pulls wait, and
-// makes pulls, by acknowledging too, with replies as long as they may be.
-func TestHoarderOfWaitingPulls(t *testing.T) {
-	eventstest.OnlyLong(t, attack)
-	const next, acknowledge = "$JS.API.CONSUMER.MSG.NEXT.EVENTS.", "$JS.ACK.EVENTS."
-	pull := `{"batch":1,"expires":600000000000}`
-	for name, tt := range map[string]struct {
-		prefix, suffix, body string
-		reply                int // bytes, about
-		deaf                 bool
-	}{
-		"long replies":            {next, "", pull, 1800, false}, // shorter than a line may be
-		"replies of most inboxes": {next, "", pull, 200, false},
-		"not read":                {next, "", pull, 200, true},
-		"acknowledged":            {acknowledge, ".1.1.1.1.0", "+NXT " + pull, 1800, false},
-		"acknowledged, not read":  {acknowledge, ".1.1.1.1.0", "+NXT " + pull, 1800, true},
-		"gets":                    {"$JS.API.DIRECT.GET.EVENTS", "", `{"seq":1}`, 1800, false},
-		"gets, not read":          {"$JS.API.DIRECT.GET.EVENTS", "", `{"seq":1}`, 1800, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHostile(t)
-			m := newMemory()
-			var names atomic.Int64
-			tail := strings.Repeat("x", tt.reply)
-			m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, deaf *atomic.Bool) {
-				consumer := hoard(ctx, nc, names.Add(1)%8)
-				if consumer == "" {
-					return
-				}
-				subject := tt.prefix
-				if tt.prefix != "$JS.API.DIRECT.GET.EVENTS" {
-					subject += consumer + tt.suffix
-				}
-				if _, err := nc.ChanSubscribe("_INBOX.>", make(chan *nats.Msg, 1)); err != nil { // keeps no answers here
-					return
-				}
-				deaf.Store(tt.deaf)
-				for i := 0; ctx.Err() == nil && nc.IsConnected(); i++ {
-					if nc.PublishRequest(subject, fmt.Sprintf("_INBOX.%s.%d", tail, i), []byte(tt.body)) != nil {
-						return
-					}
-				}
-			})...)
-		})
-	}
-}
-
-// hoard makes a consumer that lets as many pulls wait as the server allows, and
-// returns its name, empty where it is not made.
-func hoard(ctx context.Context, nc *nats.Conn, n int64) string {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return ""
-	}
-	c := jetstream.ConsumerConfig{Durable: fmt.Sprintf("hoard-%d", n), AckPolicy: jetstream.AckExplicitPolicy, MaxWaiting: 50_000_000}
-	if _, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", c); err == nil {
-		return c.Durable
-	}
-	c.MaxWaiting = 0
-	if _, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", c); err != nil {
-		return ""
-	}
-	return c.Durable
-}
+// attack is why some tests have the long form alone.
+const attack = "an attack that measures memory and time, for a machine that does nothing else"
 
 // TestPullsOneByOne: a client that pulls one message after the other to the same
 // subject, as that for Python does, is no hoarder.
@@ -254,64 +136,6 @@ func TestPullsOneByOne(t *testing.T) {
 	}
 }
 
-// TestHoarderThatDoesNotRead has connections that have all of the stream sent and
-// read nothing.
-func TestHoarderThatDoesNotRead(t *testing.T) {
-	eventstest.OnlyLong(t, attack)
-	for name, ask := range map[string]func(ctx context.Context, nc *nats.Conn, inbox string) error{
-		"direct gets": func(_ context.Context, nc *nats.Conn, inbox string) error {
-			var failed error
-			for range 20 {
-				failed = errors.Join(failed, nc.PublishRequest("$JS.API.DIRECT.GET.EVENTS", inbox, []byte(`{"seq":1,"next_by_subj":">","batch":80,"max_bytes":60000000}`)))
-			}
-			return failed
-		},
-		"pulls": func(ctx context.Context, nc *nats.Conn, inbox string) error {
-			js, err := jetstream.New(nc)
-			if err != nil {
-				return err
-			}
-			c, err := js.CreateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
-			if err != nil {
-				return err
-			}
-			return nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.EVENTS."+c.CachedInfo().Name, inbox, []byte(`{"batch":80,"expires":60000000000}`))
-		},
-		"push consumers": func(ctx context.Context, nc *nats.Conn, inbox string) error {
-			js, err := jetstream.New(nc)
-			if err != nil {
-				return err
-			}
-			_, err = js.CreatePushConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, DeliverSubject: inbox})
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHostile(t)
-			body := strings.Repeat("x", 256<<10)
-			for i := range 80 { // less than the bound: the server keeps what it read from disk for some seconds
-				h.p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
-			}
-			m := newMemory()
-			m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, deaf *atomic.Bool) {
-				inbox := nc.NewInbox()
-				messages := make(chan *nats.Msg, 1)
-				if _, err := nc.ChanSubscribe(inbox, messages); err != nil || nc.Flush() != nil {
-					return
-				}
-				if err := ask(ctx, nc, inbox); err != nil {
-					return
-				}
-				deaf.Store(true)
-				select {
-				case <-ctx.Done():
-				case <-time.After(2 * time.Second):
-				}
-			})...)
-		})
-	}
-}
-
 // TestUnreadTogether has connections of which none leaves too much unread, and
 // all together do.
 func TestUnreadTogether(t *testing.T) {
@@ -347,26 +171,6 @@ func TestUnreadTogether(t *testing.T) {
 	wantOffender(t, h.b, "acme", broker.OffenceUnread)
 	cancel()
 	wg.Wait()
-}
-
-// TestHoarderOfSubscriptions has subscriptions of very many tokens each.
-func TestHoarderOfSubscriptions(t *testing.T) {
-	eventstest.OnlyLong(t, attack)
-	h := newHostile(t)
-	m := newMemory()
-	m.during(t, 6*time.Second, hostileBound, h.connections(16, func(ctx context.Context, nc *nats.Conn, _ *atomic.Bool) {
-		for i := range 256 {
-			// The client keeps room for messages of each subscription; a small one here.
-			if _, err := nc.ChanSubscribe(fmt.Sprintf("_INBOX.%p%d%s", nc, i, strings.Repeat(".a", 900)), make(chan *nats.Msg, 1)); err != nil {
-				return
-			}
-		}
-		_ = nc.Flush() // a connection that was closed has no subscriptions
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	})...)
 }
 
 // TestFlooderStallsNobody has a partner ask JetStream's API as fast as it can.

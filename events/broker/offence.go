@@ -10,7 +10,7 @@ type Offence string
 const (
 	OffenceRequests Offence = "requests" // to JetStream's API: the connection was closed
 	OffenceUnread   Offence = "unread"   // what was sent to the connection and not read: it was closed
-	OffenceAnswers  Offence = "answers"  // requests that wait for an answer: the connection was closed
+	OffenceAnswers  Offence = "answers"  // writes that wait for an answer: the connection was closed
 	OffencePulls    Offence = "pulls"    // more than the gate hands on: the connection was closed
 	OffenceConsumer Offence = "consumer" // beyond the limits: it was refused
 )

@@ -44,6 +44,9 @@ const (
 	// maxPending is how many bytes a connection may leave unread before it is
 	// closed: the largest message and half of another.
 	maxPending = maxPayload * 3 / 2
+	// maxBuffered bounds what waits to be stored in one stream, in bytes; more is refused
+	// and tried again. It is room for three of the largest batches of events.
+	maxBuffered = 24 << 20
 	// maxControlLine bounds the line that begins a message: its subjects. That of a
 	// connection's credentials is the longest there is.
 	maxControlLine = 2 << 10

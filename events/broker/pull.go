@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -13,11 +14,10 @@ import (
 
 // Bounds of a pull. The server keeps its reply until it is answered.
 const (
-	maxPullReply = 256 // bytes; clients' inboxes have some sixty
-	maxPull      = 4 << 10
-	// maxPulled bounds the bytes that pulls ask for at once, and in a second. What
+	maxPull = 4 << 10
+	// maxPulled bounds the bytes that one pull brings, and all in a second. What
 	// consumers read for them waits in a queue of the server without a bound.
-	maxPulled = 32 << 20
+	maxPulled = 16 << 20
 	// sizeEvery is how often the size of a message is looked at.
 	sizeEvery = time.Second
 	// pullsWaiting bounds the pulls that wait for the gate; more are dropped.
@@ -26,8 +26,12 @@ const (
 )
 
 // inboxes begins the subjects to which a partner's users may be answered: they can
-// subscribe them, and the storage account exports them.
-const inboxes = "_INBOX."
+// subscribe them, and the storage account exports them. To leafInboxes the partner's
+// own servers are.
+const (
+	inboxes     = "_INBOX."
+	leafInboxes = "$JSC.R."
+)
 
 // takePulls has the gate hand pulls on to their consumers. Those answer to the
 // inboxes that the pulls name, past the gate.
@@ -37,64 +41,75 @@ func (g *gate) takePulls(serving context.Context) (err error) {
 			return err
 		}
 	}
-	sizes := &sizes{gate: g}
-	if g.pulls, err = g.nc.Subscribe(gatePull+">", func(m *nats.Msg) { g.pull(serving, m, sizes) }); err != nil {
-		return err
-	}
-	return g.pulls.SetPendingLimits(pullsWaiting, pullsWaiting*maxPullReply)
+	g.pulls, err = g.subscribe(gatePull+">", pullsWaiting, pullsWaiting*maxReply, func(m *nats.Msg) { g.pull(serving, m) })
+	return err
 }
 
 // pull hands on one pull. Who would have an answer come to anything but an inbox
 // is not answered: the gate may publish to the stream.
-func (g *gate) pull(serving context.Context, m *nats.Msg, s *sizes) {
+func (g *gate) pull(serving context.Context, m *nats.Msg) {
 	consumer := strings.TrimPrefix(m.Subject, gatePull)
 	switch {
 	case !isInbox(m.Reply):
 		return
-	case len(m.Reply) > maxPullReply || len(m.Data) > maxPull:
+	case len(m.Reply) > maxReply || len(m.Data) > maxPull:
 		g.answerStatus(m, "400", "Bad Request: the pull or its reply subject is too long")
 		return
 	case !g.exists(consumer):
 		g.answerStatus(m, "503", "") // as the server does
 		return
 	}
-	if g.pulled.WaitN(serving, asksFor(m.Data, s.average())) != nil {
+	body, asks, err := boundPull(m.Data, g.sizes.average())
+	if err != nil {
+		g.answerStatus(m, "400", "Bad Request")
+		return
+	}
+	if g.pulled.WaitN(serving, asks) != nil {
 		return // the gate is closed
 	}
-	if err := g.nc.PublishRequest(stockAPI+pullCall+consumer, m.Reply, m.Data); err != nil {
+	if err := g.nc.PublishRequest(stockAPI+pullCall+consumer, m.Reply, body); err != nil {
 		g.answerStatus(m, "503", "")
 	}
 }
 
-// asksFor is about how many bytes a pull asks for where a message has so many,
-// maxPulled at most.
-func asksFor(body []byte, size int) int {
+// boundPull returns a pull that brings about maxPulled bytes at most, and about how
+// many it brings where a message has size bytes. Clients that go on by themselves know
+// that answer: where the next message does not fit, the server says so, and how much of
+// the pull is left. A pull that asks for less stays as it is: one with a bound of bytes
+// is answered with one message more.
+func boundPull(body []byte, size int) (bounded []byte, asks int, err error) {
 	var request server.JSApiConsumerGetNextRequest
-	if json.Unmarshal(body, &request) != nil || request.Batch < 1 {
-		request.Batch = 1 // or the number alone, of old clients
-		if n, err := strconv.Atoi(string(body)); err == nil {
-			request.Batch = n
+	if len(body) > 0 {
+		if n, numeric := strconv.Atoi(string(body)); numeric == nil {
+			request.Batch = n // of old clients
+		} else if err := json.Unmarshal(body, &request); err != nil {
+			return nil, 0, err
 		}
 	}
 	most := maxPulled
 	if request.MaxBytes > 0 {
 		most = min(most, request.MaxBytes)
 	}
-	if request.Batch > most/size {
-		return most
+	if messages := max(1, request.Batch); messages <= most/size {
+		return body, messages * size, nil
 	}
-	return max(1, request.Batch) * size
+	request.MaxBytes = most
+	bounded, err = json.Marshal(request)
+	return bounded, most, err
 }
 
 // sizes knows how large the messages of a stream are.
 type sizes struct {
 	gate *gate
+	mu   sync.Mutex
 	at   time.Time // when size was right
 	size int
 }
 
 // average is how many bytes a message has.
 func (s *sizes) average() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if time.Since(s.at) < sizeEvery {
 		return s.size
 	}
@@ -112,6 +127,10 @@ func isInbox(subject string) bool {
 	return strings.HasPrefix(subject, inboxes) && !strings.ContainsAny(subject, "*>")
 }
 
+func isLeafInbox(subject string) bool {
+	return strings.HasPrefix(subject, leafInboxes) && !strings.ContainsAny(subject, "*>")
+}
+
 // exists tells whether there is such a consumer. The server tells only who asks
 // and is answered at the same connection, so it is asked once for each.
 func (g *gate) exists(consumer string) bool {
@@ -127,7 +146,7 @@ func (g *gate) exists(consumer string) bool {
 		return true
 	}
 	var answer server.ApiResponse
-	m, err := g.nc.Request(stockAPI+"CONSUMER.INFO."+stream+"."+consumer, nil, getTime)
+	m, err := g.nc.Request(stockAPI+"CONSUMER.INFO."+stream+"."+consumer, nil, turnTime)
 	if err == nil {
 		err = json.Unmarshal(m.Data, &answer)
 	}

@@ -154,3 +154,61 @@ func TestPushesAreFlowControlled(t *testing.T) {
 		}
 	}
 }
+
+// TestPullsOfLargeMessages: a client that has more sent than one pull brings goes on
+// by itself, and so does one that pulls with its acknowledgements.
+func TestPullsOfLargeMessages(t *testing.T) {
+	t.Parallel()
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	const messages = 40
+	body := strings.Repeat("x", 1<<20) // some fifteen in a pull
+	for i := range messages {
+		p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
+	}
+	creds, _ := p.mint(t, "default")
+	nc := login(t, b, creds, func(o *nats.Options) error { o.AllowReconnect = true; return nil }) // as clients do when they were too slow
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := js.OrderedConsumer(t.Context(), "EVENTS", jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan int, messages)
+	reading, err := c.Consume(func(m jetstream.Msg) { got <- len(m.Data()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Stop()
+	for i := range messages {
+		select {
+		case n := <-got:
+			if n != len(body) {
+				t.Errorf("message %d: got %d bytes", i, n)
+			}
+		case <-time.After(wait):
+			t.Fatalf("got %d messages, want %d", i, messages)
+		}
+	}
+
+	if _, err := js.CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{Durable: "erp", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	answers, err := nc.SubscribeSync(nc.NewInbox())
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, ask := "$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", "1" // as the first clients asked
+	for i := range messages {
+		if err := nc.PublishRequest(subject, answers.Subject, []byte(ask)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := answers.NextMsg(wait)
+		if err != nil || len(m.Data) != len(body) {
+			t.Fatalf("message %d: got %v, error %v", i, m, err)
+		}
+		subject, ask = m.Reply, "+NXT"
+	}
+}

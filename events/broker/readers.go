@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
 
 // maxMakers bounds the consumers of one partner whose makers are remembered.
@@ -60,8 +59,8 @@ func (b *Broker) Readers(a Account) Readers {
 }
 
 // readsDirectly notes that a user was given messages without a consumer.
-func (g *gate) readsDirectly(m *nats.Msg) {
-	user := requester(m).user
+func (g *gate) readsDirectly(reply string) {
+	user := g.userOf(reply)
 	if user == "" {
 		return
 	}
@@ -75,10 +74,13 @@ func (g *gate) readsDirectly(m *nats.Msg) {
 
 // notesMaker notes who makes a consumer, or asks for one that somebody made before the
 // start.
-func (g *gate) notesMaker(call string, m *nats.Msg) {
-	user := requester(m).user
+func (g *gate) notesMaker(call, reply string) {
 	name, certain := consumerOf(call)
-	if name == "" || user == "" {
+	if name == "" {
+		return
+	}
+	user := g.userOf(reply)
+	if user == "" {
 		return
 	}
 	g.mu.Lock()

@@ -256,6 +256,7 @@ func (b *Broker) serverOptions(o Options, system string) (*server.Options, error
 		MaxPayload:             maxPayload,
 		MaxPending:             maxPending,
 		MaxControlLine:         maxControlLine,
+		StreamMaxBufferedSize:  maxBuffered,
 		MaxSubTokens:           maxSubTokens,
 		DisableJetStreamBanner: true,
 		DontListen:             true, // until the gates are open

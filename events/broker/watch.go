@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -24,18 +25,16 @@ const (
 	maxWatched = 1 << 16
 )
 
-// maxAnswers bounds the requests of one partner that wait for an answer: the
-// server keeps their replies, of up to maxControlLine bytes. Those to the API it
-// keeps for answerThreshold if they may have several answers; and each message
-// that was delivered may be acknowledged with a wish for an answer.
-func (l Limits) maxAnswers() int {
-	return orDefault(max(0, l.AckPending), defaultAckPending) + 2*int(answerThreshold/time.Second)*orDefault(max(0, l.Requests), defaultRequests)
-}
+// maxAnswers bounds the writes of one partner that wait for an answer: the server
+// keeps their replies, of up to maxControlLine bytes, for answerThreshold where they
+// are not answered.
+const maxAnswers = 4 << 10
 
 // watched is what was found at a partner's the last time.
 type watched struct {
 	sent    int64            // bytes to its connections, when those were looked at
-	dropped int              // pulls that the gate did not take
+	pulls   int              // that the gate did not take
+	refused int64            // requests and acknowledgements that it did not take
 	inMsgs  map[uint64]int64 // messages that a connection had sent, nil where those of the last look were not counted
 }
 
@@ -86,7 +85,7 @@ func (b *Broker) sentTo(gates []*gate) map[string]int64 {
 	return sent
 }
 
-// answersOf is how many requests of a partner wait for an answer.
+// answersOf is how many writes of a partner wait for an answer.
 func (b *Broker) answersOf(g *gate) int {
 	storage, err := b.srv.LookupAccount(g.storage)
 	if err != nil {
@@ -108,14 +107,10 @@ func (b *Broker) openedGates() []*gate {
 // watchPartner looks at one partner, to whom so many bytes were sent since the
 // start.
 func (b *Broker) watchPartner(g *gate, sent int64, last *watched) {
-	g.mu.Lock()
-	most := g.limits.maxAnswers()
-	g.mu.Unlock()
-	answers := b.answersOf(g)
-	dropped, _ := g.pulls.Dropped() // without a subscription there are none
-	before, pullsMore := last.inMsgs, dropped > last.dropped
-	last.inMsgs, last.dropped = nil, dropped
-	asks := answers > most/2 || pullsMore
+	answers, pulls, refused := b.answersOf(g), droppedOf(g.pulls), g.unknown.Load()+int64(droppedOf(g.requests)+droppedOf(g.said))
+	before, morePulls, moreRefused := last.inMsgs, pulls > last.pulls, refused > last.refused
+	last.inMsgs, last.pulls, last.refused = nil, pulls, refused
+	asks := answers > maxAnswers/2 || morePulls || moreRefused
 	if !asks && sent-last.sent < watchBytes {
 		return
 	}
@@ -135,18 +130,27 @@ func (b *Broker) watchPartner(g *gate, sent int64, last *watched) {
 	if before == nil {
 		return // who asks the next look tells
 	}
-	if pullsMore {
+	if morePulls {
 		b.closeBusy(g, OffencePulls, conns, before, busy)
 	}
-	if answers > most {
+	if moreRefused {
+		b.closeBusy(g, OffenceRequests, conns, before, busy)
+	}
+	if answers > maxAnswers {
 		// The server forgets a reply at once when nobody is left who would get it. So
 		// where closing who asks did not help, all of the partner's connections go.
 		least := int64(busy)
-		if answers > 2*most {
+		if answers > 2*maxAnswers {
 			least = 0
 		}
 		b.closeBusy(g, OffenceAnswers, conns, before, least)
 	}
+}
+
+// droppedOf is how many messages came to a subscription in vain.
+func droppedOf(sub *nats.Subscription) int {
+	dropped, _ := sub.Dropped() // without a subscription there are none
+	return dropped
 }
 
 // closeBusy closes the connections that sent so many messages since before.

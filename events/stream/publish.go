@@ -18,7 +18,7 @@ const (
 	// MaxBatch is the largest number of messages that go in one atomic batch.
 	MaxBatch = 1000
 	// maxBatchBytes bounds what one batch holds in memory here and at the server.
-	maxBatchBytes = 32 << 20
+	maxBatchBytes = 8 << 20
 	// maxPlain is how many events are published one by one rather than as an atomic
 	// batch: the server makes a file store of its own for each batch, which costs
 	// as much as some ten messages.

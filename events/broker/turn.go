@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -14,10 +15,10 @@ import (
 
 const (
 	getCall = "DIRECT.GET."
-	// getsWaiting bounds the direct gets that wait for their turn; more are refused.
-	getsWaiting = 1000
-	// getTime is how long a direct get waits for the next message of its answer.
-	getTime = 3 * time.Second
+	// turnsWaiting bounds the requests that wait for their turn; more are refused.
+	turnsWaiting = 1000
+	// turnTime is how long a turn waits for the next message of its answer.
+	turnTime = 3 * time.Second
 	// maxGet bounds the bytes of one answer. The server queues all of an answer,
 	// whether it is read or not.
 	maxGet = maxPayload
@@ -26,18 +27,33 @@ const (
 	unreadLook = 1 << 20
 )
 
-// queueGet has a direct get wait for its turn.
-func (g *gate) queueGet(m *nats.Msg) {
-	if g.getBytes.Add(int64(m.Size())) <= gatePendingBytes {
+// byTurns tells whether a request to the API makes the server walk through the
+// stream, or answer with much of it.
+func byTurns(call string, body []byte) bool {
+	return strings.HasPrefix(call, "STREAM.MSG.GET.") || strings.HasPrefix(call, "STREAM.INFO.") && len(body) > 0
+}
+
+// queue has a request wait for its turn.
+func (g *gate) queue(m *nats.Msg) {
+	if g.waiting.Add(int64(m.Size())) <= gatePendingBytes {
 		select {
-		case g.gets <- m:
+		case g.turns <- m:
 			return
 		default:
 		}
 	}
-	g.getBytes.Add(-int64(m.Size()))
-	g.answerStatus(m, "429", "Too Many Requests")
-	g.countDenied(requester(m))
+	g.waiting.Add(-int64(m.Size()))
+	g.fail(m, http.StatusTooManyRequests, tooMany)
+	g.deny(m.Reply)
+}
+
+// fail answers a request that cannot be made, as who was asked would.
+func (g *gate) fail(m *nats.Msg, code int, why string) {
+	if !strings.HasPrefix(m.Subject, gateAPI+getCall) {
+		g.refuse(m, code, why)
+		return
+	}
+	g.answerStatus(m, strconv.Itoa(code), why)
 }
 
 // answerStatus answers a direct get as a stream does, and a pull as a consumer.
@@ -52,9 +68,9 @@ func (g *gate) answerStatus(m *nats.Msg, status, why string) {
 	}
 }
 
-// serveGets makes one direct get after the other, until ctx ends: the partner's
-// share of what the server holds for answers is that of one.
-func (g *gate) serveGets(ctx context.Context) error {
+// serveTurns makes one request after the other, until ctx ends: the partner's share
+// of what the server holds for answers is that of one.
+func (g *gate) serveTurns(ctx context.Context) error {
 	inbox := g.nc.NewInbox()
 	answers, err := g.nc.SubscribeSync(inbox + ".*")
 	if err != nil {
@@ -66,9 +82,9 @@ func (g *gate) serveGets(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return
-			case m := <-g.gets:
-				g.getBytes.Add(-int64(m.Size()))
-				given += g.get(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
+			case m := <-g.turns:
+				g.waiting.Add(-int64(m.Size()))
+				given += g.turn(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
 			}
 			if given > unreadLook {
 				given = 0
@@ -81,25 +97,27 @@ func (g *gate) serveGets(ctx context.Context) error {
 	return nil
 }
 
-// get makes one direct get and gives back what comes to the reply. It returns how
+// turn makes one request and gives back what comes to the reply. It returns how
 // many bytes that were.
-func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats.Subscription) (given int) {
+func (g *gate) turn(ctx context.Context, m *nats.Msg, reply string, answers *nats.Subscription) (given int) {
 	body, many, err := boundGet(m)
 	if err != nil {
-		g.answerStatus(m, "408", "Bad Request")
+		g.fail(m, http.StatusRequestTimeout, "Bad Request") // the code is the server's
 		return given
 	}
 	if err := g.nc.PublishRequest(stockAPI+strings.TrimPrefix(m.Subject, gateAPI), reply, body); err != nil {
-		g.answerStatus(m, "503", "")
+		g.fail(m, http.StatusServiceUnavailable, "")
 		return given
 	}
-	g.readsDirectly(m)
+	if !strings.HasPrefix(m.Subject, gateAPI+"STREAM.INFO.") {
+		g.readsDirectly(m.Reply)
+	}
 	for {
-		waiting, cancel := context.WithTimeout(ctx, getTime)
+		waiting, cancel := context.WithTimeout(ctx, turnTime)
 		answer, err := answers.NextMsgWithContext(waiting)
 		cancel()
 		if errors.Is(err, nats.ErrNoResponders) {
-			g.answerStatus(m, "503", "")
+			g.fail(m, http.StatusServiceUnavailable, "")
 		}
 		if err != nil {
 			return given
@@ -109,6 +127,9 @@ func (g *gate) get(ctx context.Context, m *nats.Msg, reply string, answers *nats
 		}
 		answer.Subject, answer.Reply = m.Reply, ""
 		if err := g.nc.PublishMsg(answer); err != nil {
+			if errors.Is(err, nats.ErrMaxPayload) {
+				g.fail(m, http.StatusRequestEntityTooLarge, answerTooLarge)
+			}
 			return given
 		}
 		given += answer.Size()
