@@ -21,7 +21,8 @@ import (
 func (p *program) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "init", Short: "Share a first sheet by answering questions", Args: NoArguments,
-		Long: "Share a sheet with a partner by answering questions: the owner's token, the sheet, its columns, the partner. Nothing is\n" +
+		Long: "Share a sheet with a partner by answering questions: the owner's token, the sheet, its columns, the partner,\n" +
+			"masks and a filter, which is tried on the rows. Nothing is\n" +
 			"shared before the rows were shown as the partner will see them. What was done is in a file for sheetbridge apply.\n" + apiHelp,
 	}
 	return p.reads(cmd, nil, func(c *call, _ []string) error {
@@ -61,12 +62,13 @@ func (d *firstDay) run() error {
 	if err != nil {
 		return err
 	}
-	n := admin.NewWebhook{Owner: owner, SheetID: sheet.text("id")}
-	share := admin.NewShare{Partner: partner}
-	for _, column := range columns {
-		share.Columns = append(share.Columns, admin.NewColumn{ColumnID: column.text("id"), As: column.text("as")})
+	n := admin.NewWebhook{Owner: owner, SheetID: sheet.text("id"), Shares: []admin.NewShare{{Partner: partner}}}
+	if n.Shares[0].Columns, err = d.masks(columns, partner); err != nil {
+		return err
 	}
-	n.Shares = []admin.NewShare{share}
+	if n.Shares[0].Where, err = d.filter(n); err != nil {
+		return err
+	}
 	if err := d.preview(&n); err != nil {
 		return err
 	}
@@ -230,6 +232,84 @@ func numbersOf(text string, most int) ([]int, error) {
 		}
 	}
 	return list, nil
+}
+
+// masks are the chosen columns as the partner gets them. None is masked at first.
+func (d *firstDay) masks(chosen []item, partner string) ([]admin.NewColumn, error) {
+	columns := make([]admin.NewColumn, len(chosen))
+	for i, column := range chosen {
+		columns[i] = admin.NewColumn{ColumnID: column.text("id"), As: column.text("as")}
+	}
+	d.say("\nA mask keeps the values of a column from %s: hash gives the same text for the same value,\nredact tells only that there is a value.", partner)
+	for {
+		for i, column := range chosen {
+			d.say("  %2d  %-24s %s", i+1, terminal.Clean(column.text("title"), 40), cmp.Or(columns[i].Mask, "as it is"))
+		}
+		answer, err := d.ask("Masks, such as hash 2 or redact 3 4, or none 2; Enter when done", "")
+		if err != nil || answer == "" {
+			return columns, err
+		}
+		mask, rest, _ := strings.Cut(answer, " ")
+		numbers, err := numbersOf(rest, len(columns))
+		if !slices.Contains([]string{"hash", "redact", "none"}, mask) || len(numbers) == 0 {
+			d.say("  %v", cmp.Or(err, errors.New("say hash, redact or none, and then numbers of columns")))
+			continue
+		}
+		for _, n := range numbers {
+			columns[n-1].Mask = strings.TrimPrefix(mask, "none")
+		}
+	}
+}
+
+// filter is an expression over the rows that was tried on them, empty for all rows.
+func (d *firstDay) filter(n admin.NewWebhook) (string, error) {
+	share := n.Shares[0]
+	var names []string
+	for _, column := range share.Columns {
+		names = append(names, column.As)
+	}
+	d.say("\nA filter shows only rows for which it is true, such as %s != 'Draft'. It can use the fields\n%s and, as cells[\"Title\"], any column of the sheet.", names[0], strings.Join(names, ", "))
+	for {
+		where, err := d.ask("Filter, or Enter for all rows", "")
+		if err != nil || where == "" {
+			return "", err
+		}
+		share.Where = where
+		n.Shares = []admin.NewShare{share}
+		tried, err := d.try(n)
+		if isAbout(err, ".where") && d.again(err) {
+			continue
+		} else if err != nil {
+			return where, nil // it is about something else, which the preview asks for
+		}
+		d.say("  %s", terminal.Clean(filterText(tried)+fmt.Sprintf("; %s would be hidden", terminal.Thousands(int64(tried.Hidden))), 400))
+		if tried.Failed > 0 && tried.Failed == tried.Rows {
+			d.say("  A filter that can be evaluated on no row is not taken.")
+			continue
+		}
+		if keep, err := d.yes("Keep this filter?"); err != nil || keep {
+			return where, err
+		}
+	}
+}
+
+// isAbout tells whether an error of the API is about a field whose name ends so.
+func isAbout(err error, end string) bool {
+	var refused *APIError
+	return errors.As(err, &refused) && slices.ContainsFunc(refused.Fields, func(f FieldProblem) bool { return strings.HasSuffix(f.Location, end) })
+}
+
+// try says what the filter of a share shows of the rows that are there.
+func (d *firstDay) try(n admin.NewWebhook) (admin.FilterTrial, error) {
+	var tried previews
+	err := d.c.send(http.MethodPost, "/v1/webhooks?dryRun=true&newPartners="+url.QueryEscape(n.Shares[0].Partner), n, &tried, "")
+	if err == nil && len(tried.Shares) != 1 {
+		err = errors.New("the service tried no filter: is it older than this program?")
+	}
+	if err != nil {
+		return admin.FilterTrial{}, err
+	}
+	return tried.Shares[0].Filter, nil
 }
 
 // partner is the name of a partner, and whether it is a new one.

@@ -13,14 +13,14 @@ export function Auditing({ query }: { query: URLSearchParams }) {
   const more = useAct();
   const all = [...(first.data?.items ?? []), ...older];
   const who = query.get("who") ?? "", on = query.get("on") ?? "", outcome = query.get("outcome") ?? "";
-  const shown = all.filter((e) => (!who || e.who.toLowerCase().includes(who.toLowerCase())) && (!outcome || e.outcome === outcome) && (!on || (e.on + " " + e.what).toLowerCase().includes(on.toLowerCase())));
+  const shown = all.filter((e) => (!who || e.who.toLowerCase().includes(who.toLowerCase())) && (!outcome || e.outcome === outcome) && (!on || (e.on + " " + e.what + " " + (looks[e.what] ?? "")).toLowerCase().includes(on.toLowerCase())));
   const last = all.at(-1);
   return <Page title="Audit" lead="Who did what and when, newest first. Each entry holds the hash of the one before it."
     actions={<><Chain />{shown.length < all.length && <button type="button" disabled={shown.length === 0} onClick={() => save("audit.json", JSON.stringify({ items: shown }, null, 2), "application/json")}>Export these {number(shown.length)}</button>}<Export /></>}>
     <div class="filters"><Text label="Who" value={who} set={(v) => setQuery({ who: v })} /><Text label="What or on what" value={on} set={(v) => setQuery({ on: v })} /><Choice label="Outcome" value={outcome} set={(v) => setQuery({ outcome: v })} options={outcomes} /></div>
     <Show of={first}>{() => shown.length === 0 ? <Empty title="No entry is like that" /> : <Card flush><Table label="Audit" head={["#", "When", "Who", "What", "On", "Outcome", "From"]}>
-      {shown.map((e) => <tr key={e.sequence}><td class="num">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td><What e={e} />{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide">{e.on}</td>
-        <td><State state={states[e.outcome] ?? "unknown"} text={e.outcome} /></td><td class="faint">{e.client}</td></tr>)}</Table></Card>}</Show>
+      {shown.map((e) => <tr key={e.sequence}><td class="num">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td><What e={e} />{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide">{e.on === "/" ? "all partners" : e.on}</td>
+        <td><State state={states[e.outcome] ?? "unknown"} text={outcomes.find(([o]) => o === e.outcome)?.[1] ?? e.outcome} /></td><td class="faint">{e.client}</td></tr>)}</Table></Card>}</Show>
     {more.problem && <ProblemBox problem={more.problem} />}
     {last && last.sequence !== "1" && <p><button type="button" disabled={more.busy} onClick={() => more.act(() => call("listAudit", { query: { limit: 500, before: Number(last.sequence) } }), (d) => setOlder([...older, ...d.items]))}>{more.busy ? "Reading…" : "Older entries"}</button></p>}
   </Page>;
@@ -29,8 +29,16 @@ export function Auditing({ query }: { query: URLSearchParams }) {
 /** A partner's write, as its audit entry has it: who, which fields of which row, and what came of it, but no values. */
 interface WriteDetails { id: string; op?: string; row?: string; fields?: string[]; code?: string; dryRun?: boolean; writer?: string }
 
+/** What somebody looked at who was shown cells, in words. */
+const looks: Record<string, string> = {
+  "GET /v1/events": "watched what is published", "POST /v1/webhooks?dryRun=true": "previewed a share",
+  "GET /v1/owners/:name/sheets/:id/columns": "looked at sample values of columns", "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain": "had a row explained",
+};
+
 /** What says in words what an entry is about, where its own name for it is short. */
 function What({ e }: { e: AuditEntry }) {
+  const looked = looks[e.what];
+  if (looked) return <span title={e.what}>{looked}</span>;
   if (e.what !== "write") return <>{e.what}</>;
   const d = (e.details ?? {}) as WriteDetails;
   return <>{d.dryRun && "try to "}{d.op ?? "write"}{d.row ? <> row <span class="num">{d.row}</span></> : d.op && " a row"}{d.fields && <>: {d.fields.map((f) => <code key={f}>{f} </code>)}</>}

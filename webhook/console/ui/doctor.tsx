@@ -16,17 +16,41 @@ export function Doctor({ query }: { query: URLSearchParams }) {
           <button type="button" key={l} class={"count is-" + l + (count(l) === 0 ? " none" : "")} aria-pressed={level === l} onClick={() => setQuery({ level: level === l ? undefined : l })}><strong>{count(l)}</strong><State state={l} text={{ wrong: "Wrong", warning: "Worth a look", ok: "Well" }[l]} /></button>)}</div>
         <p class="faint lookedat">Looked at <When at={d.at} /></p>
         {d.items.every((c) => level !== "" && c.level !== level) && <Empty title={level === "wrong" ? "Nothing is wrong" : "Nothing of that kind"} />}
-        {Object.entries(areas).map(([area, title]) => {
-          const checks = d.items.filter((c) => c.area === area && (level === "" || c.level === level));
-          return checks.length > 0 && <Card key={area} title={title}><ul class="checks">{checks.map((c) => <Finding key={c.name + c.detail} c={c} done={found.reload} />)}</ul></Card>;
+        {worstFirst(d.items).map(([area, all]) => {
+          const checks = all.filter((c) => level === "" || c.level === level);
+          return checks.length > 0 && <Card key={area} title={areas[area]}><ul class="checks">{alike(checks).map((same) => <Finding key={same[0].name + same[0].detail} same={same} done={found.reload} />)}</ul></Card>;
         })}
       </>;
     }}</Show>
   </Page>;
 }
 
-function Finding({ c, done }: { c: Check; done: () => void }) {
+const rank = (c: Check) => ["wrong", "warning", "ok"].indexOf(c.level);
+
+/** worstFirst are the findings of each area; an area in which something is wrong comes first, and in it what is wrong. */
+function worstFirst(all: Check[]): [string, Check[]][] {
+  const list = Object.keys(areas).map((area): [string, Check[]] => [area, all.filter((c) => c.area === area).sort((a, b) => rank(a) - rank(b))]);
+  return list.filter(([, c]) => c.length > 0).sort(([, a], [, b]) => rank(a[0]) - rank(b[0]));
+}
+
+/** alike puts findings together that have the same way out: one cause is read once. */
+function alike(checks: Check[]): Check[][] {
+  const groups = new Map<string, Check[]>();
+  for (const c of checks) {
+    const key = c.level === "ok" || !c.action ? c.name + c.detail : [c.level, c.action.method, c.action.path].join(" ");
+    groups.set(key, [...(groups.get(key) ?? []), c]);
+  }
+  return [...groups.values()];
+}
+
+function Finding({ same, done }: { same: Check[]; done: () => void }) {
+  const [c, ...others] = same;
+  return <li><State state={c.level} text={c.level === "ok" ? "well" : c.level} /><div><Said c={c} />{c.todo && <p class="way"><span class="hidden">What to do: </span>{c.todo}</p>}<Next action={c.action} done={done} />
+    {others.length > 0 && <details><summary>{others.length} more with the same way out</summary><ul>{others.map((o) => <li key={o.name + o.detail}><Said c={o} /></li>)}</ul></details>}</div></li>;
+}
+
+function Said({ c }: { c: Check }) {
   const to = c.area === "owner" ? href(["owners", c.name]) : c.area === "partner" ? href(["partners", c.name]) : c.area === "queue" && c.name === "given up" ? href(["dead"]) :
     c.area === "webhook" ? href(["sheets"]) : c.area === "share" ? href(["overview"], { q: c.name.split("/")[0] }) : "";
-  return <li><State state={c.level} text={c.level === "ok" ? "well" : c.level} /><div><p><strong>{to && c.name !== "none" ? <a href={to}>{c.name}</a> : c.name}</strong> {c.detail}</p>{c.todo && <p class="way"><span class="hidden">What to do: </span>{c.todo}</p>}<Next action={c.action} done={done} /></div></li>;
+  return <p><strong>{to && c.name !== "none" ? <a href={to}>{c.name}</a> : c.name}</strong> {c.detail}</p>;
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Published } from "./api";
 import { follow, type Streamed } from "./client";
-import { Choice, Empty, number, Page, State, useAccess, useCall, Value } from "./parts";
+import { Choice, Empty, number, Page, State, useAccess, useCall, Value, Waiting } from "./parts";
 import { href, setQuery } from "./route";
 
 const most = 500; // events that are kept
@@ -25,6 +25,7 @@ export function Live({ query }: { query: URLSearchParams }) {
   const partner = query.get("partner") ?? "", sheet = query.get("sheet") ?? "", kind = query.get("kind") ?? "", open = query.get("event") ?? "";
   const [items, setItems] = useState<Item[]>([]);
   const [state, setState] = useState<{ on: boolean; why?: string }>({ on: false });
+  const [looked, setLooked] = useState(false); // long enough to say that nothing was published
   const [paused, setPaused] = useState(false), [count, setCount] = useState(0), [notes, setNotes] = useState<string[]>([]);
   const wait = useRef<Item[]>([]), hold = useRef(false);
   hold.current = paused;
@@ -66,6 +67,11 @@ export function Live({ query }: { query: URLSearchParams }) {
     follow({ partner, sheet, kind: kind ? [kind] : [], since: new Date(Date.now() - 10 * 60e3).toISOString(), limit: 2 * most }, take, (on, why) => setState({ on, why }), stop.signal);
     return () => { stop.abort(); clearTimeout(frame); };
   }, [partner, sheet, kind]);
+  useEffect(() => {
+    setLooked(false);
+    const timer = setTimeout(() => setLooked(true), 2000);
+    return () => clearTimeout(timer);
+  }, [state.on, partner, sheet, kind]);
   const shares = overview.data?.items ?? [];
   const partners = [...new Set(shares.map((s) => s.partner))].sort(), sheets = [...new Set(shares.filter((s) => !partner || s.partner === partner).map((s) => s.sheet))].sort();
   const shown = items.find((i) => i.id === open);
@@ -75,7 +81,7 @@ export function Live({ query }: { query: URLSearchParams }) {
       <Choice label="Sheet" value={sheet} set={(v) => setQuery({ sheet: v, event: undefined })} options={[["", "All sheets"], ...with_(sheets, sheet)]} />
       <Choice label="Kind" value={kind} set={(v) => setQuery({ kind: v, event: undefined })} options={[["", "All but status"], ["row", "Rows"], ["attachment", "Attachments"], ["comment", "Comments"], ["write", "Writes"], ["schema", "Schemas"], ["status", "Statuses"]]} /></div>
     {notes.map((n) => <p class="way" key={n} role="status">{n}</p>)}
-    {items.length === 0 ? <Empty title={state.on ? "Nothing was published in the last ten minutes" : "Connecting…"}><p>Change a cell in a shared sheet, and it is here a moment later.</p></Empty> :
+    {items.length === 0 ? !looked ? <Waiting text={state.on ? "Reading what was published in the last ten minutes…" : "Connecting…"} /> : state.on ? <Empty title="Nothing was published in the last ten minutes"><p>Change a cell in a shared sheet, and it is here a moment later.</p></Empty> : <Empty title="Not connected"><p>{state.why ?? "The bridge has not answered yet."} It is tried again.</p></Empty> :
       <div class={"live" + (shown ? " split" : "")}><Window items={items} open={open} />{shown && <Detail item={shown} />}</div>}
   </Page>;
 }

@@ -9,7 +9,7 @@ type Counted = [string, string, number | null, string]; // key, label, number, s
 export function OverviewPage({ query }: { query: URLSearchParams }) {
   const overview = useCall("getOverview", {}, 5000);
   const { readOnly } = useAccess();
-  return <Page title="Overview" lead="What is shared, and whether it gets there." actions={!readOnly && <a class="button primary" href={href(["new"])}>New share</a>}>
+  return <Page title="Overview" lead="What is shared, and whether it gets there." actions={!readOnly && !!overview.data && overview.data.counts.owners > 0 && overview.data.counts.partners > 0 && <a class="button primary" href={href(["new"])}>New share</a>}>
     <Show of={overview}>{(o) => <>
       <Start o={o} />
       <Counts o={o} query={query} />
@@ -51,11 +51,14 @@ function Counts({ o, query }: { o: Overview; query: URLSearchParams }) {
   </div>;
 }
 
+/** What is the matter with an owner, in few words. */
+const refusals: Record<string, string> = { refused: "Smartsheet does not accept its token any more.", authorize: "its consent is not given yet, or was withdrawn.", suspended: "Smartsheet has locked its account." };
+
 function ToMend({ o }: { o: Overview }) {
   if (o.owners.length === 0 && o.ending.length === 0) return null;
   return <Card title="To see to">
     <ul class="todo">
-      {o.owners.map((w) => <li key={w.name}><State state={w.state} /><span><a href={href(["owners", w.name])}>Owner {w.name}</a>: {w.reason || "its access does not work"} <Next action={w.action} /></span></li>)}
+      {o.owners.map((w) => <li key={w.name}><State state={w.state} /><span><a href={href(["owners", w.name])}>Owner {w.name}</a>: {refusals[w.state] ?? w.reason ?? "its access does not work."} <Next action={w.action} />{refusals[w.state] && w.reason && <details><summary>What Smartsheet said</summary><p>{w.reason}</p></details>}</span></li>)}
       {o.ending.map((e) => <li key={e.kind + e.partner + e.name}><State state="warning" text={Date.parse(e.at) < Date.now() ? "ended" : "ends"} />
         <span><a href={href(["partners", e.partner])}>{e.kind === "credentials" ? `Credentials ${e.name} of ${e.partner}` : `Share ${e.partner}/${e.name}`}</a> <When at={e.at} /> <Next action={e.action} /></span></li>)}
     </ul></Card>;

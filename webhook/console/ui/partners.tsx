@@ -94,7 +94,7 @@ function CredentialList({ name }: { name: string }) {
   const { readOnly } = useAccess();
   const body = (): NewCredentials => ({ name: c.name, ...(c.days === "" ? { expiresAt: null } : { expiresAt: new Date(Date.now() + Number(c.days) * 86400e3).toISOString() }), ...(c.overlap && { overlap: c.overlap }), ...(c.publicKey && { publicKey: c.publicKey }) });
   return <Card title="Credentials">
-    <Show of={list}>{(d) => d.items.length === 0 ? <Empty title="No credentials" /> : <Table label="Credentials" head={["Name", "User", "Made", "End", ""]}>{d.items.map((k) => <tr key={k.publicKey}><th scope="row">{k.name}{k.leaf && <Pill>leaf node</Pill>}</th><td><code title={k.publicKey}>{k.publicKey.slice(0, 10)}…</code></td><td><When at={k.createdAt} /></td>
+    <Show of={list}>{(d) => d.items.length === 0 ? <Empty title="No credentials" /> : <Table label="Credentials" head={["Name", "User", "Made", "Expires", ""]}>{d.items.map((k) => <tr key={k.publicKey}><th scope="row">{k.name}{k.leaf && <Pill>leaf node</Pill>}</th><td><code title={k.publicKey}>{k.publicKey.slice(0, 10)}…</code></td><td><When at={k.createdAt} /></td>
       <td>{k.overlapUntil ? <>replaced, good until <When at={k.overlapUntil} /></> : k.expiresAt ? <When at={k.expiresAt} /> : <Pill tone="warn">never</Pill>}</td>
       <td><Sure label="Revoke" name={k.name} what={`Connections with the credentials ${k.name} are closed at once.`} run={() => call("revokeCredentials", { path: { name, credentials: k.name } })} done={list.reload} /></td></tr>)}</Table>}</Show>
     {made?.credentials && <Secret title={`Credentials ${made.name}`} text={made.credentials} file={`${name}-${made.name}.creds`} />}
@@ -125,7 +125,7 @@ function WhatItHasRead({ name }: { name: string }) {
   const reading = useCall("getReading", { path: { name } }, 15000);
   return <Card title="What it has read"><Show of={reading}>{(r) => <>
     {r.notReading ? <p><Pill tone="warn">not reading</Pill> {r.seenAt ? <>It has read nothing since <When at={r.seenAt} /></> : "It has never read anything"}, and something waits for it since <When at={r.unreadSince} />. Ask the partner whether its program runs.</p>
-      : <p>{r.deliveredTo ? <>It was given the stream up to message <span class="num">{r.deliveredTo.sequence}</span>{r.last && <> of <span class="num">{r.last.sequence}</span></>}, <When at={r.deliveredTo.time} />.</> : "No consumer of its was given anything yet."}</p>}
+      : <p>{r.deliveredTo ? <>It was given the stream up to message <span class="num">{r.deliveredTo.sequence}</span>{r.last && <> of <span class="num">{r.last.sequence}</span></>}, <When at={r.deliveredTo.time} />.</> : "None of its consumers was given anything yet."}</p>}
     {r.items.length === 0 ? null : <Table label="What the partner has read" head={["Credentials", "Durable consumer", "Delivered up to", "Unread", "Seen", ""]}>{r.items.map((i) => <tr key={(i.credentials ?? "") + "/" + (i.consumer ?? "")}>
       <th scope="row">{i.credentials ?? "not known"}</th><td>{i.consumer ? <code>{i.consumer}</code> : "none"}</td>
       <td class="num">{i.deliveredTo ? <>{i.deliveredTo.sequence}, <When at={i.deliveredTo.time} /></> : "–"}</td><td class="num">{i.unread ?? "–"}</td><td><When at={i.seenAt} none="never" /></td><td>{i.present ? <Pill>reads</Pill> : "gone"}</td></tr>)}</Table>}
@@ -144,6 +144,7 @@ function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () =>
   for (const [k, v] of Object.entries(p.limits ?? {})) now["limits." + k] = String(v);
   const [edit, setEdit] = useState<Record<string, string> | undefined>(editing && !readOnly ? { ...now } : undefined);
   const label = (k: string) => k === "history" ? "Messages kept of each object" : k === "tombstones" ? "Deletions are kept for" : k === "sources" ? "Networks it may come from" : k === "attributes" ? "Attributes for filters, such as region=EMEA" : labels[k.slice(7) as keyof Limits] ?? k;
+  const days = (v: string) => { const hours = Number(/^(\d+)h0m0s$/.exec(v)?.[1] ?? 0); return hours > 0 && hours % 24 === 0 ? `${hours / 24} days` : v; };
   const change = (): NewTerms => {
     const terms: Record<string, unknown> = {}, limits: Record<string, unknown> = {};
     for (const [k, v] of Object.entries(edit ?? {})) {
@@ -154,7 +155,7 @@ function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () =>
     return { ...terms, ...(Object.keys(limits).length > 0 && { limits }) } as NewTerms;
   };
   return <Card title="Limits and terms" aside={!readOnly && !edit && <button type="button" class="small" onClick={() => setEdit({ ...now })}>Change</button>}>
-    {!edit ? <dl class="facts">{Object.entries(now).map(([k, v]) => <div key={k}><dt>{label(k)}</dt><dd class="num">{v || (k === "attributes" ? "none" : "any")}</dd></div>)}</dl> :
+    {!edit ? <dl class="facts">{Object.entries(now).map(([k, v]) => <div key={k}><dt>{label(k)}</dt><dd class="num">{k === "tombstones" ? days(v) : v || (k === "attributes" ? "none" : "any")}</dd></div>)}</dl> :
       <form class="form grid" onSubmit={(e) => { e.preventDefault(); act(() => call("changePartner", { path: { name: p.name }, body: change() }), () => { setEdit(undefined); done(); }); }}>
         {Object.keys(now).map((k) => <Text key={k} label={label(k)} value={edit[k]} set={(v) => setEdit({ ...edit, [k]: v })} error={field(k)} />)}
         <Rest problem={problem} known={Object.keys(now)} /><div class="buttons"><button class="primary" disabled={busy}>Save</button><button type="button" onClick={() => setEdit(undefined)}>Leave it</button></div></form>}

@@ -44,9 +44,11 @@ export const asProblem = (e: unknown) => (e instanceof Problem ? e : new Problem
 export function Show<T>({ of, children }: { of: Loaded<T>; children: (data: T) => ComponentChildren }) {
   return <>
     {of.problem && <ProblemBox problem={of.problem} retry={of.reload} />}
-    {of.data !== undefined ? children(of.data) : !of.problem && <div class="waiting" role="status"><i /><i /><i /><span>Loading…</span></div>}
+    {of.data !== undefined ? children(of.data) : !of.problem && <Waiting text="Loading…" />}
   </>;
 }
+
+export const Waiting = ({ text }: { text: string }) => <div class="waiting" role="status"><i /><i /><i /><span>{text}</span></div>;
 
 export function ProblemBox({ problem, retry }: { problem: Problem; retry?: () => void }) {
   return <div class="box bad" role="alert"><Shape state="stale" /><div><p>{problem.detail}</p>
@@ -194,12 +196,16 @@ export function Code({ text, label }: { text: string; label: string }) {
   return <div class="code"><pre tabIndex={0} aria-label={label}>{text}</pre><button type="button" class="small" onClick={() => navigator.clipboard?.writeText(text).then(() => copy(true))}>{copied ? "Copied" : "Copy"}</button></div>;
 }
 
+/** simple is what a list can hold that is read as words. */
+const simple = (v: unknown) => typeof v === "string" || !!v && typeof (v as { email?: unknown }).email === "string";
+
 /** Value is what a cell holds: text, whatever it looks like. */
 export function Value({ of }: { of: unknown }) {
   if (of === undefined || of === null) return <span class="null">{of === null ? "null" : "–"}</span>;
   if (typeof of === "string") return <bdi class="value">{of.length > 300 ? of.slice(0, 300) + "…" : of}</bdi>;
   if (typeof of === "boolean") return <span class="value bool">{of ? "true" : "false"}</span>;
   if (typeof of === "number") return <span class="value num">{String(of)}</span>;
+  if (Array.isArray(of) && of.length > 0 && of.every(simple)) return <bdi class="value">{of.map((v, i) => <>{i > 0 && ", "}<Value of={v} /></>)}</bdi>;
   const person = of as { email?: string; name?: string };
   if (person.email) return <bdi class="value">{person.name ?? person.email}</bdi>;
   const text = JSON.stringify(of);
