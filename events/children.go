@@ -9,7 +9,7 @@ import (
 )
 
 // Attachment returns an attachment as partners see it, on the row with the id.
-// No URL is in it: neither the temporary one of a file, nor that of a link,
+// No URL is in it: neither the temporary one of a file, nor the URL of a link,
 // which Smartsheet may give as its name.
 func (v *View) Attachment(a *smartsheet.Attachment, rowID int64) Object {
 	name, size := textOrNull(a.Name), json.RawMessage(strconv.FormatInt(a.SizeInKb, 10))

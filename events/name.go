@@ -14,7 +14,7 @@ const (
 	maxFieldName = 64
 )
 
-// ValidName tells whether a name can be that of an owner, a partner or a sheet:
+// ValidName tells whether a name is allowed for an owner, a partner or a sheet:
 // 1 to 32 of a-z, 0-9 and "-", with no "-" at either end.
 func ValidName(name string) bool {
 	if len(name) == 0 || len(name) > maxName || name[0] == '-' || name[len(name)-1] == '-' {
@@ -23,7 +23,7 @@ func ValidName(name string) bool {
 	return onlyNameBytes(name, '-')
 }
 
-// ValidFieldName tells whether a name can be that of a field: a letter a-z,
+// ValidFieldName tells whether a name is allowed for a field: a letter a-z,
 // then letters, digits and "_", at most 64 in all, and not a word that means
 // something in a filter.
 func ValidFieldName(name string) bool {

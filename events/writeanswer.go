@@ -113,7 +113,7 @@ const agentPrefix = "sheetbridge:"
 // ChangeAgent is the change agent under which a partner's write changes a sheet.
 func ChangeAgent(partner, id string) string { return agentPrefix + partner + ":" + id }
 
-// OwnAgent tells whether a change agent is that of a write. Such agents are in
+// OwnAgent tells whether a change agent belongs to a write. Such agents are in
 // nobody's event: they name other partners.
 func OwnAgent(agent string) bool {
 	return strings.HasPrefix(agent, agentPrefix)

@@ -13,7 +13,7 @@ const (
 )
 
 // Attachment is a file or link attached to a sheet, a row or a comment. Its
-// address is left out: it opens the file for whoever holds it.
+// address is left out: it opens the file for anyone who has it.
 type Attachment struct {
 	ID             int64  `json:"id"`
 	Name           string `json:"name"`

@@ -45,7 +45,7 @@ func (p page[T]) last(n int) bool {
 
 // pages reads the list that r asks for, a request a page. An error ends it.
 // A list with totals fails rather than skip what moved between its pages; of one
-// without, such as that of webhooks, nothing tells.
+// without, such as the list of webhooks, nothing tells.
 func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T

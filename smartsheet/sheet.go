@@ -42,7 +42,7 @@ type Column struct {
 }
 
 // Settable reports whether a request can set cells of the column at all, for
-// whoever may edit the sheet: not those of system columns and column formulas.
+// those who may edit the sheet: not those of system columns and column formulas.
 func (c Column) Settable() bool { return c.SystemColumnType == "" && c.Formula == "" }
 
 // TypesOf are the types of columns, by id.

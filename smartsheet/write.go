@@ -221,7 +221,7 @@ func (a rowsAnswer) results(r request, rows []RowWrite) ([]RowResult, bool) {
 
 // OutcomeUnknown reports whether a write that failed with the error may have
 // changed the sheet all the same: the answer was lost, was not Smartsheet's, or
-// was that of a server that gave up. Look before the same is sent again.
+// came from a server that gave up. Look before the same is sent again.
 func OutcomeUnknown(err error) bool {
 	var answer *Error
 	var broken *brokenError

@@ -134,7 +134,7 @@ func TestAdminCommands(t *testing.T) {
 	c.refuses(exitFailed, "sheetbridge owners add", c.adding()...)
 	c.share()
 
-	c.golden("\nNAME  USER  REGION  KIND  STATE  LAST USED\nops  jane@a.example  us  token  ok  -\n", "owners")
+	c.golden("\nNAME  USER  REGION  KIND  STATE  ADDED\nops  jane@a.example  us  token  ok  #\n", "owners")
 	c.golden("\nID  NAME  PERMISSION\n#  Orders  owner\n", "owners", "sheets", "ops")
 	c.golden("\nNAME  NATS  STORAGE  HISTORY  ADDED\nacme  nats://#  1GiB  32  #\n", "partners")
 	c.golden("\nNAME  NATS  SUBJECTS  EXTERNAL  STORAGE  HISTORY  ADDED\nacme  nats://#  smartsheet.acme.>  -  1GiB  32  #\n", "partners", "-o", "wide")
@@ -240,7 +240,15 @@ func TestCredentialCommands(t *testing.T) {
 			t.Errorf("%s: got %v, error %v, want credentials for the owner of the file alone", path, info, err)
 		}
 	}
-	c.golden("\nNAME  USER  ADDED  EXPIRES  OLD REFUSED  LEAF\ndefault  #  #  in 365d  -  -\nerp  #  #  in 90d  -  -\n", "partners", "credentials", "acme")
+	c.golden("\nNAME  USER  ADDED  EXPIRES  OLD UNTIL  LEAF\ndefault  #  #  in 365d  -  -\nerp  #  #  in 90d  -  -\n", "partners", "credentials", "acme")
+	c.says("deletions kept for         30d\n", "partners", "show", "acme")
+	const address = "https://hooks.example/planted-secret"
+	if err := os.WriteFile("address", []byte(address), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := c.says("PUT /v1/partners/acme/contact", "partners", "contact", "acme", "--url-file", "address", "--dry-run"); strings.Contains(out, "planted") {
+		t.Errorf("got %s, want no address of a contact in it, which may have a secret", out)
+	}
 	c.refuses(exitUsage, "exists", "partners", "credentials", "add", "acme", "erp", "--creds", "erp.creds")
 	c.refuses(exitFailed, "there is no partner", "partners", "credentials", "add", "nobody", "erp")
 	if _, err := os.Stat("nobody-erp.creds"); !os.IsNotExist(err) {

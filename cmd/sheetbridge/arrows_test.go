@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,6 +210,36 @@ func TestSmartsheetStandsAlone(t *testing.T) {
 			if s.dir == "smartsheet" && strings.Contains(host, ".") && host != "golang.org" {
 				t.Errorf("%s imports %s: want the standard library and golang.org/x only", s.name, imported)
 			}
+		}
+	}
+}
+
+// TestMap: every package has a row in the map for contributors, and the files that it
+// says to read first are there.
+func TestMap(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile("`([^`]+)`")
+	rows := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(cells[1], " `") {
+			continue
+		}
+		dir := quoted.FindStringSubmatch(cells[1])[1]
+		rows[dir] = true
+		for _, name := range quoted.FindAllStringSubmatch(cells[3], -1) {
+			if _, err := os.Stat(filepath.Join("..", "..", dir, name[1])); err != nil {
+				t.Errorf("the row of %s: %v", dir, err)
+			}
+		}
+	}
+	for _, s := range sources(t) {
+		if !rows[s.dir] {
+			t.Errorf("package %s has no row in deploy/CONTRIBUTING.md", s.dir)
+			rows[s.dir] = true
 		}
 	}
 }

@@ -18,7 +18,7 @@ func stateDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("sheetbridge_"+name, help, labels, nil)
 }
 
-// descs are what standing shows.
+// descs are the metrics of a snapshot.
 type descs struct {
 	ready, refreshed                                        *prometheus.Desc
 	connected, rtt, reconnects, messages, bytes             *prometheus.Desc
@@ -66,7 +66,7 @@ func newDescs() descs {
 	}
 }
 
-// collector shows standing to Prometheus.
+// collector shows the last snapshot to Prometheus.
 type collector struct {
 	*stateWatcher
 	descs

@@ -82,7 +82,7 @@ func publicKey(s seed) (string, error) {
 	return kp.PublicKey()
 }
 
-// NewUserKey makes the key of a NATS user: the public half goes to whoever signs
+// NewUserKey makes the key of a NATS user: the public half goes to those who sign
 // it, the seed stays.
 func NewUserKey() (public string, secret seal.Secret, err error) {
 	public, text, err := newSeed(nkeys.PrefixByteUser)

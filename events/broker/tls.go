@@ -26,7 +26,7 @@ type TLSFiles struct {
 // ClientCA is read once.
 func LoadTLS(f TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	p := &pair{files: f, log: log, now: time.Now}
-	stamps, err := p.look()
+	stamps, err := p.stat()
 	if err == nil {
 		p.current, err = p.load()
 	}
@@ -87,7 +87,7 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // refresh reads the files if they are not those that were read last. They are
 // looked at before they are read: what changes in between is seen the next time.
 func (p *pair) refresh() {
-	stamps, err := p.look()
+	stamps, err := p.stat()
 	if err == nil && same(stamps, p.stamps) {
 		return
 	}
@@ -107,7 +107,7 @@ func (p *pair) refresh() {
 }
 
 // look stats both files; zero where one cannot be found.
-func (p *pair) look() (stamps [2]fs.FileInfo, err error) {
+func (p *pair) stat() (stamps [2]fs.FileInfo, err error) {
 	for i, name := range []string{p.files.Cert, p.files.Key} {
 		if stamps[i], err = os.Stat(name); err != nil {
 			return [2]fs.FileInfo{}, err

@@ -26,7 +26,7 @@ func (a Account) storageLimits() jwt.JetStreamLimits {
 		js.DiskStorage += writesRoom
 	}
 	if js.Consumer > 0 {
-		js.Consumer++ // that of the bridge
+		js.Consumer++ // the bridge's
 	}
 	return js
 }

@@ -135,7 +135,7 @@ func (m *model) declare(s *schema) (declared, error) {
 			if err != nil {
 				return d, fmt.Errorf("member %s: %w", name, err)
 			}
-			d.members = append(d.members, member{name, note(s.Properties[name]), slices.Contains(s.Required, name), t})
+			d.members = append(d.members, member{name, comment(s.Properties[name]), slices.Contains(s.Required, name), t})
 		}
 	case len(s.OneOf) > 0:
 		for _, one := range s.OneOf {
@@ -153,7 +153,7 @@ func (m *model) declare(s *schema) (declared, error) {
 	return d, nil
 }
 
-func note(s *schema) string {
+func comment(s *schema) string {
 	if s.Deprecated {
 		return strings.TrimSpace("Deprecated: its column is gone from the sheet, it is null from then on. " + s.Description)
 	}

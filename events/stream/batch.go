@@ -35,7 +35,7 @@ func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, err
 
 // stage sends the messages of a batch that come before its last one. The server
 // is asked after each maxAnswer bytes whether it has them: so each time-out is
-// that of a part, however slow the connection and however large the batch.
+// the one of a part, however slow the connection and however large the batch.
 func (s *Stream) stage(ctx context.Context, msgs []*nats.Msg) error {
 	unanswered := 0
 	for _, m := range msgs {

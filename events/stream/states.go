@@ -28,8 +28,8 @@ func (e extent) continues(before extent) bool {
 	return e.created.Equal(before.created) && e.lastOne >= before.lastOne && e.messages-before.messages == e.lastOne-before.lastOne
 }
 
-// standing is how shares stood when they were last asked for.
-type standing struct {
+// lastStates is how shares stood when they were last asked for.
+type lastStates struct {
 	mu     sync.Mutex
 	of     extent
 	shares []*events.Share
@@ -37,13 +37,13 @@ type standing struct {
 }
 
 // at returns what was found for the shares, false where the stream is another now.
-func (st *standing) at(of extent, shares []*events.Share) (map[*events.Share]*State, bool) {
+func (st *lastStates) at(of extent, shares []*events.Share) (map[*events.Share]*State, bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.found, st.found != nil && st.of == of && slices.Equal(st.shares, shares)
 }
 
-func (st *standing) set(of extent, shares []*events.Share, found map[*events.Share]*State) {
+func (st *lastStates) set(of extent, shares []*events.Share, found map[*events.Share]*State) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.of, st.shares, st.found = of, slices.Clone(shares), found
@@ -62,12 +62,12 @@ func (s *Stream) States(ctx context.Context, shares []*events.Share) (map[*event
 	if err != nil {
 		return nil, fmt.Errorf("reading the states of shares: %w", err)
 	}
-	if found, ok := s.standing.at(now, shares); ok {
+	if found, ok := s.lastStates.at(now, shares); ok {
 		return found, nil
 	}
 	found, err := s.readStates(ctx, shares)
 	if err == nil {
-		s.standing.set(now, shares, found)
+		s.lastStates.set(now, shares, found)
 	}
 	return found, err
 }

@@ -63,8 +63,8 @@ type Stream struct {
 	info    *jetstream.StreamInfo // as it was when the stream was opened
 	made    bool
 
-	standing standing // of shares, see States
-	unread   unread   // see UnreadSince
+	lastStates lastStates // of shares, see States
+	unread     unread     // see UnreadSince
 }
 
 // ErrTaken says that the account has a stream of that name which is not this

@@ -15,7 +15,7 @@ import (
 // nothing in it: a publish that the stream must refuse for what it expects, a
 // read of a subject without messages, a purge of nothing. Its error says what
 // the connection's credentials do not allow. Only a publish shows that publishing
-// is allowed: it reaches whoever subscribes to smartsheet.<partner>.> without the
+// is allowed: it reaches those who subscribe to smartsheet.<partner>.> without the
 // stream, as an empty message on smartsheet.<partner>.check.
 func (s *Stream) Try(ctx context.Context) error {
 	subject := "smartsheet." + s.partner + ".check"

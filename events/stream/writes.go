@@ -148,7 +148,7 @@ func (q *WriteQueue) receive(ctx context.Context, take func(*Write)) error {
 	}
 }
 
-var errNoWrite = errors.New("the subject is not that of a write")
+var errNoWrite = errors.New("the subject is not a subject of writes")
 
 func (q *WriteQueue) read(m jetstream.Msg) (*Write, error) {
 	meta, err := m.Metadata()
@@ -178,5 +178,5 @@ func (w *Write) Done(ctx context.Context) error {
 // InProgress says that the write is being worked on.
 func (w *Write) InProgress() error { return w.msg.InProgress() }
 
-// Return returns the write to the queue, for whoever receives it next.
+// Return returns the write to the queue, for the next who receives it.
 func (w *Write) Return() error { return w.msg.Nak() }

@@ -67,7 +67,7 @@ func (p *place) within(other *place) bool {
 	return false
 }
 
-// placeAccess is the user's level: the owner's, or that of a reader of a sheet in
+// placeAccess is the user's level: the owner's, or a reader's level of a sheet in
 // the place; empty for nobody's.
 func (s *Server) placeAccess(p *place, user int64) string {
 	if p.owner == user {

@@ -1,6 +1,6 @@
 package smartsheettest
 
-// serverInfo is what the service tells of itself to whoever asks: the tables that
+// serverInfo is what the service tells everybody of itself: the tables that
 // the numbers of a format descriptor point into.
 func serverInfo() map[string]any {
 	onOff := []string{"none", "on"}

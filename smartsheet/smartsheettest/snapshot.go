@@ -26,7 +26,7 @@ type SnapshotRow struct {
 	Cells                 map[int64]any // by column id; empty cells are left out
 }
 
-// SnapshotAttachment is an attachment of a Snapshot. RowID is that of the row
+// SnapshotAttachment is an attachment of a Snapshot. RowID is the id of the row
 // it hangs on, be it by a comment; zero for the sheet itself.
 type SnapshotAttachment struct {
 	ID, RowID int64
@@ -43,7 +43,7 @@ type SnapshotComment struct {
 	CreatedBy               string // e-mail address
 }
 
-// Snapshot returns a sheet as it is, whoever may see it; ok is false if there
+// Snapshot returns a sheet as it is, all of it; ok is false if there
 // is none such or it is deleted.
 func (s *Server) Snapshot(sheetID int64) (snap Snapshot, ok bool) {
 	s.lock()

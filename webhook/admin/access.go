@@ -151,7 +151,7 @@ func (r *Access) judge(o *registry.Owner) {
 	if o.Kind == kindAssume {
 		r.warn("the token is a System Admin's and can act for every user of the account, not for %s alone: let that user make a token, or consent", o.AssumeUser)
 	} else if r.User.Admin {
-		r.warn("the user is a System Admin: whoever gets hold of this token can manage all users and act for them")
+		r.warn("the user is a System Admin: anyone who gets hold of this token can manage all users and act for them")
 	}
 	extra := r.SheetsReached - r.readable()
 	if extra > 0 {
@@ -258,8 +258,8 @@ func (r *Access) steps(o *registry.Owner) []string {
 		"In Smartsheet's Admin Center, add a user for the bridge alone (User Management > Add user), licensed, no System Admin",
 		"Share with it as Viewer: " + what + ". Nothing else, and no workspace",
 		token,
-		"Register each sheet for the new owner (POST /v1/webhooks) under the same shares once the old ones have ended (DELETE /v1/webhooks/{id}), since a partner's sheet has one source at a time",
-		fmt.Sprintf("Remove this owner (DELETE /v1/owners/%s) and revoke its token in Smartsheet", o.Name),
+		"Have each share read in the name of the new owner (PUT /v1/webhooks/{id}/shares/{partner}/{sheet}, with owner): it goes on, and nothing is sent twice",
+		fmt.Sprintf("Remove the webhooks of this owner, which have no share any more (DELETE /v1/webhooks/{id}), then this owner (DELETE /v1/owners/%s), and revoke its token in Smartsheet", o.Name),
 	}
 }
 

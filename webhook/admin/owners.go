@@ -34,7 +34,7 @@ type Owner struct {
 	Reason     string    `json:"reason,omitempty" doc:"Why it does not"`
 	CreatedAt  time.Time `json:"createdAt"`
 
-	ExpiresAt          *time.Time `json:"expiresAt,omitempty" doc:"When its token runs out, as it was told; that of a consent is renewed before"`
+	ExpiresAt          *time.Time `json:"expiresAt,omitempty" doc:"When its token runs out, as it was told; the token of a consent is renewed before"`
 	LastUsed           *time.Time `json:"lastUsed,omitempty" doc:"When a request was last sent with the token, over all replicas; absent: not within an hour"`
 	RequestsThisMinute *int       `json:"requestsThisMinute,omitempty" doc:"Sent with the token in this minute of the clock, over all replicas and all owners that stand on it"`
 	AuthorizeURL       string     `json:"authorizeUrl,omitempty" doc:"Where the sheet's owner consents. Shown this once; it works for ten minutes"`

@@ -59,27 +59,27 @@ type Limits struct {
 // NewTerms change a partner's terms; what is left out stays as it is.
 type NewTerms struct {
 	Limits     *NewLimits `json:"limits,omitempty" doc:"Only where the account is ours"`
-	History    *int       `json:"history,omitempty" minimum:"1" maximum:"1000" doc:"How many messages of each subject its stream keeps; 32 unless told" example:"32"`
-	Tombstones *string    `json:"tombstones,omitempty" doc:"How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told" example:"720h"`
+	History    *int       `json:"history,omitempty" minimum:"1" maximum:"1000" doc:"How many messages of each subject its stream keeps; 32 by default" example:"32"`
+	Tombstones *string    `json:"tombstones,omitempty" doc:"How long its stream keeps that an object was deleted, from 1h to ten years; 720h by default" example:"720h"`
 
-	Sources *[]string `json:"sources,omitempty" maxItems:"100" nullable:"false" doc:"Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. Connections are made anew, and those from elsewhere are refused" example:"[\"203.0.113.0/24\"]"`
+	Sources *[]string `json:"sources,omitempty" maxItems:"100" nullable:"false" doc:"Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. All connections are closed; those from elsewhere are refused when they connect again" example:"[\"203.0.113.0/24\"]"`
 
 	Attributes *map[string]string `json:"attributes,omitempty" maxProperties:"50" nullable:"false" doc:"All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _" example:"{\"region\":\"EMEA\"}"`
 }
 
 // NewLimits change a partner's limits; what is left out stays as it is.
 type NewLimits struct {
-	Storage     *string `json:"storage,omitempty" doc:"Of its stream on disk, from 64KiB to 16TiB; 1GiB unless told" example:"1GiB"`
-	Consumers   *int    `json:"consumers,omitempty" minimum:"1" maximum:"10000" doc:"Of its stream; 64 unless told" example:"64"`
-	Connections *int    `json:"connections,omitempty" minimum:"1" maximum:"10000" doc:"Open at once; 16 unless told" example:"16"`
-	Payload     *string `json:"payload,omitempty" doc:"Largest request that it may send, from 1KiB to 8MiB; 512KiB unless told" example:"512KiB"`
+	Storage     *string `json:"storage,omitempty" doc:"Of its stream on disk, from 64KiB to 16TiB; 1GiB by default" example:"1GiB"`
+	Consumers   *int    `json:"consumers,omitempty" minimum:"1" maximum:"10000" doc:"Of its stream; 64 by default" example:"64"`
+	Connections *int    `json:"connections,omitempty" minimum:"1" maximum:"10000" doc:"Open at once; 16 by default" example:"16"`
+	Payload     *string `json:"payload,omitempty" doc:"Largest request that it may send, from 1KiB to 8MiB; 512KiB by default" example:"512KiB"`
 
-	Subscriptions *int    `json:"subscriptions,omitempty" minimum:"1" maximum:"100000" doc:"Of one connection; 256 unless told" example:"256"`
-	LeafNodes     *int    `json:"leafNodes,omitempty" minimum:"1" maximum:"1000" doc:"Servers of its own that are connected at once; 4 unless told" example:"4"`
-	Waiting       *int    `json:"waiting,omitempty" minimum:"1" maximum:"100000" doc:"Pulls that may wait at one consumer; 512 unless told" example:"512"`
-	AckPending    *int    `json:"ackPending,omitempty" minimum:"1" maximum:"1000000" doc:"Messages that one consumer may have delivered and not acknowledged; 5000 unless told" example:"5000"`
-	Requests      *int    `json:"requests,omitempty" minimum:"10" maximum:"10000" doc:"To JetStream's API in a second; 100 unless told" example:"100"`
-	Unread        *string `json:"unread,omitempty" doc:"Sent to its connections together and not yet read, from 16MiB to 16GiB; 16MiB unless told" example:"16MiB"`
+	Subscriptions *int    `json:"subscriptions,omitempty" minimum:"1" maximum:"100000" doc:"Of one connection; 256 by default" example:"256"`
+	LeafNodes     *int    `json:"leafNodes,omitempty" minimum:"1" maximum:"1000" doc:"Servers of its own that are connected at once; 4 by default" example:"4"`
+	Waiting       *int    `json:"waiting,omitempty" minimum:"1" maximum:"100000" doc:"Pulls that may wait at one consumer; 512 by default" example:"512"`
+	AckPending    *int    `json:"ackPending,omitempty" minimum:"1" maximum:"1000000" doc:"Messages that one consumer may have delivered and not acknowledged; 5000 by default" example:"5000"`
+	Requests      *int    `json:"requests,omitempty" minimum:"10" maximum:"10000" doc:"To JetStream's API in a second; 100 by default" example:"100"`
+	Unread        *string `json:"unread,omitempty" doc:"Sent to its connections together and not yet read, from 16MiB to 16GiB; 16MiB by default" example:"16MiB"`
 }
 
 type changeTermsRequest struct {

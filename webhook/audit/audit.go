@@ -3,7 +3,7 @@
 // bridge's NATS account that takes no deletion. Each names the SHA-256 of the
 // one before it and is signed with a key that follows from the master key, so
 // that an entry which was changed, left out or slipped in is found. What was cut
-// off at the end is found by whoever remembers the last hash: see [Report].
+// off at the end is found by those who remember the last hash: see [Report].
 package audit
 
 import (
@@ -84,7 +84,7 @@ type Log struct {
 	stream jetstream.Stream
 	key    []byte
 
-	appending chan struct{} // one place: whoever is in it writes, and has the two below
+	appending chan struct{} // one place: the caller in it writes, and has the two below
 	last      uint64        // sequence of the last entry as far as is known
 	hash      string        // and its hash
 }

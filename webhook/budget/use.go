@@ -28,9 +28,8 @@ func (s *use) count(n int, interval time.Duration, now time.Time) {
 
 const useSize = 8 + 8 + 4 + 4 + 4
 
-// bytes encodes the value. Earlier versions have eight bytes for the minute, in
-// whose upper half, always zero, the penalty is now: so each reads what the other
-// writes, but that an earlier version does not know the penalty.
+// bytes encodes the value: two times in nanoseconds, the end of the penalty in seconds,
+// the minute, and the requests counted in it.
 func (s *use) bytes() []byte {
 	b := make([]byte, 0, useSize)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.arrival.UnixNano()))

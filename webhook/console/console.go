@@ -1,6 +1,6 @@
 // Package console is the page at / of the admin listener: the admin API for people
 // who would rather look. It is a client of /v1 and of nothing else, and serves its
-// own files alone: what it may do is what the token of whoever signs in may do.
+// own files alone: what it may do is what the token of the person who signs in may do.
 package console
 
 //go:generate go run ./generate

@@ -196,9 +196,9 @@ func examineClock(f *findings, of string, skew time.Duration) {
 	const todo = "have the clock set by NTP (chrony, systemd-timesyncd): credentials, tokens and certificates go by it"
 	switch {
 	case skew.Abs() > skewWrong:
-		f.wrong("clock", of, todo, "ours is %s %s that of %s", off, way, of)
+		f.wrong("clock", of, todo, "our clock is %s %s the one of %s", off, way, of)
 	case skew.Abs() > skewWarning:
-		f.warn("clock", of, todo, "ours is %s %s that of %s", off, way, of)
+		f.warn("clock", of, todo, "our clock is %s %s the one of %s", off, way, of)
 	default:
 		f.ok("clock", of, "within %s of ours", skewWarning)
 	}

@@ -251,7 +251,7 @@ func (d *Doctor) examineReading(ctx context.Context, f *findings, p *registry.Pa
 		f.warn("partner", p.Name, notReadingTodo(p), "%s", r.Warning())
 		return
 	}
-	f.ok("partner", p.Name, "%d messages, %d consumers, the slowest is %d behind", u.Messages, u.Readers, u.Lag)
+	f.ok("partner", p.Name, "%d messages; consumers: %d, the slowest %d behind", u.Messages, u.Readers, u.Lag)
 }
 
 func notReadingTodo(p *registry.Partner) string {

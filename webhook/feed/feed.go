@@ -1,5 +1,5 @@
 // Package feed follows what is published to all partners, for admins who watch it
-// while it happens. It reads the partners' streams and nothing else: whoever
+// while it happens. It reads the partners' streams and nothing else: what
 // publishes knows of no follower, and waits for none.
 package feed
 
@@ -96,7 +96,7 @@ type Feed struct {
 
 // Follow calls the function with what is published from the cursor on, empty for
 // from now on, until ctx ends or the function fails. Of each partner the order is
-// that of its stream. A partner that is added is followed too.
+// its stream's. A partner that is added is followed too.
 func (f *Feed) Follow(ctx context.Context, filter Filter, cursor string, take func(Item) error) error {
 	place, err := parseCursor(cursor)
 	if err != nil {

@@ -255,6 +255,6 @@ func (o *OAuth) due(owner *registry.Owner) bool {
 	if owner.State == registry.OwnerSuspended {
 		return true // by something that may have passed
 	}
-	early := min(renewBefore, owner.OAuth.ExpiresAt.Sub(owner.OAuth.RenewedAt)/4)
-	return owner.State == registry.OwnerOK && !o.now().Add(early).Before(owner.OAuth.ExpiresAt)
+	ahead := min(renewBefore, owner.OAuth.ExpiresAt.Sub(owner.OAuth.RenewedAt)/4)
+	return owner.State == registry.OwnerOK && !o.now().Add(ahead).Before(owner.OAuth.ExpiresAt)
 }

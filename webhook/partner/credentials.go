@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// DefaultLife is how long credentials last unless told.
+	// DefaultLife is how long credentials last by default.
 	DefaultLife = 365 * 24 * time.Hour
 	// MaxOverlap is the longest that replaced credentials may go on.
 	MaxOverlap = 90 * 24 * time.Hour

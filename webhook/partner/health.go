@@ -22,7 +22,7 @@ type health struct {
 	from   string             // what the connection is made from
 	cause  error              // why it cannot be used; nil: it can
 	failed time.Time          // when that was found last
-	stale  bool               // the stream must be opened anew
+	stale  bool               // the stream must be opened again
 	cancel context.CancelFunc // of the try that is under way
 }
 
@@ -93,7 +93,7 @@ func (p *Partners) retry(ctx context.Context, partner *registry.Partner, ps *par
 	h.lock.Lock()
 	meant := h.from == from
 	h.lock.Unlock()
-	if meant { // else it was forgotten meanwhile
+	if meant { // else it was forgotten since
 		h.setStale() // the stream itself may be gone
 		st, err := p.stream(ctx, partner, ps, from)
 		if err == nil {

@@ -21,7 +21,7 @@ import (
 const (
 	// JoinPath is where invitations are opened, with the token behind it.
 	JoinPath = "/join/"
-	// InvitationLife is how long an invitation is good unless told, and
+	// InvitationLife is how long an invitation is good by default, and
 	// maxInvitationLife the longest.
 	InvitationLife    = 7 * 24 * time.Hour
 	maxInvitationLife = 90 * 24 * time.Hour

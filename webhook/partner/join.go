@@ -29,7 +29,7 @@ const (
 )
 
 // Join answers JoinPath on the public listener: a page that says what an invitation
-// is, and whoever uses one. Its fields are not changed once there is a handler.
+// is, and those who use one. Its fields are not changed once there is a handler.
 type Join struct {
 	Invitations *Invitations
 	Audit       *audit.Log // nil: wrong tokens are in no log but ours
@@ -90,7 +90,7 @@ func (j *Join) serve(c echo.Context) error {
 	if err != nil {
 		return j.refuse(c)
 	}
-	if method != http.MethodPost { // whoever follows links takes nothing
+	if method != http.MethodPost { // a program that follows links takes nothing
 		return j.show(c, http.StatusOK, j.Invitations.describe(p, invitation))
 	}
 	publicKey, asJSON, err := readJoin(c)

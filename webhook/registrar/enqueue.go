@@ -30,8 +30,8 @@ func (g *Registrar) scheduleReconciles(ctx context.Context, id string, h inbox.H
 	})
 }
 
-// enqueue gives a hint of what was stored, also when whoever asked for it has hung
-// up.
+// enqueue gives a hint of what was stored, also when the caller has
+// hung up.
 func (g *Registrar) enqueue(ctx context.Context, id string, h inbox.Hint) error {
 	return retryStore(ctx, func(ctx context.Context) error { return g.hint(ctx, id, h) })
 }

@@ -201,7 +201,7 @@ func (s *shareSync) purgeErased(ctx context.Context) error {
 		if s.share.Published != nil && e.Revision <= s.share.Published.Revision {
 			continue
 		}
-		hanging, err := s.target.stream.Hanging(ctx, &s.share.Share, id)
+		hanging, err := s.target.stream.ChildSubjects(ctx, &s.share.Share, id)
 		if err != nil {
 			return err
 		}

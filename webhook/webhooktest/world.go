@@ -160,5 +160,5 @@ func (w *World) Delete() {
 	}
 }
 
-// ID is that of the sheet's registration, made or not.
+// ID is the id of the sheet's registration, made or not.
 func (w *World) ID() string { return registry.RegistrationID("ops", w.Sheet.ID) }

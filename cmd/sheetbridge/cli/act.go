@@ -48,9 +48,9 @@ var articles = map[string]string{"OWNER": "an owner", "PARTNER": "a partner", "N
 
 // resolve finds the thing that arguments name. Where its name is its place in the
 // API it is looked up only if that is wanted.
-func (r *resource) resolve(c *call, args []string, look bool) (thing, error) {
+func (r *resource) resolve(c *call, args []string, lookUp bool) (thing, error) {
 	n, err := r.names(r.args, args)
-	if err != nil || !look {
+	if err != nil || !lookUp {
 		return thing{names: n}, err
 	}
 	path := n.in(r.path)

@@ -78,6 +78,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		return Usagef("--%s %s: use %s", value.GetFlag().Name, given, wants)
 	case errors.As(err, &unknown) && (unknown.GetSpecifiedName() == "output" || unknown.GetSpecifiedShortnames() == "o"):
 		return Usagef("%s prints a line and has no formats: leave out -o", cmd.CommandPath())
+	case cmd.HasSubCommands() && len(cmd.Flags().Args()) > 0: // it has the flag, perhaps, and is misspelt
+		return unknownCommand(cmd, cmd.Flags().Args()[0])
 	}
 	return Usagef("%w (see %s --help)", err, cmd.CommandPath())
 }

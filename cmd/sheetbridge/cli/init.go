@@ -78,7 +78,7 @@ func (d *firstDay) run() error {
 	return d.share(n, sheet, columns, isNew)
 }
 
-func (d *firstDay) say(format string, args ...any) {
+func (d *firstDay) printf(format string, args ...any) {
 	fmt.Fprintf(d.c.out, format+"\n", args...) // a terminal that is gone is found by the next question
 }
 
@@ -97,7 +97,7 @@ func (d *firstDay) again(err error) bool {
 	if !errors.As(err, &refused) || refused.Code != http.StatusUnprocessableEntity && refused.Code != http.StatusConflict {
 		return false
 	}
-	d.say("  %s", d.p.explainError(err))
+	d.printf("  %s", d.p.explainError(err))
 	return true
 }
 
@@ -111,10 +111,10 @@ func (d *firstDay) owner() (string, error) {
 		if o.text("state") != "ok" {
 			continue
 		}
-		d.say("Sheets are read in the name of owner %s (%s).", o.text("name"), terminal.Clean(o.text("email"), 100))
+		d.printf("Sheets are read in the name of owner %s (%s).", o.text("name"), terminal.Clean(o.text("email"), 100))
 		return o.text("name"), nil
 	}
-	d.say("Sheets are read in the name of a Smartsheet user, the owner, with an access token of that user\n(in Smartsheet: Personal Settings, API Access).")
+	d.printf("Sheets are read in the name of a Smartsheet user, the owner, with an access token of that user\n(in Smartsheet: Personal Settings, API Access).")
 	for {
 		name, err := d.ask("Name for the owner", "ops")
 		if err != nil {
@@ -131,7 +131,7 @@ func (d *firstDay) owner() (string, error) {
 		var made item
 		err = d.c.send(http.MethodPost, "/v1/owners", admin.NewOwner{Name: name, Region: region, Token: token}, &made, "Smartsheet")
 		if err == nil {
-			d.say("The token works: it is %s's.\n", terminal.Clean(made.text("email"), 100))
+			d.printf("The token works: it is %s's.\n", terminal.Clean(made.text("email"), 100))
 			return name, nil
 		}
 		if !d.again(err) {
@@ -155,10 +155,10 @@ func (d *firstDay) sheet(owner string) (item, error) {
 	found := all.Items
 	for {
 		for i, s := range found[:min(len(found), mostListed)] {
-			d.say("  %2d  %s", i+1, terminal.Clean(s.text("name"), 100))
+			d.printf("  %2d  %s", i+1, terminal.Clean(s.text("name"), 100))
 		}
 		if len(found) > mostListed {
-			d.say("      and %d more", len(found)-mostListed)
+			d.printf("      and %d more", len(found)-mostListed)
 		}
 		answer, err := d.ask("Number of the sheet, or a part of its name", "")
 		if err != nil {
@@ -171,7 +171,7 @@ func (d *firstDay) sheet(owner string) (item, error) {
 			return !strings.Contains(strings.ToLower(s.text("name")), strings.ToLower(answer))
 		})
 		if len(found) == 0 {
-			d.say("  No sheet has %q in its name.", terminal.Clean(answer, 100))
+			d.printf("  No sheet has %q in its name.", terminal.Clean(answer, 100))
 			found = all.Items
 		}
 	}
@@ -185,14 +185,14 @@ func (d *firstDay) columns(owner string, sheet item) ([]item, error) {
 	}
 	ticked := make([]bool, len(all.Items))
 	for {
-		d.say("\nColumns of %s; only ticked ones are shared:", terminal.Clean(sheet.text("name"), 100))
+		d.printf("\nColumns of %s; only ticked ones are shared:", terminal.Clean(sheet.text("name"), 100))
 		var chosen []item
 		for i, column := range all.Items {
 			mark := " "
 			if ticked[i] {
 				mark, chosen = "x", append(chosen, column)
 			}
-			d.say("  [%s] %2d  %-24s %-14s %s", mark, i+1, terminal.Clean(column.text("title"), 40), strings.ToLower(column.text("type")), terminal.Clean(column.text("samples"), 30))
+			d.printf("  [%s] %2d  %-24s %-14s %s", mark, i+1, terminal.Clean(column.text("title"), 40), strings.ToLower(column.text("type")), terminal.Clean(column.text("samples"), 30))
 		}
 		answer, err := d.ask("Numbers to tick or untick, such as 1 3 5-7, or all; Enter when done", "")
 		if err != nil {
@@ -203,7 +203,7 @@ func (d *firstDay) columns(owner string, sheet item) ([]item, error) {
 		}
 		numbers, err := numbersOf(answer, len(ticked))
 		if err != nil || answer == "" {
-			d.say("  %v", cmp.Or(err, errors.New("tick at least one column")))
+			d.printf("  %v", cmp.Or(err, errors.New("tick at least one column")))
 		}
 		for _, n := range numbers {
 			ticked[n-1] = !ticked[n-1]
@@ -332,7 +332,7 @@ func (d *firstDay) partner() (string, bool, error) {
 			return "", false, err
 		}
 		if err := checkName("a partner", name); err != nil {
-			d.say("  %v", err)
+			d.printf("  %v", err)
 			continue
 		}
 		return name, !slices.Contains(names, name), nil
@@ -352,10 +352,10 @@ func (d *firstDay) preview(n *admin.NewWebhook) error {
 				return err
 			}
 			if _, there := has.share(share.Partner, share.Sheet); there == nil {
-				d.say("")
+				d.printf("")
 				return shown.write(d.c.out, d.c.width())
 			}
-			d.say("  Partner %s gets a sheet %q already.", share.Partner, share.Sheet)
+			d.printf("  Partner %s gets a sheet %q already.", share.Partner, share.Sheet)
 		} else if !d.again(err) {
 			return err
 		}
@@ -402,7 +402,7 @@ func (d *firstDay) share(n admin.NewWebhook, sheet item, columns []item, newPart
 	if err := d.c.apply(parsed, steps); err != nil {
 		return err
 	}
-	d.say("%s has what was done: change it, and run sheetbridge apply -f %s.", path, path)
+	d.printf("%s has what was done: change it, and run sheetbridge apply -f %s.", path, path)
 	if err := d.c.watchLoad(d.p.resource("shares"), share.Partner+"/"+share.Sheet); err != nil {
 		return err
 	}
@@ -423,13 +423,13 @@ func (d *firstDay) file() (string, *os.File, error) {
 		if err == nil {
 			return path, file, nil
 		}
-		d.say("  %v: name another file", err)
+		d.printf("  %v: name another file", err)
 	}
 }
 
 // credentials lets a new partner in.
 func (d *firstDay) credentials(partner string) error {
-	d.say("\nThe partner needs credentials. With a link no secret goes through your hands: sheetbridge partners\ninvitations add %s NAME. Or they are written to a file here, to be sent over a safe channel.", partner)
+	d.printf("\nThe partner needs credentials. With a link no secret goes through your hands: sheetbridge partners\ninvitations add %s NAME. Or they are written to a file here, to be sent over a safe channel.", partner)
 	for {
 		path, err := d.ask("File for the credentials, or - for none", partner+".creds")
 		if err != nil || path == "-" {
@@ -440,10 +440,10 @@ func (d *firstDay) credentials(partner string) error {
 		var usage *UsageError
 		if !errors.As(err, &usage) {
 			if err == nil {
-				d.say("To see what the partner sees: sheetbridge tail --creds %s", path)
+				d.printf("To see what the partner sees: sheetbridge tail --creds %s", path)
 			}
 			return err
 		}
-		d.say("  %v", err)
+		d.printf("  %v", err)
 	}
 }

@@ -103,6 +103,16 @@ func when(value any, full bool) string {
 	return terminal.Ago(t, time.Now())
 }
 
+// span writes a duration with days.
+func span(value any, _ bool) string {
+	text, _ := value.(string)
+	d, err := terminal.ParseDuration(text)
+	if err != nil {
+		return text
+	}
+	return (*terminal.Duration)(&d).String()
+}
+
 // idLength is how much of an id of ours is shown: enough to name it.
 const idLength = 8
 

@@ -69,7 +69,7 @@ type action struct {
 	short, long string
 	example     string
 	method      string
-	path        string // below that of the thing; of "add": below that of the list
+	path        string // below the path of the thing; of "add": below the path of the list
 	onList      bool   // the arguments name no thing that is there
 	loses       string // what is lost: "the token of owner {OWNER}"; empty: nothing
 	done        string // what is said then; empty: the answer is shown

@@ -15,7 +15,7 @@ var owners = resource{
 	empty: "There is no owner yet. Add one: sheetbridge owners add NAME --region us",
 	columns: []column{
 		{name: "NAME", field: "name"}, {name: "USER", field: "email"}, {name: "REGION", field: "region"}, {name: "KIND", field: "kind"},
-		{name: "STATE", field: "state"}, {name: "LAST USED", field: "lastUsed", format: when},
+		{name: "STATE", field: "state"}, {name: "ADDED", field: "createdAt", format: when},
 		{name: "REASON", field: "reason", below: true},
 	},
 	facts: []column{
@@ -64,7 +64,7 @@ var partners = resource{
 	facts: []column{
 		{name: "partner", field: "name"}, {name: "nats", field: "url"}, {name: "stream", field: "stream"}, {name: "subjects", field: "subjects"},
 		{name: "external", field: "external"}, {name: "added", field: "createdAt", format: when},
-		{name: "messages kept per subject", field: "history"}, {name: "deletions kept for", field: "tombstones"},
+		{name: "messages kept per subject", field: "history"}, {name: "deletions kept for", field: "tombstones", format: span},
 		{name: "storage", field: "limits.storage"}, {name: "consumers", field: "limits.consumers"},
 		{name: "connections", field: "limits.connections"}, {name: "largest request", field: "limits.payload"},
 		{name: "connects from", field: "sources"}, {name: "attributes", field: "attributes", format: attributes}, {name: "is told at", field: "contact"},
@@ -94,7 +94,7 @@ var partners = resource{
 			},
 			columns: []column{
 				{name: "CREDENTIALS", field: "credentials"}, {name: "CONSUMER", field: "consumer"}, {name: "DELIVERED UP TO", field: "deliveredTo.sequence"},
-				{name: "AT", field: "deliveredTo.time", format: when}, {name: "UNREAD", field: "unread"}, {name: "SEEN", field: "seenAt", format: orNever}, {name: "THERE", field: "present"},
+				{name: "AT", field: "deliveredTo.time", format: when}, {name: "UNREAD", field: "unread"}, {name: "SEEN", field: "seenAt", format: orNever}, {name: "PRESENT", field: "present"},
 			},
 			empty: "Nobody has read yet, as far as is known.",
 		},
@@ -141,7 +141,7 @@ var credentials = resource{
 	empty: "Partner {PARTNER} has no credentials. Make some: sheetbridge partners credentials add {PARTNER} NAME",
 	columns: []column{
 		{name: "NAME", field: "name"}, {name: "USER", field: "publicKey", format: id}, {name: "ADDED", field: "createdAt", format: when},
-		{name: "EXPIRES", field: "expiresAt", format: when}, {name: "OLD REFUSED", field: "overlapUntil", format: when}, {name: "LEAF", field: "leaf"},
+		{name: "EXPIRES", field: "expiresAt", format: when}, {name: "OLD UNTIL", field: "overlapUntil", format: when}, {name: "LEAF", field: "leaf"},
 	},
 	actions: []action{
 		{name: "add", method: http.MethodPost, onList: true, short: "Make credentials for a partner, and write them to a file", run: addCredentials},

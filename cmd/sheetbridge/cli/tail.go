@@ -99,17 +99,17 @@ type notices struct {
 	due map[string]time.Time // when the next status of a sheet is due
 }
 
-func (n *notices) say(format string, args ...any) {
+func (n *notices) printf(format string, args ...any) {
 	fmt.Fprintf(n.out, time.Now().Format(time.TimeOnly)+"  "+format+"\n", args...)
 }
 
 // connection says that the connection is lost, or there again.
 func (n *notices) connection(lost error) {
 	if lost == nil {
-		n.say("connected again: events continue where they stopped")
+		n.printf("connected again: events continue where they stopped")
 		return
 	}
-	n.say("the connection to the server is lost (%s): waiting for it", terminal.Clean(lost.Error(), 200))
+	n.printf("the connection to the server is lost (%s): waiting for it", terminal.Clean(lost.Error(), 200))
 }
 
 // took records when the next status of a sheet is due.
@@ -151,7 +151,7 @@ func (n *notices) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		for _, sheet := range n.overdue(time.Now()) {
-			n.say("%s is STALE: its next status did not come in time, so the bridge may be down and these events out of date", terminal.Clean(sheet, 32))
+			n.printf("%s is STALE: its next status did not come in time, so the bridge may be down and these events out of date", terminal.Clean(sheet, 32))
 		}
 	}
 }

@@ -476,25 +476,25 @@ export interface NewInvitation {
 }
 
 export interface NewLimits {
-  /** Messages that one consumer may have delivered and not acknowledged; 5000 unless told */
+  /** Messages that one consumer may have delivered and not acknowledged; 5000 by default */
   ackPending?: number;
-  /** Open at once; 16 unless told */
+  /** Open at once; 16 by default */
   connections?: number;
-  /** Of its stream; 64 unless told */
+  /** Of its stream; 64 by default */
   consumers?: number;
-  /** Servers of its own that are connected at once; 4 unless told */
+  /** Servers of its own that are connected at once; 4 by default */
   leafNodes?: number;
-  /** Largest request that it may send, from 1KiB to 8MiB; 512KiB unless told */
+  /** Largest request that it may send, from 1KiB to 8MiB; 512KiB by default */
   payload?: string;
-  /** To JetStream's API in a second; 100 unless told */
+  /** To JetStream's API in a second; 100 by default */
   requests?: number;
-  /** Of its stream on disk, from 64KiB to 16TiB; 1GiB unless told */
+  /** Of its stream on disk, from 64KiB to 16TiB; 1GiB by default */
   storage?: string;
-  /** Of one connection; 256 unless told */
+  /** Of one connection; 256 by default */
   subscriptions?: number;
-  /** Sent to its connections together and not yet read, from 16MiB to 16GiB; 16MiB unless told */
+  /** Sent to its connections together and not yet read, from 16MiB to 16GiB; 16MiB by default */
   unread?: string;
-  /** Pulls that may wait at one consumer; 512 unless told */
+  /** Pulls that may wait at one consumer; 512 by default */
   waiting?: number;
 }
 
@@ -518,7 +518,7 @@ export interface NewOwner {
 export interface NewPartner {
   /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _ */
   attributes?: { [name: string]: unknown };
-  /** How many messages of each subject its stream keeps; 32 unless told */
+  /** How many messages of each subject its stream keeps; 32 by default */
   history?: number;
   /** Only where the account is ours */
   limits?: NewLimits;
@@ -526,9 +526,9 @@ export interface NewPartner {
   name: string;
   /** Where the partner's account is somewhere else; required where SHEETBRIDGE_NATS_URL is set */
   nats?: NATS;
-  /** Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. Connections are made anew, and those from elsewhere are refused */
+  /** Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. All connections are closed; those from elsewhere are refused when they connect again */
   sources?: string[];
-  /** How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told */
+  /** How long its stream keeps that an object was deleted, from 1h to ten years; 720h by default */
   tombstones?: string;
   /** Make no first credentials: the partner gets them by an invitation */
   withoutCredentials?: boolean;
@@ -575,13 +575,13 @@ export interface NewShareDefinition {
 export interface NewTerms {
   /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _ */
   attributes?: { [name: string]: unknown };
-  /** How many messages of each subject its stream keeps; 32 unless told */
+  /** How many messages of each subject its stream keeps; 32 by default */
   history?: number;
   /** Only where the account is ours */
   limits?: NewLimits;
-  /** Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. Connections are made anew, and those from elsewhere are refused */
+  /** Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. All connections are closed; those from elsewhere are refused when they connect again */
   sources?: string[];
-  /** How long its stream keeps that an object was deleted, from 1h to ten years; 720h unless told */
+  /** How long its stream keeps that an object was deleted, from 1h to ten years; 720h by default */
   tombstones?: string;
 }
 
@@ -723,7 +723,7 @@ export interface Owner {
   createdAt: string;
   /** Whom the token speaks for */
   email: string;
-  /** When its token runs out, as it was told; that of a consent is renewed before */
+  /** When its token runs out, as it was told; the token of a consent is renewed before */
   expiresAt?: string;
   kind: "token" | "assume" | "oauth";
   /** When a request was last sent with the token, over all replicas; absent: not within an hour */

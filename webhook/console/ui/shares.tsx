@@ -38,7 +38,7 @@ export function SharePage({ id, partner, sheet, query }: { id: string; partner: 
   const { readOnly } = useAccess();
   const editing = query.get("edit") === "1" && !readOnly;
   return <Page title={`${partner}/${sheet}`} actions={<><a class="button" href={href(["live"], { partner, sheet })}>Watch live</a>{!readOnly && !editing && <button type="button" onClick={() => setQuery({ edit: "1" })}>Change</button>}
-    <Act label="Publish again" run={() => call("resendShare", { path })} done={webhook.reload} title="Its subjects are purged and the sheet is published anew" />
+    <Act label="Publish again" run={() => call("resendShare", { path })} done={webhook.reload} title="Its subjects are purged and the sheet is published again" />
     <Sure label="End the share" name={`${partner}/${sheet}`} what="The partner is told, and what was published of it is removed from its stream." run={() => call("endShare", { path })} done={() => go(["sheets"])} /></>}>
     <Show of={webhook}>{(w) => {
       const s = w.shares.find((x) => x.partner === partner && x.sheet === sheet);

@@ -9,10 +9,10 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 )
 
-// Hanging returns the subjects of the share whose last message is about a row
+// ChildSubjects returns the subjects of the share whose last message is about a row
 // without being the row's own: attachments and comments that hang on it, or did, and
 // answers to writes of it.
-func (s *Stream) Hanging(ctx context.Context, sh *events.Share, row string) ([]string, error) {
+func (s *Stream) ChildSubjects(ctx context.Context, sh *events.Share, row string) ([]string, error) {
 	var found []string
 	for _, kind := range []events.Kind{events.KindAttachment, events.KindComment, "write"} {
 		subjects, err := s.Subjects(ctx, sh.SubjectKind(kind))
