@@ -240,10 +240,10 @@ func (d *firstDay) masks(chosen []item, partner string) ([]admin.NewColumn, erro
 	for i, column := range chosen {
 		columns[i] = admin.NewColumn{ColumnID: column.text("id"), As: column.text("as")}
 	}
-	d.say("\nA mask keeps the values of a column from %s: hash gives the same text for the same value,\nredact tells only that there is a value.", partner)
+	d.printf("\nA mask keeps the values of a column from %s: hash gives the same text for the same value,\nredact tells only that there is a value.", partner)
 	for {
 		for i, column := range chosen {
-			d.say("  %2d  %-24s %s", i+1, terminal.Clean(column.text("title"), 40), cmp.Or(columns[i].Mask, "as it is"))
+			d.printf("  %2d  %-24s %s", i+1, terminal.Clean(column.text("title"), 40), cmp.Or(columns[i].Mask, "as it is"))
 		}
 		answer, err := d.ask("Masks, such as hash 2 or redact 3 4, or none 2; Enter when done", "")
 		if err != nil || answer == "" {
@@ -252,7 +252,7 @@ func (d *firstDay) masks(chosen []item, partner string) ([]admin.NewColumn, erro
 		mask, rest, _ := strings.Cut(answer, " ")
 		numbers, err := numbersOf(rest, len(columns))
 		if !slices.Contains([]string{"hash", "redact", "none"}, mask) || len(numbers) == 0 {
-			d.say("  %v", cmp.Or(err, errors.New("say hash, redact or none, and then numbers of columns")))
+			d.printf("  %v", cmp.Or(err, errors.New("say hash, redact or none, and then numbers of columns")))
 			continue
 		}
 		for _, n := range numbers {
@@ -268,7 +268,7 @@ func (d *firstDay) filter(n admin.NewWebhook) (string, error) {
 	for _, column := range share.Columns {
 		names = append(names, column.As)
 	}
-	d.say("\nA filter shows only rows for which it is true, such as %s != 'Draft'. It can use the fields\n%s and, as cells[\"Title\"], any column of the sheet.", names[0], strings.Join(names, ", "))
+	d.printf("\nA filter shows only rows for which it is true, such as %s != 'Draft'. It can use the fields\n%s and, as cells[\"Title\"], any column of the sheet.", names[0], strings.Join(names, ", "))
 	for {
 		where, err := d.ask("Filter, or Enter for all rows", "")
 		if err != nil || where == "" {
@@ -282,9 +282,9 @@ func (d *firstDay) filter(n admin.NewWebhook) (string, error) {
 		} else if err != nil {
 			return where, nil // it is about something else, which the preview asks for
 		}
-		d.say("  %s", terminal.Clean(filterText(tried)+fmt.Sprintf("; %s would be hidden", terminal.Thousands(int64(tried.Hidden))), 400))
+		d.printf("  %s", terminal.Clean(filterText(tried)+fmt.Sprintf("; %s would be hidden", terminal.Thousands(int64(tried.Hidden))), 400))
 		if tried.Failed > 0 && tried.Failed == tried.Rows {
-			d.say("  A filter that can be evaluated on no row is not taken.")
+			d.printf("  A filter that can be evaluated on no row is not taken.")
 			continue
 		}
 		if keep, err := d.yes("Keep this filter?"); err != nil || keep {
