@@ -70,7 +70,7 @@ func (w *watcher) queries(t *testing.T) {
 	if w == nil {
 		return
 	}
-	may := []string{"data_free_bytes", "reconcile_findings", "webhook_last_callback", "account_limit"}
+	may := []string{"data_free_bytes", "reconcile_findings", "webhook_last_callback", "account_limit", "writes_total"}
 	panels := panelQueries(t)
 	eventstest.AwaitNil(t, patience, "every query has an answer", func() error {
 		var silent []string

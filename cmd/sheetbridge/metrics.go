@@ -87,6 +87,9 @@ func (m *metrics) begin() {
 	for _, origin := range []events.Origin{events.OriginCallback, events.OriginReconcile} {
 		m.lag.WithLabelValues(string(origin), "webhook")
 	}
+	for _, result := range []events.Result{events.ResultDone, events.ResultAlready, events.ResultRefused} {
+		m.written.WithLabelValues(string(result))
+	}
 }
 
 func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
