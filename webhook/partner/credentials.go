@@ -68,8 +68,7 @@ func (a *Accounts) Make(ctx context.Context, name string, n NewCredentials) (*Ma
 // make makes credentials. Also is changed in the partner's record together with
 // them, or neither.
 func (a *Accounts) make(ctx context.Context, name string, n NewCredentials, also func(*registry.Partner) error) (*MadeCredentials, error) {
-	p, err := a.Find(name)
-	if err != nil {
+	if _, err := a.Find(name); err != nil {
 		return nil, err
 	}
 	c, err := n.record()
@@ -81,7 +80,8 @@ func (a *Accounts) make(ctx context.Context, name string, n NewCredentials, also
 		return nil, err
 	}
 	defer done()
-	if p, err = a.withAccount(name); err != nil {
+	p, err := a.withAccount(name)
+	if err != nil {
 		return nil, err
 	}
 	account, err := a.Partners.Account(p)
