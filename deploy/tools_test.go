@@ -177,7 +177,25 @@ func TestImageHasAllOfTheTree(t *testing.T) {
 func TestProxies(t *testing.T) {
 	t.Setenv("SITE", "bridge.a.example")
 	t.Run("caddy", func(t *testing.T) {
-		tool(t, "caddy", "adapt", "--config", "proxy/Caddyfile", "--adapter", "caddyfile")
+		var config struct {
+			Logging struct {
+				Logs map[string]struct {
+					Encoder struct{ Fields map[string]any }
+				}
+			}
+		}
+		out, err := exec.Command(lookTool(t, "caddy"), "adapt", "--config", "proxy/Caddyfile", "--adapter", "caddyfile").Output()
+		if err != nil {
+			t.Fatalf("caddy adapt: %v", err)
+		}
+		if err := json.Unmarshal(out, &config); err != nil {
+			t.Fatal(err)
+		}
+		// A request that no bridge took is in the default log, not in the site's.
+		logs := config.Logging.Logs
+		if fields := logs["default"].Encoder.Fields; len(logs) != 1 || fields["request>uri"] == nil || fields["request>headers"] == nil {
+			t.Errorf("the logs are %+v, want one, which hides the path and the headers", logs)
+		}
 	})
 	for _, name := range []string{"proxy/Caddyfile", "proxy/nginx.conf"} {
 		text := read(t, name)
