@@ -110,7 +110,7 @@ func TestNotices(t *testing.T) {
 		t.Errorf("got %v, want what to do and where to look", store)
 	}
 	expiring := r.next(seen, "sheetbridge.notice.credentials.expiring")
-	if expiring["subject"] != "acme/erp" || !strings.Contains(expiring["data"].(map[string]any)["detail"].(string), "ends in 4 days") {
+	if expiring["subject"] != "acme/erp" || !strings.Contains(expiring["data"].(map[string]any)["detail"].(string), "end in 4 days") {
 		t.Errorf("got %v", expiring)
 	}
 	s.must("DELETE", "/v1/webhooks/"+hook.ID+"/shares/acme/orders", nil, nil)
@@ -129,7 +129,7 @@ func TestNotices(t *testing.T) {
 		}
 	}
 	found := s.get("/v1/doctor", testToken)
-	if !strings.Contains(found, "credentials erp of partner acme ends in 4 days") {
+	if !strings.Contains(found, "credentials erp of partner acme end in 4 days") {
 		t.Errorf("the doctor says nothing of credentials that expire: %s", found)
 	}
 	if strings.Contains(s.stderr.String(), notifySecret) {

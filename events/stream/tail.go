@@ -50,7 +50,7 @@ type Message struct {
 
 // ErrRefused says that the server does not take the credentials, or not any
 // more.
-var ErrRefused = errors.New("the server refuses the credentials: they are revoked, expired or another server's")
+var ErrRefused = errors.New("the server refuses the credentials: they are revoked, expired, not for this address, or another server's")
 
 // Tail is the partner's side of the bridge: it calls the function with every
 // message, in the order of the stream, until ctx ends (nil then), the function

@@ -122,6 +122,42 @@ func TestDoctorFinds(t *testing.T) {
 	}
 }
 
+// TestDoctorFindsAnotherStore: webhooks at Smartsheet that call this address and that the
+// store knows nothing of tell that it is not the store that there was.
+func TestDoctorFindsAnotherStore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		shares       bool
+		level, words string
+	}{
+		"an empty one":    {false, "wrong", "the store is empty, and 1 webhooks at Smartsheet call this address and are not known here"},
+		"one that is old": {true, "warning", "1 webhooks at Smartsheet call this address and are not known here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, setup{})
+			w.owner()
+			w.partner("acme")
+			w.relays()
+			if tc.shares {
+				w.registered()
+			}
+			if _, levels := w.examined(); levels["bridge store"] != "" {
+				t.Errorf("got %s before there is such a webhook", levels["bridge store"])
+			}
+			client := w.api.Access.NewClient(smartsheet.US, w.token, "")
+			for _, base := range []string{w.public, "http://127.0.0.1:1"} { // the other one is of somebody else
+				_, err := client.CreateWebhook(t.Context(), smartsheet.WebhookSpec{
+					Name: "before", CallbackURL: base + registry.CallbackPath + "lost", ScopeObjectID: w.sheet.ID, Version: 1,
+				})
+				must(t, err)
+			}
+			r, levels := w.examined()
+			if levels["bridge store"] != tc.level || !strings.Contains(r.text, tc.words) || strings.Contains(r.text, "the store is empty") == tc.shares {
+				t.Errorf("got %s, want the store %s with %q", r.text, tc.level, tc.words)
+			}
+		})
+	}
+}
+
 // A partner whose NATS answers slowly is named: others do not wait for it, and its
 // own events are late.
 func TestDoctorFindsSlowPartner(t *testing.T) {

@@ -204,7 +204,7 @@ func examineShare(f *findings, reg *registry.Registration, s ShareState) {
 		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+reg.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason).
 			Action = problem.Reconcile.For(reg.ID)
 	default:
-		f.wrong("share", name, "see to owner "+reg.Owner+", the webhook and partner "+s.Share.Partner+" above, then POST /v1/webhooks/"+reg.ID+"/reconcile",
+		f.wrong("share", name, "see to what it says: to the sheet at Smartsheet, or to owner "+reg.Owner+", the webhook and partner "+s.Share.Partner+" above; then POST /v1/webhooks/"+reg.ID+"/reconcile",
 			"%s: %s; complete to %s", s.State, s.Reason, to).Action = problem.Reconcile.For(reg.ID)
 	}
 }

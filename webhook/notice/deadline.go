@@ -37,7 +37,7 @@ func Deadlines(r *registry.Registry, now time.Time) []Deadline {
 			continue
 		}
 		list = appendDue(list, "owner", o.Name, *o.ExpiresAt, now, accessDays, Deadline{Action: problem.ReplaceToken.For(o.Name), Condition: Condition{
-			Type: "owner.expiring", On: o.Name, Next: "make another token at Smartsheet and give it with PUT /v1/owners/" + o.Name + "/token, with its expiresAt", Link: "/#/owners/" + o.Name,
+			Type: "owner.expiring", On: o.Name, Next: "make another token at Smartsheet and give it with PUT /v1/owners/" + o.Name + "/token, and say when that one runs out", Link: "/#/owners/" + o.Name,
 			Detail: "the token of owner " + o.Name,
 		}})
 	}
@@ -68,6 +68,10 @@ func Deadlines(r *registry.Registry, now time.Time) []Deadline {
 // appendDue appends what ends within the most days, with how long it has left.
 func appendDue(list []Deadline, kind, name string, at, now time.Time, days []int, d Deadline) []Deadline {
 	left := at.Sub(now)
+	ends, has := "ends", "has"
+	if kind == "credentials" { // which are many
+		ends, has = "end", "have"
+	}
 	for _, n := range days {
 		if left > time.Duration(n)*day {
 			continue
@@ -76,9 +80,9 @@ func appendDue(list []Deadline, kind, name string, at, now time.Time, days []int
 		d.Key = fmt.Sprintf("%s-ends.%s.%d", kind, name, n)
 		switch {
 		case d.Over:
-			d.Detail += " has run out at " + at.UTC().Format(time.RFC3339)
+			d.Detail += " " + has + " run out at " + at.UTC().Format(time.RFC3339)
 		default:
-			d.Detail += fmt.Sprintf(" ends in %s, at %s", leftText(left), at.UTC().Format(time.RFC3339))
+			d.Detail += fmt.Sprintf(" %s in %s, at %s", ends, leftText(left), at.UTC().Format(time.RFC3339))
 		}
 		return append(list, d)
 	}
