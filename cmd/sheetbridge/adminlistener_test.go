@@ -20,7 +20,7 @@ import (
 // the probes answer, and those who watch over the process find it healthy.
 func TestAdminTLS(t *testing.T) {
 	dir := t.TempDir()
-	if err := makeTLS(dir, []string{"bridge.a.example", "127.0.0.1"}); err != nil {
+	if err := makeTLS(dir, []string{"bridge.a.example", "127.0.0.1", "localhost"}); err != nil {
 		t.Fatal(err)
 	}
 	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem")
@@ -30,7 +30,7 @@ func TestAdminTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "0.0.0.0:0", "ADMIN_HOSTS": "bridge.a.example,10.0.0.0/8", "ADMIN_TOKEN_FILE": tokens,
+		"LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "0.0.0.0:0", "ADMIN_HOSTS": "bridge.a.example,10.0.0.0/8,localhost", "ADMIN_TOKEN_FILE": tokens,
 		"ADMIN_TLS_CERT": cert, "ADMIN_TLS_KEY": key, "ADMIN_CLIENT_CA": ca,
 		"NATS_LISTEN": "127.0.0.1:0", "DATA_DIR": filepath.Join(dir, "data"), "LOG_FORMAT": "json", "LOG_LEVEL": "debug",
 	} {
@@ -111,6 +111,19 @@ func TestAdminTLS(t *testing.T) {
 	t.Setenv(prefix+"_ADMIN_LISTEN", "0.0.0.0:"+port)
 	if got := run(ctx, []string{"healthcheck"}, io.Discard, stderr); got != exitOK {
 		t.Errorf("healthcheck ends with %d:\n%s", got, stderr)
+	}
+
+	t.Setenv(prefix+"_ADMIN_URL", "https://localhost:"+port)
+	t.Setenv(prefix+"_ADMIN_TOKEN", testToken)
+	t.Setenv(prefix+"_ADMIN_CA", ca)
+	refusal := newOutput()
+	if got := run(ctx, []string{"owners", "list"}, io.Discard, refusal); got != exitFailed || !strings.Contains(refusal.String(), "_ADMIN_CLIENT_CERT") {
+		t.Errorf("a command without a certificate ends with %d:\n%s", got, refusal)
+	}
+	t.Setenv(prefix+"_ADMIN_CLIENT_CERT", cert)
+	t.Setenv(prefix+"_ADMIN_CLIENT_KEY", key)
+	if got := run(ctx, []string{"owners", "list"}, io.Discard, refusal); got != exitOK {
+		t.Errorf("a command with a certificate ends with %d:\n%s", got, refusal)
 	}
 }
 

@@ -45,7 +45,10 @@ type settings struct {
 	AdminTLSKey           string `envconfig:"ADMIN_TLS_KEY"`
 	AdminClientCA         string `envconfig:"ADMIN_CLIENT_CA"`
 	AdminAllowPlaintext   string `split_words:"true" default:"false"`
-	AdminURL              string `split_words:"true"` // of the commands that ask a running service
+	AdminURL              string `split_words:"true"` // this one and the next three are of the commands that ask a running service
+	AdminCA               string `envconfig:"ADMIN_CA"`
+	AdminClientCert       string `split_words:"true"`
+	AdminClientKey        string `split_words:"true"`
 	DataDir               string `split_words:"true" default:"./data"`
 	MasterKey             string `split_words:"true"`
 	MasterKeyFile         string `split_words:"true"`

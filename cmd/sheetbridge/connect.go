@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/kelseyhightower/envconfig"
@@ -16,10 +18,16 @@ import (
 
 // clientSettings are those of the commands that call a running service.
 type clientSettings struct {
-	AdminURL       string `split_words:"true" default:"http://127.0.0.1:8081"`
-	AdminToken     string `split_words:"true"`
-	AdminTokenFile string `split_words:"true"`
+	AdminURL        string `split_words:"true" default:"http://127.0.0.1:8081"`
+	AdminToken      string `split_words:"true"`
+	AdminTokenFile  string `split_words:"true"`
+	AdminCA         string `envconfig:"ADMIN_CA"`
+	AdminClientCert string `split_words:"true"`
+	AdminClientKey  string `split_words:"true"`
 }
+
+// clientNames are the names of those.
+var clientNames = []string{"ADMIN_URL", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE", "ADMIN_CA", "ADMIN_CLIENT_CERT", "ADMIN_CLIENT_KEY"}
 
 // connect returns a client of the admin API that the environment names.
 func connect() (*cli.Client, error) {
@@ -38,7 +46,30 @@ func connect() (*cli.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cli.NewClient(s.AdminURL, token), nil
+	secure, err := s.secure()
+	if err != nil {
+		return nil, err
+	}
+	return cli.NewClient(s.AdminURL, token, secure), nil
+}
+
+// secure says whom the commands trust over TLS, and which certificate they show.
+func (s *clientSettings) secure() (*tls.Config, error) {
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.AdminCA != "" {
+		var err error
+		if secure, err = loadTrust(s.AdminCA); err != nil {
+			return nil, fmt.Errorf("%s_ADMIN_CA: %w", prefix, err)
+		}
+	}
+	if s.AdminClientCert != "" || s.AdminClientKey != "" {
+		own, err := tls.LoadX509KeyPair(s.AdminClientCert, s.AdminClientKey)
+		if err != nil {
+			return nil, fmt.Errorf("reading %[1]s_ADMIN_CLIENT_CERT and %[1]s_ADMIN_CLIENT_KEY: %[2]w", prefix, err)
+		}
+		secure.Certificates = []tls.Certificate{own}
+	}
+	return secure, nil
 }
 
 // firstToken is the first token of a list, or of a file with one, that is given
@@ -68,7 +99,8 @@ func checkConfig() []admin.Check {
 	set := 0
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
-		if strings.HasPrefix(name, prefix+"_") && name != prefix+"_ADMIN_URL" && name != prefix+"_ADMIN_TOKEN" && name != prefix+"_ADMIN_TOKEN_FILE" {
+		name, ours := strings.CutPrefix(name, prefix+"_")
+		if ours && !slices.Contains(clientNames, name) {
 			set++
 		}
 	}

@@ -155,7 +155,7 @@ func startLoad(b *testing.B) *load {
 		prefix + "_DATA_DIR=" + b.TempDir(), prefix + "_SMARTSHEET_URL=" + sim.URL(), prefix + "_API_RATE=100000", prefix + "_LOG_FORMAT=json", prefix + "_RECONCILE_EVERY=1h",
 	}, "serve")
 	ready := l.serve.stderr.wait(b, `"msg":"ready".*"admin":"([^"]+)","nats":"([^"]+)"`)
-	l.admin = cli.NewClient("http://"+ready[1], testToken)
+	l.admin = cli.NewClient("http://"+ready[1], testToken, nil)
 	b.Cleanup(l.admin.Close)
 	l.must("/v1/owners", map[string]string{"name": "ops", "region": "us", "token": sim.AddToken(jane)}, nil)
 	var acme struct{ Credentials seal.Secret }

@@ -34,7 +34,7 @@ func TestRotateMaster(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		stderr, code := newOutput(), make(chan int, 1)
 		go func() { code <- run(ctx, []string{"serve"}, io.Discard, stderr) }()
-		admin := cli.NewClient("http://"+stderr.wait(t, `"msg":"ready".*"admin":"([^"]+)"`)[1], testToken)
+		admin := cli.NewClient("http://"+stderr.wait(t, `"msg":"ready".*"admin":"([^"]+)"`)[1], testToken, nil)
 		t.Setenv(prefix+"_ADMIN_URL", admin.URL())
 		do(admin)
 		admin.Close()

@@ -45,7 +45,7 @@ func startService(t *testing.T, smartsheet string) *running {
 	t.Cleanup(func() { s.stop() })
 	ready := s.stderr.wait(t, `"msg":"ready".*"admin":"([^"]+)","nats":"([^"]+)"`)
 	s.nats = ready[2]
-	s.admin = cli.NewClient("http://"+ready[1], testToken)
+	s.admin = cli.NewClient("http://"+ready[1], testToken, nil)
 	t.Cleanup(s.admin.Close)
 	return s
 }

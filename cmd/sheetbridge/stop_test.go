@@ -44,7 +44,7 @@ func serveStuck(t *testing.T) *serveProcess {
 		prefix + "_NATS_LISTEN=127.0.0.1:0", prefix + "_DATA_DIR=" + s.data, prefix + "_SMARTSHEET_URL=" + s.sim.URL(), prefix + "_LOG_FORMAT=json",
 	}, "serve")
 	s.stderr.wait(t, `"msg":"ready"`)
-	client := cli.NewClient("http://"+admin, testToken)
+	client := cli.NewClient("http://"+admin, testToken, nil)
 	defer client.Close()
 	var hook struct {
 		WebhookID   string `json:"webhookId"`

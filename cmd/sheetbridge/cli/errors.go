@@ -126,6 +126,8 @@ func (p *program) explainError(err error) error {
 	switch {
 	case errors.As(err, &refused) && refused.Code == http.StatusUnauthorized:
 		return fmt.Errorf("the service does not know this token: set %s_ADMIN_TOKEN to one of the tokens that serve was given", Prefix)
+	case errors.As(err, &refused) && refused.Code == http.StatusForbidden && strings.Contains(refused.Detail, "client certificate"):
+		return fmt.Errorf("the service wants a client certificate: set %[1]s_ADMIN_CLIENT_CERT and %[1]s_ADMIN_CLIENT_KEY to the files of one", Prefix)
 	case errors.As(err, &refused) && refused.Code == http.StatusForbidden:
 		return fmt.Errorf("this token is read-only: set %s_ADMIN_TOKEN to one without :ro: in it", Prefix)
 	case errors.As(err, &refused):

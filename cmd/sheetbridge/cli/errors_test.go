@@ -47,6 +47,7 @@ func TestExplainError(t *testing.T) {
 		"one share":    {&APIError{Code: 409, Status: "409 Conflict", Detail: "change it with PUT /v1/webhooks/0a-b/shares/acme/orders"}, "change it with sheetbridge shares change acme/orders (409 Conflict)"},
 		"wrong token":  {&APIError{Code: 401, Status: "401 Unauthorized", Detail: "send the header"}, "the service does not know this token: set SHEETBRIDGE_ADMIN_TOKEN to one of the tokens that serve was given"},
 		"reader":       {&APIError{Code: 403, Status: "403 Forbidden", Detail: "may only read"}, "this token is read-only: set SHEETBRIDGE_ADMIN_TOKEN to one without :ro: in it"},
+		"certificate":  {&APIError{Code: 403, Status: "403 Forbidden", Detail: "show a client certificate of the authority"}, "the service wants a client certificate: set SHEETBRIDGE_ADMIN_CLIENT_CERT and SHEETBRIDGE_ADMIN_CLIENT_KEY to the files of one"},
 		"something":    {errors.New("x"), "x"},
 		"a reconcile":  {&APIError{Code: 502, Status: "502 Bad Gateway", Detail: "POST /v1/webhooks/0a-b/reconcile now"}, "sheetbridge webhooks reconcile 0a-b now (502 Bad Gateway)"},
 		"a new sheet":  {&APIError{Code: 422, Status: "422", Detail: "POST /v1/webhooks"}, "sheetbridge shares add (422)"},

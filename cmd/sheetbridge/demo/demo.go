@@ -141,7 +141,7 @@ func (s *stage) play(ctx context.Context) error {
 }
 
 func (s *stage) show(ctx context.Context) error {
-	client := cli.NewClient("http://"+s.addresses.Admin, s.token)
+	client := cli.NewClient("http://"+s.addresses.Admin, s.token, nil)
 	defer client.Close()
 	owner := map[string]string{"name": "ops", "token": s.seeded.OwnerToken, "region": "us"}
 	if err := client.Call(ctx, "POST", "/v1/owners", owner, nil); err != nil {
