@@ -63,6 +63,11 @@ func (r *round) answerAgain(ctx context.Context, t *task, before *remembered) er
 		}
 		return r.finish(ctx, t, same, true, true)
 	}
+	return r.answerReused(ctx, t)
+}
+
+// answerReused tells that another request has the id of a write.
+func (r *round) answerReused(ctx context.Context, t *task) error {
 	reused := &events.Refusal{Code: events.CodeIDReused, Detail: "another request had this id: give each its own"}
 	d := reused.Refuse(events.WriteData{ID: t.request.ID, Op: t.request.Op, Row: rowOf(t.rowID)})
 	return r.finish(ctx, t, remembered{Identity: t.job.write.Identity, Data: d}, true, false)

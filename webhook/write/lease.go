@@ -46,6 +46,7 @@ type attempt struct {
 	Version    int64     `json:"version"`             // of the sheet when it was read before
 	ModifiedAt time.Time `json:"modifiedAt,omitzero"` // of the row then
 	At         time.Time `json:"at"`                  // when it was to be sent
+	Content    string    `json:"content,omitempty"`   // of the request, hashed
 }
 
 // rateWindow counts what a share had made in the last minute, wherever that begins, and

@@ -33,6 +33,9 @@ func (r *round) prepare(ctx context.Context, j *job, before *remembered) (*task,
 	}
 	j.until = j.request.Until
 	if a, ok := r.lease.record.Attempts[t.name()]; ok && t.rules != nil {
+		if a.Content != "" && a.Content != contentOf(&t.request) {
+			return nil, r.awaitOutcome(ctx, t)
+		}
 		t.attempt, j.until = &a, time.Time{}
 		if j.recoverAt.IsZero() { // whoever sent it may have sent it a moment ago
 			j.recoverAt = time.Now().Add(cmp.Or(r.RecoverAfter, recoverAfter))
@@ -60,6 +63,16 @@ func (r *round) prepare(ctx context.Context, j *job, before *remembered) (*task,
 		return nil, nil
 	}
 	return nil, r.refuse(ctx, t, refusal)
+}
+
+// awaitOutcome has a write wait whose id another one has that may have been made: that one
+// is answered first.
+func (r *round) awaitOutcome(ctx context.Context, t *task) error {
+	if time.Now().After(t.request.Until) {
+		return r.answerReused(ctx, t)
+	}
+	t.job.retryAt = time.Now().Add(cmp.Or(r.RecoverAfter, recoverAfter))
+	return nil
 }
 
 // prepareAgain answers a write whose id has an answer.

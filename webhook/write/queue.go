@@ -64,7 +64,11 @@ func (e *Engine) enqueue(ctx context.Context, st *stream.Stream, w *stream.Write
 		q = &sheetQueue{}
 		e.sheets[key] = q
 	}
-	q.jobs = append(q.jobs, j)
+	at := len(q.jobs)
+	for at > 0 && q.jobs[at-1].write.Received.After(w.Received) { // another process had it before
+		at--
+	}
+	q.jobs = slices.Insert(q.jobs, at, j)
 	if !q.busy {
 		q.busy = true
 		e.running.Go(func() { e.work(ctx, key, q) })

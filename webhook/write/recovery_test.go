@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -142,6 +143,70 @@ func TestPausedProcessDoesNotWrite(t *testing.T) {
 	if after, _ := w.Sim.Snapshot(w.Sheet.ID); after.Version != before.Version {
 		t.Errorf("the process that was stopped has written: %v", w.row(0))
 	}
+}
+
+// slowToAnswer is a transport that holds back the answer to the first request to change
+// rows, and loses it.
+type slowToAnswer struct {
+	made, goOn chan struct{}
+	once       sync.Once
+}
+
+func (s *slowToAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	lose := false
+	if r.Method == http.MethodPut {
+		s.once.Do(func() { lose = true })
+	}
+	if !lose || err != nil {
+		return answer, err
+	}
+	close(s.made)
+	<-s.goOn
+	answer.Body.Close()
+	return nil, io.ErrUnexpectedEOF
+}
+
+// TestIDOfWriteOfUnknownOutcome uses the id of a write for another request, which another
+// process gets before the first one has learnt what became of the write: each has the
+// answer that is its own.
+func TestIDOfWriteOfUnknownOutcome(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{OtherReplicas: true}, writable("acme", nil))
+	w.endEngine()
+	s := &slowToAnswer{made: make(chan struct{}), goOn: make(chan struct{})}
+	slow := *w.Access
+	slow.HTTP = &http.Client{Transport: s}
+	w.run(w.newEngine(600*time.Millisecond, func(e *write.Engine) { e.Access = &slow }))
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	request := func(id, expect, set string) {
+		w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":%q,"op":"update","row":%q,"expect":{"status":%q},"set":%s}`, id, row, expect, set))
+	}
+	request("po-1", "Open", `{"status":"Done"}`)
+	<-s.made
+	slowDone := make(chan struct{})
+	go func() { w.endEngine(); close(slowDone) }() // it takes nothing more, and has no answer yet
+	other := w.newEngine(600*time.Millisecond, nil)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { webhooktest.Must(t, other.Run(ctx)) })
+	request("po-1", "Open", `{"status":"Waiting"}`)
+	for n, id := range []string{"po-2", "po-3"} { // while the other process has looked at it
+		request(id, "Done", fmt.Sprintf(`{"qty":%d}`, 10+n))
+		if got := w.answer("acme", id, 1); got.Result != events.ResultDone {
+			t.Errorf("%s: got %+v, want it done by the other process", id, got)
+		}
+	}
+	close(s.goOn)
+	first, second := w.answer("acme", "po-1", 1), w.answer("acme", "po-1", 2)
+	if first.Result != events.ResultDone || second.Code != events.CodeIDReused {
+		t.Errorf("got %+v and %+v, want it done, and then that its id is used", first, second)
+	}
+	if got := w.row(0)["Status"]; got != "Done" {
+		t.Errorf("got %v in the sheet", got)
+	}
+	<-slowDone
+	stop()
+	running.Wait()
 }
 
 // TestWritersAtRandom has partners write, people edit, answers get lost and processes

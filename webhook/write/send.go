@@ -25,7 +25,7 @@ func (r *round) send(ctx context.Context, client *smartsheet.Client, bulk []acce
 	attempts := make(map[string]attempt, len(bulk))
 	at, until := time.Now(), bulk[0].request.Until
 	for _, t := range bulk {
-		attempts[t.name()] = attempt{Version: now.version, ModifiedAt: t.modifiedAt(), At: at}
+		attempts[t.name()] = attempt{Version: now.version, ModifiedAt: t.modifiedAt(), At: at, Content: contentOf(&t.request)}
 		if t.request.Until.Before(until) {
 			until = t.request.Until
 		}

@@ -2,6 +2,7 @@ package write_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -178,5 +179,54 @@ func TestWriteIDs(t *testing.T) {
 	}
 	if got := w.row(0)["Status"]; got != "Open" {
 		t.Errorf("got %v in the sheet: it was written twice", got)
+	}
+}
+
+// TestIDsOutliveResend publishes a share again from the beginning: what was published of
+// it is gone, its answers too, and who asks again gets the same answer.
+func TestIDsOutliveResend(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	const request = `{"id":"po-1","op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":%q}}`
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	w.send("acme", "erp", "orders", fmt.Sprintf(request, row, "Done"))
+	before := w.answer("acme", "po-1", 1)
+	w.Settle()
+	webhooktest.Must(t, w.Registrar.Resend(t.Context(), w.Reg.ID, "acme", "orders"))
+	w.Settle()
+	if got := w.answers("acme"); len(got) > 0 {
+		t.Errorf("got answers %v of before the share was sent again", got)
+	}
+	w.Edit(0, webhooktest.Cells{"Status": "Open"}) // a person takes it back
+	w.send("acme", "erp", "orders", fmt.Sprintf(request, row, "Done"))
+	if after := w.answer("acme", "po-1", 1); before.Result != events.ResultDone || after.Result != before.Result || after.Version != before.Version || *after.Row != row {
+		t.Errorf("asked again: got %+v, want %+v", after, before)
+	}
+	w.send("acme", "erp", "orders", fmt.Sprintf(request, row, "Waiting"))
+	if other := w.answer("acme", "po-1", 2); other.Code != events.CodeIDReused {
+		t.Errorf("its id for another request: got %+v", other)
+	}
+	if got := w.row(0)["Status"]; got != "Open" {
+		t.Errorf("got %v in the sheet: it was written twice", got)
+	}
+}
+
+// TestIDOfWriteInProgress uses the id of a write that waits for another request, and for
+// what is none: the write has its own answer.
+func TestIDOfWriteInProgress(t *testing.T) {
+	for name, second := range map[string]string{
+		"another request": `{"id":"po-1","op":"update","row":"%s","expect":{"status":"Open"},"set":{"status":"Waiting"}}`,
+		"no request":      `{"id":"po-1","op":"update","row":"%s","set":{"status":"Waiting"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+			row := webhooktest.FormatID(w.Sheet.Rows[0])
+			w.together(nil, strings.ReplaceAll(`{"id":"po-1","op":"update","row":"%s","expect":{"status":"Open"},"set":{"status":"Done"}}`, "%s", row), strings.ReplaceAll(second, "%s", row))
+			if got := w.answers("acme")["po-1"]; len(got) != 2 || got[0].Result != events.ResultDone || got[1].Code != events.CodeIDReused {
+				t.Errorf("got %+v, want it done, and then that its id is used", got)
+			}
+			if got := w.row(0)["Status"]; got != "Done" {
+				t.Errorf("got %v in the sheet", got)
+			}
+		})
 	}
 }
