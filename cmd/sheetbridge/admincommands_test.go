@@ -225,6 +225,10 @@ func (c *console) changeShare() {
 			c.t.Errorf("got\n%s\nwant %q in it", out, kept)
 		}
 	}
+	if err := os.WriteFile("terms.json", []byte(`{"columns":[{"title":"No"}],"write":{"update":["no"]}}`), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	c.says(`"update": [`, "shares", "change", "acme/orders", "--file", "terms.json", "--breaking", "--dry-run")
 }
 
 func TestCredentialCommands(t *testing.T) {

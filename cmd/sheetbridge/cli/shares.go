@@ -49,7 +49,7 @@ func (d *definition) flags(cmd *cobra.Command) {
 	f.StringVar(&d.where, "where", "", "share only rows for which this CEL `expression` is true, over fields and cells[\"Title\"]")
 	f.StringSliceVar(&d.kinds, "kinds", nil, "row, attachment and comment, separated by commas (default row)")
 	f.StringVar(&d.until, "until", "", "end the share at this `time`, such as 2027-06-30T00:00:00Z; never for none")
-	f.StringVar(&d.file, "file", "", "read columns, where and kinds from a JSON `file`, as the admin API takes them; - is standard input")
+	f.StringVar(&d.file, "file", "", "read columns, where, kinds, write and until from a JSON `file`, as the admin API takes them; - is standard input")
 }
 
 // given tells whether a flag says what is shared.
@@ -216,18 +216,14 @@ func changeShare(p *program, r *resource, a *action) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body["columns"], body["where"], body["kinds"], body["until"] = change.Columns, change.Where, change.Kinds, change.Until
-			body["filterMayFail"] = change.FilterMayFail
+			if err := addFields(body, change); err != nil {
+				return err
+			}
 		case d.file != "" || !d.given(cmd) && len(dropped) == 0 && owner == "":
 			return &UsageError{errors.New("say what to change: --column, --hash, --redact, --drop, --where, --kinds, --until or --owner; or --file alone")}
 		default:
 			if err := d.changed(cmd, found.item, dropped, body); err != nil {
 				return err
-			}
-		}
-		for term, value := range body {
-			if value == nil || value == (*time.Time)(nil) {
-				delete(body, term)
 			}
 		}
 		if owner != "" {
@@ -247,6 +243,16 @@ func changeShare(p *program, r *resource, a *action) *cobra.Command {
 		shown["share"] = args[0]
 		return c.show(r.facts, r.tables, shown)
 	})
+}
+
+// addFields adds to a body what a share is to be as the API takes it: what it says
+// nothing of is left out.
+func addFields(body map[string]any, change admin.ShareChange) error {
+	text, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &body)
 }
 
 // waitsForOwner is what a change waits for that moves a share to an owner.
