@@ -28,7 +28,7 @@ type job struct {
 
 	single    bool      // it is sent by itself: together with others it was refused
 	retryAt   time.Time // it waits until then
-	until     time.Time // nothing is written after it; zero: not known yet, or it may have been sent
+	until     time.Time // nothing is written after it; zero: it is no request, or may have been sent
 	recoverAt time.Time // when to read whether it was made, its outcome not being known
 	counted   bool      // among the writes of its minute
 }
@@ -36,7 +36,9 @@ type job struct {
 // newJob returns the job for a write that was received.
 func newJob(st *stream.Stream, w *stream.Write, share *registry.Share) *job {
 	j := &job{write: w, stream: st, share: share}
-	j.request, j.invalid = events.ParseWrite(w.Data, w.Received)
+	if j.request, j.invalid = events.ParseWrite(w.Data, w.Received); j.invalid == nil {
+		j.until = j.request.Until
+	}
 	return j
 }
 

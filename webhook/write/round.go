@@ -3,6 +3,7 @@ package write
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,7 +45,7 @@ func (e *Engine) round(ctx context.Context, l *lease, q *sheetQueue) (map[*job]b
 // even if the context ends.
 func (r *round) gather(ctx context.Context, q *sheetQueue) ([]*task, error) {
 	var ready []*task
-	c := candidates{most: smartsheet.MaxRowsPerWrite, rows: map[int64]bool{}, ids: map[string]bool{}}
+	c := candidates{most: smartsheet.MaxRowsPerWrite, late: r.late, rows: map[int64]bool{}, ids: map[string]bool{}}
 	for {
 		jobs := r.pick(ctx, q, c.take)
 		if len(jobs) == 0 {
@@ -83,11 +84,23 @@ func (r *round) lookUp(ctx context.Context, jobs []*job) ([]*remembered, error) 
 	return before, lookups.Wait()
 }
 
+// late tells whether a write's time has run out before it was sent: it is answered,
+// whatever other writes wait for.
+func (r *round) late(j *job) bool {
+	if j.invalid != nil || !time.Now().After(j.request.Until) {
+		return false
+	}
+	_, sent := r.lease.record.Attempts[j.write.Partner+"/"+j.write.Sheet+"/"+j.request.ID]
+	return !sent
+}
+
 // candidates are the writes that a round looks at: no more than one request takes, of
 // one kind, each row and each id once. What the others need is not asked for in vain.
+// Those whose time has run out are looked at besides.
 type candidates struct {
 	count  int
-	most   int       // that one request takes
+	most   int // that one request takes
+	late   func(*job) bool
 	op     events.Op // of the first that is a request
 	single bool      // it is sent by itself
 	rows   map[int64]bool
@@ -101,6 +114,9 @@ func (c *candidates) take(j *job, due bool) bool {
 		return false
 	}
 	c.ids[id] = true // one with this id that is older and not due goes first
+	if due && c.late(j) {
+		return true
+	}
 	if !due || c.count >= c.most {
 		return false
 	}

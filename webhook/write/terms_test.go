@@ -261,6 +261,20 @@ func TestWriteKeepsItsTime(t *testing.T) {
 	}
 }
 
+// TestWriteBehindAnotherKeepsItsTime has a write wait for an older one to the same row,
+// which Smartsheet does not take.
+func TestWriteBehindAnotherKeepsItsTime(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault { return &smartsheettest.Fault{HangUp: true} })
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}}`, row))
+	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"two","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":5},"until":%q}`,
+		row, time.Now().Add(time.Second).Format(time.RFC3339Nano)))
+	if got := w.answer("acme", "two", 1); got.Code != events.CodeTooLate {
+		t.Errorf("got %+v, want %s", got, events.CodeTooLate)
+	}
+}
+
 // TestWriteHeldUpPastItsTime holds a write right before it is sent, until its time has
 // run out.
 func TestWriteHeldUpPastItsTime(t *testing.T) {
