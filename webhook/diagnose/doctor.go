@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -129,7 +130,7 @@ func (d *Doctor) examineBridge(ctx context.Context, f *findings) {
 			return
 		}
 	}
-	f.ok("bridge", version, "ready; a sheet is checked every %s at least", d.Registrar.ReconcileEvery)
+	f.ok("bridge", version, "ready; a sheet is checked every %s at least", model.Duration(d.Registrar.ReconcileEvery))
 }
 
 func (d *Doctor) examineNATS(ctx context.Context, f *findings) {
@@ -189,7 +190,7 @@ func examineStreams(f *findings, server *broker.ServerState) {
 
 // examineClock judges how far another clock is ahead of ours.
 func examineClock(f *findings, of string, skew time.Duration) {
-	off, way := skew.Abs().Round(time.Second), "ahead of"
+	off, way := model.Duration(skew.Abs().Round(time.Second)), "ahead of"
 	if skew > 0 {
 		way = "behind"
 	}
@@ -200,7 +201,7 @@ func examineClock(f *findings, of string, skew time.Duration) {
 	case skew.Abs() > skewWarning:
 		f.warn("clock", of, todo, "our clock is %s %s the one of %s", off, way, of)
 	default:
-		f.ok("clock", of, "within %s of ours", skewWarning)
+		f.ok("clock", of, "within %s of ours", model.Duration(skewWarning))
 	}
 }
 
@@ -213,7 +214,7 @@ func (d *Doctor) examineQueue(ctx context.Context, f *findings) {
 	switch waited := time.Since(s.Oldest); {
 	case s.Waiting > 0 && waited > longWait:
 		f.wrong("queue", "hints", "look for failing passes in the log of serve: an owner's token, the budget (SHEETBRIDGE_API_RATE) or a partner may be the cause",
-			"%d wait, the oldest for %s", s.Waiting, waited.Round(time.Second))
+			"%d wait, the oldest for %s", s.Waiting, model.Duration(waited.Round(time.Second)))
 	default:
 		f.ok("queue", "hints", "%d wait, %d are put off", s.Waiting, s.Deferred)
 	}

@@ -15,8 +15,8 @@ func TestExamineClock(t *testing.T) {
 		words string
 	}{
 		"right":        {2 * time.Second, checkOK, "within"},
-		"a bit slow":   {20 * time.Second, checkWarning, "ours is 20s behind"},
-		"hours fast":   {-3 * time.Hour, checkWrong, "ours is 3h0m0s ahead of"},
+		"a bit slow":   {20 * time.Second, checkWarning, "our clock is 20s behind the one of NATS"},
+		"hours fast":   {-3 * time.Hour, checkWrong, "our clock is 3h ahead of the one of NATS"},
 		"a minute off": {61 * time.Second, checkWrong, "behind"},
 	} {
 		t.Run(name, func(t *testing.T) {

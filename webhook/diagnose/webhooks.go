@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/stream"
@@ -34,7 +36,7 @@ const (
 func (d *Doctor) examinePublic(ctx context.Context, f *findings, known map[string]*ownerWebhooks) {
 	base := strings.TrimSuffix(d.Registrar.PublicURL, "/")
 	if base == "" {
-		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", d.Registrar.ReconcileEvery)
+		f.ok("public", "PUBLIC_URL", "empty: sheets are polled every %s, Smartsheet need not reach us", model.Duration(d.Registrar.ReconcileEvery))
 		return
 	}
 	verified := 0
@@ -140,7 +142,7 @@ func (d *Doctor) examineDeleting(f *findings, reg *registry.Registration) {
 func (d *Doctor) examineWebhook(f *findings, reg *registry.Registration, known *ownerWebhooks) {
 	enable := "POST /v1/webhooks/" + reg.ID + "/enable"
 	if reg.WebhookID == 0 {
-		f.ok("webhook", reg.SheetName, "polled every %s", d.Registrar.ReconcileEvery)
+		f.ok("webhook", reg.SheetName, "polled every %s", model.Duration(d.Registrar.ReconcileEvery))
 		return
 	}
 	if known == nil || !known.answered {

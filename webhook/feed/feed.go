@@ -128,7 +128,8 @@ func (f *Feed) followAll(ctx context.Context, filter Filter, from place, items c
 	for {
 		changed := f.Registry.Changed()
 		for _, p := range f.Registry.Partners() {
-			if filter.Partner != "" && p.Name != filter.Partner || following[p.Name].Equal(p.CreatedAt) {
+			since, known := following[p.Name]
+			if filter.Partner != "" && p.Name != filter.Partner || known && since.Equal(p.CreatedAt) {
 				continue
 			}
 			following[p.Name] = p.CreatedAt

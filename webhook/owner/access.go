@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
@@ -34,7 +36,7 @@ var ErrBudget = errors.New("the budget of the owner's token is used up")
 type BudgetError struct{ Wait time.Duration }
 
 func (e *BudgetError) Error() string {
-	return fmt.Sprintf("%v, for another %v", ErrBudget, e.Wait.Round(time.Second))
+	return fmt.Sprintf("%v, for another %s", ErrBudget, model.Duration(e.Wait.Round(time.Second)))
 }
 
 // Is makes errors.Is(err, ErrBudget) true.
