@@ -27,6 +27,7 @@ type descs struct {
 	owner, budget, webhook, called                          *prometheus.Desc
 	up, streamMessages, streamBytes, stored, limit, readers *prometheus.Desc
 	lag, idle, share, complete, filter, foreign, exceeded   *prometheus.Desc
+	credentialsEnd, tokenEnds, shareEnds                    *prometheus.Desc
 }
 
 func newDescs() descs {
@@ -63,6 +64,10 @@ func newDescs() descs {
 		share:          stateDesc("share_state", "1 for the state that a share's stream is in, 0 for the others; unknown where the stream does not answer, stale also where it cannot be published to.", "partner", "sheet", "state"),
 		complete:       stateDesc("share_complete_age_seconds", "How long ago a share's stream was last known to be complete.", "partner", "sheet"),
 		filter:         stateDesc("share_filter_rows", "What a share's filter says of the rows of its sheet, by result: shown, hidden, or failed where it cannot be evaluated. As of the last reading of the whole sheet.", "partner", "sheet", "result"),
+
+		credentialsEnd: stateDesc("credentials_end_timestamp_seconds", "When a partner's credentials expire; absent where they do not, or others have taken their place.", "partner", "credentials"),
+		tokenEnds:      stateDesc("owner_token_end_timestamp_seconds", "When an owner's token runs out, as an admin said; absent where nobody did, or where it is renewed by itself.", "owner"),
+		shareEnds:      stateDesc("share_end_timestamp_seconds", "When a share ends by itself; absent where it does not.", "partner", "sheet"),
 	}
 }
 
@@ -186,6 +191,29 @@ func (c *collector) collectRecords(out sink, now snapshot) {
 		out.gauge(c.webhook, 1, reg.ID, reg.Owner, statusLabel(reg.Status))
 		if at := c.service.registrar.LastCallback(reg); !at.IsZero() {
 			out.gauge(c.called, float64(at.Unix()), reg.ID)
+		}
+	}
+	c.collectEnds(out)
+}
+
+// collectEnds shows what ends by itself, and when.
+func (c *collector) collectEnds(out sink) {
+	r := c.service.registry
+	for _, o := range r.Owners() {
+		if o.ExpiresAt != nil && o.OAuth == nil {
+			out.gauge(c.tokenEnds, float64(o.ExpiresAt.Unix()), o.Name)
+		}
+	}
+	for _, p := range r.Partners() {
+		for _, made := range p.Credentials {
+			if made.ExpiresAt != nil && made.OverlapUntil == nil {
+				out.gauge(c.credentialsEnd, float64(made.ExpiresAt.Unix()), p.Name, made.Name)
+			}
+		}
+	}
+	for _, s := range r.AllShares() {
+		if s.Until != nil && !s.Ending {
+			out.gauge(c.shareEnds, float64(s.Until.Unix()), s.Partner, s.Sheet)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
@@ -94,16 +95,22 @@ type watched struct {
 	traces *traceCollector
 }
 
+// farAway is when all ends that ends by itself in a watched service, and as metrics show it.
+var farAway = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const farAwaySeconds = "4.0709088e+09"
+
 func watch(t *testing.T) *watched {
 	t.Helper()
 	w := &watched{planted: plant(t), traces: newTraceCollector(t)}
 	w.running = startService(t, w.sim.URL())
-	w.must("POST", "/v1/owners", map[string]string{"name": "ops", "region": "us", "token": w.token}, nil)
+	w.must("POST", "/v1/owners", map[string]string{"name": "ops", "region": "us", "token": w.token, "expiresAt": farAway.Format(time.RFC3339)}, nil)
 	var partner struct {
 		Credentials seal.Secret `json:"credentials"`
 	}
 	w.must("POST", "/v1/partners", map[string]string{"name": "acme"}, &partner)
-	share := events.Request{Partner: "acme", Columns: columnsOf("No", "Status")}
+	w.must("POST", "/v1/partners/acme/credentials", map[string]string{"name": "erp", "expiresAt": farAway.Format(time.RFC3339)}, nil)
+	share := events.Request{Partner: "acme", Columns: columnsOf("No", "Status"), Until: &farAway}
 	w.must("POST", "/v1/webhooks", registration{"ops", strconv.FormatInt(w.sheet.ID, 10), []events.Request{share}}, nil)
 	w.out = w.tail(partner.Credentials)
 	w.out.wait(t, `"state":"live"`)
@@ -161,6 +168,14 @@ func TestMetricsAreNamedWell(t *testing.T) {
 	for _, p := range problems {
 		if strings.HasPrefix(p.Metric, "sheetbridge_") {
 			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+	for _, ends := range []string{
+		`credentials_end_timestamp_seconds{credentials="erp",partner="acme"} `, `owner_token_end_timestamp_seconds{owner="ops"} `,
+		`share_end_timestamp_seconds{partner="acme",sheet="orders"} `,
+	} {
+		if !strings.Contains(text, "\nsheetbridge_"+ends+farAwaySeconds+"\n") {
+			t.Errorf("%s%s is not in the metrics", ends, farAwaySeconds)
 		}
 	}
 	for _, secret := range []string{"SO-1", "canary", w.token, testToken} {
