@@ -124,7 +124,7 @@ func webhookCondition(reg *registry.Registration) (notice.Condition, bool) {
 		return notice.Condition{}, false
 	}
 	return notice.Condition{
-		Key: "webhook-disabled." + reg.ID, Type: "webhook.disabled", On: reg.ID, Link: "/#/webhooks/" + reg.ID,
+		Key: "webhook-disabled." + reg.ID, Type: "webhook.disabled", On: reg.ID, Link: "/#/sheets",
 		Detail: fmt.Sprintf("the webhook of sheet %d is %s", reg.SheetID, reg.Status),
 		Next:   "GET /v1/doctor says why; POST /v1/webhooks/" + reg.ID + "/enable tries again",
 	}, true

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,6 +194,28 @@ func TestRefusedWritesAreTold(t *testing.T) {
 	r.next(seen, "sheetbridge.notice.share.ended") // comes after what else was to be told
 	if n := len(seen["sheetbridge.notice.partner.writes-refused"]); n != 1 {
 		t.Errorf("it was told %d times, want once", n)
+	}
+}
+
+// TestNoticesLinkIntoTheConsole: each link that this package gives a notice is a page that
+// the console has.
+func TestNoticesLinkIntoTheConsole(t *testing.T) {
+	source, err := os.ReadFile("notices.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	console, err := os.ReadFile(filepath.Join("..", "..", "webhook", "console", "ui", "main.tsx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`Link: +"/#/([a-z]*)`).FindAllStringSubmatch(string(source), -1)
+	if len(links) < 8 {
+		t.Fatalf("got %d links, want more", len(links))
+	}
+	for _, link := range links {
+		if link[1] != "" && !strings.Contains(string(console), `case "`+link[1]+`":`) {
+			t.Errorf("the console has no page %s", link[1])
+		}
 	}
 }
 
