@@ -90,3 +90,21 @@ func TestFirstTokenItself(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsInFiles has a file stand for each secret, and never for one that is
+// set besides.
+func TestSecretsInFiles(t *testing.T) {
+	for _, name := range []string{"ADMIN_TOKEN", "MASTER_KEY", "MASTER_KEY_OLD", "OAUTH_CLIENT_SECRET", "NOTIFY_SECRET"} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "secret")
+			t.Setenv(prefix+"_"+name+"_FILE", file)
+			if _, err := loadConfig(); err == nil || !strings.Contains(err.Error(), name+"_FILE: ") {
+				t.Errorf("a file that is not there: got %v", err)
+			}
+			t.Setenv(prefix+"_"+name, "a-secret")
+			if _, err := loadConfig(); err == nil || !strings.Contains(err.Error(), name+": is set beside "+name+"_FILE") || strings.Contains(err.Error(), "a-secret") {
+				t.Errorf("both: got %v", err)
+			}
+		})
+	}
+}
