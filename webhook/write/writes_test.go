@@ -230,3 +230,27 @@ func TestIDOfWriteInProgress(t *testing.T) {
 		})
 	}
 }
+
+// TestWritesAreInTheAuditLog records who asked for what and what became of it, with no
+// value of a cell.
+func TestWritesAreInTheAuditLog(t *testing.T) {
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	row := webhooktest.FormatID(w.Sheet.Rows[0])
+	w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done","qty":17}`, row)
+	w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":18}`, row)
+	w.Await("both being done with", func() bool { return w.engine.Waiting() == 0 })
+	entries, err := w.engine.Audit.List(t.Context(), 0, 100)
+	webhooktest.Must(t, err)
+	var got []string
+	for _, e := range entries {
+		if e.What == "write" {
+			got = append(got, fmt.Sprintf("%s %s %s %s", e.Who, e.On, e.Outcome, e.Details))
+		}
+	}
+	if want := []string{
+		`partner acme, credentials erp acme/orders refused {"id":"w-2","op":"update","row":"` + row + `","fields":["qty"],"result":"refused","code":"conflict","writer":"ops"}`,
+		`partner acme, credentials erp acme/orders done {"id":"w-1","op":"update","row":"` + row + `","fields":["status","qty"],"result":"done","writer":"ops"}`,
+	}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
