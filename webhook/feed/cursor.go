@@ -59,8 +59,11 @@ func parseCursor(text string) (*place, error) {
 	return p, nil
 }
 
+// clone returns a place that has no memory in common with p.
+func (p *place) clone() *place { return &place{since: p.since, last: maps.Clone(p.last)} }
+
 // of is where to begin in a partner's stream.
-func (p place) of(partner string) stream.Position {
+func (p *place) of(partner string) stream.Position {
 	if last, ok := p.last[partner]; ok {
 		return stream.Position{Sequence: last + 1}
 	}

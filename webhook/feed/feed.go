@@ -103,8 +103,9 @@ func (f *Feed) Follow(ctx context.Context, filter Filter, cursor string, take fu
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	from := place.clone()    // what is taken moves the place on, while partners are added
 	items := make(chan Item) // without room: a follower reads on when what it has read is taken
-	g.Go(func() error { return f.followAll(ctx, filter, *place, items) })
+	g.Go(func() error { return f.followAll(ctx, filter, from, items) })
 	g.Go(func() error {
 		for {
 			select {
@@ -122,7 +123,7 @@ func (f *Feed) Follow(ctx context.Context, filter Filter, cursor string, take fu
 }
 
 // followAll follows each partner, also those that are added in the meantime.
-func (f *Feed) followAll(ctx context.Context, filter Filter, from place, items chan<- Item) error {
+func (f *Feed) followAll(ctx context.Context, filter Filter, from *place, items chan<- Item) error {
 	g, ctx := errgroup.WithContext(ctx)
 	following := map[string]time.Time{} // by name, since when there is such a partner
 	for {
