@@ -18,9 +18,8 @@ const (
 	maxWriteStored = 16 << 20 // bytes, all together
 	maxWrites      = 10_000
 	writesConsumer = "bridge"
-	// WritesKept is how long one that has no answer waits in the queue at most: longer than
-	// its time may be, so that one whose time has run out is still answered.
-	WritesKept = events.MaxUntil + time.Hour
+	// WritesKept is how long one that has no answer waits in the queue at most.
+	WritesKept = 24 * time.Hour
 	// writesAtOnce is how many of them are on their way to this process.
 	writesAtOnce = 500
 	// WriteAckWait is how soon a write that a process has taken and says nothing of

@@ -33,10 +33,17 @@ type job struct {
 	counted   bool      // among the writes of its minute
 }
 
+// answerBefore is how long before it leaves the queue a write is answered that its time
+// has run out.
+const answerBefore = time.Minute
+
 // newJob returns the job for a write that was received.
 func newJob(st *stream.Stream, w *stream.Write, share *registry.Share) *job {
 	j := &job{write: w, stream: st, share: share}
 	if j.request, j.invalid = events.ParseWrite(w.Data, w.Received); j.invalid == nil {
+		if last := w.Received.Add(stream.WritesKept - answerBefore); j.request.Until.After(last) {
+			j.request.Until = last
+		}
 		j.until = j.request.Until
 	}
 	return j

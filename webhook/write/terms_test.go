@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
@@ -304,7 +306,11 @@ func TestWriteThroughAnotherNATS(t *testing.T) {
 	foreign := webhooktest.ForeignNATS(t, t.TempDir(), port, 1<<20)
 	w := newPrepared(t, func(w *webhooktest.World) { w.AddExternal(t, "acme", foreign.ClientURL()) }, writable("acme", nil))
 	w.connect("acme", foreign.ClientURL())
-	w.Await("the queue being opened", func() bool { return w.hasQueue("acme") })
+	var queue jetstream.StreamConfig
+	w.Await("the queue being opened", func() (ok bool) { queue, ok = w.queue("acme"); return ok })
+	if queue.MaxAge != 24*time.Hour || queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew || queue.Storage != jetstream.FileStorage {
+		t.Errorf("got %+v, want a work queue in files that keeps a day and refuses when it is full", queue)
+	}
 	row := webhooktest.FormatID(w.Sheet.Rows[0])
 	w.wantDone("an update", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"status":"Done"}`, row)
 	w.wantRefused("a conflict", events.CodeConflict, "status", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":9}`, row)

@@ -73,13 +73,16 @@ func (w *writing) connect(name, url string) {
 	}
 }
 
-// hasQueue tells whether there is a queue for a partner's writes.
-func (w *writing) hasQueue(name string) bool {
+// queue is what the queue of a partner's writes is, if there is one.
+func (w *writing) queue(name string) (c jetstream.StreamConfig, ok bool) {
 	w.T.Helper()
 	js, err := jetstream.New(w.client(name, "reader"))
 	webhooktest.Must(w.T, err)
-	_, err = js.Stream(w.T.Context(), events.WriteStreamName)
-	return err == nil
+	s, err := js.Stream(w.T.Context(), events.WriteStreamName)
+	if err != nil {
+		return c, false
+	}
+	return s.CachedInfo().Config, true
 }
 
 // newEngine makes an engine as a process does.
