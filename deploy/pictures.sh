@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the pictures of the README anew, of the demo's data in a headless Chromium.
+# Makes the pictures of the README again, of the demo's data in a headless Chromium.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p deploy/pictures

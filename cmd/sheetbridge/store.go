@@ -14,8 +14,8 @@ import (
 const storeEvery = 5 * time.Second
 
 // watchStore ends the service once an embedded store that a failed write has
-// broken can be written to again: only a start mends it, and what
-// keeps the service running makes one. Until then the service stays, refuses
+// broken can be written to again: only a restart mends it, and the
+// supervisor that keeps the service running makes one. Until then the service stays, refuses
 // callbacks and says why: a start with a full disk would help nobody.
 func (s *service) watchStore(ctx context.Context) error {
 	if s.broker == nil {

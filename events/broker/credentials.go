@@ -23,8 +23,8 @@ func (a Account) MintUser(name string, expires time.Time) (creds string, userPub
 var ErrUserKey = errors.New("that is not the public key of a NATS user, which begins with U")
 
 // SignUser makes the owner of a user key a user of the partner's account, as
-// MintUser does, and returns the user's JWT. The secret half of the key stays with
-// whoever made it.
+// MintUser does, and returns the user's JWT. The secret half of the key stays where
+// it was made.
 func (a Account) SignUser(name, userPublicKey string, expires time.Time) (token string, err error) {
 	signer, err := nkeys.FromSeed([]byte(a.SigningSeed))
 	if err != nil {

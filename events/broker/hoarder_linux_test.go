@@ -65,7 +65,7 @@ func newHoarded(t *testing.T, f filled) *hoarded {
 		t.Fatal(err)
 	}
 	s.url, s.creds = ready.URL, ready.Creds
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.pid), []byte("5"), 0); err != nil { // begins to count anew
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.pid), []byte("5"), 0); err != nil { // the peak is counted from here
 		t.Fatal(err)
 	}
 	s.before = s.memory("VmRSS")

@@ -14,7 +14,7 @@ import (
 // Operator makes the accounts of a NATS cluster that is not embedded: its own
 // system account, the bridge's and two for each partner, walled off as in the
 // embedded server. It holds all keys of that cluster; those who run the cluster
-// keeps it, the bridge never sees it.
+// keep it, the bridge never sees it.
 type Operator struct {
 	Seed     seed
 	System   seed               // of the system account

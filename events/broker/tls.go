@@ -106,7 +106,7 @@ func (p *pair) refresh() {
 	}
 }
 
-// look stats both files; zero where one cannot be found.
+// stat asks for the state of both files; zero where one cannot be found.
 func (p *pair) stat() (stamps [2]fs.FileInfo, err error) {
 	for i, name := range []string{p.files.Cert, p.files.Key} {
 		if stamps[i], err = os.Stat(name); err != nil {

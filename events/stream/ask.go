@@ -18,7 +18,7 @@ import (
 )
 
 // maxTries is how often the server is asked where no answer of its own comes, and
-// askPause how long it is waited in between.
+// askPause how long to wait between two tries.
 const (
 	maxTries = 3
 	askPause = time.Second

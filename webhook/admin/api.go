@@ -1,10 +1,9 @@
 // Package admin is the admin API: JSON over HTTP, described by GET
 // /openapi.json, for those who say which owners, partners and sheets the bridge
 // connects. Every answer that refuses is a problem (RFC 9457) whose detail says
-// what to do. Secrets go in and do not come out, but for those that are made for
-// whoever asks: the credentials of a partner, the URL of a callback and the
-// address at which an owner consents, each in the answer to the request that
-// made it.
+// what to do. Secrets go in and do not come out, except those that a request
+// makes, in its own answer: the credentials of a partner, the URL of a callback
+// and the address at which an owner consents.
 package admin
 
 import (

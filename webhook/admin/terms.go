@@ -64,7 +64,7 @@ type NewTerms struct {
 
 	Sources *[]string `json:"sources,omitempty" maxItems:"100" nullable:"false" doc:"Networks or addresses from which its credentials work, where the account is ours; an empty list: from everywhere. All connections are closed; those from elsewhere are refused when they connect again" example:"[\"203.0.113.0/24\"]"`
 
-	Attributes *map[string]string `json:"attributes,omitempty" maxProperties:"50" nullable:"false" doc:"All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _" example:"{\"region\":\"EMEA\"}"`
+	Attributes *map[string]string `json:"attributes,omitempty" maxProperties:"50" nullable:"false" doc:"All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared again; one that a filter names cannot be removed. A name is a letter a-z, then a-z, 0-9 and _" example:"{\"region\":\"EMEA\"}"`
 }
 
 // NewLimits change a partner's limits; what is left out stays as it is.

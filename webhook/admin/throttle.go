@@ -7,8 +7,9 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"golang.org/x/time/rate"
+
+	"github.com/sheetbridge/sheetbridge/webhook/limits"
 )
 
 const (

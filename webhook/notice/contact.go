@@ -91,7 +91,7 @@ func RemoveContact(ctx context.Context, r *registry.Registry, partner string) er
 // errGone says that there is nobody any more who is to be told.
 var errGone = errors.New("nobody is to be told any more")
 
-// reaches tells whether there is somebody to tell: A for nobody's name, else the partner.
+// reaches tells whether somebody can be told: A, where no partner is named, else the partner.
 func (s *Sender) reaches(to string) bool {
 	if to == "" {
 		return s.URL != ""

@@ -236,7 +236,7 @@ func records(list []Reader) []registry.Reader {
 }
 
 // worthStoring tells whether what is known now is to be stored: at once where there is
-// another reader, else not at every found.
+// another reader, else not every time.
 func worthStoring(known *registry.Reading, r *Reading) bool {
 	if known.At.IsZero() {
 		return true

@@ -59,13 +59,7 @@ func (g *Registrar) RebindAttributes(ctx context.Context, partner string) error 
 }
 
 func (g *Registrar) rebind(ctx context.Context, was *registry.Share, p *registry.Partner) error {
-	now, err := g.Registry.UpdateShare(ctx, was.Partner, was.Sheet, func(s *registry.Share) error {
-		if !s.SameAs(was) || s.Ending {
-			return registry.ErrNotFound
-		}
-		s.Rebind(p)
-		return nil
-	})
+	now, err := g.Registry.RebindShare(ctx, was, p)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 		return nil

@@ -57,13 +57,20 @@ func (s *Share) SameAs(other *Share) bool {
 	return s.Key() == other.Key() && s.Registration == other.Registration && s.CreatedAt.Equal(other.CreatedAt)
 }
 
-// Rebind brings the share to its partner's attributes as they are now, as another
-// revision where its filter names one that has changed.
-func (s *Share) Rebind(p *Partner) {
-	if now, same := s.WithAttributes(p.Attributes); !same {
-		s.Share = now
-		s.Revision++
-	}
+// RebindShare brings a share to its partner's attributes as they are now, as another
+// revision where its filter names one that has changed. ErrNotFound: it has ended, or
+// another one has its name.
+func (r *Registry) RebindShare(ctx context.Context, was *Share, p *Partner) (*Share, error) {
+	return r.UpdateShare(ctx, was.Partner, was.Sheet, func(s *Share) error {
+		if !s.SameAs(was) || s.Ending {
+			return ErrNotFound
+		}
+		if now, same := s.WithAttributes(p.Attributes); !same {
+			s.Share = now
+			s.Revision++
+		}
+		return nil
+	})
 }
 
 // TakenError says that there is a share under the name that a new one was to get.

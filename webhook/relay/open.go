@@ -252,12 +252,7 @@ func (s *shareSync) open(ctx context.Context) error {
 // rebind brings the share to the partner's attributes, which were changed by a call
 // that did not come to the end or while the share was made. The next pass goes on.
 func (s *shareSync) rebind(ctx context.Context) error {
-	_, err := s.relay.Registry.UpdateShare(ctx, s.share.Partner, s.share.Sheet, func(now *registry.Share) error {
-		if now.SameAs(s.share) && !now.Ending {
-			now.Rebind(s.partner)
-		}
-		return nil
-	})
+	_, err := s.relay.Registry.RebindShare(ctx, s.share, s.partner)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}

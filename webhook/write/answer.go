@@ -46,7 +46,7 @@ func rowOf(id int64) *string {
 // and to another one that its id is used.
 func (r *round) answerAgain(ctx context.Context, t *task, before *remembered) error {
 	switch {
-	case before.Identity == t.job.write.Identity: // whoever answered it may have died before it was published
+	case before.Identity == t.job.write.Identity: // the process that answered it may have died before it published that
 		published, err := r.published(ctx, t)
 		if err != nil {
 			return err

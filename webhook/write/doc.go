@@ -20,8 +20,8 @@
 //
 // The lease (lease.go) lets one process at a time write to a sheet. Who has it records
 // what it is about to send in the lease itself, by compare-and-set, and must have
-// begun to send within a third of the lease's time: whoever was stopped in between
-// does not send when it goes on: the clock is read right before each system call
+// begun to send within a third of the lease's time: a process that was stopped in
+// between does not send when it goes on: the clock is read right before each system call
 // that sends (guard.go). What is left is a process that is stopped just between that
 // check and the system call, for longer than two thirds of that time, and a request that
 // the network, or Smartsheet, holds up for so long after it was sent: Smartsheet takes
@@ -31,5 +31,5 @@
 // before the sheet was read: is it so already, is the key there, does the cell's
 // history have it (recover.go)?
 //
-// The memory (memory.go) has one answer for one id, created once, whoever answers.
+// The memory (memory.go) has one answer for one id, created once, by the process that is first.
 package write

@@ -31,13 +31,12 @@ func (r *round) prepare(ctx context.Context, j *job, before *remembered) (*task,
 	if before != nil {
 		return nil, r.prepareAgain(ctx, t, before)
 	}
-	j.until = j.request.Until
-	if a, ok := r.lease.record.Attempts[t.name()]; ok && t.rules != nil {
+	if a, ok := r.lease.record.Attempts[t.job.attemptName()]; ok && t.rules != nil {
 		if a.Content != "" && a.Content != contentOf(&t.request) {
 			return nil, r.awaitOutcome(ctx, t)
 		}
-		t.attempt, j.until = &a, time.Time{}
-		if j.recoverAt.IsZero() { // whoever sent it may have sent it a moment ago
+		t.attempt = &a
+		if j.recoverAt.IsZero() { // another process may have sent it a moment ago
 			j.recoverAt = time.Now().Add(cmp.Or(r.RecoverAfter, recoverAfter))
 		}
 		if j.retryAt = j.recoverAt; time.Now().Before(j.retryAt) {
@@ -81,12 +80,12 @@ func (r *round) prepareAgain(ctx context.Context, t *task, before *remembered) e
 		t.job.retryAt = nextMinute(time.Now())
 		return nil
 	}
-	r.lease.forget(t.name())
+	r.lease.forget(t.job.attemptName())
 	return r.answerAgain(ctx, t, before)
 }
 
 // termsOf are the terms of the share that a write is for, as it is now. Where there is
-// none, or it was created anew, of another sheet perhaps, they have neither a sheet nor rules.
+// none, or another one has its name now, they have neither a sheet nor rules.
 func (r *round) termsOf(ctx context.Context, j *job) (*terms, error) {
 	key := j.write.Partner + "/" + j.write.Sheet
 	now, known := r.terms[key]

@@ -28,8 +28,7 @@ type job struct {
 
 	single    bool      // it is sent by itself: together with others it was refused
 	retryAt   time.Time // it waits until then
-	until     time.Time // nothing is written after it; zero: it is no request, or may have been sent
-	recoverAt time.Time // when to read whether it was made, its outcome not being known
+	recoverAt time.Time // when to read whether it was made; zero: its outcome is known
 	counted   bool      // among the writes of its minute
 }
 
@@ -44,12 +43,16 @@ func newJob(st *stream.Stream, w *stream.Write, share *registry.Share) *job {
 		if last := w.Received.Add(stream.WritesKept - answerBefore); j.request.Until.After(last) {
 			j.request.Until = last
 		}
-		j.until = j.request.Until
 	}
 	return j
 }
 
 func (j *job) name() string { return j.write.Partner + "/" + j.write.Identity }
+
+// attemptName is how the job is known in the lease.
+func (j *job) attemptName() string {
+	return j.write.Partner + "/" + j.write.Sheet + "/" + j.request.ID
+}
 
 // enqueue holds a write until it is answered.
 func (e *Engine) enqueue(ctx context.Context, st *stream.Stream, w *stream.Write) {
@@ -159,8 +162,8 @@ func (e *Engine) firstUntil(q *sheetQueue) (first time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, j := range q.jobs {
-		if !j.until.IsZero() && (first.IsZero() || j.until.Before(first)) {
-			first = j.until
+		if j.invalid == nil && j.recoverAt.IsZero() && (first.IsZero() || j.request.Until.Before(first)) {
+			first = j.request.Until
 		}
 	}
 	return first

@@ -18,7 +18,7 @@ func (r *round) resolve(ctx context.Context, client *smartsheet.Client, t *task,
 	if err != nil {
 		return err
 	}
-	name := t.name()
+	name := t.job.attemptName()
 	if !made {
 		r.lease.forget(name)
 		t.job.recoverAt = time.Time{}

@@ -40,12 +40,12 @@ func (e *Engine) round(ctx context.Context, l *lease, q *sheetQueue) (map[*job]b
 	return r.answered, err
 }
 
-// gather prepares writes that are due, oldest first, and those that come meanwhile,
+// gather prepares writes that are due, oldest first, and those that arrive while it does,
 // until there are as many as one request takes or no more wait. What was begun is ended
 // even if the context ends.
 func (r *round) gather(ctx context.Context, q *sheetQueue) ([]*task, error) {
 	var ready []*task
-	c := candidates{most: smartsheet.MaxRowsPerWrite, late: r.late, rows: map[int64]bool{}, ids: map[string]bool{}}
+	c := candidates{most: smartsheet.MaxRowsPerWrite, tooLate: r.tooLate, rows: map[int64]bool{}, ids: map[string]bool{}}
 	for {
 		jobs := r.pick(ctx, q, c.take)
 		if len(jobs) == 0 {
@@ -84,27 +84,27 @@ func (r *round) lookUp(ctx context.Context, jobs []*job) ([]*remembered, error) 
 	return before, lookups.Wait()
 }
 
-// late tells whether a write's time has run out before it was sent: it is answered,
+// tooLate tells whether a write's time has run out before it was sent: it is answered,
 // whatever other writes wait for.
-func (r *round) late(j *job) bool {
+func (r *round) tooLate(j *job) bool {
 	if j.invalid != nil || !time.Now().After(j.request.Until) {
 		return false
 	}
-	_, sent := r.lease.record.Attempts[j.write.Partner+"/"+j.write.Sheet+"/"+j.request.ID]
+	_, sent := r.lease.record.Attempts[j.attemptName()]
 	return !sent
 }
 
-// candidates are the writes that a round looks at: no more than one request takes, of
-// one kind, each row and each id once. What the others need is not asked for in vain.
-// Those whose time has run out are looked at besides.
+// candidates are the writes of a round: no more than one request takes, of one kind,
+// each row and each id once, so that nothing is read for the others in vain. Those whose
+// time has run out come besides.
 type candidates struct {
-	count  int
-	most   int // that one request takes
-	late   func(*job) bool
-	op     events.Op // of the first that is a request
-	single bool      // it is sent by itself
-	rows   map[int64]bool
-	ids    map[string]bool
+	count   int
+	most    int // that one request takes
+	tooLate func(*job) bool
+	op      events.Op // of the first that is a request
+	single  bool      // it is sent by itself
+	rows    map[int64]bool
+	ids     map[string]bool
 }
 
 // take adds a write, unless it has to wait for those that are older.
@@ -114,7 +114,7 @@ func (c *candidates) take(j *job, due bool) bool {
 		return false
 	}
 	c.ids[id] = true // one with this id that is older and not due goes first
-	if due && c.late(j) {
+	if due && c.tooLate(j) {
 		return true
 	}
 	if !due || c.count >= c.most {
@@ -143,9 +143,6 @@ type task struct {
 	attempt *attempt // it may have been written; nil: it was not sent
 	rowID   int64    // of the row; 0: not known yet
 }
-
-// name is how the task is known in the lease.
-func (t *task) name() string { return t.share.Key() + "/" + t.request.ID }
 
 // choose returns the tasks that one request can make: of the writer of the first one,
 // each key once.

@@ -25,7 +25,7 @@ func (r *round) send(ctx context.Context, client *smartsheet.Client, bulk []acce
 	attempts := make(map[string]attempt, len(bulk))
 	at, until := time.Now(), bulk[0].request.Until
 	for _, t := range bulk {
-		attempts[t.name()] = attempt{Version: now.version, ModifiedAt: t.modifiedAt(), At: at, Content: contentOf(&t.request)}
+		attempts[t.job.attemptName()] = attempt{Version: now.version, ModifiedAt: t.modifiedAt(), At: at, Content: contentOf(&t.request)}
 		if t.request.Until.Before(until) {
 			until = t.request.Until
 		}
@@ -59,7 +59,7 @@ func (r *round) send(ctx context.Context, client *smartsheet.Client, bulk []acce
 	err = answers.Wait()
 	for _, t := range bulk {
 		if r.isAnswered(t.job) {
-			r.lease.forget(t.name())
+			r.lease.forget(t.job.attemptName())
 		}
 	}
 	return err
@@ -207,7 +207,7 @@ func (r *round) notSent(ctx context.Context, bulk []accepted, err error) error {
 	tasks := make([]*task, len(bulk))
 	for i, t := range bulk {
 		tasks[i] = t.task
-		r.lease.forget(t.name())
+		r.lease.forget(t.job.attemptName())
 	}
 	if late {
 		return nil // they are judged again, with the time that it is then

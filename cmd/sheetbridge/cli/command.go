@@ -177,7 +177,7 @@ func (c *call) print(value any) error {
 }
 
 // secretFields of a body are not printed.
-var secretFields = []string{"token", "credentials", "signingKey", "secret"}
+var secretFields = []string{"token", "credentials", "secret"}
 
 // wouldCall says what a change would call, without secrets. What would be lost is
 // said too.

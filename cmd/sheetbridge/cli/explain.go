@@ -129,15 +129,22 @@ func (p *program) showExplanation(c *call, x *explanation) error {
 	if err := t.Write(&b, width, "The share shows no columns."); err != nil {
 		return err
 	}
-	next := p.nextStep(p.inCommands(strings.Join(x.Steps, "\n")), x.Action)
-	for _, step := range x.Steps {
-		b.WriteString(terminal.Paragraph("→ ", terminal.Clean(p.inCommands(step), 600), width))
-	}
-	if next != "" {
-		fmt.Fprintln(&b, "Next: "+next)
-	}
+	b.WriteString(p.stepsText(x.Steps, x.Action, width))
 	_, err := io.WriteString(c.out, b.String())
 	return err
+}
+
+// stepsText says what to do, each step as commands where there are such, and which
+// command comes next.
+func (p *program) stepsText(steps []string, action *admin.Action, width int) string {
+	var b strings.Builder
+	for _, step := range steps {
+		b.WriteString(terminal.Paragraph("→ ", terminal.Clean(p.inCommands(step), 600), width))
+	}
+	if next := p.nextStep(p.inCommands(strings.Join(steps, "\n")), action); next != "" {
+		b.WriteString("Next: " + next + "\n")
+	}
+	return b.String()
 }
 
 func sourceText(r *admin.ExplainedRow) string {

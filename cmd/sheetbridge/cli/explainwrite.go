@@ -124,13 +124,7 @@ func (p *program) showWriteExplanation(c *call, x *writeExplanation) error {
 	if err := f.Write(&b, width); err != nil {
 		return err
 	}
-	next := p.nextStep(p.inCommands(strings.Join(x.Steps, "\n")), x.Action)
-	for _, step := range x.Steps {
-		b.WriteString(terminal.Paragraph("→ ", terminal.Clean(p.inCommands(step), 600), width))
-	}
-	if next != "" {
-		fmt.Fprintln(&b, "Next: "+next)
-	}
+	b.WriteString(p.stepsText(x.Steps, x.Action, width))
 	_, err := io.WriteString(c.out, b.String())
 	return err
 }

@@ -516,7 +516,7 @@ export interface NewOwner {
 }
 
 export interface NewPartner {
-  /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _ */
+  /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared again; one that a filter names cannot be removed. A name is a letter a-z, then a-z, 0-9 and _ */
   attributes?: { [name: string]: unknown };
   /** How many messages of each subject its stream keeps; 32 by default */
   history?: number;
@@ -573,7 +573,7 @@ export interface NewShareDefinition {
 }
 
 export interface NewTerms {
-  /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared anew; one that a filter names cannot be taken away. A name is a letter a-z, then a-z, 0-9 and _ */
+  /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared again; one that a filter names cannot be removed. A name is a letter a-z, then a-z, 0-9 and _ */
   attributes?: { [name: string]: unknown };
   /** How many messages of each subject its stream keeps; 32 by default */
   history?: number;
