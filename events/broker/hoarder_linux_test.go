@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -73,17 +72,9 @@ func newHoarded(t *testing.T, f filled) *hoarded {
 }
 
 // memory is what the process has, or had at most, in bytes.
-func (s *hoarded) memory(kind string) int {
+func (s *hoarded) memory(name string) int {
 	s.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	kib, err := strconv.Atoi(regexp.MustCompile(kind + `:\s+(\d+) kB`).FindStringSubmatch(string(text))[1])
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return kib << 10
+	return eventstest.Memory(s.t, s.pid, name)
 }
 
 // during runs attackers until the time is over, or until the server has far more

@@ -3,8 +3,6 @@ package faults
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -176,30 +174,11 @@ func (w *world) published(kind string) int {
 // memory is what the process has by a name of its status file, in MiB.
 func (p *process) memory(name string) float64 {
 	p.t.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
-	must(p.t, err)
-	for line := range strings.Lines(string(text)) {
-		if kib, ok := strings.CutPrefix(line, name+":"); ok {
-			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(kib), " kB"))
-			must(p.t, err)
-			return float64(n) / 1024
-		}
-	}
-	p.t.Fatalf("the process has no %s", name)
-	return 0
+	return float64(eventstest.Memory(p.t, p.cmd.Process.Pid, name)) / (1 << 20)
 }
 
 // processorTime is what the process has used.
 func (p *process) processorTime() time.Duration {
 	p.t.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "stat"))
-	must(p.t, err)
-	fields := strings.Fields(string(text)[strings.LastIndexByte(string(text), ')')+1:])
-	ticks := 0
-	for _, f := range fields[11:13] { // in user mode and in the kernel
-		n, err := strconv.Atoi(f)
-		must(p.t, err)
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return eventstest.ProcessorTime(p.t, p.cmd.Process.Pid)
 }

@@ -9,10 +9,8 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +23,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/cli"
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
@@ -294,32 +293,12 @@ func (l *load) round(w *tab) measured {
 
 // rss is what memory serve has, in MB.
 func (l *load) rss() float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", l.serve.cmd.Process.Pid))
-	if err != nil {
-		l.b.Skipf("memory of a process is read from /proc: %v", err)
-	}
-	pages, err := strconv.ParseFloat(strings.Fields(string(text))[1], 64)
-	if err != nil {
-		l.b.Fatal(err)
-	}
-	return pages * float64(os.Getpagesize()) / 1e6
+	return float64(eventstest.Memory(l.b, l.serve.cmd.Process.Pid, "VmRSS")) / 1e6
 }
 
 // cpu is for how many seconds serve has used a processor.
-func (l *load) cpu() (seconds float64) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.serve.cmd.Process.Pid))
-	if err != nil {
-		l.b.Skipf("time of a process is read from /proc: %v", err)
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	for _, field := range strings.Fields(rest)[11:13] { // user, system; in hundredths
-		n, err := strconv.ParseFloat(field, 64)
-		if err != nil {
-			l.b.Fatal(err)
-		}
-		seconds += n / 100
-	}
-	return seconds
+func (l *load) cpu() float64 {
+	return eventstest.ProcessorTime(l.b, l.serve.cmd.Process.Pid).Seconds()
 }
 
 // cpu is for how many seconds the browser has used a processor.
