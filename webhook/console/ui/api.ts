@@ -203,7 +203,7 @@ export interface ExplainedEvent {
 
 export interface ExplainedFilter {
   /** What where names of the partner's attributes */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   result: "none" | "shows" | "hides" | "fails" | "unread";
   where?: string;
 }
@@ -400,7 +400,7 @@ export interface MadeInvitation {
 
 export interface MadePartner {
   /** That the filters of its shares may name, as partner.region; absent: it has none */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   /** Host of the address where it is told what concerns it; absent: it is not */
   contact?: string;
   createdAt: string;
@@ -517,7 +517,7 @@ export interface NewOwner {
 
 export interface NewPartner {
   /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared again; one that a filter names cannot be removed. A name is a letter a-z, then a-z, 0-9 and _ */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   /** How many messages of each subject its stream keeps; 32 by default */
   history?: number;
   /** Only where the account is ours */
@@ -574,7 +574,7 @@ export interface NewShareDefinition {
 
 export interface NewTerms {
   /** All of its attributes: texts of up to 200 characters, which the filters of its shares may name, as in region == partner.region. Shares whose filters name one that changes are compared again; one that a filter names cannot be removed. A name is a letter a-z, then a-z, 0-9 and _ */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   /** How many messages of each subject its stream keeps; 32 by default */
   history?: number;
   /** Only where the account is ours */
@@ -657,7 +657,7 @@ export interface OverviewShare {
   /** What a person should see to; absent: nothing */
   attention?: string;
   /** What where names of the partner's attributes */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   /** Hints that wait for the sheet; null: unknown */
   backlog: number | null;
   /** That are shared */
@@ -742,7 +742,7 @@ export interface Owner {
 
 export interface Partner {
   /** That the filters of its shares may name, as partner.region; absent: it has none */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   /** Host of the address where it is told what concerns it; absent: it is not */
   contact?: string;
   createdAt: string;
@@ -868,7 +868,7 @@ export interface Report {
 
 export interface Share {
   /** What where names of the partner's attributes */
-  attributes?: { [name: string]: unknown };
+  attributes?: { [name: string]: string };
   columns: Column[];
   /** How far the partner's stream is complete; null: not yet, or unknown */
   completeTo: {

@@ -2,17 +2,12 @@ import { useState } from "preact/hooks";
 import type { WriteExplanation } from "./api";
 import { call } from "./client";
 import { Next } from "./next";
-import { Card, Choice, ProblemBox, State, Text, useAccess, useAct } from "./parts";
+import { Card, Choice, pairs, ProblemBox, State, Text, useAccess, useAct } from "./parts";
 
 /** fieldsOf reads FIELD=VALUE, FIELD=VALUE: a value is JSON where it reads as JSON, else text. */
 function fieldsOf(text: string): Record<string, unknown> | undefined {
-  const fields: Record<string, unknown> = {};
-  for (const part of text.split(/[,\n]/).map((p) => p.trim()).filter((p) => p !== "")) {
-    const [, name, value] = /^([^=]+)=(.*)$/s.exec(part) ?? [];
-    if (name === undefined || value === undefined) throw new Error(`"${part}": want FIELD=VALUE, such as status=Done`);
-    fields[name.trim()] = valueOf(value.trim());
-  }
-  return Object.keys(fields).length > 0 ? fields : undefined;
+  const fields = pairs(text).map(([name, value]) => [name, valueOf(value)]);
+  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
 }
 
 function valueOf(text: string): unknown {

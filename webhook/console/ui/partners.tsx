@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Limits, MadeContact, MadeCredentials, MadeInvitation, MadePartner, NewCredentials, NewPartner, NewTerms, Partner } from "./api";
 import { call } from "./client";
-import { Act, Card, Code, Empty, Page, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When, Where } from "./parts";
+import { Act, Card, Code, Empty, Page, pairs, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When, Where } from "./parts";
 import { go, href, setQuery } from "./route";
 import { MayWrite } from "./writing";
 
@@ -134,9 +134,6 @@ function WhatItHasRead({ name }: { name: string }) {
 
 const labels: Record<keyof Limits, string> = { storage: "Storage", consumers: "Consumers", connections: "Connections", payload: "Largest request", subscriptions: "Subscriptions", leafNodes: "Leaf nodes", waiting: "Waiting pulls", ackPending: "Unacknowledged", requests: "Requests a second", unread: "Unread" };
 
-/** attributes reads region=EMEA, tier=gold; a text may have commas in it. */
-const attributes = (text: string) => Object.fromEntries(text.split(/,(?=\s*[^\s,=]+=)/).filter((part) => part.trim() !== "").map((part) => { const [name, ...rest] = part.split("="); return [name.trim(), rest.join("=").trim()]; }));
-
 function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () => void }) {
   const { readOnly } = useAccess();
   const { busy, problem, act, field } = useAct();
@@ -149,7 +146,7 @@ function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () =>
     const terms: Record<string, unknown> = {}, limits: Record<string, unknown> = {};
     for (const [k, v] of Object.entries(edit ?? {})) {
       if (v === now[k]) continue;
-      const value = k === "attributes" ? attributes(v) : k === "sources" ? v.split(",").map((s) => s.trim()).filter(Boolean) : typeof (p.limits as never)?.[k.slice(7)] === "number" || k === "history" ? Number(v) : v;
+      const value = k === "attributes" ? Object.fromEntries(pairs(v)) : k === "sources" ? v.split(",").map((s) => s.trim()).filter(Boolean) : typeof (p.limits as never)?.[k.slice(7)] === "number" || k === "history" ? Number(v) : v;
       if (k.startsWith("limits.")) limits[k.slice(7)] = value; else terms[k] = value;
     }
     return { ...terms, ...(Object.keys(limits).length > 0 && { limits }) } as NewTerms;

@@ -215,3 +215,12 @@ export function Value({ of }: { of: unknown }) {
 /** Where is a share's filter, with what it names of the partner's attributes. */
 export const Where = ({ s }: { s: { where?: string; attributes?: Record<string, string> } }) => s.where ? <><code>{s.where}</code>{Object.entries(s.attributes ?? {}).map(([k, v]) => <span class="faint" key={k}> partner.{k} is <bdi>{v}</bdi></span>)}</> : <Pill tone="warn">all rows</Pill>;
 export const ShareLink = ({ s }: { s: { webhook: string; partner: string; sheet: string } }) => <a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.partner}/{s.sheet}</a>;
+
+/** pairs reads NAME=VALUE, NAME=VALUE, as in region=EMEA, tier=gold; a value may have commas in it. */
+export function pairs(text: string): [string, string][] {
+  return text.split(/,(?=\s*[^\s,=]+=)|\n/).map((part) => part.trim()).filter((part) => part !== "").map((part) => {
+    const at = part.indexOf("=");
+    if (at < 1) throw new Error(`"${part}": want NAME=VALUE, such as status=Done`);
+    return [part.slice(0, at).trim(), part.slice(at + 1).trim()];
+  });
+}

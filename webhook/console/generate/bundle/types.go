@@ -12,14 +12,15 @@ import (
 
 // schema is as much of a JSON Schema as the document uses.
 type schema struct {
-	Ref         string             `json:"$ref"`
-	Type        any                `json:"type"`
-	Enum        []any              `json:"enum"`
-	Items       *schema            `json:"items"`
-	Properties  map[string]*schema `json:"properties"`
-	Required    []string           `json:"required"`
-	OneOf       []*schema          `json:"oneOf"`
-	Description string             `json:"description"`
+	Ref                  string             `json:"$ref"`
+	Type                 any                `json:"type"`
+	Enum                 []any              `json:"enum"`
+	Items                *schema            `json:"items"`
+	Properties           map[string]*schema `json:"properties"`
+	Required             []string           `json:"required"`
+	OneOf                []*schema          `json:"oneOf"`
+	Description          string             `json:"description"`
+	AdditionalProperties json.RawMessage    `json:"additionalProperties"`
 }
 
 // operation is one call of the document.
@@ -127,7 +128,11 @@ func (o operation) answer() string {
 // object is the text of a schema's members.
 func (s *schema) object(depth int) string {
 	if len(s.Properties) == 0 {
-		return "{ [name: string]: unknown }"
+		var member *schema
+		if json.Unmarshal(s.AdditionalProperties, &member) != nil { // true: of any kind
+			member = nil
+		}
+		return "{ [name: string]: " + member.text(depth) + " }"
 	}
 	indent := strings.Repeat("  ", depth+1)
 	var b strings.Builder
