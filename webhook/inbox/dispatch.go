@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ const (
 	sharePassesPerPartner = 2
 
 	retryPause      = time.Second
+	tooEarlyPause   = 100 * time.Millisecond
 	gatherTime      = 100 * time.Millisecond
 	schedulesAtOnce = 16
 )
@@ -271,7 +273,7 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 		handle = d.workers.Webhook
 	}
 	err := handle(ctx, h.clone())
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ErrTooEarly) && ctx.Err() == nil {
 		d.workers.Log.Warn("inbox: a hint failed and is handed out again", "registration", h.Registration, "err", err)
 	}
 	d.mu.Lock()
@@ -281,20 +283,28 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 	if err == nil {
 		d.done(from)
 	} else {
-		d.backOff(ctx, it, h, from)
+		d.backOff(ctx, it, h, from, pauseAfter(err))
 	}
 	d.enqueue(it)
 	d.tidy(it)
 	d.dispatch(ctx)
 }
 
-// backOff has a hint that failed wait a moment. d.mu is held.
-func (d *dispatcher) backOff(ctx context.Context, it *item, h *Hint, from []*message) {
+// pauseAfter is how long a hint waits after a worker's error.
+func pauseAfter(err error) time.Duration {
+	if errors.Is(err, ErrTooEarly) {
+		return tooEarlyPause
+	}
+	return retryPause
+}
+
+// backOff has a hint wait before it is handed out again. d.mu is held.
+func (d *dispatcher) backOff(ctx context.Context, it *item, h *Hint, from []*message, wait time.Duration) {
 	if it.hint != nil {
 		h.Merge(it.hint)
 	}
 	it.hint, it.from, it.backingOff = h, append(from, it.from...), true
-	time.AfterFunc(retryPause, func() {
+	time.AfterFunc(wait, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		it.backingOff = false

@@ -79,6 +79,13 @@ func (r Row) WriteOf(share string) string {
 	return ""
 }
 
+// Ambiguous tells whether callbacks alone told of the row, and name several writes any
+// of which may have changed it: a request that makes many names them all. The hint of
+// the write itself says which it was. Names that took too much room are forgotten.
+func (r Row) Ambiguous() bool {
+	return !r.Echo.IsZero() && len(r.Writes) == 0 && len(r.By) != 1
+}
+
 // FromCallback returns the hint that a callback gives: nil if it speaks of
 // nothing that could be shared.
 func FromCallback(registration string, cb *smartsheet.Callback, received time.Time) *Hint {

@@ -20,9 +20,13 @@ const (
 	fetchedBytes = 16 << 20
 )
 
+// ErrTooEarly is what a worker returns where another hint, about to come, says more of
+// the same change. Nothing has failed.
+var ErrTooEarly = errors.New("another hint of this change is awaited")
+
 // Workers work on hints. Their contexts end when the work must stop. When they
-// return nil a hint is done; after an error it comes again a second later,
-// merged with what came in by then.
+// return nil a hint is done; after an error it comes again, merged with what came in
+// by then: a second later, or a tenth of one after [ErrTooEarly].
 type Workers struct {
 	// Pass works on the merged hints of one registration, or, where h.Shares has
 	// one element, of one of its shares. There is at most one at a time of each.

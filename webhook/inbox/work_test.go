@@ -1,8 +1,11 @@
 package inbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -137,6 +140,39 @@ func TestErrorBringsTheHintAgain(t *testing.T) {
 		}
 		q.empty(t)
 	})
+}
+
+// TestTooEarly has a worker wait for a hint that says more: it is handed both together,
+// and nobody is warned, since nothing has failed.
+func TestTooEarly(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t, 1, inbox.Options{})
+	var log bytes.Buffer
+	handled := make(chan *inbox.Hint, 1)
+	early := true
+	stop := workers(t, q.Inbox, inbox.Workers{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Pass: func(ctx context.Context, h *inbox.Hint) error {
+			if !early {
+				handled <- h
+				return nil
+			}
+			early = false
+			if err := q.Put(ctx, rows(3)); err != nil {
+				t.Error(err)
+			}
+			return fmt.Errorf("row 1: %w", inbox.ErrTooEarly)
+		},
+	})
+	must(t, q.Put(t.Context(), rows(1, 2)))
+	if diff := cmp.Diff(rows(1, 2, 3), <-handled); diff != "" {
+		t.Errorf("the hint with what was awaited (-want +got):\n%s", diff)
+	}
+	stop()
+	if log.Len() > 0 {
+		t.Errorf("logged:\n%s", &log)
+	}
+	q.empty(t)
 }
 
 func TestStoppedInTheMiddle(t *testing.T) {

@@ -50,3 +50,22 @@ func (e *echoes) without(h *inbox.Hint) *inbox.Hint {
 		return ok && !r.Echo.IsZero() && !r.Echo.Truncate(time.Second).After(modified)
 	})
 }
+
+// writeHintWithin is how long after a callback of a write the write's own hint is
+// awaited: it is stored as soon as Smartsheet has answered the request.
+const writeHintWithin = 2 * time.Second
+
+// awaitsWrite tells whether a callback names several writes that may have changed a row,
+// and the hint that says which it was may still come. Without it the row's event could
+// not name the write.
+func awaitsWrite(h *inbox.Hint, now time.Time) bool {
+	if h.Why != inbox.WhyCallback || h.Whole || now.Sub(h.ReceivedAt).Abs() >= writeHintWithin {
+		return false
+	}
+	for _, row := range h.Rows {
+		if row.Ambiguous() {
+			return true
+		}
+	}
+	return false
+}

@@ -2,7 +2,10 @@ package relay_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,5 +67,63 @@ func TestEchoIsNotReadAgain(t *testing.T) {
 		if got := handle(test.hint); (got > 0) != test.read {
 			t.Errorf("%s: got %d requests, want any: %v", name, got, test.read)
 		}
+	}
+}
+
+// TestWriteHintIsAwaited gives the relay a callback that names two writes of one request
+// before it has the hint that says which of them made the row. With that hint the event
+// names the write; where it does not come, the event comes without.
+func TestWriteHintIsAwaited(t *testing.T) {
+	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, events.Request{Partner: "acme", Columns: webhooktest.Columns("Status")})
+	handle := func(h *inbox.Hint) error { return w.Handle(context.WithoutCancel(t.Context()), h) }
+	webhooktest.Must(t, handle(&inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}))
+	written := func(row int, agents ...string) *inbox.Hint {
+		w.Edit(row, webhooktest.Cells{"Status": fmt.Sprint("by ", agents)})
+		return webhooktest.HintFor(w, fmt.Sprintf(`{"webhookId":1,"events":[{"objectType":"row","eventType":"updated","id":%d,"changeAgent":%q,"timestamp":%q}]}`,
+			w.Sheet.Rows[row], strings.Join(agents, ","), time.Now().UTC().Format(time.RFC3339Nano)))
+	}
+	last := func() (origin events.Origin, write string) {
+		var e struct {
+			Data struct {
+				Origin events.Origin
+				Write  string
+			}
+		}
+		for _, m := range w.Stream("acme") {
+			if strings.HasPrefix(m.Type, "sheetbridge.row.") {
+				e.Data.Write = ""
+				webhooktest.Must(t, json.Unmarshal(m.Raw, &e))
+			}
+		}
+		return e.Data.Origin, e.Data.Write
+	}
+
+	both := written(0, "sheetbridge:acme:w-1", "sheetbridge:acme:w-2")
+	before := webhooktest.Last(w.Stream("acme"))
+	if err := handle(both); !errors.Is(err, inbox.ErrTooEarly) {
+		t.Errorf("the callback alone: got %v, want %v", err, inbox.ErrTooEarly)
+	}
+	if webhooktest.Last(w.Stream("acme")) != before {
+		t.Error("the callback alone: an event was published")
+	}
+	both.Merge(&inbox.Hint{
+		Registration: w.Reg.ID, Why: inbox.WhyCallback, ReceivedAt: time.Now(),
+		Rows: map[int64]inbox.Row{w.Sheet.Rows[0]: {Writes: []inbox.Write{{Share: "acme/orders", ID: "w-2"}}}},
+	})
+	webhooktest.Must(t, handle(both))
+	if origin, write := last(); origin != events.OriginWrite || write != "w-2" {
+		t.Errorf("with the hint: got %s %q, want %s w-2", origin, write, events.OriginWrite)
+	}
+
+	alone := written(1, "sheetbridge:acme:w-3", "sheetbridge:acme:w-4")
+	alone.ReceivedAt = alone.ReceivedAt.Add(-2 * time.Second)
+	webhooktest.Must(t, handle(alone))
+	if origin, write := last(); origin != events.OriginCallback || write != "" {
+		t.Errorf("the hint does not come: got %s %q, want %s", origin, write, events.OriginCallback)
+	}
+	ahead := written(0, "sheetbridge:acme:w-5", "sheetbridge:acme:w-6")
+	ahead.ReceivedAt = ahead.ReceivedAt.Add(time.Hour)
+	if err := handle(ahead); err != nil {
+		t.Errorf("received by a clock that is ahead: got %v, want no waiting", err)
 	}
 }

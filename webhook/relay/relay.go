@@ -42,10 +42,13 @@ type Relay struct {
 
 // Pass brings the shares of one registration up to what its sheet is now. A nil
 // error means that the hint is done with, put off or given up; after any other
-// it must be handed out again.
+// it must be handed out again, after [inbox.ErrTooEarly] in a moment.
 func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
 	if h = r.echoes.without(h); h == nil {
 		return nil
+	}
+	if awaitsWrite(h, time.Now()) {
+		return inbox.ErrTooEarly
 	}
 	ctx, span := r.startSpan(ctx, h)
 	p, err := r.plan(ctx, h, time.Now())
