@@ -28,6 +28,14 @@ func AwaitNil(t testing.TB, atMost time.Duration, what string, check func() erro
 	}
 }
 
+// AfterDeletion makes a stream, as the only one of its account was deleted: a server
+// removes the account's empty directories behind its answer to that, and what is made in
+// this moment fails.
+func AfterDeletion(t testing.TB, create func() error) {
+	t.Helper()
+	AwaitNil(t, patience, "a stream in an account whose only one was deleted", create)
+}
+
 // Poll tells whether a condition came to hold in time, in any goroutine of a test. It
 // looks seldom at what takes long.
 func Poll(t testing.TB, atMost time.Duration, holds func() bool) bool {

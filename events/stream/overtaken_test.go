@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
@@ -88,8 +89,10 @@ func TestAnothersStream(t *testing.T) {
 	t.Parallel()
 	s := newTailed(t)
 	must(t, s.js.DeleteStream(t.Context(), stream.Name))
-	_, err := s.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream.Name, Subjects: []string{"theirs.>"}})
-	must(t, err)
+	eventstest.AfterDeletion(t, func() error {
+		_, err := s.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream.Name, Subjects: []string{"theirs.>"}})
+		return err
+	})
 	blind := s.connect(func(c *jwt.UserClaims) { c.Pub.Deny.Add("$JS.API.STREAM.INFO.>") })
 	for name, nc := range map[string]*nats.Conn{"seen": s.nc, "not to be asked about": blind} {
 		t.Run(name, func(t *testing.T) {

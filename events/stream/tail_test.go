@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -64,9 +65,10 @@ func (s *tailed) start() {
 
 func (s *tailed) openStream() {
 	s.t.Helper()
-	if _, err := stream.Open(s.t.Context(), s.nc, "acme", stream.Options{}); err != nil {
-		s.t.Fatal(err)
-	}
+	eventstest.AfterDeletion(s.t, func() error {
+		_, err := stream.Open(s.t.Context(), s.nc, "acme", stream.Options{})
+		return err
+	})
 }
 
 func (s *tailed) stop() {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 )
@@ -42,8 +43,8 @@ func newStore(t *testing.T) *store {
 
 func (s *store) open(t *testing.T) *audit.Log {
 	t.Helper()
-	l, err := audit.Open(t.Context(), s.nc, audit.Key(s.master), 1)
-	must(t, err)
+	var l *audit.Log
+	eventstest.AfterDeletion(t, func() (err error) { l, err = audit.Open(t.Context(), s.nc, audit.Key(s.master), 1); return err })
 	return l
 }
 
@@ -112,8 +113,7 @@ func (s *store) forge(t *testing.T, change func([]*nats.Msg) []*nats.Msg) {
 	config := stream.CachedInfo().Config
 	config.FirstSeq = max(s.first, 1)
 	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
-	_, err = s.js.CreateStream(t.Context(), config)
-	must(t, err)
+	eventstest.AfterDeletion(t, func() error { _, err := s.js.CreateStream(t.Context(), config); return err })
 	for _, m := range change(messages) {
 		_, err := s.js.PublishMsg(t.Context(), m)
 		must(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
@@ -231,8 +232,10 @@ func TestRestoredWhileWeRun(t *testing.T) {
 		all = append(all, copied)
 	}
 	webhooktest.Must(t, js.DeleteStream(t.Context(), events.StreamName))
-	_, err = js.CreateStream(t.Context(), before.CachedInfo().Config)
-	webhooktest.Must(t, err)
+	eventstest.AfterDeletion(t, func() error {
+		_, err := js.CreateStream(t.Context(), before.CachedInfo().Config)
+		return err
+	})
 	for _, m := range all {
 		_, err := js.PublishMsg(t.Context(), m)
 		webhooktest.Must(t, err)
