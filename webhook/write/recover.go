@@ -3,6 +3,7 @@ package write
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,11 +95,10 @@ func byWriter(a *smartsheet.Actor, t *task) bool {
 	return a == nil || a.Email == "" || t.writer.Email == "" || strings.EqualFold(a.Email, t.writer.Email)
 }
 
-// maxCandidates is how many rows that came about since a row was to be added are
-// asked what their key was.
+// maxCandidates is how many rows are asked for the history of their key, for one write.
 const maxCandidates = 20
 
-var errCandidates = errors.New("too many rows were added at the same time to tell which one is the write's")
+var errCandidates = errors.New("too many of the rows that were added at the same time were changed since to tell which one is the write's")
 
 // wasCreated looks for the row that has the key, or had it: somebody may have changed
 // it since. No row had it when the write was sent, so the history of the key tells
@@ -107,16 +107,11 @@ func wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *read
 	if t.share.Write == nil || t.share.Write.Create == nil {
 		return 0, false, nil
 	}
-	key, value := t.rules.KeyOf(&t.request, nil, r.now), t.request.Set.Get(t.share.Write.Create.Key)
+	value := t.request.Set.Get(t.share.Write.Create.Key)
 	column := r.column(t.rules.KeyColumn())
-	var candidates []int64
-	for id, row := range r.rows {
-		if t.rules.KeyOf(&t.request, row, r.now) == key || row.CreatedAt.After(t.attempt.At.Add(-clockSkew)) {
-			candidates = append(candidates, id)
-		}
-	}
-	if len(candidates) > maxCandidates {
-		return 0, false, errCandidates
+	candidates, err := createdRows(t, r)
+	if err != nil {
+		return 0, false, err
 	}
 	for _, id := range candidates {
 		if made, err := heldSince(ctx, client, t, id, column, value); made || err != nil {
@@ -124,6 +119,36 @@ func wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *read
 		}
 	}
 	return 0, false, nil
+}
+
+// createdRows are the rows one of which a write may have made, the likelier first: those
+// that have its key, then those that came about when it was sent and were changed since.
+// Where there is room, also those that have not been changed since the second in which
+// they came about: their key was another one from the beginning, unless somebody changed
+// it within that second.
+func createdRows(t *task, r *reading) ([]int64, error) {
+	key := t.rules.KeyOf(&t.request, nil, r.now)
+	from, to := t.attempt.At.Add(-clockSkew), t.attempt.At.Add(leaseTime+clockSkew)
+	var named, changed, untouched []int64
+	for id, row := range r.rows {
+		switch created := row.CreatedAt.Time; {
+		case t.rules.KeyOf(&t.request, row, r.now) == key:
+			named = append(named, id)
+		case created.Before(from) || created.After(to):
+		case row.ModifiedAt.Truncate(time.Second).After(created.Truncate(time.Second)):
+			changed = append(changed, id)
+		default:
+			untouched = append(untouched, id)
+		}
+	}
+	for _, ids := range [][]int64{named, changed, untouched} {
+		slices.Sort(ids)
+	}
+	likely := append(named, changed...)
+	if len(likely) > maxCandidates {
+		return nil, errCandidates
+	}
+	return append(likely, untouched[:min(len(untouched), maxCandidates-len(likely))]...), nil
 }
 
 // clockSkew is how far Smartsheet's clock and ours may be apart.

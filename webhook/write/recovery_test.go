@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
@@ -68,23 +69,44 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
-// TestCreateWhoseAnswerIsLost makes no row twice.
+// TestCreateWhoseAnswerIsLost makes no row twice, and one that was not made once, however
+// many rows others added since.
 func TestCreateWhoseAnswerIsLost(t *testing.T) {
-	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
-	var once sync.Once
-	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
-		var fault *smartsheettest.Fault
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/rows") {
-			once.Do(func() { fault = &smartsheettest.Fault{LoseAnswer: true} })
-		}
-		return fault
-	})
-	got := w.ask("acme", "orders", `"op":"create","set":{"no":"SO-9","status":"Open"}`)
-	if got.Result != events.ResultDone || got.Row == nil {
-		t.Errorf("got %+v, want it done", got)
-	}
-	if snap, _ := w.Sim.Snapshot(w.Sheet.ID); len(snap.Rows) != 3 {
-		t.Errorf("got %d rows, want one more than two", len(snap.Rows))
+	others := slices.Repeat([]smartsheettest.Row{{Cells: webhooktest.Cells{"No": "N", "Status": "Open"}}}, 50)
+	for name, test := range map[string]struct {
+		fault  smartsheettest.Fault
+		others []smartsheettest.Row
+	}{
+		"made":                       {smartsheettest.Fault{LoseAnswer: true}, nil},
+		"made, among many others":    {smartsheettest.Fault{LoseAnswer: true}, others},
+		"not made":                   {smartsheettest.Fault{HangUp: true}, nil},
+		"not made, with many others": {smartsheettest.Fault{HangUp: true}, others},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+			var once sync.Once
+			w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+				var fault *smartsheettest.Fault
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/rows") {
+					once.Do(func() { fault = &test.fault })
+				}
+				return fault
+			})
+			w.send("acme", "erp", "orders", `{"id":"c-1","op":"create","set":{"no":"SO-9","status":"Open"}}`)
+			eventstest.Await(t, "the request to fail", func() bool { return w.sent() == 1 })
+			if test.others != nil {
+				_, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, test.others...)
+				webhooktest.Must(t, err)
+			}
+			if got := w.answer("acme", "c-1", 1); got.Result != events.ResultDone || got.Row == nil {
+				t.Errorf("got %+v, want it done", got)
+			}
+			snap, _ := w.Sim.Snapshot(w.Sheet.ID)
+			if want := 3 + len(test.others); len(snap.Rows) != want {
+				t.Errorf("got %d rows, want %d: one more than were there and others added", len(snap.Rows), want)
+			}
+		})
 	}
 }
 
