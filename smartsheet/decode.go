@@ -37,10 +37,14 @@ type decoder struct {
 	scanner
 	text  string // the data, once the first text of a cell is read
 	cells int    // of the row before: its neighbours have as many
-	by    struct {
-		raw   []byte // the last modifiedBy, which often comes again
-		actor Actor
-	}
+
+	creator, modifier lastActor
+}
+
+// lastActor is the actor of the row before, which often comes again.
+type lastActor struct {
+	raw   []byte
+	actor *Actor
 }
 
 func (d *decoder) sheet(s *Sheet) bool {
@@ -106,7 +110,7 @@ func (d *decoder) column(c *Column) bool {
 }
 
 func (d *decoder) row(r *Row) bool {
-	names := [...]string{"id", "rowNumber", "parentId", "createdAt", "modifiedAt", "modifiedBy", "locked", "lockedForUser", "cells"}
+	names := [...]string{"id", "rowNumber", "parentId", "createdAt", "createdBy", "modifiedAt", "modifiedBy", "locked", "lockedForUser", "cells"}
 	return d.object(names[:], func(field int) bool {
 		switch field {
 		case 0:
@@ -118,12 +122,14 @@ func (d *decoder) row(r *Row) bool {
 		case 3:
 			return d.time(&r.CreatedAt)
 		case 4:
-			return d.time(&r.ModifiedAt)
+			return d.actor(&d.creator, &r.CreatedBy)
 		case 5:
-			return d.modifiedBy(&r.ModifiedBy)
+			return d.time(&r.ModifiedAt)
 		case 6:
-			return d.bool(&r.Locked)
+			return d.actor(&d.modifier, &r.ModifiedBy)
 		case 7:
+			return d.bool(&r.Locked)
+		case 8:
 			return d.bool(&r.LockedForUser)
 		default:
 			ok := list(d, &r.Cells, d.cells, d.cell)
@@ -298,7 +304,8 @@ func (d *decoder) time(out *Time) bool {
 	return d.raw(&raw) && out.UnmarshalJSON(raw) == nil
 }
 
-func (d *decoder) modifiedBy(out **Actor) bool {
+// actor reads an actor. Neighbours that have the same share one, which nobody may change.
+func (d *decoder) actor(last *lastActor, out **Actor) bool {
 	var raw []byte
 	if !d.raw(&raw) {
 		return false
@@ -306,14 +313,13 @@ func (d *decoder) modifiedBy(out **Actor) bool {
 	if string(raw) == "null" {
 		return true
 	}
-	if !bytes.Equal(raw, d.by.raw) {
-		d.by.raw, d.by.actor = nil, Actor{}
-		if json.Unmarshal(raw, &d.by.actor) != nil {
+	if last.actor == nil || !bytes.Equal(raw, last.raw) {
+		actor := new(Actor)
+		if json.Unmarshal(raw, actor) != nil {
 			return false
 		}
-		d.by.raw = raw
+		*last = lastActor{raw, actor}
 	}
-	actor := d.by.actor
-	*out = &actor
+	*out = last.actor
 	return true
 }

@@ -86,6 +86,7 @@ type Row struct {
 	RowNumber  int    `json:"rowNumber"`
 	ParentID   int64  `json:"parentId,omitempty"` // 0: a row at the top level
 	CreatedAt  Time   `json:"createdAt"`
+	CreatedBy  *Actor `json:"createdBy,omitempty"`
 	ModifiedAt Time   `json:"modifiedAt"`
 	ModifiedBy *Actor `json:"modifiedBy,omitempty"`
 	Locked     bool   `json:"locked,omitempty"` // for all but the sheet's owner and admins

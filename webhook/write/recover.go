@@ -98,7 +98,7 @@ func byWriter(a *smartsheet.Actor, t *task) bool {
 // maxCandidates is how many rows are asked for the history of their key, for one write.
 const maxCandidates = 20
 
-var errCandidates = errors.New("too many of the rows that were added at the same time were changed since to tell which one is the write's")
+var errCandidates = errors.New("too many of the rows that the writer added at the same time were changed since to tell which one is the write's")
 
 // wasCreated looks for the row that has the key, or had it: somebody may have changed
 // it since. No row had it when the write was sent, so the history of the key tells
@@ -122,7 +122,8 @@ func wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *read
 }
 
 // createdRows are the rows one of which a write may have made, the likelier first: those
-// that have its key, then those that came about when it was sent and were changed since.
+// that have its key, then those that the writer made about when it was sent and that were
+// changed since.
 // Where there is room, also those that have not been changed since the second in which
 // they came about: their key was another one from the beginning, unless somebody changed
 // it within that second.
@@ -134,7 +135,7 @@ func createdRows(t *task, r *reading) ([]int64, error) {
 		switch created := row.CreatedAt.Time; {
 		case t.rules.KeyOf(&t.request, row, r.now) == key:
 			named = append(named, id)
-		case created.Before(from) || created.After(to):
+		case created.Before(from) || created.After(to) || !byWriter(row.CreatedBy, t):
 		case row.ModifiedAt.Truncate(time.Second).After(created.Truncate(time.Second)):
 			changed = append(changed, id)
 		default:
