@@ -20,6 +20,7 @@ type natsAccounts struct {
 	key     string // file of the key that seals the operator
 	storage int64  // GiB of one partner's account
 	hosts   []string
+	writes  bool // the partners that are named may write
 }
 
 func natsAccountsCommand() *cobra.Command {
@@ -28,12 +29,13 @@ func natsAccountsCommand() *cobra.Command {
 		Use:   "nats-accounts [PARTNER]…",
 		Short: "Make the accounts of a NATS cluster of your own, for the bridge and each partner",
 		Long: "Make the operator and the accounts of a NATS cluster of your own: one for the bridge, one for each partner named.\n" +
-			"What is there stays as it is; a partner named later is added. The directory then has\n\n" +
+			"What is there stays as it is; a partner named later is added, and one named again with --writes may write from then on,\n" +
+			"with the credentials that it has. The directory then has\n\n" +
 			"  accounts.conf                     for every server to include; no secret\n" +
 			"  bridge.creds                      the bridge's NATS_CREDS\n" +
 			"  system.creds                      for the servers' administrators\n" +
 			"  partners/NAME/bridge.creds        nats.credentials of POST /v1/partners\n" +
-			"  partners/NAME/NAME.creds          for the partner: reads its stream, nothing else\n" +
+			"  partners/NAME/NAME.creds          for the partner: reads its stream and, with --writes, writes through its shares\n" +
 			"  operator.sealed, operator.key     the keys of all of it, and the key that seals them: keep the two apart\n" +
 			"  tls/                              with --tls: an authority and a certificate for the servers",
 		Args: cobra.ArbitraryArgs,
@@ -45,6 +47,7 @@ func natsAccountsCommand() *cobra.Command {
 	flags.StringVar(&n.dir, "dir", "nats-accounts", "`directory` to write to")
 	flags.StringVar(&n.key, "key-file", "", "`file` with the key that seals the operator, made if it is not there (default operator.key in the directory)")
 	flags.Int64Var(&n.storage, "storage", 3, "`GiB` that one partner's account may store, all replicas counted")
+	flags.BoolVar(&n.writes, "writes", false, "let the partners named publish writes too, as shares that take writes need it")
 	flags.StringSliceVar(&n.hosts, "tls", nil, "`hosts` and addresses of the servers: make a certificate for them")
 	return cmd
 }
@@ -71,6 +74,11 @@ func (n natsAccounts) run(out io.Writer, partners []string) error {
 	for _, name := range partners {
 		if err := operator.AddPartner(name, broker.Limits{Storage: n.storage << 30}); err != nil {
 			return &cli.UsageError{Err: err}
+		}
+		if n.writes {
+			if err := operator.AllowWrites(name); err != nil {
+				return err
+			}
 		}
 	}
 	if err := operator.Save(sealed, master); err != nil {

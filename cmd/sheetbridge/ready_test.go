@@ -17,8 +17,11 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/eventstest"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
 // externalNATS is a NATS server that is not ours, with the accounts that
@@ -31,10 +34,17 @@ type externalNATS struct {
 
 func startNATS(t *testing.T, partners ...string) *externalNATS {
 	t.Helper()
-	n := &externalNATS{dir: t.TempDir()}
-	if err := (natsAccounts{dir: n.dir, storage: 1}).run(io.Discard, partners); err != nil {
+	dir := t.TempDir()
+	if err := (natsAccounts{dir: dir, storage: 1}).run(io.Discard, partners); err != nil {
 		t.Fatal(err)
 	}
+	return startNATSIn(t, dir)
+}
+
+// startNATSIn starts a server with the accounts that a directory has.
+func startNATSIn(t *testing.T, dir string) *externalNATS {
+	t.Helper()
+	n := &externalNATS{dir: dir}
 	conf := fmt.Sprintf("listen: 127.0.0.1:-1\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\ninclude ./accounts.conf\n", t.TempDir())
 	path := filepath.Join(n.dir, "nats.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
@@ -225,6 +235,50 @@ func scrapeOnce(ctx context.Context, address string) (string, error) {
 	return string(text), err
 }
 
+// TestNATSAccountsWrites lets a partner that had its credentials already write: with
+// them it publishes writes under its own name, and nothing else.
+func TestNATSAccountsWrites(t *testing.T) {
+	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(natsAccounts{dir: dir, storage: 1}.run(io.Discard, []string{"acme", "globex"}))
+	must(natsAccounts{dir: dir, storage: 1, writes: true}.run(io.Discard, []string{"acme"}))
+	n := startNATSIn(t, dir)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	bridge, err := nats.Connect(n.url, nats.UserCredentials(filepath.Join(dir, "partners/acme/bridge.creds")))
+	must(err)
+	defer bridge.Close()
+	st, err := stream.Open(ctx, bridge, "acme", stream.Options{})
+	must(err)
+	_, err = st.Writes(ctx, true)
+	must(err)
+	js, err := jetstream.New(bridge)
+	must(err)
+	for who, allowed := range map[string]bool{"write.acme.orders.default": true, "write.acme.orders.erp": false, "write.globex.orders.default": false} {
+		partner := strings.Split(who, ".")[1]
+		client, err := nats.Connect(n.url, nats.UserCredentials(filepath.Join(dir, "partners", partner, partner+".creds")), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		must(err)
+		defer client.Close()
+		must(client.PublishRequest(who, client.NewRespInbox(), []byte(`{"id":"po-1"}`)))
+		must(client.Flush())
+		if err := client.LastError(); (err == nil) != allowed {
+			t.Errorf("%s: got %v, want it allowed: %v", who, err, allowed)
+		}
+	}
+	eventstest.AwaitNil(t, patience, "the write, stored", func() error {
+		queue, err := js.Stream(ctx, events.WriteStreamName)
+		if err == nil && queue.CachedInfo().State.Msgs != 1 {
+			err = fmt.Errorf("%d messages", queue.CachedInfo().State.Msgs)
+		}
+		return err
+	})
+}
+
 // TestNATSAccounts tries what the credentials of nats-accounts may do.
 func TestNATSAccounts(t *testing.T) {
 	n := startNATS(t, "acme", "globex")
@@ -245,7 +299,7 @@ func TestNATSAccounts(t *testing.T) {
 			t.Errorf("%s: publishing got %v, want it allowed: %v", file, err, want.publish)
 		}
 	}
-	// Once made, nothing changes; a partner is added.
+	// Once made, nothing changes; a partner is added, another may write.
 	before, err := os.ReadFile(filepath.Join(n.dir, "bridge.creds"))
 	if err != nil {
 		t.Fatal(err)

@@ -53,6 +53,27 @@ func (o *Operator) AddPartner(name string, l Limits) error {
 	return nil
 }
 
+// AllowWrites lets the partner's users publish writes, each under its own name, and
+// makes room for their queue with as many copies as a cluster keeps.
+func (o *Operator) AllowWrites(name string) error {
+	a, ok := o.Partners[name]
+	if !ok {
+		return fmt.Errorf("there is no partner %q", name)
+	}
+	if a.Writes {
+		return nil
+	}
+	a.Writes = true
+	if a.Limits.Storage > 0 {
+		a.Limits.Storage += (maxCopies - 1) * writesRoom // one copy's is the account's own
+	}
+	o.Partners[name] = a
+	return nil
+}
+
+// maxCopies is how many copies of a stream JetStream keeps at most.
+const maxCopies = 5
+
 // ServerConfig returns the part of a server's configuration that says who may
 // connect. It holds no secret. It is the same for every server of the cluster.
 func (o *Operator) ServerConfig() (string, error) {

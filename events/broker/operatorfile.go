@@ -21,6 +21,7 @@ type partnerRecord struct {
 	PublicKey, Seed, SigningSeed string
 	StorageKey, StorageSeed      string
 	Limits                       Limits
+	Writes                       bool
 }
 
 // LoadOperator reads an operator from a file, sealed under the master key, or
@@ -41,7 +42,7 @@ func LoadOperator(path string, master seal.MasterKey) (*Operator, error) {
 	for name, p := range r.Partners {
 		o.Partners[name] = Account{
 			PublicKey: p.PublicKey, Seed: seed(p.Seed), SigningSeed: seed(p.SigningSeed),
-			StorageKey: p.StorageKey, StorageSeed: seed(p.StorageSeed), Limits: p.Limits,
+			StorageKey: p.StorageKey, StorageSeed: seed(p.StorageSeed), Limits: p.Limits, Writes: p.Writes,
 		}
 	}
 	return o, nil
@@ -58,7 +59,7 @@ func (o *Operator) Save(path string, master seal.MasterKey) error {
 func (o *Operator) save(path string, master seal.MasterKey) error {
 	r := operatorRecord{string(o.Seed), string(o.System), string(o.Bridge), map[string]partnerRecord{}}
 	for name, a := range o.Partners {
-		r.Partners[name] = partnerRecord{a.PublicKey, string(a.Seed), string(a.SigningSeed), a.StorageKey, string(a.StorageSeed), a.Limits}
+		r.Partners[name] = partnerRecord{a.PublicKey, string(a.Seed), string(a.SigningSeed), a.StorageKey, string(a.StorageSeed), a.Limits, a.Writes}
 	}
 	text, err := sealSeeds(r, master, operatorName)
 	if err != nil {
