@@ -156,7 +156,7 @@ func (s *shareSync) publishDifference(ctx context.Context, compare func() (compa
 	if !s.target.writer.Held() && !s.target.unknown {
 		c, err := compare()
 		if err == nil && len(c.events) == 0 {
-			s.take(c)
+			s.record(c)
 			return false, nil
 		}
 		if err != nil && !lostRace(err) {
@@ -170,7 +170,7 @@ func (s *shareSync) publishDifference(ctx context.Context, compare func() (compa
 			err = s.publish(ctx, c, version, objects)
 		}
 		if err == nil {
-			s.take(c)
+			s.record(c)
 		}
 		return err
 	})
@@ -188,7 +188,7 @@ func (s *shareSync) publishComparison(ctx context.Context, compare func() (compa
 			err = s.publish(ctx, c, version, objects)
 		}
 		if err == nil {
-			s.take(c)
+			s.record(c)
 		}
 		return err
 	})
@@ -210,8 +210,8 @@ type comparison struct {
 	oldReading bool      // something differs from what was published of a newer version before
 }
 
-// take adds a comparison whose events are stored to the result.
-func (s *shareSync) take(c comparison) {
+// record adds a comparison whose events are stored to the result.
+func (s *shareSync) record(c comparison) {
 	if s.origin == events.OriginReconcile {
 		s.result.found += len(c.events)
 	}
@@ -265,7 +265,7 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 	if s.target.compared.missedSince(s.reading) {
 		return c, errOutdated
 	}
-	leaving := map[int64]events.Reading{}
+	removed := map[int64]events.Reading{}
 	differing := make([]events.Reading, 0, len(readings))
 	for _, now := range readings {
 		seen := last[s.share.SubjectOf(now.Kind, now.ID)]
@@ -278,11 +278,11 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 			continue
 		}
 		if now.Kind == events.KindRow && now.Now == nil && seen.Living() {
-			leaving[now.ID] = now
+			removed[now.ID] = now
 		}
 		differing = append(differing, now)
 	}
-	children, err := s.childrenOf(ctx, leaving)
+	children, err := s.childrenOf(ctx, removed)
 	if err != nil {
 		return c, err
 	}

@@ -126,9 +126,9 @@ func parseID(id string) int64 {
 }
 
 // childrenOf returns the events that take away what hangs on rows that leave.
-func (s *shareSync) childrenOf(ctx context.Context, leaving map[int64]events.Reading) (map[int64][]events.Event, error) {
+func (s *shareSync) childrenOf(ctx context.Context, removed map[int64]events.Reading) (map[int64][]events.Event, error) {
 	gone := map[int64][]events.Event{}
-	if len(leaving) == 0 {
+	if len(removed) == 0 {
 		return gone, nil
 	}
 	for _, kind := range []events.Kind{events.KindComment, events.KindAttachment} {
@@ -139,16 +139,16 @@ func (s *shareSync) childrenOf(ctx context.Context, leaving map[int64]events.Rea
 		if err != nil {
 			return nil, err
 		}
-		if err := s.removeChildren(ctx, kind, byRow, leaving, gone); err != nil {
+		if err := s.removeChildren(ctx, kind, byRow, removed, gone); err != nil {
 			return nil, err
 		}
 	}
 	return gone, nil
 }
 
-func (s *shareSync) removeChildren(ctx context.Context, kind events.Kind, byRow map[int64][]int64, leaving map[int64]events.Reading, gone map[int64][]events.Event) error {
+func (s *shareSync) removeChildren(ctx context.Context, kind events.Kind, byRow map[int64][]int64, removed map[int64]events.Reading, gone map[int64][]events.Event) error {
 	var subjects []string
-	for row := range leaving {
+	for row := range removed {
 		for _, id := range byRow[row] {
 			subjects = append(subjects, s.share.SubjectOf(kind, id))
 		}
@@ -160,7 +160,7 @@ func (s *shareSync) removeChildren(ctx context.Context, kind events.Kind, byRow 
 	if err != nil {
 		return err
 	}
-	for row, left := range leaving {
+	for row, left := range removed {
 		for _, id := range byRow[row] {
 			seen := last[s.share.SubjectOf(kind, id)]
 			if !seen.Living() {

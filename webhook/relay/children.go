@@ -38,13 +38,13 @@ type children struct {
 // of rows that came into view, and publishes what differs; with whole, all of the
 // sheet.
 func (r *Relay) readChildren(ctx context.Context, p *plan, rd *reader, shares []*shareSync, whole bool) error {
-	taking := active(shares)
-	attachments, comments := anyHas(taking, events.KindAttachment), anyHas(taking, events.KindComment)
+	participants := active(shares)
+	attachments, comments := anyHas(participants, events.KindAttachment), anyHas(participants, events.KindComment)
 	if !attachments && !comments {
 		return nil
 	}
 	rows := map[int64]bool{}
-	for _, s := range taking {
+	for _, s := range participants {
 		maps.Copy(rows, s.result.appeared)
 	}
 	c, err := rd.children(ctx, p.hint, rows, whole, attachments)

@@ -43,9 +43,9 @@ func (r *Relay) newReader(ctx context.Context, p *plan, shares []*shareSync) *re
 	return rd
 }
 
-// skipUnmoved asks for the sheet's version where that may be enough, renews the
+// skipUnchanged asks for the sheet's version where that may be enough, renews the
 // status of the shares that are complete to it, and returns the others.
-func (r *Relay) skipUnmoved(ctx context.Context, p *plan, rd *reader, shares []*shareSync) ([]*shareSync, error) {
+func (r *Relay) skipUnchanged(ctx context.Context, p *plan, rd *reader, shares []*shareSync) ([]*shareSync, error) {
 	var asks, others []*shareSync
 	for _, s := range shares {
 		if !p.hint.Full && s.versionTells(ctx) {
@@ -62,15 +62,15 @@ func (r *Relay) skipUnmoved(ctx context.Context, p *plan, rd *reader, shares []*
 	if err != nil {
 		return nil, err
 	}
-	var unmoved []*shareSync
+	var unchanged []*shareSync
 	for _, s := range asks {
 		if s.completeTo == version {
-			unmoved = append(unmoved, s)
+			unchanged = append(unchanged, s)
 		} else {
 			others = append(others, s)
 		}
 	}
-	r.each(ctx, unmoved, rowsPatience, func(ctx context.Context, s *shareSync) error {
+	r.each(ctx, unchanged, rowsPatience, func(ctx context.Context, s *shareSync) error {
 		return s.complete(ctx, events.CompleteTo{Version: version, Time: at}, nil)
 	})
 	return others, nil
@@ -80,7 +80,7 @@ func (r *Relay) skipUnmoved(ctx context.Context, p *plan, rd *reader, shares []*
 // moved: recalculated formulas move none.
 const fullEvery = 24 * time.Hour
 
-// versionTells says whether an unmoved version of the sheet means that the share
+// versionTells says whether an unchanged version of the sheet means that the share
 // shows it as it is.
 func (s *shareSync) versionTells(ctx context.Context) bool {
 	if s.target.enter(ctx) != nil {
@@ -109,7 +109,7 @@ func (r *Relay) followColumns(ctx context.Context, p *plan, shares []*shareSync,
 		if known == nil || known.Revision != s.share.Revision {
 			continue // it is noticed when it publishes
 		}
-		s.result.missing = without(s.share.ColumnIDs(), now)
+		s.result.missing = absent(s.share.ColumnIDs(), now)
 		retyped, renamed := differences(known.Fields, now)
 		if !retyped && !renamed {
 			continue
@@ -175,7 +175,7 @@ func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync
 		return err
 	}
 	slices.Sort(missing)
-	return r.dropColumns(ctx, shares, without(slices.Compact(missing), typesOf(existing)))
+	return r.dropColumns(ctx, shares, absent(slices.Compact(missing), typesOf(existing)))
 }
 
 // dropColumns notes that columns were deleted. The shares that name them begin a

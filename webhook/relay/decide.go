@@ -132,8 +132,8 @@ func backoff(failures int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// settle does what follows from a pass: for each share, and for the hint.
-func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read reading) (result string, err error) {
+// conclude does what follows from a pass: for each share, and for the hint.
+func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, read reading) (result string, err error) {
 	v := verdictOf(ctx, read.err)
 	if v == stopped {
 		return "again", read.err
@@ -146,22 +146,22 @@ func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read r
 			s.err = errDefinition
 		}
 	}
-	sheet, err := r.settleReading(ctx, p, shares, v, read)
+	result, err = r.concludeReading(ctx, p, shares, v, read)
 	if err != nil {
 		return "again", err
 	}
 	var errs []error
 	var unfinished []*shareSync
 	for _, s := range shares {
-		one, again, err := r.settleShare(ctx, p, s)
+		one, again, err := r.concludeShare(ctx, p, s)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), err))
 		}
 		if again {
 			unfinished = append(unfinished, s)
 		}
-		if sheet == "done" {
-			sheet = one
+		if result == "done" {
+			result = one
 		}
 	}
 	if err := r.readAgain(ctx, p, unfinished); err != nil {
@@ -170,11 +170,11 @@ func (r *Relay) settle(ctx context.Context, p *plan, shares []*shareSync, read r
 	if len(errs) > 0 {
 		return "again", errors.Join(errs...)
 	}
-	return sheet, nil
+	return result, nil
 }
 
-// settleReading does what follows from reading the sheet.
-func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync, v verdict, read reading) (string, error) {
+// concludeReading does what follows from reading the sheet.
+func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSync, v verdict, read reading) (string, error) {
 	if !p.readable() && p.reg.Phase == registry.PhaseActive {
 		r.publishStatus(ctx, shares, events.StateSuspended, owner.Suspension(p.owner))
 		return "done", r.narrowWithout(ctx, shares)
@@ -188,7 +188,7 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 			r.Log.Warn("it could not be found out whether Smartsheet refuses an owner", "owner", p.owner.Name, "err", err)
 		}
 		if suspended {
-			return r.settleRefused(ctx, p, shares)
+			return r.concludeRefused(ctx, p, shares)
 		}
 		v = failed
 	}
@@ -214,8 +214,8 @@ func (r *Relay) settleReading(ctx context.Context, p *plan, shares []*shareSync,
 	return d.result, nil
 }
 
-// settleRefused tells the partners of all sheets of an owner who is refused.
-func (r *Relay) settleRefused(ctx context.Context, p *plan, shares []*shareSync) (string, error) {
+// concludeRefused tells the partners of all sheets of an owner who is refused.
+func (r *Relay) concludeRefused(ctx context.Context, p *plan, shares []*shareSync) (string, error) {
 	for _, reg := range r.Registry.Registrations() {
 		if reg.Owner != p.reg.Owner || reg.ID == p.reg.ID {
 			continue
@@ -239,14 +239,14 @@ func (r *Relay) readAgain(ctx context.Context, p *plan, shares []*shareSync) err
 	case 0:
 		return nil
 	case 1:
-		return r.again(ctx, whole, shares[0].share)
+		return r.enqueueAlone(ctx, whole, shares[0].share)
 	}
 	return r.Inbox.Put(ctx, whole)
 }
 
-// settleShare does what follows for one share, and returns what the log calls it
+// concludeShare does what follows for one share, and returns what the log calls it
 // and whether the sheet is to be read again for it.
-func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (result string, again bool, err error) {
+func (r *Relay) concludeShare(ctx context.Context, p *plan, s *shareSync) (result string, again bool, err error) {
 	if s.ended {
 		r.Partners.RecordResult(s.share, nil)
 		return "done", false, nil
@@ -259,14 +259,14 @@ func (r *Relay) settleShare(ctx context.Context, p *plan, s *shareSync) (result 
 	case stopped:
 		return "again", false, cause
 	case done:
-		return "done", r.settleDone(p, s), nil
+		return "done", r.concludeDone(p, s), nil
 	case changed:
 		return "done", true, nil
 	case slow:
-		s.target.fellBehind()
-		return "done", false, r.again(ctx, wholeOf(p.hint), s.share)
+		s.target.setSlow()
+		return "done", false, r.enqueueAlone(ctx, wholeOf(p.hint), s.share)
 	default:
-		result, err = r.settleFailed(ctx, p, s, v, cause)
+		result, err = r.concludeFailed(ctx, p, s, v, cause)
 		return result, false, err
 	}
 }
@@ -278,10 +278,10 @@ func wholeOf(h *inbox.Hint) *inbox.Hint {
 	return &whole
 }
 
-// settleDone is for a share whose part has come to its end, and returns whether it
+// concludeDone is for a share whose part has come to its end, and returns whether it
 // is still to be loaded. Only what was stored shows that its stream takes events
 // again.
-func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
+func (r *Relay) concludeDone(p *plan, s *shareSync) (load bool) {
 	alone, stored := len(p.hint.Shares) == 1, total(s.result.published) > 0
 	if stored {
 		r.Partners.RecordResult(s.share, nil)
@@ -292,8 +292,8 @@ func (r *Relay) settleDone(p *plan, s *shareSync) (load bool) {
 	return !s.target.loaded() && !p.whole() && p.readable() && s.target.shouldLoad(time.Now())
 }
 
-// settleFailed puts a share off, longer each time.
-func (r *Relay) settleFailed(ctx context.Context, p *plan, s *shareSync, v verdict, err error) (string, error) {
+// concludeFailed puts a share off, longer each time.
+func (r *Relay) concludeFailed(ctx context.Context, p *plan, s *shareSync, v verdict, err error) (string, error) {
 	r.Partners.RecordResult(s.share, err)
 	if v == failed && s.stream != nil && !errors.Is(err, partner.ErrCircuitOpen) && !errors.Is(err, errOldReading) {
 		r.Partners.Failed(s.share.Partner, err)

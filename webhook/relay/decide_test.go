@@ -129,26 +129,26 @@ func TestDecisions(t *testing.T) {
 // TestPostponed has a share leave the passes of its registration only when the hint
 // that brings it back was stored.
 func TestPostponed(t *testing.T) {
-	var k keeping
+	var a attendance
 	now := time.Now()
-	at, failures := k.nextTry(now)
-	if got := k.participation(now); got != joins || failures != 1 {
+	at, failures := a.nextTry(now)
+	if got := a.participation(now); got != joins || failures != 1 {
 		t.Errorf("got participation %d after %d failures, want that it takes part until it is put off", got, failures)
 	}
-	k.postpone(at, failures)
-	if got := k.participation(at.Add(-time.Millisecond)); got != postponed {
+	a.postpone(at, failures)
+	if got := a.participation(at.Add(-time.Millisecond)); got != postponed {
 		t.Errorf("got participation %d before its time, want that it waits", got)
 	}
-	if got := k.participation(at); got != joins {
+	if got := a.participation(at); got != joins {
 		t.Errorf("got participation %d at its time, want that it takes part", got)
 	}
-	k.fellBehind()
-	if got := k.participation(at); got != alone {
+	a.setSlow()
+	if got := a.participation(at); got != alone {
 		t.Errorf("got participation %d of a share that is slow", got)
 	}
-	k.postpone(at.Add(time.Hour), 2)
-	k.succeeded(false)
-	if got := k.participation(at); got != joins {
+	a.postpone(at.Add(time.Hour), 2)
+	a.succeeded(false)
+	if got := a.participation(at); got != joins {
 		t.Errorf("got participation %d after a success, want that it takes part", got)
 	}
 }

@@ -17,7 +17,7 @@
 //	        apply          each share: view → compare → publish, under   apply.go
 //	          │ result     its lock; knows no Smartsheet                 target.go
 //	          ▼
-//	        decide         what follows: again, later, given up, told    decide.go
+//	        conclude       what follows: again, later, given up, told    decide.go
 //
 // A hint says that a sheet may have changed, never what changed: what is
 // published is the difference between the sheet as it is and the last message of

@@ -36,9 +36,9 @@ func (e *echoes) add(registration string, modified map[int64]time.Time) {
 	maps.Copy(e.rows[registration], modified)
 }
 
-// without returns a hint without the rows of which it tells only what was read before,
+// filter returns a hint without the rows of which it tells only what was read before,
 // nil where nothing is left of it. Smartsheet's times of rows are in seconds.
-func (e *echoes) without(h *inbox.Hint) *inbox.Hint {
+func (e *echoes) filter(h *inbox.Hint) *inbox.Hint {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rows := e.rows[h.Registration]

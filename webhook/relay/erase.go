@@ -201,11 +201,11 @@ func (s *shareSync) purgeErased(ctx context.Context) error {
 		if s.share.Published != nil && e.Revision <= s.share.Published.Revision {
 			continue
 		}
-		hanging, err := s.target.stream.ChildSubjects(ctx, &s.share.Share, id)
+		children, err := s.target.stream.ChildSubjects(ctx, &s.share.Share, id)
 		if err != nil {
 			return err
 		}
-		for _, subject := range append(hanging, s.share.SubjectRow(id)) {
+		for _, subject := range append(children, s.share.SubjectRow(id)) {
 			if err := s.target.stream.PurgeBelow(ctx, subject, below); err != nil {
 				return err
 			}

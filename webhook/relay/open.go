@@ -85,8 +85,6 @@ type shareResult struct {
 	filter     registry.FilterResult // what the filter said of the rows that were read
 	oldReading bool                  // something differs from what was published of a newer version
 	appeared   map[int64]bool        // rows that came into view
-	candidates []int64               // rows that the partner sees and the sheet may not have
-	older      []int64               // rows that others compared as they were before they were read
 	missing    []int64               // columns of the share that the last answer did not have
 	children   map[events.Kind]map[int64][]int64
 }
@@ -111,14 +109,14 @@ func active(shares []*shareSync) []*shareSync {
 // ends its part in the pass. So does what takes longer than patience, where others
 // would wait for it.
 func (r *Relay) each(ctx context.Context, shares []*shareSync, patience time.Duration, step func(context.Context, *shareSync) error) {
-	taking := active(shares)
+	participants := active(shares)
 	var others *pace
-	if len(taking) > 1 {
+	if len(participants) > 1 {
 		others = &pace{}
 	}
 	places := make(chan struct{}, sharesAtOnce)
 	var wg sync.WaitGroup
-	for _, s := range taking {
+	for _, s := range participants {
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
@@ -126,6 +124,26 @@ func (r *Relay) each(ctx context.Context, shares []*shareSync, patience time.Dur
 		})
 	}
 	wg.Wait()
+}
+
+// gather has every share that takes part name rows, and returns them all. Those of a
+// share that fails do not count.
+func (r *Relay) gather(ctx context.Context, shares []*shareSync, rowsOf func(context.Context, *shareSync) ([]int64, error)) map[int64]bool {
+	var mu sync.Mutex
+	rows := map[int64]bool{}
+	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+		ids, err := rowsOf(ctx, s)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, id := range ids {
+			rows[id] = true
+		}
+		return nil
+	})
+	return rows
 }
 
 // pace is how long shares take for a step of a pass.

@@ -47,7 +47,7 @@ func (r *Relay) plan(ctx context.Context, h *inbox.Hint, began time.Time) (*plan
 	if p.owner, err = r.Registry.FreshOwner(ctx, p.reg.Owner); err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err
 	}
-	if p.shares, err = r.taking(ctx, h); err != nil || len(p.shares) == 0 {
+	if p.shares, err = r.participants(ctx, h); err != nil || len(p.shares) == 0 {
 		return nil, err
 	}
 	p.loading = slices.ContainsFunc(p.shares, func(s *registry.Share) bool { return !r.targets.of(s).loaded() })
@@ -70,35 +70,35 @@ func (r *Relay) planWithout(ctx context.Context, p *plan) (*plan, error) {
 	return p, nil
 }
 
-// taking are the shares that take part in the pass. One that is slow or is to be
+// participants are the shares that take part in the pass. One that is slow or is to be
 // tried later has passes of its own.
-func (r *Relay) taking(ctx context.Context, h *inbox.Hint) ([]*registry.Share, error) {
-	var taking []*registry.Share
+func (r *Relay) participants(ctx context.Context, h *inbox.Hint) ([]*registry.Share, error) {
+	var participants []*registry.Share
 	for _, s := range r.Registry.Shares(h.Registration) {
 		if h.Shares != nil {
 			if slices.Contains(h.Shares, s.Key()) {
-				taking = append(taking, s)
+				participants = append(participants, s)
 			}
 			continue
 		}
 		switch r.targets.of(s).participation(time.Now()) {
 		case joins:
-			taking = append(taking, s)
+			participants = append(participants, s)
 		case alone:
-			if err := r.again(ctx, h, s); err != nil {
+			if err := r.enqueueAlone(ctx, h, s); err != nil {
 				return nil, err
 			}
 		case postponed: // it is put off for the whole sheet; else it is tried with the others
 			if h.Whole && h.Why != inbox.WhyCallback {
-				taking = append(taking, s)
+				participants = append(participants, s)
 			}
 		}
 	}
-	return taking, nil
+	return participants, nil
 }
 
-// again gives the hint to one share alone.
-func (r *Relay) again(ctx context.Context, h *inbox.Hint, s *registry.Share) error {
+// enqueueAlone gives the hint to one share alone.
+func (r *Relay) enqueueAlone(ctx context.Context, h *inbox.Hint, s *registry.Share) error {
 	alone := *h
 	alone.Shares, alone.Webhook = []string{s.Key()}, false
 	return r.Inbox.Put(ctx, &alone)

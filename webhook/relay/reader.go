@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
@@ -119,7 +120,7 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 		if columnsErr != nil {
 			return nil, columnsErr
 		}
-		if gone := without(q.ColumnIDs, typesOf(existing)); len(gone) > 0 {
+		if gone := absent(q.ColumnIDs, typesOf(existing)); len(gone) > 0 {
 			return nil, &goneColumnsError{gone}
 		}
 	}
@@ -134,8 +135,8 @@ func (rd *reader) ask(ctx context.Context, q smartsheet.SheetQuery) (*smartsheet
 	return sheet, nil
 }
 
-// without are the ids that are none of the columns.
-func without[C any](ids []int64, columns map[int64]C) []int64 {
+// absent are the ids that are none of the columns.
+func absent[C any](ids []int64, columns map[int64]C) []int64 {
 	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
 		_, there := columns[id]
 		return there
@@ -199,6 +200,44 @@ func unique(rows []smartsheet.Row) []smartsheet.Row {
 		seen[row.ID] = true
 		return again
 	})
+}
+
+// wholeSheet is what a reading of all pages has told of the sheet.
+type wholeSheet struct {
+	ids     map[int64]bool // of all rows that came
+	columns []smartsheet.Column
+	first   *page // without its rows
+	moved   bool  // a page had another version than the first
+	total   int   // rows that the last page says there are
+}
+
+// add takes over a page.
+func (w *wholeSheet) add(pg *page) {
+	if w.first == nil {
+		first := *pg
+		first.rows, first.gone = nil, nil
+		w.first = &first
+	}
+	w.moved = w.moved || pg.version != w.first.version
+	w.columns, w.total = pg.columns, pg.total
+	for _, row := range pg.rows {
+		w.ids[row.ID] = true
+	}
+}
+
+// calm is the first page where the sheet had one version all the time and all
+// its rows came, nil where it moved: rows may have passed from one page to
+// another.
+func (w *wholeSheet) calm() *page {
+	if w.moved || len(w.ids) != w.total {
+		return nil
+	}
+	return w.first
+}
+
+// completeTo is the version that all of the sheet has been read at or after.
+func (w *wholeSheet) completeTo() events.CompleteTo {
+	return events.CompleteTo{Version: w.first.version, Time: w.first.at.UTC().Truncate(time.Millisecond)}
 }
 
 // ahead reads one item further than the caller has come.

@@ -44,7 +44,7 @@ type Relay struct {
 // error means that the hint is done with, put off or given up; after any other
 // it must be handed out again, after [inbox.ErrTooEarly] in a moment.
 func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
-	if h = r.echoes.without(h); h == nil {
+	if h = r.echoes.filter(h); h == nil {
 		return nil
 	}
 	if awaitsWrite(h, time.Now()) {
@@ -58,7 +58,7 @@ func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
 	}
 	shares := r.open(ctx, p)
 	read := r.read(ctx, p, shares)
-	result, err := r.settle(ctx, p, shares, read)
+	result, err := r.conclude(ctx, p, shares, read)
 	if err == nil && read.err == nil && len(active(shares)) == len(shares) {
 		r.echoes.add(p.reg.ID, read.written)
 	}
@@ -68,19 +68,19 @@ func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
 
 // read reads what the hint asks for and applies each page to every share.
 func (r *Relay) read(ctx context.Context, p *plan, shares []*shareSync) reading {
-	taking := active(shares)
-	if len(taking) == 0 || !p.readable() {
+	participants := active(shares)
+	if len(participants) == 0 || !p.readable() {
 		return reading{}
 	}
-	rd := r.newReader(ctx, p, taking)
-	for _, s := range taking {
+	rd := r.newReader(ctx, p, participants)
+	for _, s := range participants {
 		s.reading = s.target.compared.begin()
 		defer s.target.compared.end()
 	}
 	if p.whole() {
-		return r.readWhole(ctx, p, rd, taking)
+		return r.readWhole(ctx, p, rd, participants)
 	}
-	return r.readHinted(ctx, p, rd, taking)
+	return r.readHinted(ctx, p, rd, participants)
 }
 
 // readHinted reads the rows that the hint names, and what hangs on rows.
@@ -112,7 +112,7 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 // The shares are complete to the version that the first page had: what changed
 // while it was read comes with hints of its own.
 func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*shareSync) reading {
-	shares, err := r.skipUnmoved(ctx, p, rd, shares)
+	shares, err := r.skipUnchanged(ctx, p, rd, shares)
 	if err != nil || len(shares) == 0 {
 		return rd.result(err)
 	}
@@ -158,16 +158,7 @@ func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*sh
 
 // removeGone takes away what partners see and the sheet has no longer.
 func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync, sheet wholeSheet) error {
-	candidates := map[int64]bool{}
-	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (err error) {
-		s.result.candidates, err = s.notAmong(ctx, sheet.ids)
-		return err
-	})
-	for _, s := range active(shares) {
-		for _, id := range s.result.candidates {
-			candidates[id] = true
-		}
-	}
+	candidates := r.gather(ctx, shares, func(ctx context.Context, s *shareSync) ([]int64, error) { return s.notAmong(ctx, sheet.ids) })
 	for page, err := range rd.confirm(ctx, candidates, sheet.calm()) {
 		if err != nil {
 			return err
@@ -181,15 +172,9 @@ func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync,
 // sheet, by older readings than the pass has: they may have been published after
 // the pass compared the same rows.
 func (r *Relay) readOlder(ctx context.Context, rd *reader, shares []*shareSync, version int64) error {
-	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (err error) {
-		s.result.older, err = s.olderThan(ctx, version)
-		return err
-	})
 	older := map[int64]inbox.Row{}
-	for _, s := range active(shares) {
-		for _, id := range s.result.older {
-			older[id] = inbox.Row{}
-		}
+	for id := range r.gather(ctx, shares, func(ctx context.Context, s *shareSync) ([]int64, error) { return s.olderThan(ctx, version) }) {
+		older[id] = inbox.Row{}
 	}
 	for page, err := range rd.rows(ctx, older) {
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
+	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
@@ -140,6 +141,22 @@ func (s *shareSync) changeTime() time.Time {
 		return s.result.changedAt
 	}
 	return time.Time{}
+}
+
+// loads reports whether the pass publishes the whole share, and not what changed.
+func (s *shareSync) loads() bool {
+	return s.origin == events.OriginSnapshot || s.origin == events.OriginShare
+}
+
+// showProgress records how many rows of a load were compared, for those who look at
+// the share.
+func (s *shareSync) showProgress(rows int, pg *page) {
+	if pg.named || !s.plan.whole() || !s.loads() {
+		return
+	}
+	s.result.compared += rows
+	// A sheet that moves while it is read may give rows twice.
+	s.relay.Partners.SetProgress(s.share, &partner.Progress{Done: min(s.result.compared, pg.total), Of: pg.total})
 }
 
 // startSpan begins a pass's span, in the trace of what gave the hint.

@@ -31,7 +31,7 @@ type target struct {
 
 	compared comparedObjects
 
-	keeping // how it keeps up
+	attendance // how it keeps up
 }
 
 // enter waits for the share's turn, until the context ends. It is given back with
@@ -47,14 +47,14 @@ func (t *target) enter(ctx context.Context) error {
 
 func (t *target) leave() { <-t.turn }
 
-// keeping is whether a share takes part in the passes of its registration.
-type keeping struct {
-	lock     sync.Mutex
-	slow     bool
-	failures int       // in a row
-	retryAt  time.Time // it failed, and is put off until then
-	loads    time.Time // when it was last given a hint to load
-	complete bool      // its state was seen to be loaded
+// attendance is whether a share takes part in the passes of its registration.
+type attendance struct {
+	lock       sync.Mutex
+	slow       bool
+	failures   int       // in a row
+	retryAt    time.Time // it failed, and is put off until then
+	loadHintAt time.Time // when it was last given a hint to load
+	complete   bool      // its state was seen to be loaded
 }
 
 // participation says which passes a share takes part in.
@@ -66,69 +66,69 @@ const (
 	postponed                      // none until it is tried again
 )
 
-func (k *keeping) participation(now time.Time) participation {
-	k.lock.Lock()
-	defer k.lock.Unlock()
+func (a *attendance) participation(now time.Time) participation {
+	a.lock.Lock()
+	defer a.lock.Unlock()
 	switch {
-	case now.Before(k.retryAt):
+	case now.Before(a.retryAt):
 		return postponed
-	case k.slow:
+	case a.slow:
 		return alone
 	}
 	return joins
 }
 
-func (k *keeping) loaded() bool {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	return k.complete
+func (a *attendance) loaded() bool {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	return a.complete
 }
 
-func (k *keeping) setLoaded(loaded bool) {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	k.complete = loaded
+func (a *attendance) setLoaded(loaded bool) {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.complete = loaded
 }
 
 // shouldLoad tells, once in a while, that a share which is not loaded is to be.
-func (k *keeping) shouldLoad(now time.Time) bool {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	if now.Sub(k.loads) < loadAgain {
+func (a *attendance) shouldLoad(now time.Time) bool {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	if now.Sub(a.loadHintAt) < loadAgain {
 		return false
 	}
-	k.loads = now
+	a.loadHintAt = now
 	return true
 }
 
 // succeeded notes that a pass has come to its end for the share, and whether it
 // kept up.
-func (k *keeping) succeeded(slow bool) {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	k.slow, k.failures, k.retryAt = slow, 0, time.Time{}
+func (a *attendance) succeeded(slow bool) {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.slow, a.failures, a.retryAt = slow, 0, time.Time{}
 }
 
-func (k *keeping) fellBehind() {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	k.slow = true
+func (a *attendance) setSlow() {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.slow = true
 }
 
 // nextTry is when a share that failed at now is to be tried again, and how often it
 // has failed in a row then.
-func (k *keeping) nextTry(now time.Time) (at time.Time, failures int) {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	return now.Add(backoff(k.failures + 1)), k.failures + 1
+func (a *attendance) nextTry(now time.Time) (at time.Time, failures int) {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	return now.Add(backoff(a.failures + 1)), a.failures + 1
 }
 
 // postpone has a share take part in no pass for a callback until then. A hint for
 // it at that time must have been stored.
-func (k *keeping) postpone(until time.Time, failures int) {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	k.retryAt, k.failures = until, failures
+func (a *attendance) postpone(until time.Time, failures int) {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.retryAt, a.failures = until, failures
 }
 
 // targets are the targets of all shares, by their keys.
