@@ -39,7 +39,7 @@ type Origin string
 // Origins of an event.
 const (
 	OriginSnapshot  Origin = "snapshot"  // the first load of a share, or a resend
-	OriginCallback  Origin = "callback"  // Smartsheet told of a change
+	OriginCallback  Origin = "callback"  // Smartsheet reported a change
 	OriginReconcile Origin = "reconcile" // a comparison of the whole sheet
 	OriginShare     Origin = "share"     // the share itself changed
 	OriginWrite     Origin = "write"     // the partner's own write

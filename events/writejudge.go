@@ -30,7 +30,7 @@ func NewWrites(s Share, v *View) (*Writes, error) {
 	return w, nil
 }
 
-// SheetNow is what a reading told of a sheet, and of who writes to it.
+// SheetNow is what was read of a sheet, and of who writes to it.
 type SheetNow struct {
 	Columns []smartsheet.Column
 	Admin   bool // the writer is the sheet's owner or an admin, for whom nothing is locked
@@ -135,8 +135,8 @@ func (w *Writes) Delete(r *WriteRequest, row *smartsheet.Row, now SheetNow) *Ref
 	return w.unlocked(row, nil, now)
 }
 
-// visible is a row as the share shows it. Whoever may not see a row learns the same
-// as of one that is not there.
+// visible is a row as the share shows it. For a partner that may not see the row,
+// the answer is the same as for a row that does not exist.
 func (w *Writes) visible(row *smartsheet.Row, now SheetNow) (Object, *Refusal) {
 	current, ok := w.view.Row(row, smartsheet.TypesOf(now.Columns))
 	if !ok {

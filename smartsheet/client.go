@@ -64,10 +64,10 @@ type Client struct {
 	// included. Its error ends the call and is wrapped in what that returns.
 	Before func(ctx context.Context) error
 
-	// After is told of every request that was sent, when it is over.
+	// After is called with every request that was sent, once it has ended.
 	After func(Call)
 
-	// Throttled is told, before the call returns, of every answer by which
+	// Throttled is called, before the call returns, with every answer by which
 	// Smartsheet asks to leave the token alone (class [Wait]), and for how long; 0:
 	// it did not say. Nil: nobody is told.
 	Throttled func(ctx context.Context, retryAfter time.Duration)

@@ -23,11 +23,11 @@ func Sign(secret string, body []byte) string {
 	return hex.EncodeToString(sum(secret, body))
 }
 
-// VerifySignature returns nil if signature, as it stands in [HeaderSignature],
-// is that of body under secret. body is what came over the wire, before any
-// decoding. Case does not matter, nor do leading zeros that are missing:
-// Smartsheet's own sample drops them. An empty secret verifies nothing. The
-// time it takes tells nothing of the secret.
+// VerifySignature returns nil if signature, the value of [HeaderSignature], is
+// the signature of body under secret. body is what came over the wire, before any
+// decoding. Case does not matter, nor do missing leading zeros: Smartsheet's own
+// sample drops them. With an empty secret nothing verifies. The time it takes does
+// not depend on the secret.
 func VerifySignature(secret string, body []byte, signature string) error {
 	signature = strings.TrimSpace(signature)
 	if signature == "" {

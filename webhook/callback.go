@@ -137,7 +137,7 @@ func signed(reg *registry.Registration, body []byte, signature string) bool {
 	return false
 }
 
-// store puts the hint into the inbox. The caller's hanging up does not stop it:
+// store puts the hint into the inbox. It goes on when the caller closes the connection:
 // what is stored must not be unknown.
 func (rc *Receiver) store(ctx context.Context, h *inbox.Hint) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)

@@ -39,9 +39,9 @@ type Receiver struct {
 	Limit    int64 // largest body, bytes
 	Log      *slog.Logger
 
-	// BadSignature is told of a registration whose callback was signed wrong.
+	// BadSignature is called for a registration whose callback had a wrong signature.
 	BadSignature func(ctx context.Context, registration string)
-	// Observe is told of every answer.
+	// Observe is called with every answer.
 	Observe func(Answer)
 	Tracer  trace.Tracer // nil: no traces
 	// Strangers bounds the lines about requests that are nobody's callbacks.

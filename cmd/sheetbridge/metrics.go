@@ -47,7 +47,7 @@ func newMetrics() *metrics {
 		Name: "sheetbridge_rows_read_total", Help: "Rows read from Smartsheet.",
 	})
 	m.events = counter("events_published_total", "Events stored in partners' streams, by partner and type; a status goes with whatever is published.", "partner", "type")
-	m.found = counter("reconcile_findings_total", "Events that a reconcile found and no callback told of, by partner and by how the sheet is followed: in mode webhook a callback was missed.", "partner", "mode")
+	m.found = counter("reconcile_findings_total", "Events that a reconcile found and no callback had reported, by partner and by how the sheet is followed: in mode webhook a callback was missed.", "partner", "mode")
 	m.requests = counter("smartsheet_requests_total", "Requests to Smartsheet, by owner and class of answer; owner is empty for a token that is not stored yet.", "owner", "class")
 	m.answers = histogram("smartsheet_request_duration_seconds", "Time of a request to Smartsheet until its answer was read, by class of answer.",
 		[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "class")

@@ -57,7 +57,7 @@ func (s *service) watchConditions(ctx context.Context) error {
 	for {
 		if now, ok := s.conditions(); ok {
 			if err := s.notices.Observe(ctx, now); err != nil && ctx.Err() == nil {
-				s.log.Warn("what needs a person could not be noted yet", "err", err)
+				s.log.Warn("notices: could not store what needs a person, trying again", "err", err)
 			}
 		}
 		select {
@@ -77,7 +77,7 @@ func (s *service) conditions() (now notice.Conditions, ok bool) {
 	if last.partners == nil {
 		return now, false
 	}
-	now = notice.Conditions{Holds: s.ownerConditions(), Over: map[string]notice.Condition{}, Unknown: map[string]bool{}}
+	now = notice.Conditions{Holds: s.ownerConditions(), Ended: map[string]notice.Condition{}, Unknown: map[string]bool{}}
 	for _, d := range notice.Deadlines(s.registry, time.Now()) {
 		now.Holds = append(now.Holds, d.Condition)
 		if to, ok := d.ToPartner(); ok {
@@ -161,7 +161,7 @@ func partnerConditions(now *notice.Conditions, p diagnose.PartnerState) {
 }
 
 // writeConditions adds whether a partner's writes are refused again and again. What one
-// replica told of stays until any of them has made a write of the partner's, for an hour
+// replica reported stays until any of them has made a write of the partner's, for an hour
 // at least: another one may see other writes than that one.
 func (s *service) writeConditions(now *notice.Conditions, partner string) {
 	if !s.partners.TakesWrites(partner) {
@@ -169,7 +169,7 @@ func (s *service) writeConditions(now *notice.Conditions, partner string) {
 	}
 	key := "partner-writes-refused." + partner
 	refused, made := s.refusals.Of(partner)
-	now.Unknown[key] = refused == nil && !toldBefore(s.registry.Notices(), key, made.Add(-write.RefusalTime))
+	now.Unknown[key] = refused == nil && !hasNoticeBefore(s.registry.Notices(), key, made.Add(-write.RefusalTime))
 	if refused != nil {
 		now.Holds = append(now.Holds, notice.Condition{
 			Key: key, Type: "partner.writes-refused", On: partner, Link: "/#/partners/" + partner,
@@ -179,12 +179,12 @@ func (s *service) writeConditions(now *notice.Conditions, partner string) {
 }
 
 // toldBefore tells whether there is a notice of a key that was made before a time.
-func toldBefore(notices []*registry.Notice, key string, t time.Time) bool {
+func hasNoticeBefore(notices []*registry.Notice, key string, t time.Time) bool {
 	return slices.ContainsFunc(notices, func(n *registry.Notice) bool { return n.Key == key && n.Made.Before(t) })
 }
 
-// shareConditions adds whether a share is stale or suspended. Its partner is told of the
-// latter, and when it is live again.
+// shareConditions adds whether a share is stale or suspended. A suspension, and its
+// end, is sent to its partner too.
 func shareConditions(now *notice.Conditions, sh diagnose.ShareState) {
 	partner, share := sh.Share.Partner, sh.Share.Key()
 	for _, state := range []events.State{events.StateStale, events.StateSuspended} {
@@ -205,7 +205,7 @@ func shareConditions(now *notice.Conditions, sh diagnose.ShareState) {
 			Detail: "share " + share + " is suspended: " + sh.Reason, Next: "go on with what was read; you are told when it is back",
 		})
 	case events.StateLive:
-		now.Over[key] = notice.Condition{
+		now.Ended[key] = notice.Condition{
 			Type: "share.back", On: share, To: partner, Detail: "share " + share + " is live again, and complete",
 			Next: "nothing: what changed in the meantime is in the stream",
 		}
@@ -219,11 +219,11 @@ func (s *service) noticeOf(ctx context.Context, n registry.Change) {
 	if n.What != "share ended" || s.notices == nil {
 		return
 	}
-	err := s.notices.Tell(ctx, notice.Condition{
+	err := s.notices.Send(ctx, notice.Condition{
 		Key: fmt.Sprintf("share-ended.%d", time.Now().UnixNano()), Type: "share.ended", On: n.On, Link: "/#/audit",
 		Detail: "share " + n.On + " has ended, and what had been published of it is removed", Next: "nothing, if that was meant; the audit log says who did it",
 	})
 	if err != nil {
-		s.log.Warn("that a share has ended could not be noted for a notice", "share", n.On, "err", err)
+		s.log.Warn("notices: could not store that a share has ended", "share", n.On, "err", err)
 	}
 }

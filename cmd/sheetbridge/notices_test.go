@@ -229,7 +229,7 @@ func TestToldBefore(t *testing.T) {
 		t    time.Time
 		want bool
 	}{{"a", at.Add(1), true}, {"a", at, false}, {"b", at.Add(1), false}, {"a", time.Time{}, false}} {
-		if got := toldBefore(notices, c.key, c.t); got != c.want {
+		if got := hasNoticeBefore(notices, c.key, c.t); got != c.want {
 			t.Errorf("%s, %v: got %v, want %v", c.key, c.t, got, c.want)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // readyTime is how long NATS may take to answer a probe. A server that is gone
-// without a word is told of within it, and not when the connection finds out.
+// without a word is found within it, before the connection notices.
 const readyTime = 2 * time.Second
 
 // phase is how far the service has come in its life.

@@ -23,7 +23,7 @@ const (
 // sees the same, so queries take the maximum over them and not the sum.
 type stateWatcher struct {
 	service *service
-	changed chan struct{} // that a partner came to be in trouble, or out of it, or the service to work
+	changed chan struct{} // a partner began or stopped to fail, or the service began to work
 
 	mu   sync.Mutex
 	last snapshot
@@ -40,7 +40,7 @@ type snapshot struct {
 	partners []diagnose.PartnerState
 }
 
-// refreshSoon has run look soon.
+// refreshSoon has run refresh soon.
 func (st *stateWatcher) refreshSoon() {
 	select {
 	case st.changed <- struct{}{}:
@@ -48,9 +48,9 @@ func (st *stateWatcher) refreshSoon() {
 	}
 }
 
-// run looks again and again until the context ends, and as soon as a partner
-// comes to be in trouble or out of it. It runs before the service works too: one
-// that never comes to that has to show it.
+// run refreshes regularly until the context ends, and as soon as a partner begins
+// or stops to fail. It runs before the service works too: a service that never
+// starts to work has to show it.
 func (st *stateWatcher) run(ctx context.Context) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()

@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// looksEach bounds how often in a second it is looked at who waits for an answer.
-const looksEach = 50
+// lookupsEach bounds how often in a second the gate looks up who waits for an answer.
+const lookupsEach = 50
 
 // askersOf returns the connections of an account to which an answer to the reply
 // goes. That is who asked, as far as anybody can tell: what the server says of itself
@@ -79,7 +79,7 @@ func (g *gate) userOf(reply string) string {
 	g.mu.Lock()
 	user, known := g.users[inbox]
 	g.mu.Unlock()
-	if known || !g.looks.Allow() {
+	if known || !g.lookups.Allow() {
 		return user
 	}
 	if user = g.asker(reply).user; user == "" {

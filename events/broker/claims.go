@@ -23,7 +23,7 @@ const (
 	gateAPI  = "_GATE.API."
 	pullCall = "CONSUMER.MSG.NEXT." + stream + "." // how a client asks a consumer for messages
 	gatePull = "_GATE.PULL."
-	gateSaid = "_GATE.JS." // acknowledgements
+	gateAcks = "_GATE.JS." // acknowledgements
 )
 
 // How long the server remembers where an answer goes, where there is no gate. Pulls
@@ -67,7 +67,7 @@ func acknowledgements() []string {
 	return []string{"$JS.ACK." + stream + ".>", "$JS.ACK.*.*." + stream + ".>", "$JS.FC." + stream + ".>", "$JS.FC.*.*." + stream + ".>"}
 }
 
-const saidPrefix = "$JS."
+const ackPrefix = "$JS."
 
 // deliveries are where the partner's account takes what the storage account
 // publishes: live events, push consumers, copies by mirror and by source. Where
@@ -100,7 +100,7 @@ func passages() (list []passage) {
 		list = append(list, passage{readAPI + call.name, gateAPI + call.name})
 	}
 	for _, kind := range []string{"ACK.>", "FC.>"} {
-		list = append(list, passage{saidPrefix + kind, gateSaid + kind})
+		list = append(list, passage{ackPrefix + kind, gateAcks + kind})
 	}
 	return list
 }
@@ -132,7 +132,7 @@ func importFrom(c *jwt.AccountClaims, storage, partner string, gated bool) {
 	for _, subject := range deliveries(partner, gated) {
 		c.Imports.Add(&jwt.Import{Account: storage, Type: jwt.Stream, Subject: jwt.Subject(subject)})
 	}
-	for _, api := range []jwt.Subject{stockAPI, domainAPI} { // that of clients, and of the partner's own servers
+	for _, api := range []jwt.Subject{stockAPI, domainAPI} { // as clients name it, and as the partner's own servers do
 		c.AddMapping(api+">", jwt.WeightedMapping{Subject: readAPI + ">", Weight: 100})
 	}
 	if gated {
@@ -152,7 +152,7 @@ func importFrom(c *jwt.AccountClaims, storage, partner string, gated bool) {
 	}
 }
 
-// storageClaims are what the server is told of the account with the stream.
+// storageClaims describe to the server the account with the stream.
 func (a Account) storageClaims(partner, gateKey string) (*jwt.AccountClaims, error) {
 	public, err := publicKey(a.StorageSeed)
 	if err != nil {
@@ -184,7 +184,7 @@ func (a Account) storageClaims(partner, gateKey string) (*jwt.AccountClaims, err
 // storageSuffix ends the name of a storage account; no partner's name has a dot.
 const storageSuffix = ".storage"
 
-// readerClaims are what the server is told of the account with the partner's
+// readerClaims describe to the server the account with the partner's
 // users.
 func (a Account) readerClaims(partner string, gated bool) (*jwt.AccountClaims, error) {
 	if public, err := publicKey(a.Seed); err != nil {

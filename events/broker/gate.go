@@ -18,7 +18,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// gate takes what one partner's users say to JetStream and hands on what may pass.
+// gate takes what one partner's users send to JetStream and passes on what is allowed.
 // The server puts the requests to the API of all accounts into one queue and drops
 // all of it when it is full, so each partner's are counted before; and it bounds
 // little of what a consumer may ask for, so that is judged. What makes the server
@@ -36,7 +36,7 @@ type gate struct {
 
 	requests *nats.Subscription
 	pulls    *nats.Subscription
-	said     *nats.Subscription // acknowledgements
+	acks     *nats.Subscription // acknowledgements
 	pulled   *rate.Limiter      // of the bytes that pulls ask for
 	sizes    *sizes
 	turns    chan *nats.Msg // requests that wait for their turn
@@ -53,27 +53,27 @@ type gate struct {
 	tokens     float64
 	at         time.Time     // when tokens was right
 	copies     *rate.Limiter // of consumers for copies
-	looks      *rate.Limiter // at who waits for an answer
+	lookups    *rate.Limiter // of who waits for an answer
 	denied     int           // requests refused in this second
 	since      time.Time     // begin of this second
 }
 
 const (
-	// gatePending bounds the requests that wait at a gate, saidPending the
+	// gatePending bounds the requests that wait at a gate, acksPending the
 	// acknowledgements; more are dropped.
 	gatePending      = 2000
 	gatePendingBytes = 4 << 20
 	// answersPendingBytes bounds the API's answers that wait to be given back.
 	answersPendingBytes = 2 * maxPayload
-	saidPending         = 8 << 10
-	saidPendingBytes    = 4 << 20
+	acksPending         = 8 << 10
+	acksPendingBytes    = 4 << 20
 	// maxRequest bounds a request's body: one that names as many subjects as the
 	// server takes has less.
 	maxRequest = 128 << 10
 	// maxReply bounds the subject of an answer; clients' inboxes have some sixty bytes.
 	maxReply = 256
-	// maxSaid bounds an acknowledgement, which may have a pull in it.
-	maxSaid = maxPull
+	// maxAck bounds an acknowledgement, which may have a pull in it.
+	maxAck = maxPull
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 4
 	// copiesAtOnce and copiesEvery bound the consumers that a partner's servers have
@@ -87,7 +87,7 @@ func newGate(b *Broker, partner, storage string, r gateRecord, nc *nats.Conn) *g
 		broker: b, partner: partner, account: r.Account, storage: storage, nc: nc, turns: make(chan *nats.Msg, turnsWaiting),
 		consumers: map[string]bool{}, makers: map[string]Maker{}, seen: map[string]time.Time{}, users: map[string]string{}, at: time.Now(),
 		pulled: rate.NewLimiter(maxPulled, maxPulled), copies: rate.NewLimiter(rate.Every(copiesEvery), copiesAtOnce),
-		looks: rate.NewLimiter(looksEach, looksEach),
+		lookups: rate.NewLimiter(lookupsEach, lookupsEach),
 	}
 	g.sizes = &sizes{gate: g}
 	g.setLimits(r.Limits)
@@ -109,8 +109,8 @@ func (g *gate) listen(ctx context.Context) (err error) {
 	if g.requests, err = g.subscribe(gateAPI+">", gatePending, gatePendingBytes, g.take); err != nil {
 		return err
 	}
-	said := func(m *nats.Msg) { g.pass(serving, m) }
-	if g.said, err = g.subscribe(gateSaid+">", saidPending, saidPendingBytes, said); err != nil {
+	passOn := func(m *nats.Msg) { g.pass(serving, m) }
+	if g.acks, err = g.subscribe(gateAcks+">", acksPending, acksPendingBytes, passOn); err != nil {
 		return err
 	}
 	if err := errors.Join(g.takePulls(serving), g.serveTurns(serving), flush(ctx, g.nc)); err != nil {
@@ -177,7 +177,7 @@ func (g *gate) take(m *nats.Msg) {
 			return
 		}
 	}
-	g.notesMaker(call, m.Reply)
+	g.recordMaker(call, m.Reply)
 	// The server does not hand the API's answers to other accounts, but to the gate.
 	// The request's headers are left behind: no client needs one.
 	if err := g.nc.PublishRequest(stockAPI+call, g.inbox+m.Reply, m.Data); err != nil {
@@ -203,9 +203,9 @@ const (
 	tooMany        = "too many requests to JetStream: wait a second, and use consumers instead of asking again and again"
 )
 
-// pass hands on one acknowledgement.
+// pass passes one acknowledgement on.
 func (g *gate) pass(serving context.Context, m *nats.Msg) {
-	if m.Reply != "" && !isInbox(m.Reply) || len(m.Reply) > maxReply || len(m.Data) > maxSaid {
+	if m.Reply != "" && !isInbox(m.Reply) || len(m.Reply) > maxReply || len(m.Data) > maxAck {
 		return // no client does so
 	}
 	if next, ok := bytes.CutPrefix(m.Data, server.AckNext); ok {
@@ -215,9 +215,9 @@ func (g *gate) pass(serving context.Context, m *nats.Msg) {
 		}
 		m.Data = slices.Concat(server.AckNext, []byte(" "), body)
 	}
-	said := &nats.Msg{Subject: saidPrefix + strings.TrimPrefix(m.Subject, gateSaid), Reply: m.Reply, Header: m.Header, Data: m.Data}
-	if err := g.nc.PublishMsg(said); err != nil {
-		g.broker.log.Debug("acknowledgement of a partner not handed on", "partner", g.partner, "error", err)
+	ack := &nats.Msg{Subject: ackPrefix + strings.TrimPrefix(m.Subject, gateAcks), Reply: m.Reply, Header: m.Header, Data: m.Data}
+	if err := g.nc.PublishMsg(ack); err != nil {
+		g.broker.log.Debug("acknowledgement of a partner not passed on", "partner", g.partner, "error", err)
 	}
 }
 
@@ -266,7 +266,7 @@ func (g *gate) deny(reply string) {
 	g.denied++
 	exceeded := g.limits.Requests >= 0 && g.denied%(g.limits.Requests+1) == 0
 	g.mu.Unlock()
-	if !exceeded || !g.looks.Allow() {
+	if !exceeded || !g.lookups.Allow() {
 		return
 	}
 	askers := g.broker.askersOf(g.account, reply)

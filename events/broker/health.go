@@ -44,8 +44,8 @@ func (b *Broker) Health(ctx context.Context) error {
 		return fmt.Errorf("read the server's health: %w", err)
 	}
 	for _, e := range answer.Data.Errors {
-		// Other troubles, such as the files of an account that was removed, no start
-		// mends, and one partner's stream that cannot be read ends not all the others.
+		// Starting again does not mend other errors, such as missing files of an account
+		// that was removed; and one partner's unreadable stream must not stop the others.
 		_, cause, ok := strings.Cut(e.Error, "write error: ")
 		if ok && (e.Account == own || fullDisk(cause)) {
 			return fmt.Errorf("%w: stream %s: %s", ErrBroken, e.Stream, cause)

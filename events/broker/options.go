@@ -47,8 +47,8 @@ const (
 	// maxBuffered bounds what waits to be stored in one stream, in bytes; more is refused
 	// and tried again. It is room for three of the largest batches of events.
 	maxBuffered = 24 << 20
-	// maxControlLine bounds the line that begins a message: its subjects. That of a
-	// connection's credentials is the longest there is.
+	// maxControlLine bounds the line that begins a message: its subjects. The line
+	// with a connection's credentials is the longest one.
 	maxControlLine = 2 << 10
 	// maxSubTokens bounds a subscription's subject: the server keeps a node of its
 	// index for each token.

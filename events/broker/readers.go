@@ -72,9 +72,9 @@ func (g *gate) readsDirectly(reply string) {
 	g.seen[user] = time.Now()
 }
 
-// notesMaker notes who makes a consumer, or asks for one that somebody made before the
-// start.
-func (g *gate) notesMaker(call, reply string) {
+// recordMaker remembers who makes a consumer, or asks for one that was made before the
+// gate started.
+func (g *gate) recordMaker(call, reply string) {
 	name, certain := consumerOf(call)
 	if name == "" {
 		return

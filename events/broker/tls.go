@@ -58,8 +58,8 @@ func LoadClientCA(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// lookEvery is how often the files are looked at under many connections.
-const lookEvery = time.Second
+// checkEvery is how often the files are checked, however many connections there are.
+const checkEvery = time.Second
 
 // pair is a certificate and its key, followed in their files.
 type pair struct {
@@ -77,7 +77,7 @@ type pair struct {
 func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); now.Sub(p.looked).Abs() >= lookEvery {
+	if now := p.now(); now.Sub(p.looked).Abs() >= checkEvery {
 		p.looked = now
 		p.refresh()
 	}

@@ -22,9 +22,9 @@ const (
 	// maxGet bounds the bytes of one answer. The server queues all of an answer,
 	// whether it is read or not.
 	maxGet = maxPayload
-	// unreadLook is after how many bytes of answers it is looked at what is not
-	// read: those who ask and do not read are faster than the watch.
-	unreadLook = 1 << 20
+	// checkUnreadAfter is after how many bytes of answers the gate checks what was
+	// not read: clients that ask and do not read are faster than the watch.
+	checkUnreadAfter = 1 << 20
 )
 
 // byTurns tells whether a request to the API makes the server walk through the
@@ -68,8 +68,8 @@ func (g *gate) answerStatus(m *nats.Msg, status, why string) {
 	}
 }
 
-// serveTurns makes one request after the other, until ctx ends: the partner's share
-// of what the server holds for answers is that of one.
+// serveTurns makes one request after the other, until ctx ends, so that the server
+// never holds more than one answer for the partner.
 func (g *gate) serveTurns(ctx context.Context) error {
 	inbox := g.nc.NewInbox()
 	answers, err := g.nc.SubscribeSync(inbox + ".*")
@@ -86,7 +86,7 @@ func (g *gate) serveTurns(ctx context.Context) error {
 				g.waiting.Add(-int64(m.Size()))
 				given += g.turn(ctx, m, inbox+"."+strconv.FormatUint(turn, 10), answers)
 			}
-			if given > unreadLook {
+			if given > checkUnreadAfter {
 				given = 0
 				if conns, err := g.broker.connectionsOf(g); err == nil {
 					g.broker.closeUnread(g, conns)

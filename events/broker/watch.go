@@ -107,7 +107,7 @@ func (b *Broker) openedGates() []*gate {
 // watchPartner looks at one partner, to whom so many bytes were sent since the
 // start.
 func (b *Broker) watchPartner(g *gate, sent int64, last *watched) {
-	answers, pulls, refused := b.answersOf(g), droppedOf(g.pulls), g.unknown.Load()+int64(droppedOf(g.requests)+droppedOf(g.said))
+	answers, pulls, refused := b.answersOf(g), droppedOf(g.pulls), g.unknown.Load()+int64(droppedOf(g.requests)+droppedOf(g.acks))
 	before, morePulls, moreRefused := last.inMsgs, pulls > last.pulls, refused > last.refused
 	last.inMsgs, last.pulls, last.refused = nil, pulls, refused
 	asks := answers > maxAnswers/2 || morePulls || moreRefused

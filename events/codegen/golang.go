@@ -52,8 +52,8 @@ func (m *model) writeDecode(b *bytes.Buffer) {
 
 func (d declared) writeStruct(b *bytes.Buffer) {
 	b.WriteString("\n")
-	if d.note != "" {
-		fmt.Fprintf(b, "// %s: %s\n", d.title, oneLine(d.note))
+	if d.comment != "" {
+		fmt.Fprintf(b, "// %s: %s\n", d.title, oneLine(d.comment))
 	}
 	fmt.Fprintf(b, "type %s struct {\n", d.title)
 	used := map[string]bool{}
@@ -63,8 +63,8 @@ func (d declared) writeStruct(b *bytes.Buffer) {
 			name += "_"
 		}
 		used[name] = true
-		if f.note != "" {
-			fmt.Fprintf(b, "// %s\n", oneLine(f.note))
+		if f.comment != "" {
+			fmt.Fprintf(b, "// %s\n", oneLine(f.comment))
 		}
 		text, tag := f.typ.golang(), f.name
 		if !f.required {

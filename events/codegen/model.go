@@ -72,18 +72,18 @@ type typ struct {
 
 // member is one member of an object.
 type member struct {
-	name, note string
-	required   bool
-	typ        typ
+	name, comment string
+	required      bool
+	typ           typ
 }
 
 // declared is a schema with a title.
 type declared struct {
-	title, note string
-	members     []member // of an object
-	isObject    bool
-	union       []string // titles of what it is one of
-	typ         typ      // where it is neither
+	title, comment string
+	members        []member // of an object
+	isObject       bool
+	union          []string // titles of what it is one of
+	typ            typ      // where it is neither
 }
 
 // message is a kind of event that a partner gets.
@@ -126,7 +126,7 @@ func (m *model) declare(s *schema) (declared, error) {
 	if s.Title == "" {
 		return declared{}, fmt.Errorf("it has no title")
 	}
-	d := declared{title: s.Title, note: s.Description}
+	d := declared{title: s.Title, comment: s.Description}
 	switch {
 	case s.Properties != nil:
 		d.isObject = true

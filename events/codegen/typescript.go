@@ -28,12 +28,12 @@ func TypeScript(contract []byte) ([]byte, error) {
 	}
 	for _, d := range m.declared {
 		b.WriteString("\n")
-		writeNote(&b, "", d.note)
+		writeComment(&b, "", d.comment)
 		switch {
 		case d.isObject:
 			fmt.Fprintf(&b, "export interface %s {\n", d.title)
 			for _, f := range d.members {
-				writeNote(&b, "  ", f.note)
+				writeComment(&b, "  ", f.comment)
 				optional := "?"
 				if f.required {
 					optional = ""
@@ -70,9 +70,9 @@ func (m *model) name(sheet, what string) string {
 	return name
 }
 
-func writeNote(b *strings.Builder, indent, note string) {
-	if note != "" {
-		fmt.Fprintf(b, "%s/** %s */\n", indent, strings.ReplaceAll(oneLine(note), "*/", "*\u200b/"))
+func writeComment(b *strings.Builder, indent, comment string) {
+	if comment != "" {
+		fmt.Fprintf(b, "%s/** %s */\n", indent, strings.ReplaceAll(oneLine(comment), "*/", "*\u200b/"))
 	}
 }
 

@@ -239,7 +239,7 @@ func (a *asking) consumer(ctx context.Context, subject string, from uint64) (jet
 // requestOf begins the identity of the write with that sequence in the queue.
 func requestOf(sequence uint64) string { return strconv.FormatUint(sequence, 36) + "-" }
 
-// identityOf is that of a message among all that ever lay in the queue.
+// identityOf names a message uniquely among all that the queue ever held.
 func identityOf(sequence uint64, at time.Time) string {
 	return requestOf(sequence) + strconv.FormatInt(at.UnixNano(), 36)
 }

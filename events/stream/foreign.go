@@ -25,7 +25,7 @@ type Foreign struct {
 	Unreadable bool // else it carried no right MAC, or was sent a second time
 }
 
-// ForeignRecorder is told of each foreign message. It may be called from several
+// ForeignRecorder records each foreign message. It may be called from several
 // goroutines.
 type ForeignRecorder interface {
 	RecordForeign(ctx context.Context, f Foreign)

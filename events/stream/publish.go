@@ -45,8 +45,8 @@ var (
 )
 
 // Writer publishes to one share under its optimistic lock, which is the sequence
-// of the share's last status. Whoever publishes a status holds the lock from then
-// on: events of others are refused (ErrLostRace). So who publishes
+// of the share's last status. The process that published the last status holds the lock:
+// events of others are refused (ErrLostRace). A publisher therefore
 //
 //  1. acquires the lock, by a status that expects the one read before,
 //  2. reads what the partner last saw ([Stream.Last]) and compares,

@@ -41,7 +41,7 @@ type Options struct {
 	// Key is what the MAC of each message is made with, where others than the
 	// bridge may write to the stream; empty where nobody can.
 	Key     seal.Secret
-	Foreign ForeignRecorder // told of what others wrote; nil: nobody
+	Foreign ForeignRecorder // records what others wrote; nil: nobody does
 }
 
 // minDuplicates is the shortest time for which the server looks for repeated ids of

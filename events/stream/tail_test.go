@@ -236,7 +236,7 @@ func TestTailEndsWithoutServer(t *testing.T) {
 	}
 }
 
-func TestTailOfStreamMadeAnew(t *testing.T) {
+func TestTailOfRecreatedStream(t *testing.T) {
 	s := newTailed(t)
 	for n := range 5 {
 		s.publish("orders.row.1", fmt.Sprint(n))

@@ -24,7 +24,7 @@ type place struct {
 	created, modified time.Time
 }
 
-// AddWorkspace adds a workspace. Whoever may see a sheet in it sees it too.
+// AddWorkspace adds a workspace. Users who may see a sheet in it see it too.
 func (s *Server) AddWorkspace(owner *User, name string) *Place {
 	s.lock()
 	defer s.mu.Unlock()

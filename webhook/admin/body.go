@@ -58,7 +58,7 @@ func readStrictly(d *json.Decoder, at string, depth int) error {
 	}
 	switch token {
 	case nil:
-		if at != "" && !nullable(at) { // the whole body is told of as the wrong type
+		if at != "" && !nullable(at) { // a whole body that is null is reported as the wrong type
 			return errors.New(at + msgNull)
 		}
 	case json.Delim('['):

@@ -62,7 +62,7 @@ func (a *API) routeEvents(api huma.API) {
 		method: http.MethodGet, path: "/v1/events", id: "followEvents", tag: "events",
 		summary: "Follow what is published",
 		description: "Server-sent events, until either side ends it. `published` has one event as a partner gets it; `missed` says about how many of a partner's were left out, " +
-			"since the follower begins further back than its limit; `trouble` says that a partner's stream cannot be read now. Each has an id: sent as Last-Event-ID, the stream goes on behind it. " +
+			"since the follower begins further back than its limit; `unreadable` says that a partner's stream cannot be read now. Each has an id: sent as Last-Event-ID, the stream goes on behind it. " +
 			"After that an event may come twice; its CloudEvent has the same id then. A read-only token gets no cells. Who does not read for 10 seconds is cut off.",
 		errors: []int{http.StatusServiceUnavailable},
 	}
@@ -200,8 +200,8 @@ func (w *eventWriter) sendAll(items <-chan feed.Item, cells bool) {
 func eventText(item feed.Item, cells bool) string {
 	name, data := "published", any(nil)
 	switch {
-	case item.Trouble != nil:
-		name, data = "trouble", map[string]string{"partner": item.Partner, "detail": item.Trouble.Error()}
+	case item.Unreadable != nil:
+		name, data = "unreadable", map[string]string{"partner": item.Partner, "detail": item.Unreadable.Error()}
 	case item.Missed > 0:
 		name, data = "missed", map[string]any{"partner": item.Partner, "missed": item.Missed}
 	default:
@@ -213,7 +213,7 @@ func eventText(item feed.Item, cells bool) string {
 	}
 	text, err := json.Marshal(data) // on one line
 	if err != nil {
-		name, text = "trouble", fmt.Appendf(nil, `{"partner":%q,"detail":"an event of its stream is no JSON"}`, item.Partner)
+		name, text = "unreadable", fmt.Appendf(nil, `{"partner":%q,"detail":"an event of its stream is no JSON"}`, item.Partner)
 	}
 	return "id: " + item.Cursor + "\nevent: " + name + "\ndata: " + string(text) + "\n\n"
 }

@@ -41,20 +41,20 @@ type OverviewAccess struct {
 
 // OverviewCounts are numbers of things.
 type OverviewCounts struct {
-	Owners        int  `json:"owners"`
-	Partners      int  `json:"partners"`
-	Sheets        int  `json:"sheets"`
-	Shares        int  `json:"shares"`
-	Live          int  `json:"live"`
-	Loading       int  `json:"loading"`
-	Stale         int  `json:"stale"`
-	Suspended     int  `json:"suspended"`
-	Unknown       int  `json:"unknown"`
-	FilterTrouble int  `json:"filterTrouble" doc:"Live shares none of whose rows passes the filter, or whose filter cannot be evaluated on some"`
-	OwnersToMend  int  `json:"ownersToMend" doc:"Owners whose access does not work"`
-	Ending        int  `json:"ending" doc:"Credentials and shares that end within 30 days, or have ended"`
-	NotReading    int  `json:"notReading" doc:"Partners with shares that have read nothing for long, although there was something"`
-	Dead          *int `json:"dead" doc:"Hints that were given up; null: unknown"`
+	Owners         int  `json:"owners"`
+	Partners       int  `json:"partners"`
+	Sheets         int  `json:"sheets"`
+	Shares         int  `json:"shares"`
+	Live           int  `json:"live"`
+	Loading        int  `json:"loading"`
+	Stale          int  `json:"stale"`
+	Suspended      int  `json:"suspended"`
+	Unknown        int  `json:"unknown"`
+	FilterWarnings int  `json:"filterWarnings" doc:"Live shares none of whose rows passes the filter, or whose filter cannot be evaluated on some"`
+	OwnersToMend   int  `json:"ownersToMend" doc:"Owners whose access does not work"`
+	Ending         int  `json:"ending" doc:"Credentials and shares that end within 30 days, or have ended"`
+	NotReading     int  `json:"notReading" doc:"Partners with shares that have read nothing for long, although there was something"`
+	Dead           *int `json:"dead" doc:"Hints that were given up; null: unknown"`
 }
 
 // OverviewOwner is an owner whose access does not work.
@@ -172,8 +172,8 @@ func (o *Overview) count(owners, partners, sheets int) {
 		default:
 			c.Unknown++
 		}
-		if s.filterTrouble() != "" {
-			c.FilterTrouble++
+		if s.filterWarning() != "" {
+			c.FilterWarnings++
 		}
 	}
 	c.NotReading = len(idle)
@@ -212,8 +212,8 @@ func overviewShare(w Webhook, s Share, read partnerReading) OverviewShare {
 	return shown
 }
 
-// filterTrouble says what is wrong with the filter, empty for nothing.
-func (s *OverviewShare) filterTrouble() string {
+// filterWarning says what is wrong with the filter, empty for nothing.
+func (s *OverviewShare) filterWarning() string {
 	if s.Filter == nil {
 		return ""
 	}
@@ -225,7 +225,7 @@ func (s *OverviewShare) advise() {
 	doctor := problem.Examine.For()
 	switch events.State(s.State) {
 	case events.StateLive:
-		if why := s.filterTrouble(); why != "" {
+		if why := s.filterWarning(); why != "" {
 			s.Attention = why
 			s.Action = problem.ChangeShare.For(s.Webhook, s.Partner, s.Sheet)
 		}

@@ -32,7 +32,7 @@ func TestOverview(t *testing.T) {
 	if f := line["filter"].(map[string]any); f["rows"] != 2.0 || f["shown"] != 1.0 || f["failed"] != 0.0 {
 		t.Errorf("got filter %v, want 1 of 2 rows shown", f)
 	}
-	if counts := got.at("counts").(map[string]any); counts["live"] != 1.0 || counts["filterTrouble"] != 0.0 || counts["dead"] != 0.0 {
+	if counts := got.at("counts").(map[string]any); counts["live"] != 1.0 || counts["filterWarnings"] != 0.0 || counts["dead"] != 0.0 {
 		t.Errorf("got counts %v", counts)
 	}
 	if r := w.send(reader, "GET", "/v1/overview", ""); r.status != 200 || r.at("access", "readOnly") != true || r.at("access", "name") != "bob" {
@@ -42,7 +42,7 @@ func TestOverview(t *testing.T) {
 
 // A live share whose filter passes none of the rows, or fails on some, says so
 // everywhere.
-func TestFilterTroubleIsSaid(t *testing.T) {
+func TestOverviewCountsFilterWarnings(t *testing.T) {
 	for _, tt := range []struct{ name, where, want string }{
 		{"none passes", "state == 'Nowhere'", "the filter passes none of the 2 rows"},
 		{"fails on some", "due > '2026' || state == 'Open'", "the filter cannot be evaluated on 1 of 2 rows, which are hidden"},
@@ -59,7 +59,7 @@ func TestFilterTroubleIsSaid(t *testing.T) {
 				t.Errorf("status: got %s, want live and %q", got.text, tt.want)
 			}
 			over := w.ok(200, "GET", "/v1/overview", "")
-			if over.text1("items", 0, "attention") != tt.want || over.at("counts", "filterTrouble") != 1.0 || over.text1("items", 0, "action", "method") != "PUT" {
+			if over.text1("items", 0, "attention") != tt.want || over.at("counts", "filterWarnings") != 1.0 || over.text1("items", 0, "action", "method") != "PUT" {
 				t.Errorf("overview: got %s, want %q", over.text, tt.want)
 			}
 			if doctor := w.ok(200, "GET", "/v1/doctor", ""); !strings.Contains(doctor.text, "live, but "+tt.want) {

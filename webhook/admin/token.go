@@ -94,7 +94,7 @@ func parseToken(entry string) (Token, error) {
 	case !events.ValidName(t.Name):
 		return Token{}, errors.New(`the name before the colon is no name: use 1 to 32 of a-z, 0-9 and "-"`)
 	case len(parts) == 1 && t.Name == "ro":
-		// Whoever wrote it did not mean somebody called ro who may do all.
+		// This is not meant to be a person called ro who may do everything.
 		return Token{}, errors.New("a read-only token needs a name: name:ro:secret")
 	case hashed && !hashPattern.MatchString(secret):
 		return Token{}, errors.New("after sha256: come 64 hex digits: printf %s \"$TOKEN\" | sha256sum")

@@ -75,9 +75,9 @@ const first = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // Log is the audit log. It is safe for concurrent use, by many processes.
 type Log struct {
-	// OnAppend is told of every entry that was stored, for those who keep its hash
-	// where nobody who can reach the stream does; nil: nobody. It is set before the
-	// first entry.
+	// OnAppend is called with every entry that was stored, so that its hash can be
+	// kept out of reach of those who can change the stream; nil: not called. It is
+	// set before the first entry.
 	OnAppend func(Entry)
 
 	js     jetstream.JetStream

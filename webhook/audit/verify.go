@@ -17,8 +17,8 @@ const (
 	readerTime = 30 * time.Second
 )
 
-// Report is what a verification found. Whoever keeps Sequence and Hash somewhere
-// else can tell later that nothing up to there was cut off or replaced.
+// Report is what a verification found. With Sequence and Hash kept somewhere else,
+// it can be proved later that nothing up to there was cut off or replaced.
 type Report struct {
 	Entries  uint64   `json:"entries" doc:"How many there are"`
 	Sequence uint64   `json:"sequence" doc:"Of the last one"`

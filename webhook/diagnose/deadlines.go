@@ -17,7 +17,7 @@ func (d *Doctor) examineDeadlines(f *findings) {
 			area = "partner"
 		}
 		level := checkWarning
-		if end.Over && area != "share" {
+		if end.Ended && area != "share" {
 			level = checkWrong
 		}
 		f.enter(Check{Area: area, Name: end.On, Level: level, Detail: end.Detail, Todo: end.Next, Action: end.Action})

@@ -122,5 +122,5 @@ func (x *explanation) catchUp() (string, *problem.Action) {
 	case e.Source.Version > 0 && x.seen != nil && x.seen.Version > e.Source.Version:
 		return "Smartsheet answered with an older version than was published: look again in a moment", nil
 	}
-	return "no callback has told of it yet: the next reconcile finds it, or POST /v1/webhooks/" + x.reg.ID + "/reconcile now", problem.Reconcile.For(x.reg.ID)
+	return "no callback has reported it yet: the next reconcile finds it, or POST /v1/webhooks/" + x.reg.ID + "/reconcile now", problem.Reconcile.For(x.reg.ID)
 }

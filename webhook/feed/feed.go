@@ -73,14 +73,14 @@ func (f Filter) wants(kind string) bool { return len(f.Kinds) == 0 || slices.Con
 
 // Item is one thing that a follower is told.
 type Item struct {
-	Partner  string
-	Sheet    string
-	Kind     string
-	Sequence uint64
-	Event    json.RawMessage // a CloudEvent; nil: the item is Missed or Trouble
-	Missed   uint64          // messages that are left out: the follower begins too far back
-	Trouble  error           // the partner's stream cannot be read now
-	Cursor   string          // to go on behind it
+	Partner    string
+	Sheet      string
+	Kind       string
+	Sequence   uint64
+	Event      json.RawMessage // a CloudEvent; nil: the item is Missed or Unreadable
+	Missed     uint64          // messages that are left out: the follower begins too far back
+	Unreadable error           // the partner's stream cannot be read now
+	Cursor     string          // to go on behind it
 }
 
 // Streams finds the stream of a partner.
@@ -171,7 +171,7 @@ func (o *follower) run(ctx context.Context) error {
 			o.position = stream.Position{Time: time.Now()}
 		}
 		o.partner = now
-		if err := o.send(ctx, Item{Partner: now.Name, Trouble: err}); err != nil {
+		if err := o.send(ctx, Item{Partner: now.Name, Unreadable: err}); err != nil {
 			return err
 		}
 		select {

@@ -54,8 +54,8 @@ type Row struct {
 	By      []Agent `json:"by,omitempty"`      // who wrote it, as far as told
 	Writes  []Write `json:"writes,omitempty"`  // of partners that changed it, the last ones of many
 
-	// Echo is when it was changed last, where callbacks alone told of it, and each of its
-	// changes was a write of a partner's: for each of those there is another hint.
+	// Echo is when it was last changed, if only callbacks reported it and each of its
+	// changes was a partner's write: each write has a hint of its own.
 	Echo time.Time `json:"echo,omitzero"`
 }
 
@@ -79,8 +79,8 @@ func (r Row) WriteOf(share string) string {
 	return ""
 }
 
-// Ambiguous tells whether callbacks alone told of the row, and name several writes any
-// of which may have changed it: a request that makes many names them all. The hint of
+// Ambiguous tells whether only callbacks reported the row, and they name several writes,
+// any of which may have changed it: a request that makes many names them all. The hint of
 // the write itself says which it was. Names that took too much room are forgotten.
 func (r Row) Ambiguous() bool {
 	return !r.Echo.IsZero() && len(r.Writes) == 0 && len(r.By) != 1

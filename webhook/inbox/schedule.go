@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// precision is how much too early a schedule may go off: schedules count in
+	// precision is how long before its time a schedule may go off: schedules count in
 	// seconds.
 	precision = time.Second
 	// maxDeferral bounds how far ahead a hint is deferred: no clock that is wrong

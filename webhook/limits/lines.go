@@ -16,7 +16,7 @@ const (
 // Lines bounds the lines of the log that strangers cause: 100 at once, and five a
 // second from then on. The zero value is ready for use, and nil has no bound.
 type Lines struct {
-	// LeftOut is told of every line that is left out; nil: nobody.
+	// LeftOut is called for every line that is left out; nil: not called.
 	LeftOut func()
 
 	mu      sync.Mutex

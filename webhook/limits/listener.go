@@ -31,8 +31,8 @@ type address struct {
 }
 
 // Limit returns the listener with bounds: total connections, each of them from one
-// address. closed is told of every connection that was closed for it: "waiting"
-// or, of a new one, "busy"; nil is nobody. The handler of its server has to be in
+// address. closed is called for every connection that was closed to keep them, with
+// "waiting" or, for a new one, "busy"; nil: not called. The handler of its server has to be in
 // Handler, and ConnContext to be the server's.
 func Limit(l net.Listener, total, each int, closed func(why string)) *Listener {
 	if closed == nil {

@@ -24,7 +24,7 @@ type Deadline struct {
 	Condition
 	Partner string // whom it concerns; empty: nobody
 	At      time.Time
-	Over    bool
+	Ended   bool
 	Action  *problem.Action // the call of Next
 }
 
@@ -76,10 +76,10 @@ func appendDue(list []Deadline, kind, name string, at, now time.Time, days []int
 		if left > time.Duration(n)*day {
 			continue
 		}
-		d.At, d.Over = at, left <= 0
+		d.At, d.Ended = at, left <= 0
 		d.Key = fmt.Sprintf("%s-ends.%s.%d", kind, name, n)
 		switch {
-		case d.Over:
+		case d.Ended:
 			d.Detail += " " + has + " run out at " + at.UTC().Format(time.RFC3339)
 		default:
 			d.Detail += fmt.Sprintf(" %s in %s, at %s", ends, leftText(left), at.UTC().Format(time.RFC3339))

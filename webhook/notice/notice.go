@@ -1,7 +1,6 @@
-// Package notice tells people what needs one: each thing once, by a signed request
-// (Standard Webhooks) with a CloudEvent to an address of theirs. What is to be told is
-// kept in the registry until it was taken, for a day; a notice has no cell's value and
-// no secret.
+// Package notice sends people what needs a person: each condition once, as a signed
+// request (Standard Webhooks) with a CloudEvent to an address of theirs. A notice is kept
+// in the registry until it was accepted, for a day; it has no cell's value and no secret.
 package notice
 
 import (
@@ -32,12 +31,12 @@ const (
 	firstWait = 5 * time.Second  // between the first two tries; twice as long each time
 	maxWait   = time.Hour
 	giveUp    = 24 * time.Hour
-	sendEvery = time.Second // how often it is looked whether something is to be sent
+	sendEvery = time.Second // how often the sender checks what is due
 	maxOpen   = 1000        // notices that wait or whose cause goes on
-	maxAnswer = 4 << 10     // bytes that are read of an answer
+	maxAnswer = 4 << 10     // bytes read of an answer
 
-	sendersAtOnce = 8  // how many are told at once
-	roundNotices  = 20 // notices that one of them is sent before others have their turn again
+	sendersAtOnce = 8  // how many receivers at once
+	roundNotices  = 20 // notices to one receiver before the others have their turn again
 )
 
 // Condition is something that needs a person as long as it goes on.
@@ -54,14 +53,14 @@ type Condition struct {
 // Conditions are what is known of conditions at one time.
 type Conditions struct {
 	Holds   []Condition
-	Over    map[string]Condition // what is told where the condition of that key was told, and holds no more
-	Unknown map[string]bool      // keys of conditions of which it is not known whether they hold
+	Ended   map[string]Condition // by key, what is sent when a condition that was sent has ended
+	Unknown map[string]bool      // keys of conditions that may hold or not
 }
 
-// Sender tells what needs a person. Its fields are not changed once it is in use.
+// Sender sends what needs a person. Its fields are not changed once it is in use.
 type Sender struct {
 	Registry *registry.Registry
-	URL      string      // where to; empty: nobody is told
+	URL      string      // where to; empty: nowhere
 	Secret   seal.Secret // whsec_…
 	Console  string      // base URL of the console, for links
 	Version  string
@@ -80,8 +79,8 @@ func CheckSecret(secret seal.Secret) error {
 	return nil
 }
 
-// Observe takes the conditions that hold now. Those that are new are told; those that
-// hold no more are forgotten, and told again when they come back.
+// Observe takes the conditions that hold now. New ones are sent; those that have ended
+// are forgotten, and sent again when they come back.
 func (s *Sender) Observe(ctx context.Context, now Conditions) error {
 	known := map[string]*registry.Notice{}
 	for _, n := range s.Registry.Notices() {
@@ -101,8 +100,8 @@ func (s *Sender) Observe(ctx context.Context, now Conditions) error {
 		if holds || now.Unknown[key] || n.Once || !n.NextTry.IsZero() && n.Tries == 0 { // the first try comes first
 			continue
 		}
-		if over, ok := now.Over[key]; ok && n.NextTry.IsZero() {
-			errs = append(errs, s.turn(ctx, n, over))
+		if ended, ok := now.Ended[key]; ok && n.NextTry.IsZero() {
+			errs = append(errs, s.replaceByEnd(ctx, n, ended))
 			continue
 		}
 		if err := s.Registry.DeleteNotice(ctx, n); err != nil && !errors.Is(err, registry.ErrConflict) {
@@ -112,18 +111,18 @@ func (s *Sender) Observe(ctx context.Context, now Conditions) error {
 	return errors.Join(errs...)
 }
 
-// Tell has somebody told of what happened, once.
-func (s *Sender) Tell(ctx context.Context, c Condition) error {
+// Send sends that something happened, once.
+func (s *Sender) Send(ctx context.Context, c Condition) error {
 	if !s.reaches(c.To) {
 		return nil
 	}
 	return s.add(ctx, c, true)
 }
 
-// turn makes of a notice that was told one that its condition is over, in its place: so
-// only one replica does, and the condition is told again only after that.
-func (s *Sender) turn(ctx context.Context, n *registry.Notice, over Condition) error {
-	made, err := s.notice(over, true)
+// replaceByEnd puts a notice that the condition has ended in the place of the notice that
+// it had begun: so only one replica sends it, and the condition is sent again only after it.
+func (s *Sender) replaceByEnd(ctx context.Context, n *registry.Notice, ended Condition) error {
+	made, err := s.notice(ended, true)
 	if err != nil {
 		return err
 	}
@@ -195,8 +194,8 @@ func (s *Sender) Run(ctx context.Context) error {
 	}
 }
 
-// sendDue sends what is due, side by side for each who is told: a partner's address that
-// does not answer holds up nobody else.
+// sendDue sends what is due, to all receivers side by side: an address that does not
+// answer holds up nobody else.
 func (s *Sender) sendDue(ctx context.Context) {
 	due := map[string][]*registry.Notice{}
 	for _, n := range s.Registry.Notices() {
@@ -220,7 +219,7 @@ func (s *Sender) sendDue(ctx context.Context) {
 // errTaken says that another replica sends the notice, or did.
 var errTaken = errors.New("another one sends it")
 
-// try sends a notice. The next try is noted before this one, so that replicas do not
+// try sends a notice. The time of the next try is stored first, so that replicas do not
 // all send it.
 func (s *Sender) try(ctx context.Context, n *registry.Notice) {
 	err := s.Registry.UpdateNotice(ctx, n.Key, func(now *registry.Notice) error {
@@ -232,7 +231,7 @@ func (s *Sender) try(ctx context.Context, n *registry.Notice) {
 		return nil
 	})
 	if err != nil {
-		return // at the next look
+		return // with the next round
 	}
 	err = s.send(ctx, n)
 	gone := errors.Is(err, errGone)
@@ -240,18 +239,18 @@ func (s *Sender) try(ctx context.Context, n *registry.Notice) {
 	switch {
 	case gone:
 	case err != nil && !late:
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "a notice was not taken and is sent again", slog.String("notice", n.Key), slog.Int("tries", n.Tries+1), slog.Any("err", err))
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "a notice was not accepted and will be sent again", slog.String("notice", n.Key), slog.Int("tries", n.Tries+1), slog.Any("err", err))
 		return
 	case late:
-		s.Log.LogAttrs(ctx, slog.LevelError, "a notice was not taken for a day and is given up: look at SHEETBRIDGE_NOTIFY_URL, or at the partner's contact", slog.String("notice", n.Key), slog.Any("err", err))
+		s.Log.LogAttrs(ctx, slog.LevelError, "a notice was not accepted for a day and is given up: check SHEETBRIDGE_NOTIFY_URL, or the partner's contact", slog.String("notice", n.Key), slog.Any("err", err))
 	}
-	if err := s.settle(ctx, n); err != nil && ctx.Err() == nil {
-		s.Log.Warn("it could not be noted that a notice was sent", "notice", n.Key, "err", err)
+	if err := s.markSent(ctx, n); err != nil && ctx.Err() == nil {
+		s.Log.Warn("could not store that a notice was sent: it may be sent twice", "notice", n.Key, "err", err)
 	}
 }
 
-// settle notes that a notice needs no further try.
-func (s *Sender) settle(ctx context.Context, n *registry.Notice) error {
+// markSent stores that a notice needs no further try.
+func (s *Sender) markSent(ctx context.Context, n *registry.Notice) error {
 	var now *registry.Notice
 	err := s.Registry.UpdateNotice(ctx, n.Key, func(stored *registry.Notice) error {
 		stored.NextTry = time.Time{}
@@ -305,7 +304,7 @@ func (s *Sender) send(ctx context.Context, n *registry.Notice) error {
 		}
 		return err
 	}
-	defer resp.Body.Close() // so much of it was read as matters
+	defer resp.Body.Close() // what matters of it was read
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("it was answered %s", resp.Status)

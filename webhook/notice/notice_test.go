@@ -251,12 +251,12 @@ func TestContact(t *testing.T) {
 	}
 	settled(t, s.Registry, told)
 	over := map[string]notice.Condition{suspended.Key: {Type: "share.back", On: "acme/orders", To: "acme"}}
-	must(t, s.Observe(t.Context(), notice.Conditions{Over: over}))
+	must(t, s.Observe(t.Context(), notice.Conditions{Ended: over}))
 	if back := r.next(t); back.event.Type != "sheetbridge.notice.share.back" || back.id == got.id {
 		t.Errorf("got %+v, want that it is back", back.event)
 	}
 	settled(t, s.Registry, none)
-	must(t, s.Observe(t.Context(), notice.Conditions{Over: over}))
+	must(t, s.Observe(t.Context(), notice.Conditions{Ended: over}))
 	if len(s.Registry.Notices()) != 0 || len(ours.came) != 0 {
 		t.Error("what was never told is told to be over, or to somebody else")
 	}
@@ -309,7 +309,7 @@ func TestContactsLeadOutside(t *testing.T) {
 	}
 	_, err := notice.SetContact(t.Context(), s.Registry, "acme", "https://10.1.2.3/hook", "")
 	must(t, err)
-	must(t, s.Tell(t.Context(), notice.Condition{Key: "x", Type: "share.suspended", To: "acme"}))
+	must(t, s.Send(t.Context(), notice.Condition{Key: "x", Type: "share.suspended", To: "acme"}))
 	run()
 	settled(t, s.Registry, func(list []*registry.Notice) bool { return len(list) == 1 && list[0].Tries > 0 })
 	deadline := time.After(wait)

@@ -23,7 +23,7 @@ type foreignMessages struct {
 
 	mu         sync.Mutex
 	count      uint64
-	reported   uint64    // count when they were last told of
+	reported   uint64    // count when they were last reported
 	reportedAt time.Time // when that was
 }
 

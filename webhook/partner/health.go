@@ -125,11 +125,11 @@ func (p *Partners) Failed(name string, err error) {
 	}
 }
 
-// notify says that a partner came to be in trouble, or out of it.
+// notify signals that a partner began or stopped to fail.
 func (p *Partners) notify() {
 	select {
 	case p.Changed <- struct{}{}:
-	default: // nobody listens, or it was told
+	default: // nobody listens, or the signal waits already
 	}
 }
 
@@ -141,7 +141,7 @@ type shareFailure struct {
 }
 
 // RecordResult keeps how a share's part of a pass ended, nil for well, and tells
-// whether it was in trouble before.
+// whether it had failed before.
 func (p *Partners) RecordResult(s *registry.Share, err error) (before bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

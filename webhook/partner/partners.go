@@ -40,7 +40,7 @@ type Partners struct {
 	TLS      *tls.Config // to accounts at another NATS; nil trusts the system's authorities
 	Audit    *audit.Log  // has an entry for what others wrote to a partner's stream; nil: none
 	Log      *slog.Logger
-	Changed  chan<- struct{} // told when a partner comes to be in trouble, or out of it; nil: nobody
+	Changed  chan<- struct{} // signalled when a partner begins or stops to fail; nil: nobody listens
 
 	NotReadingAfter time.Duration // how long a partner may read nothing although there is something; 0: for ever
 
@@ -208,7 +208,7 @@ func (p *Partners) Forget(name string) {
 }
 
 // forgetRemoved closes the connections to partners that are not there any more,
-// and forgets the troubles of such shares: another replica may have removed them.
+// and forgets the failures of their shares: another replica may have removed them.
 func (p *Partners) forgetRemoved() {
 	p.mu.Lock()
 	names := slices.Collect(maps.Keys(p.open))
@@ -338,7 +338,7 @@ func (p *Partners) PutAccounts(ctx context.Context) error {
 		if err == nil {
 			err = p.Broker.PutAccount(ctx, partner.Name, account)
 		}
-		if err != nil { // its own trouble, and told at each of its passes
+		if err != nil { // concerns this partner alone, and is reported by each of its passes
 			p.Log.Error("cannot set up a partner's NATS account", "partner", partner.Name, "err", err)
 		}
 	}

@@ -68,7 +68,7 @@ func (p *Partners) purgeTombstones(ctx context.Context, partner *registry.Partne
 	defer cancel()
 	stream, err := p.Stream(ctx, partner)
 	if err != nil {
-		return // its own trouble, and told at each of its passes
+		return // concerns this partner alone, and is reported by each of its passes
 	}
 	next, purged, err := stream.PurgeTombstones(ctx, now.Add(-partner.TombstonesKept()), ps.purgedTo, purgeMessages)
 	if err != nil {

@@ -127,7 +127,7 @@ func (g *Registrar) endShare(ctx context.Context, was *registry.Share) error {
 
 // webhookGone tells by the answer to the deletion of a webhook whether it is gone at
 // Smartsheet. Nothing else than these answers says so: a webhook whose record is
-// removed too early stays enabled for good.
+// removed before that stays enabled for good.
 func webhookGone(err error) bool {
 	var e *smartsheet.Error
 	return err == nil || errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Code == smartsheet.CodeNotFound)

@@ -24,7 +24,7 @@ const (
 
 // NewRegistration returns the registration of a sheet for an owner, with a
 // callback key of its own, not stored yet. There is one per owner and sheet:
-// its id follows from both, so that of two who make it at once one gets
+// its id follows from both, so that if two make it at once, one of them gets
 // ErrExists.
 func (r *Registry) NewRegistration(owner string, sheetID int64) (*Registration, error) {
 	random := make([]byte, 32)

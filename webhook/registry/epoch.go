@@ -12,7 +12,7 @@ import (
 
 const epochKey = "epoch."
 
-// Sighting is what can be told of a partner's stream from outside.
+// Sighting is what can be seen of a partner's stream from outside.
 type Sighting struct {
 	Created  time.Time `json:"created"`  // when the stream was made
 	Sequence uint64    `json:"sequence"` // its last one
@@ -28,15 +28,15 @@ type streamRecord struct {
 // Epoch names the incarnation of a partner's stream and remembers what was seen
 // of it. A stream that was made again, whose last sequence has fallen, or whose
 // store on disk is a copy of the one before gets a new epoch: its consumers have
-// positions that mean nothing any more. Look is called after what is remembered
-// was read, so that what others saw in the meantime is never more than what it sees.
-func (r *Registry) Epoch(ctx context.Context, partner string, look func(context.Context) (Sighting, error)) (string, error) {
+// positions that mean nothing any more. observe is called after the
+// record was read: what others recorded before that is never more than what it sees.
+func (r *Registry) Epoch(ctx context.Context, partner string, observe func(context.Context) (Sighting, error)) (string, error) {
 	was, text, revision, err := r.streamRecord(ctx, partner)
 	if err != nil {
 		return "", err
 	}
 	for range attempts {
-		seen, err := look(ctx)
+		seen, err := observe(ctx)
 		if err != nil {
 			return "", err
 		}

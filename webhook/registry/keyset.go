@@ -167,7 +167,7 @@ func (r *Registry) present(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := r.announce(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("registry: other replicas could not be told of this one", "err", err)
+			r.log.Warn("registry: could not announce this replica to the others", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Notice is something that a person is told once. It stays as long as what it is about
-// goes on, so that nobody is told of it twice.
+// Notice is something that is sent to a person once. It stays as long as its condition
+// lasts, so that it is not sent twice.
 type Notice struct {
 	Key     string          `json:"key"` // what it is about: one record, and one notice, of each
 	ID      string          `json:"id"`  // of the event

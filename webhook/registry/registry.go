@@ -36,8 +36,8 @@ var (
 
 // Registry is the bucket and what is known of it. It is safe for concurrent use.
 type Registry struct {
-	// OnChange is told of what changes before it is stored; its error keeps the
-	// change from being made. Nil: nobody. It is set before the first change.
+	// OnChange is called with every change before it is stored; its error prevents
+	// the change. Nil: not called. It is set before the first change.
 	OnChange func(ctx context.Context, n Change) error
 
 	nc   *nats.Conn

@@ -16,8 +16,8 @@ import (
 
 const (
 	// replicasTime is how long all replicas may take to load a keyset.
-	replicasTime = 30 * time.Second
-	replicasLook = 50 * time.Millisecond
+	replicasTime       = 30 * time.Second
+	checkReplicasEvery = 50 * time.Millisecond
 	// resealTries bounds how often all records are looked at for values under old
 	// keys: a change that was on its way may bring some back.
 	resealTries = 10
@@ -132,7 +132,7 @@ func (r *Registry) awaitReplicas(ctx context.Context) (int, error) {
 // awaitEach returns when what every replica says of itself will do, with their
 // number.
 func (r *Registry) awaitEach(ctx context.Context, lacks string, will func(replica) bool) (int, error) {
-	tick := time.NewTicker(replicasLook)
+	tick := time.NewTicker(checkReplicasEvery)
 	defer tick.Stop()
 	all, behind := 0, 0
 	for {

@@ -151,7 +151,7 @@ func (s *shareSync) apply(ctx context.Context, pg *page, readings []events.Readi
 
 // publishDifference publishes what a comparison finds, and returns whether it found
 // anything. It compares under the lock, for which nobody is asked as long as nothing
-// differs. Other processes are told of the objects. It must be the share's turn.
+// differs. Other processes learn of the objects. It must be the share's turn.
 func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) (published bool, err error) {
 	if !s.target.writer.Held() && !s.target.unknown {
 		c, err := compare()
@@ -206,7 +206,7 @@ func (s *shareSync) publish(ctx context.Context, c comparison, version int64, ob
 type comparison struct {
 	events     []events.Event
 	appeared   []int64   // rows that come into view
-	changedAt  time.Time // the oldest change that no callback told of
+	changedAt  time.Time // the oldest change that no callback reported
 	oldReading bool      // something differs from what was published of a newer version before
 }
 

@@ -17,14 +17,14 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
-// looksBack is a Smartsheet that can answer with the sheet as it was.
+// stepsBack is a Smartsheet that can answer with the sheet as it was.
 type looksBack struct {
 	mu   sync.Mutex
 	page []byte // of the sheet, as it was read last
 	back bool   // answer with it
 }
 
-func (b *looksBack) look(back bool) {
+func (b *looksBack) step(back bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.back = back
@@ -93,7 +93,7 @@ func TestOlderVersionIsRead(t *testing.T) {
 			full()
 			told := webhooktest.StatusOf(w.Stream("acme"), "orders")
 			sim.page = old
-			sim.look(true)
+			sim.step(true)
 			if p := full(); p.Result != tt.result {
 				t.Errorf("got %s of an older version, want %s", p.Result, tt.result)
 			}

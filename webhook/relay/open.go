@@ -79,7 +79,7 @@ type shareSync struct {
 type shareResult struct {
 	compared   int                   // rows of a load
 	published  map[string]int        // events stored, by type
-	found      int                   // of them, changes that no callback told of
+	found      int                   // of them, changes that no callback reported
 	changedAt  time.Time             // the oldest change that a reconcile found
 	tooLarge   int                   // objects that the partner's NATS does not take
 	filter     registry.FilterResult // what the filter said of the rows that were read

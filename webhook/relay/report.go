@@ -29,10 +29,10 @@ type Pass struct {
 	Took      time.Duration
 	Lag       map[events.Origin]time.Duration // from Smartsheet's change to our publishing, the longest of the pass
 	Published map[string]map[string]int       // partner → type of event → number stored
-	Found     map[string]int                  // partner → events that no callback told of
+	Found     map[string]int                  // partner → events that no callback reported
 }
 
-// summary is what is told of a pass at its end.
+// summary is what is reported of a pass at its end.
 type summary struct {
 	plan    *plan
 	shares  []*shareSync

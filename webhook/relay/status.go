@@ -15,9 +15,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// What partners are told of a sheet whose columns are no longer as the share
-// wants them. No title stands there: a filter may name columns that they do not
-// see.
+// Reasons that partners get when the sheet's columns no longer fit the share. They
+// name no title: a filter may name columns that the partner does not see.
 const (
 	reasonFilter  = "a column that the share's filter needs is gone or holds another kind of value: no row is shown until the share is changed"
 	reasonColumns = "fields whose column is gone from the sheet, null since: "
@@ -87,8 +86,8 @@ func (s *shareSync) condition(columns []smartsheet.Column) (events.State, string
 // status said.
 func (s *shareSync) columnCondition(columns []smartsheet.Column) (events.State, string) {
 	if columns == nil {
-		_, fields, said := strings.Cut(s.target.state.Status.Reason, reasonColumns)
-		if !said {
+		_, fields, found := strings.Cut(s.target.state.Status.Reason, reasonColumns)
+		if !found {
 			return events.StateLive, ""
 		}
 		return events.StateLive, reasonColumns + fields

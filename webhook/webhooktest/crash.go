@@ -9,9 +9,8 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
-// fuse is a context that ends after it was looked at so many times: every
-// request to NATS or Smartsheet looks at it, so that work under it dies at each
-// of its steps in turn.
+// fuse is a context that ends after so many checks: every request to NATS or
+// Smartsheet checks it, so that work under it dies at each of its steps in turn.
 type fuse struct {
 	context.Context
 	Left   atomic.Int64
@@ -20,10 +19,10 @@ type fuse struct {
 	once   sync.Once
 }
 
-func NewFuse(ctx context.Context, looks int64) *fuse {
+func NewFuse(ctx context.Context, checks int64) *fuse {
 	f := &fuse{}
 	f.Context, f.Cancel = context.WithCancel(ctx)
-	f.Left.Store(looks)
+	f.Left.Store(checks)
 	return f
 }
 

@@ -10,14 +10,14 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
-// OnPage has look called whenever the bridge asks for rows of the sheet, with
+// OnPage has onPage called whenever the bridge asks for rows of the sheet, with
 // the number of the page and its size.
-func (w *World) OnPage(look func(page, size int)) {
+func (w *World) OnPage(onPage func(page, size int)) {
 	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
 		page, _ := strconv.Atoi(r.FormValue("page"))
 		size, _ := strconv.Atoi(r.FormValue("pageSize"))
 		if strings.HasSuffix(r.URL.Path, "/sheets/"+FormatID(w.Sheet.ID)) && size > 1 {
-			look(page, size)
+			onPage(page, size)
 		}
 		return nil
 	})

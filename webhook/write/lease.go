@@ -209,14 +209,14 @@ func (l *lease) recordAttempts(ctx context.Context, attempts map[string]attempt)
 
 // bound forgets the oldest attempts where there are too many.
 func (l *lease) bound() {
-	over := len(l.record.Attempts) - maxAttempts
-	if over <= 0 {
+	excess := len(l.record.Attempts) - maxAttempts
+	if excess <= 0 {
 		return
 	}
 	names := slices.SortedFunc(maps.Keys(l.record.Attempts), func(a, b string) int {
 		return l.record.Attempts[a].At.Compare(l.record.Attempts[b].At)
 	})
-	for _, name := range names[:over] {
+	for _, name := range names[:excess] {
 		delete(l.record.Attempts, name)
 	}
 }

@@ -47,7 +47,7 @@ func (r *round) send(ctx context.Context, client *smartsheet.Client, bulk []acce
 	}
 	hintErr := r.hintMade(ctx, bulk, results)
 	if hintErr != nil {
-		r.Log.Warn("the relay could not be told of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", hintErr)
+		r.Log.Warn("could not store the hint of what was written, trying again with each answer", "sheet", bulk[0].share.SheetID, "err", hintErr)
 	}
 	var answers errgroup.Group
 	answers.SetLimit(answersAtOnce)
@@ -165,8 +165,8 @@ func agentOf(bulk []accepted) string {
 	return strings.Join(agents, ",")
 }
 
-// answerResult answers one write by what became of its row; with hint the relay has still
-// to be told of it.
+// answerResult answers one write by the result of its row; with hint the relay still has
+// to get a hint of it.
 func (r *round) answerResult(ctx context.Context, t *task, res result, version int64, raced, hint bool) error {
 	if res.err != nil {
 		return r.refuse(ctx, t, refusedBy(res.err))

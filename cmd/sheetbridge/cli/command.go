@@ -139,20 +139,20 @@ func (c *call) get(path string, result any) error {
 	return c.Call(c.cmd.Context(), http.MethodGet, path, nil, result)
 }
 
-// waitNotice is after how long a command says what it waits for.
+// waitNotice is after how long a command prints what it waits for.
 const waitNotice = 2 * time.Second
 
-// send makes a change, and says what it waits for where that takes long.
+// send makes a change, and prints what it waits for if that takes long.
 func (c *call) send(method, path string, body, result any, waitsFor string) error {
 	if waitsFor != "" {
-		said := make(chan struct{})
+		printed := make(chan struct{})
 		notice := time.AfterFunc(waitNotice, func() {
-			defer close(said)
+			defer close(printed)
 			fmt.Fprintf(c.cmd.ErrOrStderr(), "waiting for %s…\n", waitsFor)
 		})
 		defer func() {
 			if !notice.Stop() {
-				<-said // nothing is printed after the command's end
+				<-printed // nothing is printed after the command's end
 			}
 		}()
 	}

@@ -220,16 +220,16 @@ func tableOf(columns []column, list []item, wide bool) *terminal.Table {
 	t := terminal.NewTable(head...)
 	for _, it := range list {
 		var cells []string
-		note := ""
+		detail := ""
 		for _, col := range columns {
 			switch text := col.text(it, wide); {
 			case wide || !col.wide && !col.below:
 				cells = append(cells, text)
 			case col.below && text != "":
-				note = text
+				detail = text
 			}
 		}
-		t.AddWithNote(note, cells...)
+		t.AddWithDetail(detail, cells...)
 	}
 	return t
 }

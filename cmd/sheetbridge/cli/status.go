@@ -96,11 +96,11 @@ func (p *program) writeStatus(c *call, o item) error {
 		fmt.Fprintf(&b, "%s hints were given up: sheetbridge dead says why\n", colours.Paint(terminal.Red, dead))
 	}
 	for _, owner := range o.list("owners") {
-		p.writeNote(&b, c, terminal.Red, "owner "+owner.text("name"), owner.text("state")+" "+owner.text("reason"), owner)
+		p.writeDetail(&b, c, terminal.Red, "owner "+owner.text("name"), owner.text("state")+" "+owner.text("reason"), owner)
 	}
 	for _, end := range o.list("ending") {
 		what := end.text("kind") + " " + end.text("partner") + "/" + end.text("name")
-		p.writeNote(&b, c, terminal.Yellow, what, "ends "+when(end["at"], false), end)
+		p.writeDetail(&b, c, terminal.Yellow, what, "ends "+when(end["at"], false), end)
 	}
 	list := o.list("items")
 	for _, s := range list {
@@ -129,7 +129,7 @@ func states(o item) string {
 }
 
 // writeNote writes what needs a person, and the next step.
-func (p *program) writeNote(b *strings.Builder, c *call, colour, what, text string, of item) {
+func (p *program) writeDetail(b *strings.Builder, c *call, colour, what, text string, of item) {
 	text = strings.TrimSpace(terminal.Clean(text, 300))
 	if step := p.step(of); step != "" {
 		text += " → " + step
@@ -158,9 +158,9 @@ func (p *program) describe(s item) {
 	if s["progress"] != nil {
 		s["complete"] = terminal.Bar(s.whole("progress.done"), s.whole("progress.of"), 8) + " " + progress(s["progress"], false)
 	}
-	note := s.text("attention")
-	if step := p.step(s); note != "" && step != "" {
-		note += " → " + step
+	detail := s.text("attention")
+	if step := p.step(s); detail != "" && step != "" {
+		detail += " → " + step
 	}
-	s["note"] = note
+	s["note"] = detail
 }

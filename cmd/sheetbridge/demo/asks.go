@@ -102,11 +102,11 @@ func (s *stage) askFor(ctx context.Context, v *view, id, row, number, status str
 	}
 	p := s.out.palette
 	o := stream.AskOptions{URL: s.addresses.NATS, Creds: v.creds, Sheet: "orders", ID: id, Request: request}
-	var said error
+	var printErr error
 	o.Stored = func() {
-		said = s.out.line(v.partner, v.colour, fmt.Sprintf("orders row/%s %s  %s  that status %s become %s  (write %s)",
+		printErr = s.out.line(v.partner, v.colour, fmt.Sprintf("orders row/%s %s  %s  that status %s become %s  (write %s)",
 			row, p.Paint(terminal.Bold, number), p.Paint(terminal.Bold, "asks"), status, next, id))
 	}
 	_, err = stream.Ask(ctx, o)
-	return errors.Join(err, said)
+	return errors.Join(err, printErr)
 }

@@ -218,16 +218,16 @@ func (w *world) healed(since time.Time) {
 	w.serves[0].raced()
 }
 
-// standing is what the admin is told of a share.
-type standing struct{ Partner, State, Reason string }
+// shareState is what the admin API says of a share.
+type shareState struct{ Partner, State, Reason string }
 
 // states asks how the shares stand, by partner.
-func (w *world) states() (map[string]standing, error) {
-	var reg struct{ Shares []standing }
+func (w *world) states() (map[string]shareState, error) {
+	var reg struct{ Shares []shareState }
 	if _, err := w.admin.call(w.t.Context(), http.MethodGet, "/v1/webhooks/"+w.id, nil, &reg); err != nil {
 		return nil, err
 	}
-	found := map[string]standing{}
+	found := map[string]shareState{}
 	for _, s := range reg.Shares {
 		found[s.Partner] = s
 	}

@@ -17,26 +17,26 @@ const (
 
 // Table is a list for people: a head and rows, in columns as wide as they need.
 type Table struct {
-	head []string
-	rows [][]string
-	note []string // of each row; "" is none
+	head    []string
+	rows    [][]string
+	details []string // of each row; "" is none
 }
 
 // NewTable returns a table without rows.
 func NewTable(head ...string) *Table { return &Table{head: head} }
 
 // Add adds a row. An empty cell is written as a dash.
-func (t *Table) Add(cells ...string) { t.AddWithNote("", cells...) }
+func (t *Table) Add(cells ...string) { t.AddWithDetail("", cells...) }
 
 // AddWithNote adds a row with a text below it, which may take several lines.
-func (t *Table) AddWithNote(note string, cells ...string) {
+func (t *Table) AddWithDetail(detail string, cells ...string) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
 		if row[i] = Clean(cell, maxCell); cell == "" {
 			row[i] = "-"
 		}
 	}
-	t.rows, t.note = append(t.rows, row), append(t.note, Clean(note, 1000))
+	t.rows, t.details = append(t.rows, row), append(t.details, Clean(detail, 1000))
 }
 
 // Write writes the table with lines of at most so many characters, 0 for as many
@@ -54,7 +54,7 @@ func (t *Table) Write(w io.Writer, width int, empty string) error {
 	writeRow(&b, t.head, widths)
 	for i, row := range t.rows {
 		writeRow(&b, row, widths)
-		for _, line := range Wrap(t.note[i], max(width, 80)-4) {
+		for _, line := range Wrap(t.details[i], max(width, 80)-4) {
 			fmt.Fprintln(&b, "    "+line)
 		}
 	}

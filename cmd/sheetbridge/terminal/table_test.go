@@ -15,7 +15,7 @@ func TestTable(t *testing.T) {
 	list.Add("ops", "ok", "")
 	list.Add("jane-of-accounts", "refused", "revoked\x1b[31m\nin May")
 	noted := NewTable("SHARE", "STATE")
-	noted.AddWithNote("the partner's stream is full:\x1b[2J nothing more is published to it until its limit of storage is raised", "acme/orders", "stale")
+	noted.AddWithDetail("the partner's stream is full:\x1b[2J nothing more is published to it until its limit of storage is raised", "acme/orders", "stale")
 	noted.Add("acme/plan", "live")
 	for name, tc := range map[string]struct {
 		table *Table

@@ -628,7 +628,7 @@ export interface OverviewCounts {
   /** Credentials and shares that end within 30 days, or have ended */
   ending: number;
   /** Live shares none of whose rows passes the filter, or whose filter cannot be evaluated on some */
-  filterTrouble: number;
+  filterWarnings: number;
   live: number;
   loading: number;
   /** Partners with shares that have read nothing for long, although there was something */

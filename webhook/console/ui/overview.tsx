@@ -42,7 +42,7 @@ function Counts({ o, query }: { o: Overview; query: URLSearchParams }) {
   if (c.shares === 0) return null;
   const filters: Counted[] = [["live", "Live", c.live, "live"], ["loading", "Loading", c.loading, "loading"], ["stale", "Stale", c.stale, "stale"], ["suspended", "Suspended", c.suspended, "suspended"]];
   if (c.unknown > 0) filters.push(["unknown", "Unknown", c.unknown, "unknown"]);
-  if (c.filterTrouble > 0) filters.push(["filter", "Filter shows too little", c.filterTrouble, "warning"]);
+  if (c.filterWarnings > 0) filters.push(["filter", "Filter shows too little", c.filterWarnings, "warning"]);
   const links: [string, number | null, string][] = [["Owners to act on", c.ownersToMend, href(["owners"], { state: "bad" })], ["Ending soon", c.ending, href(["overview"], { show: "ending" })], ["Given up", c.dead, href(["dead"])]];
   return <div class="counts" role="group" aria-label="Shares by state">
     {filters.map(([key, label, n, state]) => <button type="button" key={key} class={"count is-" + state + (n === 0 ? " none" : "")} aria-pressed={chosen === key}
