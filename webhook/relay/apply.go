@@ -296,7 +296,7 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 			if now.Kind == events.KindRow && !seen.Living() {
 				c.appeared = append(c.appeared, now.ID)
 			}
-			c.changedAt = earliest(c.changedAt, s.untoldChange(now))
+			c.changedAt = earliest(c.changedAt, s.missedChange(now))
 		}
 		c.events = append(append(c.events, children[now.ID]...), evs...)
 	}
@@ -350,10 +350,10 @@ func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.
 	return []events.Event{e}, err
 }
 
-// untoldChange is when a row changed that no callback told of, zero if that is
+// missedChange is when a row changed that no callback reported, zero if that is
 // not known: rows that did not change since the share was last complete were
 // recalculated.
-func (s *shareSync) untoldChange(now events.Reading) time.Time {
+func (s *shareSync) missedChange(now events.Reading) time.Time {
 	if s.origin != events.OriginReconcile || now.Row == nil || now.Row.ModifiedAt == nil {
 		return time.Time{}
 	}

@@ -202,7 +202,7 @@ func unique(rows []smartsheet.Row) []smartsheet.Row {
 	})
 }
 
-// wholeSheet is what a reading of all pages has told of the sheet.
+// wholeSheet is what all pages together show of the sheet.
 type wholeSheet struct {
 	ids     map[int64]bool // of all rows that came
 	columns []smartsheet.Column
