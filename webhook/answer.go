@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 	"github.com/sheetbridge/sheetbridge/webhook/tracing"
 )
 
@@ -52,6 +54,9 @@ func answerError(err error, c echo.Context) {
 		why = r.why
 	case errors.As(err, &h):
 		why = http.StatusText(h.Code)
+	}
+	if StatusOf(err) == http.StatusMethodNotAllowed && strings.HasPrefix(c.Request().URL.Path, registry.CallbackPath) {
+		c.Response().Header().Set(echo.HeaderAllow, http.MethodPost) // the router knows of all methods there
 	}
 	// What is left of the body is not waited for.
 	c.Response().Header().Set("Connection", "close")

@@ -120,6 +120,9 @@ func (d *desk) stores(t *testing.T, got *httptest.ResponseRecorder, status int, 
 	if !slices.Contains(contractCodes, got.Code) {
 		t.Errorf("got %d, which is not in the contract", got.Code)
 	}
+	if allow := got.Header().Get("Allow"); status == 405 && allow != "POST" {
+		t.Errorf("got Allow: %q with the 405, want POST (RFC 9110)", allow)
+	}
 	var want []inbox.Hint
 	if hint != nil {
 		stored := *hint
