@@ -143,6 +143,8 @@ func TestAdminCommands(t *testing.T) {
 	c.golden("\nshare  acme/orders\nsheet  Orders\nsubjects  smartsheet.acme.orders.>\nstate  live\ncomplete to  version 2, #\nrevision  1\nkinds  row\nwhere  state != 'Draft'\n\n"+
 		"FIELD  COLUMN  TYPE  MASK  COLUMN ID\nno  No  TEXT_NUMBER  -  #\nstate  Status  TEXT_NUMBER  -  #\ndue_date  Due Date  DATE  redact  #\n", "shares", "show", "acme/orders")
 	c.golden("No hint was given up.\n", "dead")
+	c.says(`"items": []`, "dead", "-o", "json")
+	c.says(`"items": []`, "shares", "--partner", "nobody", "-o", "json")
 	c.says("owners 1 · partners 1 · sheets 1 · shares 1 (1 live)", "status")
 	c.says("acme/orders  Orders  3/4     live   v2 ", "status")
 	for _, list := range []string{"status", "owners", "partners", "partners credentials acme", "shares", "shares show acme/orders", "webhooks", "dead", "audit", "keys", "access ops", "doctor"} {

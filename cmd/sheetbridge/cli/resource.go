@@ -189,7 +189,7 @@ func (c *call) list(path string, r *resource, only string, of names) error {
 		if r.flatten == nil && only == "" {
 			return c.print(raw)
 		}
-		return c.print(items{slices.Concat([]item{}, list)})
+		return c.print(items{append([]item{}, list...)}) // an empty list is [], not null
 	}
 	return c.table(r.columns, list, of.says(r.empty))
 }
