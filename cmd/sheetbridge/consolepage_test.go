@@ -284,7 +284,8 @@ func TestConsoleViews(t *testing.T) {
 	id := s.shared(sim, jane, sheet)
 	w := openConsole(t, s.admin.URL())
 	w.signIn(testToken)
-	views := append(consoleViews(id), "#/partners?new=1", "#/owners?new=1", fmt.Sprintf("#/new?owner=ops&partner=acme&sheet=%d", sheet.ID), "#/shares/"+id+"/acme/orders?edit=1")
+	views := append(consoleViews(id), "#/partners?new=1", "#/owners?new=1", fmt.Sprintf("#/new?owner=ops&partner=acme&sheet=%d", sheet.ID), "#/shares/"+id+"/acme/orders?edit=1",
+		fmt.Sprintf("#/explain?webhook=%s&partner=acme&sheet=orders&row=%d", id, sheet.Rows[0]))
 	w.size(360, 740)
 	for _, view := range views {
 		w.open(view)
@@ -311,6 +312,15 @@ func TestConsoleViews(t *testing.T) {
 		}
 		for _, view := range views {
 			w.open(view)
+			switch view {
+			case "#/live?partner=acme":
+				w.until(`document.querySelector(".event")`)
+				w.eval(`document.querySelector(".event").click()`, nil)
+				w.until(`document.querySelector(".detail")`)
+			case "#/shares/" + id + "/acme/orders":
+				w.click("End the share")
+				w.until(`document.querySelector("dialog[open]")`)
+			}
 			var found []struct{ Impact, Text string }
 			w.eval(`axe.run(document, { resultTypes: ["violations"]`+rules[scheme]+` }).then((r) => r.violations.map((v) => ({ Impact: v.impact, Text: v.id + ": " + v.nodes.map((n) => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ") })))`, &found)
 			for _, f := range found {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,9 @@ type tab struct {
 	foreign  []string // requests that left the listener
 	problems []string // exceptions, and what the page's policy kept away
 }
+
+// pageFiles are the paths of the page's own files.
+var pageFiles = []string{"/", "/console.js", "/console.css", "/favicon.svg"}
 
 // tabTime bounds what one step waits for.
 const tabTime = 60 * time.Second
@@ -126,6 +130,9 @@ func (w *tab) heard(event any) {
 		u, err := url.Parse(e.Request.URL)
 		if err != nil || !strings.HasPrefix(e.Request.URL, w.base+"/") && u.Scheme != "data" && u.Scheme != "blob" && u.Scheme != "about" {
 			w.foreign = append(w.foreign, e.Request.URL)
+		}
+		if path := u.EscapedPath(); err == nil && strings.HasPrefix(e.Request.URL, w.base+"/") && !strings.HasPrefix(path, "/v1/") && !slices.Contains(pageFiles, path) {
+			w.problems = append(w.problems, "something else than the API and the page was asked for: "+e.Request.URL)
 		}
 		if strings.Contains(e.Request.URL, testToken) {
 			w.problems = append(w.problems, "the token is in an address: "+e.Request.URL)

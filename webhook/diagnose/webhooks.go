@@ -121,7 +121,7 @@ func (d *Doctor) examineWebhooks(ctx context.Context, f *findings, known map[str
 	for _, state := range d.Webhooks(ctx, regs) {
 		d.examineWebhook(f, state.Registration, known[state.Registration.Owner])
 		for _, s := range state.Shares {
-			examineShare(f, state.Registration, s)
+			d.examineShare(f, state.Registration, s)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func orNoReason(words string) string {
 	return words
 }
 
-func examineShare(f *findings, reg *registry.Registration, s ShareState) {
+func (d *Doctor) examineShare(f *findings, reg *registry.Registration, s ShareState) {
 	name := s.Share.Key()
 	to := "nothing yet"
 	if s.CompleteTo != nil {
@@ -197,7 +197,7 @@ func examineShare(f *findings, reg *registry.Registration, s ShareState) {
 	switch s.State {
 	case events.StateLive:
 		if why := s.Filter.Warning(); why != "" {
-			f.warn("share", name, "try another where with POST /v1/webhooks?dryRun=true, and change it with PUT /v1/webhooks/"+reg.ID+"/shares/"+name, "live, but %s", why).
+			f.warn("share", name, "change its where with PUT /v1/webhooks/"+reg.ID+"/shares/"+name+"; dryRun says beforehand which rows pass", "live, but %s", why).
 				Action = problem.ChangeShare.For(reg.ID, s.Share.Partner, s.Share.Sheet)
 			return
 		}
@@ -206,6 +206,11 @@ func examineShare(f *findings, reg *registry.Registration, s ShareState) {
 		f.warn("share", name, "wait for the first load; if it stays, POST /v1/webhooks/"+reg.ID+"/reconcile and look at the log of serve", "loading: %s", s.Reason).
 			Action = problem.Reconcile.For(reg.ID)
 	default:
+		if o := d.Registry.Owner(reg.Owner); o != nil && o.State != registry.OwnerOK {
+			f.wrong("share", name, "see to owner "+reg.Owner+" first: the share goes on by itself then", "%s: %s; complete to %s", s.State, s.Reason, to).
+				Action = problem.ShowOwner.For(reg.Owner)
+			return
+		}
 		f.wrong("share", name, "see to what it says: to the sheet at Smartsheet, or to owner "+reg.Owner+", the webhook and partner "+s.Share.Partner+" above; then POST /v1/webhooks/"+reg.ID+"/reconcile",
 			"%s: %s; complete to %s", s.State, s.Reason, to).Action = problem.Reconcile.For(reg.ID)
 	}

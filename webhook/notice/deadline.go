@@ -59,7 +59,7 @@ func Deadlines(r *registry.Registry, now time.Time) []Deadline {
 		}
 		list = appendDue(list, "share", s.Partner+"."+s.Sheet, *s.Until, now, shareDays, Deadline{Partner: s.Partner, Action: problem.ChangeShare.For(s.Registration, s.Partner, s.Sheet), Condition: Condition{
 			Type: "share.ending", On: s.Key(), Link: "/#/partners/" + s.Partner, Detail: "share " + s.Key(),
-			Next: "nothing, if it is to end; else give it another until with PUT /v1/webhooks/" + s.Registration + "/shares/" + s.Key(),
+			Next: "nothing, if it is to end; else move its end (until) with PUT /v1/webhooks/" + s.Registration + "/shares/" + s.Key(),
 		}})
 	}
 	return list

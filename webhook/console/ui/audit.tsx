@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { AuditEntry, Report } from "./api";
+import { calls, type Action, type AuditEntry, type Report } from "./api";
 import { call } from "./client";
 import { Card, Empty, number, Page, ProblemBox, save, Show, State, Table, Text, useAct, useCall, When, Choice } from "./parts";
+import { find } from "./next";
 import { setQuery } from "./route";
 
 const outcomes: [string, string][] = [["", "Any outcome"], ["begun", "begun"], ["done", "done"], ["refused", "refused"], ["changed", "changed"], ["previewed", "cells shown"]];
@@ -13,14 +14,17 @@ export function Auditing({ query }: { query: URLSearchParams }) {
   const more = useAct();
   const all = [...(first.data?.items ?? []), ...older];
   const who = query.get("who") ?? "", on = query.get("on") ?? "", outcome = query.get("outcome") ?? "";
-  const shown = all.filter((e) => (!who || e.who.toLowerCase().includes(who.toLowerCase())) && (!outcome || e.outcome === outcome) && (!on || (e.on + " " + e.what + " " + (looks[e.what] ?? "")).toLowerCase().includes(on.toLowerCase())));
+  const sheets = useCall("listWebhooks");
+  const sheetOf = (id: string) => sheets.data?.items.find((w) => w.id === id || w.sheetId === id)?.sheetName;
+  const answered = new Set(all.filter((e) => e.outcome !== "begun").map((e) => e.request));
+  const shown = all.filter((e) => (outcome !== "" || e.outcome !== "begun" || !answered.has(e.request)) && (!who || e.who.toLowerCase().includes(who.toLowerCase())) && (!outcome || e.outcome === outcome) && (!on || (e.on + " " + e.what + " " + worded(e) + " " + object(e, sheetOf)).toLowerCase().includes(on.toLowerCase())));
   const last = all.at(-1);
-  return <Page title="Audit" lead="Who did what and when, newest first. Each entry holds the hash of the one before it."
-    actions={<><Chain />{shown.length < all.length && <button type="button" disabled={shown.length === 0} onClick={() => save("audit.json", JSON.stringify({ items: shown }, null, 2), "application/json")}>Export these {number(shown.length)}</button>}<Export /></>}>
-    <div class="filters"><Text label="Who" value={who} set={(v) => setQuery({ who: v })} /><Text label="What or on what" value={on} set={(v) => setQuery({ on: v })} /><Choice label="Outcome" value={outcome} set={(v) => setQuery({ outcome: v })} options={outcomes} /></div>
-    <Show of={first}>{() => shown.length === 0 ? <Empty title="No entry is like that" /> : <Card flush><Table label="Audit" head={["#", "When", "Who", "What", "On", "Outcome", "From"]}>
-      {shown.map((e) => <tr key={e.sequence}><td class="num">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td><What e={e} />{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide">{e.on === "/" ? "all partners" : e.on}</td>
-        <td><State state={states[e.outcome] ?? "unknown"} text={outcomes.find(([o]) => o === e.outcome)?.[1] ?? e.outcome} /></td><td class="faint">{e.client}</td></tr>)}</Table></Card>}</Show>
+  return <Page title="Audit" lead="Who did what and when, newest first, as a chain of hashes."
+    actions={<><Chain />{(who || on || outcome) && <button type="button" disabled={shown.length === 0} onClick={() => save("audit.json", JSON.stringify({ items: shown }, null, 2), "application/json")}>Export these {number(shown.length)}</button>}<Export /></>}>
+    <div class="filters"><Text label="Who" value={who} set={(v) => setQuery({ who: v })} /><Text label="What or on what" value={on} set={(v) => setQuery({ on: v })} /><Choice label="Outcome" value={outcome} set={(v) => setQuery({ outcome: v })} options={outcomes} hint="A call that was begun and never answered is always shown." /></div>
+    <Show of={first}>{() => shown.length === 0 ? <Empty title="No entry is like that"><button type="button" onClick={() => setQuery({ who: undefined, on: undefined, outcome: undefined })}>Show all</button></Empty> : <Card flush><div class="entries"><Table stack label="Audit" head={["#", "When", "Who", "What", "On", "Outcome", "From"]}>
+      {shown.map((e) => <tr key={e.sequence}><td class="num faint">{e.sequence}</td><td><When at={e.at} /></td><th scope="row">{e.who}</th><td><What e={e} />{e.details !== undefined && e.details !== null && <details><summary>Details</summary><pre tabIndex={0}>{JSON.stringify(e.details, null, 2)}</pre></details>}</td><td class="wide"><bdi title={e.on}>{object(e, sheetOf)}</bdi></td>
+        <td><State state={states[e.outcome] ?? "unknown"} text={outcomes.find(([o]) => o === e.outcome)?.[1] ?? e.outcome} /></td><td class="faint">{e.client}</td></tr>)}</Table></div></Card>}</Show>
     {more.problem && <ProblemBox problem={more.problem} />}
     {last && last.sequence !== "1" && <p><button type="button" disabled={more.busy} onClick={() => more.act(() => call("listAudit", { query: { limit: 500, before: Number(last.sequence) } }), (d) => setOlder([...older, ...d.items]))}>{more.busy ? "Reading…" : "Older entries"}</button></p>}
   </Page>;
@@ -35,11 +39,27 @@ const looks: Record<string, string> = {
   "GET /v1/owners/:name/sheets/:id/columns": "looked at sample values of columns", "GET /v1/webhooks/:id/shares/:partner/:sheet/rows/:row/explain": "had a row explained",
 };
 
+const callOf = (e: AuditEntry) => {
+  const [method, path = ""] = e.what.split(" ");
+  return Object.entries(calls).find(([, [m, template]]) => m === method && template.replace(/\{(\w+)\}/g, ":$1") === path);
+};
+
+/** worded is what an entry is about in words: of a call, what the API says that it does. */
+const worded = (e: AuditEntry): string => looks[e.what] ?? callOf(e)?.[1][2].replace(/^./, (first) => first.toLowerCase()) ?? e.what;
+
+/** object is what an entry is on, by its names. */
+function object(e: AuditEntry, sheetOf: (id: string) => string | undefined): string {
+  if (e.on === "/") return "all partners";
+  const names = callOf(e) && find({ method: e.what.split(" ")[0], path: e.on } as Action)?.[1];
+  const [owner, sheet] = e.on.split("/");
+  if (!names) return looks[e.what] && /^\d+$/.test(sheet) ? `${sheetOf(sheet) ?? sheet}, read by ${owner}` : e.on;
+  if (names.sheet) return `${names.partner}/${names.sheet}`;
+  return [names.name ?? (names.id && (sheetOf(names.id) ?? names.id)), names.credentials].filter(Boolean).join(" ");
+}
+
 /** What says in words what an entry is about, where its own name for it is short. */
 function What({ e }: { e: AuditEntry }) {
-  const looked = looks[e.what];
-  if (looked) return <span title={e.what}>{looked}</span>;
-  if (e.what !== "write") return <>{e.what}</>;
+  if (e.what !== "write") return <span title={e.what}>{worded(e)}</span>;
   const d = (e.details ?? {}) as WriteDetails;
   return <>{d.dryRun && "try to "}{d.op ?? "write"}{d.row ? <> row <span class="num">{d.row}</span></> : d.op && " a row"}{d.fields && <>: {d.fields.map((f) => <code key={f}>{f} </code>)}</>}
     <p class="why">{e.outcome === "refused" && <span class="error">refused: {(d.code ?? "").replaceAll("-", " ")} · </span>}{d.writer && `in the name of ${d.writer} · `}its id <code>{d.id}</code></p></>;

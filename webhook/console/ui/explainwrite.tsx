@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { WriteExplanation } from "./api";
 import { call } from "./client";
-import { Next } from "./next";
+import { Next, Prose } from "./next";
 import { Card, Choice, pairs, ProblemBox, State, Text, useAccess, useAct } from "./parts";
 
 /** fieldsOf reads FIELD=VALUE, FIELD=VALUE: a value is JSON where it reads as JSON, else text. */
@@ -27,7 +27,7 @@ export function WouldWrite({ path, row }: { path: { id: string; partner: string;
     show(await call("explainWrite", { path, body: {
       op, ...(op === "create" ? {} : { row, expect: fieldsOf(expect) }), ...(op === "delete" ? {} : { set: fieldsOf(set) }) } }));
   });
-  return <Card title="Would a write be allowed?"><form class="form row" onSubmit={(e) => { e.preventDefault(); void ask(); }}>
+  return <Card title="Would a write be allowed?"><form class="form grid" onSubmit={(e) => { e.preventDefault(); void ask(); }}>
     <Choice label="What" value={op} set={(v) => setOp(v as typeof op)} options={[["update", "change the row"], ["create", "add a row"], ["delete", "delete the row"]]} />
     {op !== "delete" && <Text label="Write" value={set} set={typeSet} placeholder="status=Done" hint="FIELD=VALUE, separated by commas." />}
     {op !== "create" && <Text label="Expect" value={expect} set={typeExpect} placeholder="status=Open" hint="What the partner takes the row for. Empty: what it is." />}
@@ -35,6 +35,6 @@ export function WouldWrite({ path, row }: { path: { id: string; partner: string;
     {problem && <ProblemBox problem={problem} />}
     {x && <div role="status"><p class="verdict"><State state={x.result === "refused" ? "warning" : "ok"} text="" />{x.verdict}</p>
       {x.writer && <p class="faint">In the name of owner {x.writer}{x.version ? `, by version ${x.version} of the sheet` : ""}. Nothing was written.</p>}
-      {x.steps.length > 0 && <ul class="plain">{x.steps.map((s) => <li key={s}>{s}</li>)}</ul>}
+      {x.steps.length > 0 && <ul class="plain">{x.steps.map((s) => <li key={s}><Prose text={s} /></li>)}</ul>}
       <Next action={x.action} /></div>}</Card>;
 }

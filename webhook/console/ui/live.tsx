@@ -75,14 +75,15 @@ export function Live({ query }: { query: URLSearchParams }) {
   const shares = overview.data?.items ?? [];
   const partners = [...new Set(shares.map((s) => s.partner))].sort(), sheets = [...new Set(shares.filter((s) => !partner || s.partner === partner).map((s) => s.sheet))].sort();
   const shown = items.find((i) => i.id === open);
+  const share = shown && shares.find((s) => s.partner === shown.partner && s.sheet === shown.sheet);
   return <Page title="Live" lead={readOnly ? "Events as they are published. A read-only token sees which fields changed, not what is in them." : "Events as they are published, with what was before and after."}
-    actions={<><State state={state.on ? "live" : "stale"} text={state.on ? `connected · ${number(count)} events` : state.why ?? "connecting"} /><button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? "Go on" : "Hold"}</button></>}>
+    actions={<><State state={state.on ? "live" : "stale"} text={state.on ? `connected · ${number(count)} events` : state.why ?? "connecting"} /><button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? "Resume" : "Pause"}</button></>}>
     <div class="filters"><Choice label="Partner" value={partner} set={(v) => setQuery({ partner: v, event: undefined })} options={[["", "All partners"], ...with_(partners, partner)]} />
       <Choice label="Sheet" value={sheet} set={(v) => setQuery({ sheet: v, event: undefined })} options={[["", "All sheets"], ...with_(sheets, sheet)]} />
       <Choice label="Kind" value={kind} set={(v) => setQuery({ kind: v, event: undefined })} options={[["", "All but status"], ["row", "Rows"], ["attachment", "Attachments"], ["comment", "Comments"], ["write", "Writes"], ["schema", "Schemas"], ["status", "Statuses"]]} /></div>
     {notes.map((n) => <p class="way" key={n} role="status">{n}</p>)}
     {items.length === 0 ? !looked ? <Waiting text={state.on ? "Reading what was published in the last ten minutes…" : "Connecting…"} /> : state.on ? <Empty title="Nothing was published in the last ten minutes"><p>Change a cell in a shared sheet, and it is here a moment later.</p></Empty> : <Empty title="Not connected"><p>{state.why ?? "The bridge has not answered yet."} It is tried again.</p></Empty> :
-      <div class={"live" + (shown ? " split" : "")}><Window items={items} open={open} />{shown && <Detail item={shown} />}</div>}
+      <div class={"live" + (shown ? " split" : "")}><Window items={items} open={open} />{shown && <Detail item={shown} webhook={share?.webhook} />}</div>}
   </Page>;
 }
 
@@ -113,24 +114,38 @@ function Window({ items, open }: { items: Item[]; open: string }) {
     </div></div>;
 }
 
+/** Why an event came about, in words. */
+const reasons: Record<string, string> = {
+  "left-view": "left the view: the filter hides it now", deleted: "deleted from the sheet", share: "the share was changed", snapshot: "first load", callback: "told by Smartsheet", reconcile: "found by comparing", write: "written by the partner",
+};
+
+/** nameOf is what people know a row by: its first field. */
+const nameOf = (item: Item) => item.kind === "row" && item.cells ? Object.values(item.after ?? item.before ?? {})[0] : undefined;
+
+/** told are the first fields that hold something, beyond the one that is the row's name. */
+const told = (item: Item) => Object.entries(item.after ?? {}).filter(([, v], i) => v !== null && v !== "" && !(item.kind === "row" && i === 0)).slice(0, item.kind === "row" ? 3 : 1);
+
 const verbs: Record<string, string> = { created: "+", updated: "→", deleted: "−", changed: "§", done: "✓", refused: "✗" };
 
 function Line({ item }: { item: Item }) {
   const verb = item.type.split(".").at(-1) ?? "";
   return <><time dateTime={item.time}>{new Date(item.time).toLocaleTimeString("en-GB")}</time><span class="verb" aria-hidden="true">{verbs[verb] ?? "·"}</span><span class="who">{item.partner}<i>/</i>{item.sheet}</span><span class="type">{item.type}</span>
-    <span class="what">{!item.cells ? item.changed.join(", ") || item.why : verb === "updated" ? item.changed.slice(0, 3).map((f) => <span class="diff" key={f}><code>{f}</code> <del><Value of={item.before?.[f]} /></del> <span aria-hidden="true">→</span> <ins><Value of={item.after?.[f]} /></ins></span>) :
-      item.after ? Object.entries(item.after).slice(0, 3).map(([k, v]) => <span class="diff" key={k}><code>{k}</code> <Value of={v} /></span>) : item.why}</span></>;
+    <span class="what">{nameOf(item) !== undefined && nameOf(item) !== null && <span class="rowname"><Value of={nameOf(item)} /></span>}{!item.cells ? item.changed.join(", ") || (reasons[item.why] ?? item.why) : verb === "updated" && item.changed.length > 0 ? item.changed.slice(0, 3).map((f) => <span class="diff" key={f}><code>{f}</code> <del><Value of={item.before?.[f]} /></del> <span aria-hidden="true">→</span> <ins><Value of={item.after?.[f]} /></ins></span>) :
+      item.after ? told(item).map(([k, v]) => <span class="diff" key={k}><code>{k}</code> <Value of={v} /></span>) : <span class="faint">{reasons[item.why] ?? item.why}</span>}</span></>;
 }
 
 /** Detail has what was before and after side by side. */
-function Detail({ item }: { item: Item }) {
+function Detail({ item, webhook }: { item: Item; webhook?: string }) {
+  const row = item.kind === "row" ? /row\/(\d+)$/.exec(item.subject)?.[1] : undefined;
   const names = [...new Set([...Object.keys(item.before ?? {}), ...Object.keys(item.after ?? {})])].sort((a, b) => Number(item.changed.includes(b)) - Number(item.changed.includes(a))); // what changed comes first
   return <section class="card detail" aria-label="The event"><div class="cardhead"><h2>{item.type}</h2><button type="button" class="small" onClick={() => setQuery({ event: undefined })}>Close</button></div>
-    <p><a href={href(["partners", item.partner])}>{item.partner}</a> <code>{item.subject}</code> <span class="faint">{item.why}</span></p>
+    <p>{webhook ? <a href={href(["shares", webhook, item.partner, item.sheet])}>{item.partner}/{item.sheet}</a> : <>{item.partner}/{item.sheet}</>} <span class="faint">{reasons[item.why] ?? item.why}, <time dateTime={item.time}>{new Date(item.time).toLocaleTimeString("en-GB")}</time></span></p>
+    <p class="faint"><code>{item.subject}</code></p>
     {names.length > 0 && <div class="scroll" tabIndex={0} role="region" aria-label="Before and after"><table class="sides"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{names.map((n) => {
       const moved = item.changed.includes(n);
-      return <tr key={n} class={moved ? "moved" : ""}><th scope="row"><code>{n}</code>{moved && <span class="hidden"> (changed)</span>}</th><td><Value of={item.before ? item.before[n] : undefined} /></td><td><Value of={item.after ? item.after[n] : undefined} /></td></tr>;
+      return <tr key={n} class={moved && item.before && item.after ? "moved" : ""}><th scope="row"><code>{n}</code>{moved && <span class="hidden"> (changed)</span>}</th><td><Value of={item.before ? item.before[n] : undefined} /></td><td><Value of={item.after ? item.after[n] : undefined} /></td></tr>;
     })}</tbody></table></div>}
     {!item.cells && <p class="faint">{item.changed.length > 0 ? `Changed: ${item.changed.join(", ")}. ` : ""}What is in cells is not for a read-only token.</p>}
+    {webhook && row && <div class="buttons"><a class="button small" href={href(["explain"], { webhook, partner: item.partner, sheet: item.sheet, row })}>Explain this row</a></div>}
     <details><summary>As the partner gets it</summary><pre tabIndex={0}>{JSON.stringify(item.raw, null, 2)}</pre></details></section>;
 }

@@ -24,7 +24,7 @@ if (given !== "") history.replaceState(null, "", location.pathname + "#/");
 const groups: [string, [string, string][]][] = [
   ["", [["Overview", "overview"], ["Live", "live"]]],
   ["Sharing", [["Sheets", "sheets"], ["Partners", "partners"], ["Owners", "owners"]]],
-  ["On call", [["Explain", "explain"], ["Doctor", "doctor"], ["Given up", "dead"]]],
+  ["On call", [["Explain", "explain"], ["Doctor", "doctor"], ["Dead hints", "dead"]]],
   ["Records", [["Audit", "audit"], ["Keys", "keys"]]],
 ];
 
@@ -79,7 +79,7 @@ function Shell({ version, out }: { version: string; out: () => void }) {
         <nav id="nav" class={open ? "open" : ""} aria-label="Main">
           {groups.map(([title, items]) => <div key={title}>{title && <p>{title}</p>}<ul>{items.map(([label, to]) =>
             <li key={to}><a href={href([to])} aria-current={here === to || to === "sheets" && (here === "shares" || here === "new") ? "page" : undefined}>{label}</a></li>)}</ul></div>)}
-          <div class="foot"><Access.Consumer>{(a) => <p>{a.name}{a.readOnly && " · read-only"}</p>}</Access.Consumer><button type="button" class="small" onClick={out}>Sign out</button><p class="faint">{version}</p></div>
+          <div class="foot"><Access.Consumer>{(a) => <p>{a.name}{a.readOnly && " · read-only"}</p>}</Access.Consumer><button type="button" class="small" onClick={out}>Sign out</button><p class="faint">version {version}</p></div>
         </nav>
       </header>
       <main id="main" ref={main}>{view(path, query)}</main>

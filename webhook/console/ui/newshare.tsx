@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { NewColumn, Preview, Previews, Share, Sheet, SheetColumn, TriedRow, Webhook } from "./api";
 import { call } from "./client";
 import type { Problem } from "./client";
-import { asProblem, Card, Choice, Code, Empty, Field, number, Page, Pill, Rest, Show, Table, Text, useAccess, useAct, useCall, Value } from "./parts";
+import { asProblem, Card, Choice, Code, Empty, Field, number, Page, Pill, plural, ProblemBox, Rest, Show, Table, Text, typeOf, useAccess, useAct, useCall, Value, Waiting } from "./parts";
 import { go, href, setQuery } from "./route";
 import { allowed, termsOf, WritingForm, writingOf } from "./writing";
 
@@ -17,7 +17,7 @@ export function NewShare({ query }: { query: URLSearchParams }) {
   return <Page title="New share" lead="One partner, one sheet: the columns you tick, the rows that pass the filter, and nothing else.">
     <Show of={owners}>{() => <Show of={partners}>{(p) => usable.length === 0 ? <Empty title="First add an owner"><p>A Smartsheet user in whose name the sheet is read.</p><a class="button primary" href={href(["owners"], { new: "1" })}>Add an owner</a></Empty> :
       p.items.length === 0 ? <Empty title="First add a partner"><p>The company that is to receive the rows.</p><a class="button primary" href={href(["partners"], { new: "1" })}>Add a partner</a></Empty> : <>
-        <Card title="From and to"><div class="form row">
+        <Card title="From whom, to whom"><div class="form row">
           <Choice label="Owner" value={chosen} set={(v) => setQuery({ owner: v, sheet: undefined })} options={[["", "Choose"], ...usable.map((o): [string, string] => [o.name, `${o.name} (${o.email})`])]} />
           <Choice label="Partner" value={to} set={(v) => setQuery({ partner: v })} options={[["", "Choose"], ...p.items.map((x): [string, string] => [x.name, x.name])]} /></div></Card>
         {chosen && <SheetPicker owner={chosen} sheet={sheet} />}
@@ -33,8 +33,8 @@ function SheetPicker({ owner, sheet }: { owner: string; sheet: string }) {
     const is = d.items.find((s) => s.id === sheet);
     if (is) return <p class="chosen"><strong><bdi>{is.name}</bdi></strong> <Pill>{is.permission.toLowerCase()}</Pill> <button type="button" class="small" onClick={() => setQuery({ sheet: undefined })}>Another sheet</button></p>;
     const shown = d.items.filter((s) => s.name.toLowerCase().includes(text.toLowerCase()) || s.id === text.trim());
-    return <><Text label="Find a sheet by its name" type="search" value={text} set={find} hint={`${number(d.items.length)} sheets that ${owner} can read`} />
-      {shown.length === 0 ? <Empty title="No sheet has that name" /> : <ul class="pick">{shown.slice(0, 50).map((s: Sheet) => <li key={s.id}><button type="button" onClick={() => setQuery({ sheet: s.id })}><bdi>{s.name}</bdi><span class="faint">{s.permission.toLowerCase()}</span></button></li>)}</ul>}
+    return <><Text label="Find a sheet by its name" type="search" value={text} set={find} hint={`${plural(d.items.length, "sheet")} that ${owner} can read`} />
+      {shown.length === 0 ? <Empty title="No sheet has that name"><p>{owner} sees only sheets that are shared with its user at Smartsheet.</p></Empty> : <ul class="pick">{shown.slice(0, 50).map((s: Sheet) => <li key={s.id}><button type="button" onClick={() => setQuery({ sheet: s.id })}><bdi>{s.name}</bdi><span class="faint">{s.permission.toLowerCase()}</span></button></li>)}</ul>}
       {shown.length > 50 && <p class="faint">and {number(shown.length - 50)} more: type more of the name</p>}</>;
   }}</Show></Card>;
 }
@@ -78,7 +78,7 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
       <Table label="Columns of the sheet" head={["Share", "Column", "Type", "Samples", "Field", "Mask"]}>{columns.map((c) => {
         const p = picked[c.id], put = (change: Partial<Picked>) => pick({ ...picked, [c.id]: { ...p, ...change } });
         return <tr key={c.id} class={p.on ? "" : "off"}><td><input type="checkbox" aria-label={`Share ${c.title}`} checked={p.on} onChange={(e) => put({ on: e.currentTarget.checked })} /></td>
-          <th scope="row"><bdi>{c.title}</bdi>{c.system && <Pill>system</Pill>}</th><td class="faint">{c.type.toLowerCase().replaceAll("_", " ")}</td>
+          <th scope="row"><bdi>{c.title}</bdi>{c.system && <Pill>system</Pill>}</th><td class="faint">{typeOf(c.type)}</td>
           <td class="samples">{c.samples.map((s, i) => <Value key={i} of={s} />)}</td>
           <td><input aria-label={`Field of ${c.title}`} value={p.as} disabled={!p.on} onInput={(e) => put({ as: e.currentTarget.value })} spellcheck={false} /></td>
           <td><select aria-label={`Mask of ${c.title}`} value={p.mask} disabled={!p.on} onChange={(e) => put({ mask: e.currentTarget.value as "" })}><option value="">as it is</option><option value="hash">hashed</option><option value="redact">redacted</option></select></td></tr>;
@@ -97,14 +97,20 @@ function Form({ owner, sheetId, columns, sheetName, partner, share, webhook, don
     <Rest problem={problem} known={[...Object.keys(problem?.fields ?? {}).filter((f) => /^(shares\[0\]\.)?write/.test(f)), "shares[0].where", "where", "until", "shares[0].until", "owner", "shares[0].sheet", "sheet"]} />
     {problem?.action?.add && <label class="check"><input type="checkbox" checked={Object.keys(consent).length > 0} onChange={(e) => setConsent(e.currentTarget.checked ? problem.action!.add! : {})} /> Do it even so</label>}
     <div class="buttons sticky"><button class="primary" disabled={busy || !ready}>{busy ? (share ? "Changing…" : "Sharing: Smartsheet verifies the webhook…") : share ? "Change the share" : `Share with ${partner}`}</button>
-      {share && <button type="button" onClick={() => done()}>Leave it as it is</button>}{chosen.length === 0 && <span class="faint">Tick at least one column.</span>}</div>
+      {share && <button type="button" onClick={() => done()}>Cancel</button>}{chosen.length === 0 && <span class="faint">Tick at least one column.</span>}</div>
   </form>;
+}
+
+/** SharePreview is what a share that is there shows now. */
+export function SharePreview({ owner, sheetId, share }: { owner: string; sheetId: string; share: Share }) {
+  const trial = useTrial(owner, sheetId, { columns: share.columns.map((c) => ({ columnId: c.columnId, as: c.as, ...(c.mask && { mask: c.mask as "hash" }) })), ...(share.where && { where: share.where }), kinds: share.kinds, partner: share.partner, sheet: share.sheet });
+  return trial.problem ? <ProblemBox problem={trial.problem} /> : trial.preview ? <VeryEvents of={trial} partner={share.partner} /> : <Waiting text="Reading the first rows…" />;
 }
 
 interface Tried { preview?: Preview; problem?: Problem; busy: boolean }
 
 /** useTrial asks what a share would show, a moment after its definition was last changed. */
-function useTrial(owner: string, sheetId: string, share: { columns: NewColumn[]; partner: string; sheet: string }): Tried {
+function useTrial(owner: string, sheetId: string, share: { columns: NewColumn[]; where?: string; kinds?: string[]; partner: string; sheet: string }): Tried {
   const [tried, set] = useState<Tried>({ busy: false });
   const key = JSON.stringify(share), first = useRef(true);
   useEffect(() => {
@@ -128,7 +134,7 @@ function Trial({ of }: { of: Tried }) {
   return <div class={"trial" + (of.busy ? " busy" : "")} role="status" aria-live="polite">
     <meter class="hidden" min={0} max={Math.max(1, f.rows)} value={f.shown} aria-label="Rows that leave" />
     <svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="shown" width={100 * f.shown / Math.max(1, f.rows)} height="4" /><rect class="failed" x={100 * (f.rows - f.failed) / Math.max(1, f.rows)} width={100 * f.failed / Math.max(1, f.rows)} height="4" /></svg>
-    <p><strong>{number(f.shown)}</strong> of {number(f.rows)} rows leave · {number(f.hidden)} hidden{f.failed > 0 && <> · <span class="error">{number(f.failed)} cannot be evaluated</span></>}{!f.complete && <span class="faint"> (the first {number(f.rows)} of {number(f.total)})</span>}</p>
+    <p><strong>{number(f.shown)}</strong> of {plural(f.rows, "row")} {f.rows === 1 ? "leaves" : "leave"} · {number(f.hidden)} hidden{f.failed > 0 && <> · <span class="error">{number(f.failed)} cannot be evaluated</span></>}{!f.complete && <span class="faint"> (the first {number(f.rows)} of {number(f.total)})</span>}</p>
     {f.shown === 0 && f.rows > 0 && <p class="warned">No row would be shown.</p>}
     {f.failedRows.length > 0 && <Rows title="Rows on which it cannot be evaluated" rows={f.failedRows} open />}
     {f.hiddenRows.length > 0 && <Rows title="Rows that it hides" rows={f.hiddenRows} />}
@@ -144,8 +150,8 @@ function VeryEvents({ of, partner }: { of: Tried; partner: string }) {
   if (!p) return null;
   const event = p.events[Math.min(at, p.events.length - 1)];
   const fields = Object.keys(p.sample[0] ?? {});
-  return <Card flush title={`What ${partner} gets`} aside={<span class="faint">the first {p.sample.length} rows</span>}>
-    {p.sample.length === 0 ? <Empty title="No row would leave" /> : <><Table label="Rows as the partner sees them" head={fields}>{p.sample.map((row, i) => <tr key={i}>{fields.map((f) => <td key={f} class="wide"><Value of={row[f]} /></td>)}</tr>)}</Table>
+  return <Card flush title={`What ${partner} gets`} aside={p.sample.length > 0 && <span class="faint">{p.sample.length === 1 ? "the first row" : `the first ${number(p.sample.length)} rows`}</span>}>
+    {p.sample.length === 0 ? <Empty title="No row would leave"><p>With this filter the partner gets nothing until a row passes it.</p></Empty> : <><Table label="Rows as the partner sees them" head={fields}>{p.sample.map((row, i) => <tr key={i}>{fields.map((f) => <td key={f} class="wide"><Value of={row[f]} /></td>)}</tr>)}</Table>
       <div class="pad"><details><summary>The very events</summary><div class="tabs" role="group" aria-label="Events">{p.events.map((_, i) => <button type="button" key={i} aria-pressed={i === at} onClick={() => set(i)}>{i + 1}</button>)}</div>{event && <Code label="Event" text={JSON.stringify(event, null, 2)} />}</details>
         <details><summary>Schema</summary><Code label="Schema" text={schema} /></details></div></>}
   </Card>;

@@ -1,20 +1,24 @@
 import { useState } from "preact/hooks";
 import type { Limits, MadeContact, MadeCredentials, MadeInvitation, MadePartner, NewCredentials, NewPartner, NewTerms, Partner } from "./api";
 import { call } from "./client";
-import { Act, Card, Code, Empty, Page, pairs, Pill, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When, Where } from "./parts";
+import { Act, Card, Code, Empty, number, Page, pairs, Pill, plural, Rest, save, Secret, Show, State, Sure, Table, Text, useAccess, useAct, useCall, When, Where } from "./parts";
 import { go, href, setQuery } from "./route";
 import { MayWrite } from "./writing";
 
 export function Partners({ query }: { query: URLSearchParams }) {
-  const partners = useCall("listPartners", {}, 15000);
+  const partners = useCall("listPartners", {}, 15000), all = useCall("getOverview", {}, 15000);
   const { readOnly } = useAccess();
   const adding = query.get("new") === "1";
   return <Page title="Partners" lead="Companies that receive events. Each has a NATS account and a stream of its own, and sees nothing else."
     actions={!readOnly && !adding && <button type="button" class="primary" onClick={() => setQuery({ new: "1" })}>Add a partner</button>}>
     {adding && !readOnly && <AddPartner done={partners.reload} />}
     <Show of={partners}>{(d) => d.items.length === 0 ? (adding ? null : <Empty title="No partner yet"><p>Add the company that is to receive rows.</p></Empty>) :
-      <Card flush><Table label="Partners" head={["Partner", "Subjects", "Where", "Storage", "Added"]}>{d.items.map((p) => <tr key={p.name}><th scope="row"><a href={href(["partners", p.name])}>{p.name}</a></th><td><code>{p.subjects}</code></td>
-        <td>{p.external ? <Pill>its own NATS</Pill> : <code>{p.url}</code>}</td><td class="num">{p.limits?.storage ?? "–"}</td><td><When at={p.createdAt} /></td></tr>)}</Table></Card>}</Show>
+      <Card flush><Table label="Partners" head={["Partner", "Gets", "State", "Last read", "Stream", "Added"]}>{d.items.map((p) => {
+        const shares = all.data?.items.filter((s) => s.partner === p.name) ?? [], bad = shares.filter((s) => s.attention).length;
+        return <tr key={p.name}><th scope="row"><a href={href(["partners", p.name])}>{p.name}</a></th><td>{!all.data ? "–" : shares.length === 0 ? <span class="faint">nothing yet</span> : <a href={href(["overview"], { q: p.name })}>{plural(shares.length, "share")}</a>}</td>
+          <td>{shares.length > 0 && (bad > 0 ? <State state="warning" text={bad === 1 ? "1 needs attention" : `${number(bad)} need attention`} /> : <State state="ok" text="well" />)}</td>
+          <td>{all.data ? <When at={shares.map((s) => s.lastRead).filter((t) => t).sort().at(-1)} none="not connected" /> : "–"}</td><td>{p.external ? <Pill>its own NATS</Pill> : <code>{p.url}</code>}</td><td><When at={p.createdAt} /></td></tr>;
+      })}</Table></Card>}</Show>
   </Page>;
 }
 
@@ -29,19 +33,20 @@ function AddPartner({ done }: { done: () => void }) {
     <div class="buttons"><a class="button primary" href={href(["new"], { partner: made.name })}>Share a sheet</a><a class="button" href={href(["partners", made.name])}>To the partner</a></div></Card>;
   const body = (): NewPartner => ({ name, ...(elsewhere && { nats }) });
   return <Card title="Add a partner"><form class="form" onSubmit={(e) => { e.preventDefault(); act(() => call("addPartner", { body: body() }), (m) => { setMade(m); done(); }); }}>
-    <Text label="Name" value={name} set={setName} error={field("name")} hint="It is in every subject: smartsheet.name.>" required />
+    <Text label="Name" value={name} set={setName} error={field("name")} hint={<>Small letters, digits and hyphens. It is in every subject: <code>smartsheet.{name || "name"}.&gt;</code></>} required />
     <label class="check"><input type="checkbox" checked={elsewhere} onChange={(e) => setElsewhere(e.currentTarget.checked)} /> Its account is at another NATS</label>
     {elsewhere && <><Text label="Address" value={nats.url} set={(url) => setNats({ ...nats, url })} error={field("nats.url") ?? field("nats")} placeholder="tls://nats.b.example:4222" />
       <Text label="Credentials of the bridge there" type="password" value={nats.credentials} set={(credentials) => setNats({ ...nats, credentials })} error={field("nats.credentials")} hint="The text of a .creds file." /></>}
     <Rest problem={problem} known={["name", "nats", "nats.url", "nats.credentials"]} />
-    <div class="buttons"><button class="primary" disabled={busy}>{busy ? "Making the account…" : "Add"}</button><button type="button" onClick={() => setQuery({ new: undefined })}>Not now</button></div>
+    <div class="buttons"><button class="primary" disabled={busy}>{busy ? "Making the account…" : "Add"}</button><button type="button" onClick={() => setQuery({ new: undefined })}>Cancel</button></div>
   </form></Card>;
 }
 
 export function PartnerPage({ name, query }: { name: string; query: URLSearchParams }) {
   const partner = useCall("getPartner", { path: { name } });
+  const { readOnly } = useAccess();
   const contract = () => call("getContract", { path: { name } }).then((c) => save(name + "-asyncapi.json", JSON.stringify(c, null, 2), "application/json"));
-  return <Page title={"Partner " + name} actions={<><a class="button" href={href(["live"], { partner: name })}>Watch live</a><a class="button" href={href(["new"], { partner: name })}>Share a sheet</a>
+  return <Page title={"Partner " + name} actions={<><a class="button" href={href(["live"], { partner: name })}>Watch live</a>{!readOnly && <a class="button" href={href(["new"], { partner: name })}>Share a sheet</a>}
     <Sure label="Remove the partner" name={name} what="Its shares end, its connections are closed, and its account and stream go." run={() => call("deletePartner", { path: { name } })} done={() => go(["partners"])} /></>}>
     <Show of={partner}>{(p) => <>
       <PartnerShares name={name} />
@@ -64,9 +69,10 @@ function AnyAct({ label, run }: { label: string; run: () => Promise<unknown> }) 
 
 function PartnerShares({ name }: { name: string }) {
   const all = useCall("getOverview", {}, 10000);
+  const { readOnly } = useAccess();
   return <Card flush title="What it gets"><Show of={all}>{(o) => {
     const shares = o.items.filter((s) => s.partner === name);
-    return shares.length === 0 ? <Empty title="Nothing yet" /> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "May write", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
+    return shares.length === 0 ? <Empty title="Nothing yet">{!readOnly && <a class="button" href={href(["new"], { partner: name })}>Share a sheet</a>}</Empty> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "May write", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
       <th scope="row"><a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.sheet}</a></th><td><State state={s.state} /></td><td>{s.columns}{s.columnsOf ? ` of ${s.columnsOf}` : ""}</td>
       <td><Where s={s} /></td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="never" /></td></tr>)}</Table>;
   }}</Show></Card>;
@@ -94,7 +100,7 @@ function CredentialList({ name }: { name: string }) {
   const { readOnly } = useAccess();
   const body = (): NewCredentials => ({ name: c.name, ...(c.days === "" ? { expiresAt: null } : { expiresAt: new Date(Date.now() + Number(c.days) * 86400e3).toISOString() }), ...(c.overlap && { overlap: c.overlap }), ...(c.publicKey && { publicKey: c.publicKey }) });
   return <Card title="Credentials">
-    <Show of={list}>{(d) => d.items.length === 0 ? <Empty title="No credentials" /> : <Table label="Credentials" head={["Name", "User", "Made", "Expires", ""]}>{d.items.map((k) => <tr key={k.publicKey}><th scope="row">{k.name}{k.leaf && <Pill>leaf node</Pill>}</th><td><code title={k.publicKey}>{k.publicKey.slice(0, 10)}…</code></td><td><When at={k.createdAt} /></td>
+    <Show of={list}>{(d) => d.items.length === 0 ? <Empty title="No credentials"><p>Without them the partner cannot read. Invite it, or make some below.</p></Empty> : <Table label="Credentials" head={["Name", "User", "Made", "Expires", ""]}>{d.items.map((k) => <tr key={k.publicKey}><th scope="row">{k.name}{k.leaf && <Pill>leaf node</Pill>}</th><td><code title={k.publicKey}>{k.publicKey.slice(0, 10)}…</code></td><td><When at={k.createdAt} /></td>
       <td>{k.overlapUntil ? <>replaced, good until <When at={k.overlapUntil} /></> : k.expiresAt ? <When at={k.expiresAt} /> : <Pill tone="warn">never</Pill>}</td>
       <td><Sure label="Revoke" name={k.name} what={`Connections with the credentials ${k.name} are closed at once.`} run={() => call("revokeCredentials", { path: { name, credentials: k.name } })} done={list.reload} /></td></tr>)}</Table>}</Show>
     {made?.credentials && <Secret title={`Credentials ${made.name}`} text={made.credentials} file={`${name}-${made.name}.creds`} />}
@@ -113,12 +119,12 @@ function Contact({ p, done }: { p: Partner; done: () => void }) {
   const [made, setMade] = useState<MadeContact>();
   const { busy, problem, act, field } = useAct();
   const { readOnly } = useAccess();
-  return <Card title="Where it is told what concerns it">
-    <p>{p.contact ? <>It is told at <code>{p.contact}</code>: shares ending, suspended and back, credentials expiring.</> : "Nowhere. Give an address of the partner's, and it is told of shares ending, suspended and back, and of credentials expiring."}</p>
+  return <Card title="Notices">
+    <p>{p.contact ? <>Sent to <code>{p.contact}</code> when a share ends, is suspended or is back, and before credentials expire.</> : "None are sent. Give an address of the partner's, and it is told when a share ends, is suspended or is back, and before credentials expire."}</p>
     {made?.secret && <Secret title="Secret that signs what is sent" text={made.secret}>Give it to the partner: with it a library of Standard Webhooks checks the signatures.</Secret>}
     {!readOnly && <form class="inline" onSubmit={(e) => { e.preventDefault(); act(() => call("setContact", { path: { name: p.name }, body: { url } }), (m) => { setMade(m); setUrl(""); done(); }); }}>
-      <Text label="Address" value={url} set={setUrl} placeholder="https://hooks.b.example/sheetbridge" error={field("url") ?? problem?.detail} /><button disabled={busy || url === ""}>Tell it there</button></form>}
-    {p.contact && <Act label="Tell it nothing any more" run={() => call("removeContact", { path: { name: p.name } })} done={done} />}</Card>;
+      <Text label="Address" value={url} set={setUrl} placeholder="https://hooks.b.example/sheetbridge" error={field("url") ?? problem?.detail} /><button disabled={busy || url === ""}>Send notices there</button></form>}
+    {p.contact && <Act label="Send no more notices" run={() => call("removeContact", { path: { name: p.name } })} done={done} />}</Card>;
 }
 
 function WhatItHasRead({ name }: { name: string }) {
@@ -140,7 +146,7 @@ function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () =>
   const now: Record<string, string> = { history: String(p.history), tombstones: p.tombstones, sources: (p.sources ?? []).join(", "), attributes: Object.entries(p.attributes ?? {}).map(([name, text]) => `${name}=${text}`).join(", ") };
   for (const [k, v] of Object.entries(p.limits ?? {})) now["limits." + k] = String(v);
   const [edit, setEdit] = useState<Record<string, string> | undefined>(editing && !readOnly ? { ...now } : undefined);
-  const label = (k: string) => k === "history" ? "Messages kept of each object" : k === "tombstones" ? "Deletions are kept for" : k === "sources" ? "Networks it may come from" : k === "attributes" ? "Attributes for filters, such as region=EMEA" : labels[k.slice(7) as keyof Limits] ?? k;
+  const label = (k: string) => k === "history" ? "Messages kept of each object" : k === "tombstones" ? "Deletions are kept for" : k === "sources" ? "Networks it may come from" : k === "attributes" ? "Attributes for filters" : labels[k.slice(7) as keyof Limits] ?? k;
   const days = (v: string) => { const hours = Number(/^(\d+)h0m0s$/.exec(v)?.[1] ?? 0); return hours > 0 && hours % 24 === 0 ? `${hours / 24} days` : v; };
   const change = (): NewTerms => {
     const terms: Record<string, unknown> = {}, limits: Record<string, unknown> = {};
@@ -154,8 +160,8 @@ function Terms({ p, editing, done }: { p: Partner; editing: boolean; done: () =>
   return <Card title="Limits and terms" aside={!readOnly && !edit && <button type="button" class="small" onClick={() => setEdit({ ...now })}>Change</button>}>
     {!edit ? <dl class="facts">{Object.entries(now).map(([k, v]) => <div key={k}><dt>{label(k)}</dt><dd class="num">{k === "tombstones" ? days(v) : v || (k === "attributes" ? "none" : "any")}</dd></div>)}</dl> :
       <form class="form grid" onSubmit={(e) => { e.preventDefault(); act(() => call("changePartner", { path: { name: p.name }, body: change() }), () => { setEdit(undefined); done(); }); }}>
-        {Object.keys(now).map((k) => <Text key={k} label={label(k)} value={edit[k]} set={(v) => setEdit({ ...edit, [k]: v })} error={field(k)} />)}
-        <Rest problem={problem} known={Object.keys(now)} /><div class="buttons"><button class="primary" disabled={busy}>Save</button><button type="button" onClick={() => setEdit(undefined)}>Leave it</button></div></form>}
+        {Object.keys(now).map((k) => <Text key={k} label={label(k)} placeholder={k === "attributes" ? "region=EMEA" : k === "sources" ? "203.0.113.0/24" : undefined} value={edit[k]} set={(v) => setEdit({ ...edit, [k]: v })} error={field(k)} />)}
+        <Rest problem={problem} known={Object.keys(now)} /><div class="buttons"><button class="primary" disabled={busy}>Save</button><button type="button" onClick={() => setEdit(undefined)}>Cancel</button></div></form>}
   </Card>;
 }
 

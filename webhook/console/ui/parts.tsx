@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useId, useRef, useState } from "preact/hooks";
 import { call, Problem } from "./client";
-import { Next } from "./next";
+import { names, Next, Prose } from "./next";
 import { href } from "./route";
 import type { Calls, OverviewAccess } from "./api";
 
@@ -51,8 +51,8 @@ export function Show<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
 export const Waiting = ({ text }: { text: string }) => <div class="waiting" role="status"><i /><i /><i /><span>{text}</span></div>;
 
 export function ProblemBox({ problem, retry }: { problem: Problem; retry?: () => void }) {
-  return <div class="box bad" role="alert"><Shape state="stale" /><div><p>{problem.detail}</p>
-    <Next action={problem.action} done={retry} />{retry && <button type="button" class="small" onClick={retry}>Try again</button>}</div></div>;
+  return <div class="box bad" role="alert"><Shape state="stale" /><div><p><Prose text={problem.detail} /></p>
+    <div class="act">{!names(problem.detail, problem.action) && <Next action={problem.action} done={retry} />}{retry && <button type="button" class="small" onClick={retry}>Try again</button>}</div></div></div>;
 }
 
 const shapes: Record<string, string> = {
@@ -84,8 +84,15 @@ export function ago(at: string): string {
   const s = (Date.now() - Date.parse(at)) / 1000, a = Math.abs(s);
   const [n, unit] = a < 60 ? [a, "s"] : a < 3600 ? [a / 60, "min"] : a < 86400 * 2 ? [a / 3600, "h"] : [a / 86400, "days"];
   if (a < 5) return "just now";
-  return s >= 0 ? `${Math.floor(n)} ${unit} ago` : `in ${Math.floor(n)} ${unit}`;
+  return s >= 0 ? `${Math.floor(n)} ${unit} ago` : `in ${Math.round(n)} ${unit}`;
 }
+
+export const plural = (n: number, one: string, many = one + "s") => `${number(n)} ${n === 1 ? one : many}`;
+
+const types: Record<string, string> = { TEXT_NUMBER: "text or number", CHECKBOX: "yes or no", DATE: "date", ABSTRACT_DATETIME: "date and time", DATETIME: "date and time", CONTACT_LIST: "contact", MULTI_CONTACT_LIST: "contacts", PICKLIST: "one of a list", MULTI_PICKLIST: "some of a list", DURATION: "duration", PREDECESSOR: "predecessors" };
+
+/** typeOf is a column's type in words. */
+export const typeOf = (type: string) => types[type] ?? type.toLowerCase().replaceAll("_", " ");
 
 export const number = (n: number | null | undefined) => (n === null || n === undefined ? "–" : n.toLocaleString("en"));
 
@@ -100,9 +107,9 @@ export const Card = ({ title, aside, children, flush }: { title?: ComponentChild
 export const Empty = ({ title, children }: { title: string; children?: ComponentChildren }) =>
   <div class="empty"><svg viewBox="0 0 64 40" width="64" height="40" aria-hidden="true"><rect x="1" y="6" width="22" height="28" rx="4" /><path d="M27 20h10m-4-5 5 5-5 5" /><rect x="41" y="6" width="22" height="28" rx="4" class="on" /></svg><h2>{title}</h2>{children}</div>;
 
-/** Table is a table; one that stacks becomes a list where it is narrow. */
-export function Table({ head, children, label, stack }: { head: string[]; children: ComponentChildren; label: string; stack?: boolean }) {
-  return <div class={"scroll" + (stack ? " stack" : "")} tabIndex={0} role="region" aria-label={label}><table><caption class="hidden">{label}</caption><thead><tr>{head.map((h) => <th scope="col" key={h}>{h || <span class="hidden">Actions</span>}</th>)}</tr></thead><tbody>{children}</tbody></table></div>;
+/** Table is a table; one that stacks becomes a list where it is narrow, the columns of a fixed one stay where they are whatever is in them. */
+export function Table({ head, children, label, stack, fixed }: { head: string[]; children: ComponentChildren; label: string; stack?: boolean; fixed?: boolean }) {
+  return <div class={"scroll" + (stack ? " stack" : "") + (fixed ? " fixed" : "")} tabIndex={0} role="region" aria-label={label}><table><caption class="hidden">{label}</caption><thead><tr>{head.map((h) => <th scope="col" key={h}>{h || <span class="hidden">Actions</span>}</th>)}</tr></thead><tbody>{children}</tbody></table></div>;
 }
 
 type FieldProps = { label: string; hint?: ComponentChildren; error?: string; children: (a: { id: string; "aria-describedby"?: string; "aria-invalid"?: boolean }) => ComponentChildren };
@@ -170,7 +177,7 @@ export function Sure({ label, name, what, run, done }: { label: string; name: st
     <dialog ref={dialog} aria-labelledby={title}><form method="dialog" onSubmit={(e) => { e.preventDefault(); if (typed === name) act(run, () => { dialog.current?.close(); done(); }); }}>
       <h2 id={title}>{label}</h2><p>{what}</p><p>This cannot be undone.</p>
       <Text label={`Type ${name} to go on`} value={typed} set={type} error={problem?.detail} />
-      <div class="buttons"><button type="button" onClick={() => dialog.current?.close()}>Keep it</button><button type="submit" class="danger" disabled={busy || typed !== name}>{busy ? "Working…" : label}</button></div>
+      <div class="buttons"><button type="button" onClick={() => dialog.current?.close()}>Cancel</button><button type="submit" class="danger" disabled={busy || typed !== name}>{busy ? "Working…" : label}</button></div>
     </form></dialog></>;
 }
 

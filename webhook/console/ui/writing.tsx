@@ -22,6 +22,9 @@ export function termsOf(w: Writing, shared: NewColumn[]): WriteTerms | undefined
 
 const list = (names: string[]) => names.length > 1 ? names.slice(0, -1).join(", ") + " and " + names.at(-1) : names[0] ?? "";
 
+/** Fields names fields in a sentence. */
+const Fields = ({ of }: { of: string[] }) => <>{of.map((f, i) => <>{i > 0 && (i === of.length - 1 ? " and " : ", ")}<code>{f}</code></>)}</>;
+
 /** allowed are the things that terms allow, each in a few words. */
 export function allowed(t: WriteTerms): string[] {
   const may: string[] = [];
@@ -38,8 +41,8 @@ export const MayWrite = ({ terms }: { terms?: WriteTerms }) => terms ? <Pill ton
 export function WriteFacts({ terms, partner, owner }: { terms?: WriteTerms; partner: string; owner: string }) {
   if (!terms) return <Card title="What comes back"><p>Nothing: {partner} may only read.</p></Card>;
   return <Card title="What comes back" aside={<Pill tone="warn">{partner} changes the sheet</Pill>}><dl class="facts">
-    <div><dt>May set</dt><dd>{terms.update?.length ? terms.update.map((f) => <code key={f}>{f} </code>) : "nothing in rows that are there"}</dd></div>
-    <div><dt>May add rows</dt><dd>{terms.create ? <>with {terms.create.columns.map((f) => <code key={f}>{f} </code>)}, one for each <code>{terms.create.key}</code></> : "no"}</dd></div>
+    <div><dt>May set</dt><dd>{terms.update?.length ? <Fields of={terms.update} /> : "nothing in rows that are there"}</dd></div>
+    <div><dt>May add rows</dt><dd>{terms.create ? <>with <Fields of={terms.create.columns} />, one for each <code>{terms.create.key}</code></> : "no"}</dd></div>
     <div><dt>May delete rows</dt><dd>{terms.delete ? <span class="warned">any that it sees</span> : "no"}</dd></div>
     <div><dt>Only if</dt><dd>{terms.check ? <code>{terms.check}</code> : <span class="warned">any value</span>}</dd></div>
     <div><dt>A row may leave its view</dt><dd>{terms.leaveView ? <span class="warned">yes</span> : "no"}</dd></div>

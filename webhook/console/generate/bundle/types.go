@@ -26,6 +26,7 @@ type schema struct {
 // operation is one call of the document.
 type operation struct {
 	ID         string `json:"operationId"`
+	Summary    string `json:"summary"`
 	Parameters []struct {
 		Name     string  `json:"name"`
 		In       string  `json:"in"`
@@ -70,7 +71,7 @@ func Types(document []byte) ([]byte, error) {
 	ids := slices.Sorted(maps.Keys(calls))
 	b.WriteString("export const calls = {\n")
 	for _, id := range ids {
-		fmt.Fprintf(&b, "  %s: [%q, %q],\n", id, calls[id].method, calls[id].path)
+		fmt.Fprintf(&b, "  %s: [%q, %q, %q],\n", id, calls[id].method, calls[id].path, calls[id].Summary)
 	}
 	b.WriteString("} as const;\n\nexport interface Calls {\n")
 	for _, id := range ids {
