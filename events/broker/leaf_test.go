@@ -142,7 +142,7 @@ func hostPort(t *testing.T, text string) string {
 // body.
 func wantCopied(t *testing.T, s jetstream.Stream, n uint64, body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), eventstest.Patience)
 	defer cancel()
 	// A consumer waits without asking again and again.
 	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})

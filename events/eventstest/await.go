@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// patience bounds a wait for what takes a moment.
-const patience = time.Minute
+// Patience bounds a wait for what takes a moment, also on a machine with much else to
+// do: a test that waits so long fails for good.
+const Patience = 2 * time.Minute
 
-// Await returns when a condition holds, and fails the test when it does not in a
-// minute.
+// Await returns when a condition holds, and fails the test when it does not within
+// [Patience].
 func Await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	if !Poll(t, patience, holds) {
+	if !Poll(t, Patience, holds) {
 		t.Fatalf("waited in vain: %s", what)
 	}
 }
@@ -33,7 +34,7 @@ func AwaitNil(t testing.TB, atMost time.Duration, what string, check func() erro
 // this moment fails.
 func AfterDeletion(t testing.TB, create func() error) {
 	t.Helper()
-	AwaitNil(t, patience, "a stream in an account whose only one was deleted", create)
+	AwaitNil(t, Patience, "a stream in an account whose only one was deleted", create)
 }
 
 // Poll tells whether a condition came to hold in time, in any goroutine of a test. It

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
@@ -70,7 +71,7 @@ func (f *forger) forge(call, body, subject string) {
 	must(f.t, err)
 	must(f.t, f.reader.PublishRequest("$JS.API."+call, subject, []byte(body)))
 	must(f.t, f.reader.Flush())
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), eventstest.Patience)
 	defer cancel()
 	for {
 		now, err := f.stream.LastSequence(ctx)

@@ -272,7 +272,7 @@ func checkChain(t rapid.TB, s *stream.Stream, sh *events.Share, truth *sheet) {
 // all calls the function with every message, once the copy that answers has the
 // last one.
 func all(t rapid.TB, s *stream.Stream, f func(seq uint64, subject string, data []byte) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), eventstest.Patience)
 	defer cancel()
 	last, err := s.LastSequence(ctx)
 	for read := uint64(0); err == nil && read < last; {
@@ -286,7 +286,7 @@ func all(t rapid.TB, s *stream.Stream, f func(seq uint64, subject string, data [
 
 // caughtUp waits until the copy that answers has all that there is.
 func caughtUp(t rapid.TB, s *stream.Stream, sh *events.Share) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), eventstest.Patience)
 	defer cancel()
 	last, err := s.LastSequence(ctx)
 	for err == nil || errors.Is(err, stream.ErrLag) {

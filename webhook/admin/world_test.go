@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook"
@@ -177,7 +178,7 @@ func (w *world) addSheet(name string) *smartsheettest.Sheet {
 // settle returns when callbacks and hints have been worked off.
 func (w *world) settle() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), eventstest.Patience)
 	defer cancel()
 	must(w.t, w.sim.Wait(ctx))
 	must(w.t, w.inbox.Idle(ctx))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/events/stream"
@@ -291,7 +292,7 @@ func (b *Bridge) Register(owner string, sheet int64, requests ...events.Request)
 // relay has worked off what it was told.
 func (b *Bridge) Settle() {
 	b.T.Helper()
-	ctx, cancel := context.WithTimeout(b.T.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.T.Context(), eventstest.Patience)
 	defer cancel()
 	Must(b.T, b.Sim.Wait(ctx))
 	if !b.Opts.NoRelay {

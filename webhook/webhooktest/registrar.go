@@ -2,10 +2,10 @@ package webhooktest
 
 import (
 	"context"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -29,7 +29,7 @@ func (w *World) WantNothingLeft(doing string) {
 	// A share that ends outlives its registration for a moment.
 	kv, err := js.KeyValue(w.T.Context(), registry.Bucket)
 	Must(w.T, err)
-	ctx, cancel := context.WithTimeout(w.T.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.T.Context(), eventstest.Patience)
 	defer cancel()
 	for {
 		changed := w.Registry.Changed()

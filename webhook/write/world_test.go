@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
@@ -144,7 +145,7 @@ func (w *writing) client(name, credential string) *nats.Conn {
 // send publishes a request, and returns when it is stored.
 func (w *writing) send(name, credential, sheet, request string) {
 	w.T.Helper()
-	ctx, cancel := context.WithTimeout(w.T.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.T.Context(), eventstest.Patience)
 	defer cancel()
 	message := rand.Text() // one that is published once more, since its acknowledgement was slow, is stored once
 	for {

@@ -97,7 +97,7 @@ func (w *world) newWriter() *writer {
 	must(w.t, err)
 	// A connection from before the queue was there is not allowed to write, and each
 	// new try has one of its own until it is.
-	eventstest.AwaitNil(w.t, 30*time.Second, "the queue of writes", func() error {
+	eventstest.AwaitNil(w.t, eventstest.Patience, "the queue of writes", func() error {
 		nc, err := nats.Connect(partner.URL, nats.UserCredentialBytes([]byte(made.Credentials)), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 		if err != nil {
 			return err
