@@ -75,25 +75,12 @@ func (b *Broker) connectSigned(ctx context.Context, name, account string, signer
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	user, err := nkeys.CreateUser()
+	user, err := newProcessUser(name, account, signer, p)
 	if err != nil {
-		return nil, fmt.Errorf("make user: %w", err)
-	}
-	public, err := user.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("make user: %w", err)
-	}
-	claims := jwt.NewUserClaims(public)
-	claims.Name = name
-	claims.IssuerAccount = account
-	claims.Permissions = p
-	claims.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess)
-	text, err := claims.Encode(signer)
-	if err != nil {
-		return nil, fmt.Errorf("make user: %w", err)
+		return nil, err
 	}
 	opts := append(connOptions(name, b.log), nats.InProcessServer(b.srv),
-		nats.UserJWT(func() (string, error) { return text, nil }, user.Sign))
+		nats.UserJWT(func() (string, error) { return user.jwt, nil }, user.sign))
 
 	b.mu.Lock() // a connection made while Close runs would outlive it
 	defer b.mu.Unlock()
@@ -111,6 +98,34 @@ func (b *Broker) connectSigned(ctx context.Context, name, account string, signer
 	}
 	b.conns[nc] = account
 	return nc, nil
+}
+
+// processUser is a user that may connect within the process only.
+type processUser struct {
+	jwt  string
+	sign func(nonce []byte) ([]byte, error)
+}
+
+// newProcessUser makes a new user of an account.
+func newProcessUser(name, account string, signer nkeys.KeyPair, p jwt.Permissions) (u processUser, err error) {
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return u, fmt.Errorf("make user: %w", err)
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		return u, fmt.Errorf("make user: %w", err)
+	}
+	claims := jwt.NewUserClaims(public)
+	claims.Name = name
+	claims.IssuerAccount = account
+	claims.Permissions = p
+	claims.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess)
+	text, err := claims.Encode(signer)
+	if err != nil {
+		return u, fmt.Errorf("make user: %w", err)
+	}
+	return processUser{text, user.Sign}, nil
 }
 
 // Stored returns how much the account of a connection stores, in bytes.

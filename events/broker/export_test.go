@@ -24,3 +24,35 @@ func (b *Broker) Copying(a Account) (n int) {
 	}
 	return n
 }
+
+// LoseStatuses has the server close the connections that say statuses, and returns
+// how many those were.
+func (b *Broker) LoseStatuses() (n int, err error) {
+	for _, g := range b.openedGates() {
+		list, err := b.srv.Connz(&server.ConnzOptions{Account: g.storage})
+		if err != nil {
+			return n, err
+		}
+		for _, c := range list.Conns {
+			if c.Name == g.status.name {
+				n++
+				if err := b.srv.DisconnectClientByID(c.Cid); err != nil {
+					return n, err
+				}
+			}
+		}
+	}
+	return n, nil
+}
+
+// Statuses is how many connections that say statuses are open.
+func (b *Broker) Statuses() (n int) {
+	for _, g := range b.openedGates() {
+		g.status.mu.Lock()
+		if g.status.conn != nil {
+			n++
+		}
+		g.status.mu.Unlock()
+	}
+	return n
+}

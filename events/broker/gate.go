@@ -31,6 +31,7 @@ type gate struct {
 	account string // public key of the partner's account
 	storage string // public key of the account of its stream
 	nc      *nats.Conn
+	status  *statusConn
 	inbox   string // begins the subjects of answers to what it handed on, ends with a dot
 	stop    context.CancelFunc
 

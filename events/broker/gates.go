@@ -99,11 +99,17 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 		return err
 	}
 	defer signer.Wipe()
-	nc, err := b.connectSigned(ctx, "sheetbridge gate of "+partner, storage, signer, jwt.Permissions{})
+	name := "sheetbridge gate of " + partner
+	status, err := b.newStatusConn(name+", statuses", storage, signer)
+	if err != nil {
+		return fmt.Errorf("open gate of partner %s: %w", partner, err)
+	}
+	nc, err := b.connectSigned(ctx, name, storage, signer, jwt.Permissions{})
 	if err != nil {
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
 	g = newGate(b, partner, storage, r, nc)
+	g.status = status
 	if err := g.listen(ctx); err != nil {
 		nc.Close()
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
@@ -135,4 +141,5 @@ func (b *Broker) closeGate(storage string) {
 func (g *gate) close() {
 	g.stop()
 	g.nc.Close()
+	g.status.close()
 }

@@ -305,6 +305,9 @@ func (b *Broker) Close(ctx context.Context) error {
 			g.stop()
 		}
 		b.watched.Wait()
+		for _, g := range b.openedGates() {
+			g.status.close()
+		}
 		drain(ctx, open)
 		if b.srv != nil {
 			b.srv.Shutdown()

@@ -58,12 +58,16 @@ func (g *gate) fail(m *nats.Msg, code int, why string) {
 
 // answerStatus answers a direct get as a stream does, and a pull as a consumer.
 func (g *gate) answerStatus(m *nats.Msg, status, why string) {
-	answer := nats.NewMsg(m.Reply)
-	answer.Header.Set("Status", status)
+	header := nats.Header{statusField: {status}}
 	if why != "" {
-		answer.Header.Set("Description", why)
+		header.Set(descriptionField, why)
 	}
-	if err := g.nc.PublishMsg(answer); err != nil {
+	g.publishStatus(m.Reply, header)
+}
+
+// publishStatus answers with a status, and with what else the header has.
+func (g *gate) publishStatus(reply string, header nats.Header) {
+	if err := g.status.publish(reply, header); err != nil {
 		g.broker.log.Debug("request of a partner not answered", "partner", g.partner, "error", err)
 	}
 }
@@ -125,6 +129,13 @@ func (g *gate) turn(ctx context.Context, m *nats.Msg, reply string, answers *nat
 		if answer.Subject != reply {
 			continue // of an earlier turn, which did not wait for it
 		}
+		if answer.Header.Get(statusField) != "" && len(answer.Data) == 0 {
+			if given > 0 && flush(ctx, g.nc) != nil { // it comes after what it ends
+				return given
+			}
+			g.publishStatus(m.Reply, answer.Header)
+			return given
+		}
 		answer.Subject, answer.Reply = m.Reply, ""
 		if err := g.nc.PublishMsg(answer); err != nil {
 			if errors.Is(err, nats.ErrMaxPayload) {
@@ -133,7 +144,7 @@ func (g *gate) turn(ctx context.Context, m *nats.Msg, reply string, answers *nat
 			return given
 		}
 		given += answer.Size()
-		if !many || answer.Header.Get("Status") != "" {
+		if !many {
 			return given
 		}
 	}
