@@ -135,7 +135,7 @@ func (in *Inbox) Forget(ctx context.Context, registration string) error {
 // Idle returns when no hint waits or is worked on. What is deferred does not
 // count.
 func (in *Inbox) Idle(ctx context.Context) error {
-	for {
+	for wait := 5 * time.Millisecond; ; wait = min(wait*3/2, 40*time.Millisecond) {
 		info, err := in.info(ctx, jetstream.WithSubjectFilter("inbox.>"))
 		if err != nil {
 			return fmt.Errorf("counting hints: %w", err)
@@ -143,7 +143,7 @@ func (in *Inbox) Idle(ctx context.Context) error {
 		if len(info.State.Subjects) == 0 {
 			return nil
 		}
-		pause(ctx, 10*time.Millisecond)
+		pause(ctx, wait)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
