@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 //go:embed index.html favicon.svg dist/console.js dist/console.css
@@ -26,14 +27,15 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 // file is one of the page's files, as it is sent.
 type file struct {
-	kind          string
-	plain, zipped []byte
-	tag           string // of the content
+	kind   string
+	plain  []byte
+	zipped func() []byte // made when it is first asked for
+	tag    string        // of the content
 }
 
-// Handler serves the page and its files.
-func Handler() (http.Handler, error) {
-	files := map[string]*file{}
+// files are the page's files by path.
+var files = sync.OnceValues(func() (map[string]*file, error) {
+	all := map[string]*file{}
 	for path, of := range map[string][2]string{
 		"/":            {"index.html", "text/html; charset=utf-8"},
 		"/console.js":  {"dist/console.js", "text/javascript; charset=utf-8"},
@@ -44,10 +46,19 @@ func Handler() (http.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("loading the console: %w", err)
 		}
-		files[path] = f
+		all[path] = f
+	}
+	return all, nil
+})
+
+// Handler serves the page and its files.
+func Handler() (http.Handler, error) {
+	all, err := files()
+	if err != nil {
+		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := files[r.URL.Path]
+		f := all[r.URL.Path]
 		if f == nil {
 			http.NotFound(w, r)
 			return
@@ -61,27 +72,19 @@ func load(name, kind string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	zipped, err := zip(plain)
-	if err != nil {
-		return nil, err
-	}
 	sum := sha256.Sum256(plain)
-	return &file{kind: kind, plain: plain, zipped: zipped, tag: `"` + hex.EncodeToString(sum[:8]) + `"`}, nil
+	return &file{
+		kind: kind, plain: plain, tag: `"` + hex.EncodeToString(sum[:8]) + `"`,
+		zipped: sync.OnceValue(func() []byte { return zip(plain) }),
+	}, nil
 }
 
-func zip(text []byte) ([]byte, error) {
+func zip(text []byte) []byte {
 	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(text); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // there is this level
+	_, _ = w.Write(text)                                  // a buffer takes everything
+	_ = w.Close()
+	return b.Bytes()
 }
 
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +106,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	text := f.plain
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")
-		text = f.zipped
+		text = f.zipped()
 	}
 	h.Set("Content-Length", fmt.Sprint(len(text)))
 	if r.Method == http.MethodHead {
