@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -127,7 +128,9 @@ func filterEnv(fields []Field) (*cel.Env, error) {
 // issueError is the first thing that CEL finds wrong.
 func issueError(issues *cel.Issues) error {
 	first := issues.Errors()[0]
-	return at(first.Location.Line(), first.Location.Column(), first.Message)
+	message, _, _ := strings.Cut(first.Message, " expecting ") // a list of all that could stand there, in the grammar's names
+	message = strings.NewReplacer("mismatched input '<EOF>'", "something is missing at the end", "mismatched input", "unexpected").Replace(message)
+	return at(first.Location.Line(), first.Location.Column(), message)
 }
 
 // at is an error at a place; lines count from 1 and columns from 0.

@@ -111,7 +111,7 @@ func TestResolveRefuses(t *testing.T) {
 		"kinds without row":   {Request{Columns: []RequestColumn{{Title: "Task"}}, Kinds: []string{"comment"}}, "kinds", `add "row"`},
 		"partner":             {Request{Partner: "Acme"}, "partner", `"Acme" is no name`},
 		"sheet":               {Request{Sheet: "-x"}, "sheet", `"-x" is no name`},
-		"syntax":              {where("task ==\n  'x' &&"), "where", "line 2, column 9: Syntax error"},
+		"syntax":              {where("task ==\n  'x' &&"), "where", "line 2, column 9: Syntax error: something is missing at the end"},
 		"not shared":          {where("task == status"), "where", `line 1, column 9: "status" is no field of this share; for a column that is not shared write cells["Title"]`},
 		"not shared, deep":    {where("[1].exists(x, x == nope.a)"), "where", `"nope" is no field`},
 		"loop variable":       {where("[1].exists(x, x == 1) && x == 1"), "where", `"x" is no field`},

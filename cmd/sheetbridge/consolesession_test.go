@@ -115,6 +115,12 @@ func TestConsoleLiveGoesOn(t *testing.T) {
 	down.Store(false)
 	w.until(`document.querySelector(".actions .state.is-live")`)
 	w.until(shown("Shipped") + ` && ` + shown("Packed"))
+	const all = "connected · 605 events" // each of the 603 rows, and both changes, once
+	var counted string
+	w.eval(`document.querySelector(".actions .state").innerText`, &counted)
+	if counted != all {
+		t.Errorf("got %q, want %q", counted, all)
+	}
 }
 
 // The doctor tells one cause once: what comes of an owner whose access does not work

@@ -79,7 +79,7 @@ const wanted = (s: OverviewShare, state: string, text: string) =>
 
 function Shares({ o, query }: { o: Overview; query: URLSearchParams }) {
   const state = query.get("state") ?? "", text = query.get("q") ?? "";
-  if (o.items.length === 0) return o.counts.owners > 0 ? <Empty title="Nothing is shared yet"><p>A share gives one partner some columns and rows of one sheet.</p></Empty> : null;
+  if (o.items.length === 0) return null; // the way to the first one is above
   const shown = o.items.filter((s) => wanted(s, state, text));
   return <Card flush title={<>Shares <span class="faint">{shown.length === o.items.length ? number(shown.length) : `${number(shown.length)} of ${number(o.items.length)}`}</span></>}
     aside={<input type="search" aria-label="Find shares" placeholder="Find a sheet or partner" value={text} onInput={(e) => setQuery({ q: e.currentTarget.value })} />}>
