@@ -11,9 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 )
 
-const wait = 10 * time.Second // for what happens in milliseconds
+const wait = eventstest.Patience // for what happens in milliseconds
 
 func TestPartnerReads(t *testing.T) {
 	b := start(t, options(t))
