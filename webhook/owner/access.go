@@ -170,14 +170,22 @@ func (a *Access) Suspend(ctx context.Context, o *registry.Owner, cause error) (b
 		if now.Revision != o.Revision {
 			return registry.ErrConflict
 		}
+		if now.State == registry.OwnerAuthorize { // which says more: only a new consent helps
+			return errConsentAwaited
+		}
 		now.State, now.Reason = stateFor(now, cause)
 		return nil
 	})
 	if errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrNotFound) {
 		return false, nil
 	}
+	if errors.Is(err, errConsentAwaited) {
+		return true, nil
+	}
 	return err == nil, err
 }
+
+var errConsentAwaited = errors.New("the owner's consent is awaited already")
 
 // penalty is how long a token is left alone after a 429 that asked for a time, or
 // for none (0).

@@ -45,8 +45,15 @@ func TestABackupIsRestored(t *testing.T) {
 	webhooktest.Must(t, os.RemoveAll(c.Opts.Dir))
 	webhooktest.Must(t, os.CopyFS(c.Opts.Dir, os.DirFS(backup)))
 	again()
-	if _, err := c.client(c.Access).Me(t.Context()); smartsheet.Classify(err) != smartsheet.Refused || c.state() != registry.OwnerAuthorize {
-		t.Errorf("got %v and owner %s, want refused and authorize", err, c.state())
+	_, refusal := c.client(c.Access).Me(t.Context())
+	if smartsheet.Classify(refusal) != smartsheet.Refused || c.state() != registry.OwnerAuthorize {
+		t.Errorf("got %v and owner %s, want refused and authorize", refusal, c.state())
+	}
+	jane, err := c.Registry.FreshOwner(t.Context(), "jane")
+	webhooktest.Must(t, err)
+	// A pass that found the same says so too, and must not hide that only a consent helps.
+	if suspended, err := c.Access.Suspend(t.Context(), jane, refusal); err != nil || !suspended || c.state() != registry.OwnerAuthorize {
+		t.Errorf("got %t, %v and owner %s of a refusal that is known, want true and authorize", suspended, err, c.state())
 	}
 	c.consent()
 	c.Settle()
