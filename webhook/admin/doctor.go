@@ -10,7 +10,6 @@ import (
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/diagnose"
-	"github.com/sheetbridge/sheetbridge/webhook/problem"
 )
 
 // Bodies of answers that package diagnose makes.
@@ -116,14 +115,13 @@ func (a *API) explain(ctx context.Context, in *explainRequest) (*out[Explanation
 	if err != nil || row <= 0 {
 		return nil, httpProblem(http.StatusNotFound, "%q is no row's id: it is digits, as in the subject and in data.row.id of events", clip(in.Row))
 	}
-	reg, err := a.Registrar.Registration(in.ID)
+	share, err := a.Registrar.Share(in.ID, in.Partner, in.Sheet)
 	if err != nil {
 		return nil, err
 	}
-	share := a.Registry.Share(in.Partner, in.Sheet)
-	if share == nil || share.Ending || share.Registration != reg.ID {
-		return nil, httpProblem(http.StatusNotFound, "webhook %s has no share %q of partner %q: GET /v1/webhooks/%s lists them", reg.ID, clip(in.Sheet), clip(in.Partner), reg.ID).
-			next(problem.ShowWebhook.For(reg.ID))
+	reg, err := a.Registrar.Registration(in.ID)
+	if err != nil {
+		return nil, err
 	}
 	x, err := a.Doctor.Explain(ctx, reg, share, row)
 	if err != nil {

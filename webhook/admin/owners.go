@@ -10,17 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
-	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/owner"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
-)
-
-// Kinds of owner.
-const (
-	kindToken  = owner.KindToken
-	kindAssume = owner.KindAssume
-	kindOAuth  = owner.KindOAuth
 )
 
 // Owner is an owner as the API shows it.
@@ -137,7 +129,7 @@ func (a *API) addOwner(ctx context.Context, in *newOwnerRequest) (*out[Owner], e
 		return a.answerAuthorizationURL(ctx, o)
 	}
 	shown := ownerOf(o)
-	shown.Warnings = a.warnings(ctx, o.Name)
+	shown.Warnings = a.owners().Warnings(ctx, o.Name)
 	return &out[Owner]{shown}, nil
 }
 
@@ -187,14 +179,11 @@ func (a *API) listSheets(ctx context.Context, in *sheetsRequest) (*out[list[Shee
 	if err != nil {
 		return nil, err
 	}
-	if o.State != registry.OwnerOK {
-		return nil, httpProblem(http.StatusConflict, "%s", owner.AccessError(o)).next(owner.RestoreAccess(o))
-	}
-	client, err := a.Access.Client(o, budget.Callback)
+	container, err := in.container()
 	if err != nil {
 		return nil, err
 	}
-	sheets, err := in.sheets(ctx, client)
+	sheets, err := a.owners().Sheets(ctx, o, container)
 	if err != nil {
 		return nil, err
 	}
@@ -205,36 +194,20 @@ func (a *API) listSheets(ctx context.Context, in *sheetsRequest) (*out[list[Shee
 	return &out[list[Sheet]]{listOf(items)}, nil
 }
 
-// sheets asks for the sheets that are meant.
-func (in *sheetsRequest) sheets(ctx context.Context, client *smartsheet.Client) ([]smartsheet.SheetInfo, error) {
-	if in.Folder == "" && in.Workspace == "" {
-		var sheets []smartsheet.SheetInfo
-		for s, err := range client.Sheets(ctx) {
-			if err != nil {
-				return nil, problem.FromSmartsheet("listing the sheets", err)
-			}
-			sheets = append(sheets, s)
-		}
-		return sheets, nil
-	}
-	if in.Folder != "" && in.Workspace != "" {
+// container is the folder or workspace of the request, nil for neither.
+func (in *sheetsRequest) container() (*owner.Container, error) {
+	text := cmp.Or(in.Folder, in.Workspace)
+	switch {
+	case text == "":
+		return nil, nil
+	case in.Folder != "" && in.Workspace != "":
 		return nil, httpProblem(http.StatusUnprocessableEntity, "folderId and workspaceId name two places: give one of them")
 	}
-	id, err := strconv.ParseInt(cmp.Or(in.Folder, in.Workspace), 10, 64)
+	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return nil, httpProblem(http.StatusUnprocessableEntity, "%q is no id at Smartsheet", cmp.Or(in.Folder, in.Workspace))
+		return nil, httpProblem(http.StatusUnprocessableEntity, "%q is no id at Smartsheet", text)
 	}
-	sheets, err := client.SheetsIn(ctx, in.Workspace != "", id)
-	switch smartsheet.Classify(err) {
-	case smartsheet.OK:
-		return sheets, nil
-	case smartsheet.NotFound, smartsheet.Forbidden:
-		p := problem.FromSmartsheet("listing the sheets", err)
-		p.Fault = problem.Invalid
-		p.Detail += ". Is it shared with the owner?"
-		return nil, p
-	}
-	return nil, problem.FromSmartsheet("listing the sheets", err)
+	return &owner.Container{ID: id, Workspace: in.Workspace != ""}, nil
 }
 
 func (a *API) deleteOwner(ctx context.Context, in *named) (*none, error) {

@@ -181,15 +181,12 @@ func (a *API) registerSheet(ctx context.Context, in *newWebhookRequest) (*newWeb
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range requests {
-		a.allowWrites(ctx, r)
-	}
 	shown := a.webhooksOf(ctx, []*registry.Registration{reg})[0]
 	if reg.WebhookID != 0 {
 		url := a.Registrar.CallbackURL(reg)
 		shown.CallbackURL = &url
 	}
-	shown.Warnings = a.warnings(ctx, in.Body.Owner)
+	shown.Warnings = a.owners().Warnings(ctx, in.Body.Owner)
 	if created {
 		return &newWebhookAnswer{http.StatusCreated, shown}, nil
 	}

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"context"
-
 	"github.com/sheetbridge/sheetbridge/events"
 )
 
@@ -40,16 +38,5 @@ func writeTermsOf(t *events.WriteTerms) *WriteTerms {
 	return &WriteTerms{
 		Update: t.Update, Create: (*CreateTerms)(t.Create), Delete: t.Delete, Check: t.Check,
 		LeaveView: t.LeaveView, PerMinute: t.PerMinute, Owner: t.Owner,
-	}
-}
-
-// allowWrites has the server take writes of a share's partner at once. Where that
-// fails it is done a little later by the process that takes writes.
-func (a *API) allowWrites(ctx context.Context, r events.Request) {
-	if r.Write == nil {
-		return
-	}
-	if err := a.Accounts.AllowWrites(ctx, r.Partner); err != nil {
-		a.Log.Info("what a partner may publish is not changed yet", "partner", r.Partner, "err", err)
 	}
 }

@@ -173,3 +173,9 @@ func RestoreAccess(o *registry.Owner) *problem.Action {
 	}
 	return problem.ReplaceToken.For(o.Name)
 }
+
+// AccessProblem is the conflict that nothing can be done in the owner's name, because of a
+// field of the request or, where that is empty, of its path.
+func AccessProblem(o *registry.Owner, field string) *problem.Problem {
+	return problem.New(problem.Conflict, field, "%s", AccessError(o)).Next(RestoreAccess(o))
+}

@@ -85,10 +85,17 @@ func (g *Registrar) Register(ctx context.Context, owner string, sheetID int64, r
 	}
 	if known := g.Registry.Registration(id); known != nil {
 		reg, err = g.addShares(ctx, known, shares)
+	} else {
+		reg, err = g.create(ctx, client, owner, sheet, shares)
+		created = err == nil
+	}
+	if err != nil {
 		return reg, false, err
 	}
-	reg, err = g.create(ctx, client, owner, sheet, shares)
-	return reg, err == nil, err
+	for _, s := range requests {
+		g.allowWrites(ctx, s.Partner, s.Write)
+	}
+	return reg, created, nil
 }
 
 // lockUnlessRegistered returns when nobody in this process makes the registration. If
@@ -216,7 +223,7 @@ func (g *Registrar) owner(name string) (*registry.Owner, *smartsheet.Client, err
 		return nil, nil, problem.New(problem.Invalid, "owner", "there is no owner %q: add it with POST /v1/owners", name).Next(problem.AddOwner.For())
 	}
 	if o.State != registry.OwnerOK {
-		return nil, nil, problem.New(problem.Conflict, "owner", "%s", owner.AccessError(o)).Next(owner.RestoreAccess(o))
+		return nil, nil, owner.AccessProblem(o, "owner")
 	}
 	client, err := g.Access.Client(o, budget.Callback)
 	return o, client, err

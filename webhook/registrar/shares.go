@@ -110,6 +110,14 @@ func (g *Registrar) planChange(ctx context.Context, share *registry.Share, owner
 // putShare changes a share to what the request says in the owner's name, and has it
 // belong to the registration.
 func (g *Registrar) putShare(ctx context.Context, share *registry.Share, ownerName string, sheetID int64, request events.Request, breaking bool, registration string) error {
+	if err := g.storeChange(ctx, share, ownerName, sheetID, request, breaking, registration); err != nil {
+		return err
+	}
+	g.allowWrites(ctx, share.Partner, request.Write)
+	return nil
+}
+
+func (g *Registrar) storeChange(ctx context.Context, share *registry.Share, ownerName string, sheetID int64, request events.Request, breaking bool, registration string) error {
 	c, err := g.planChange(ctx, share, ownerName, sheetID, request, registration)
 	switch {
 	case err != nil:

@@ -31,7 +31,7 @@ func (g *Registrar) checkWriter(ctx context.Context, registered *registry.Owner,
 	case o.Kind == owner.KindOAuth:
 		return problem.New(problem.Invalid, field, "the consent of owner %q covers no changes: name an owner with a token", name)
 	case o.State != registry.OwnerOK:
-		return problem.New(problem.Conflict, field, "%s", owner.AccessError(o)).Next(owner.RestoreAccess(o))
+		return owner.AccessProblem(o, field)
 	}
 	_, client, err := g.owner(name)
 	if err != nil {
@@ -67,4 +67,15 @@ func (g *Registrar) changeTerms(ctx context.Context, found *registry.Share, term
 		return problem.FromRegistry("share "+found.Key(), err)
 	}
 	return nil
+}
+
+// allowWrites lets a partner publish writes as soon as a share with such terms is stored.
+// What fails now is done soon by the process that takes writes.
+func (g *Registrar) allowWrites(ctx context.Context, partner string, terms *events.WriteTerms) {
+	if terms == nil {
+		return
+	}
+	if err := g.Accounts.AllowWrites(ctx, partner); err != nil {
+		g.Log.Info("could not let a partner publish writes yet, trying again", "partner", partner, "err", err)
+	}
 }

@@ -137,6 +137,7 @@ func (b *Bridge) open(ctx context.Context, log *slog.Logger) {
 	b.Partners = &partner.Partners{Registry: b.Registry, Broker: b.Broker, Replicas: 1, Log: log}
 	b.Access = &owner.Access{Registry: b.Registry, Budget: budgets, Master: o.Master, BaseURL: b.Sim.URL()}
 	b.Registrar = &registrar.Registrar{Registry: b.Registry, Inbox: b.Inbox, Access: b.Access, ReconcileEvery: o.ReconcileEvery, SingleReplica: !o.OtherReplicas, Log: log}
+	b.Registrar.Accounts = &partner.Accounts{Registry: b.Registry, Partners: b.Partners, Broker: b.Broker, Log: log}
 	b.Receiver = &webhook.Receiver{Registry: b.Registry, Inbox: b.Inbox, Limit: o.Limit, Log: log, BadSignature: b.Registrar.CheckSecret}
 	b.Relay = &relay.Relay{
 		Registry: b.Registry, Inbox: b.Inbox, Access: b.Access, Partners: b.Partners, Every: o.ReconcileEvery, MaxPage: o.MaxPage, Log: log,
