@@ -89,15 +89,6 @@ func (s *Stream) openWrites(ctx context.Context, alone bool) (*WriteQueue, error
 	return &WriteQueue{partner: s.partner, consumer: consumer}, nil
 }
 
-// CloseWrites removes the queue of the partner's writes with what waits in it. None
-// is no error.
-func (s *Stream) CloseWrites(ctx context.Context) error {
-	if err := s.js.DeleteStream(ctx, events.WriteStreamName); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("removing the writes of partner %s: %w", s.partner, err)
-	}
-	return nil
-}
-
 // Write is a request as it lies in the queue.
 type Write struct {
 	Partner    string

@@ -32,11 +32,6 @@ const (
 // ErrSlow says that a follower is too far behind to be worth following for.
 var ErrSlow = errors.New("the follower is too slow")
 
-// Kinds are the kinds of message that a stream can have: the tokens of subjects.
-func Kinds() []string {
-	return []string{"row", "attachment", "comment", "write", "schema", "status"}
-}
-
 // Filter says what of the partners' streams is followed. Empty is all.
 type Filter struct {
 	Partner, Sheet string
