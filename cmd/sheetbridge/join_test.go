@@ -49,6 +49,13 @@ func TestJoin(t *testing.T) {
 	if text, err := os.ReadFile("kept.creds"); err != nil || string(text) != "the only copy" {
 		t.Errorf("got %q, %v: a file that was there was changed", text, err)
 	}
+	join(exitUsage, invitation.URL, "-o", "kept.creds", "--dry-run")
+	if out := join(exitOK, invitation.URL, "-o", "acme.creds", "--dry-run"); !strings.Contains(out, "is open") {
+		t.Errorf("got %s, want that the invitation is open", out)
+	}
+	if _, err := os.Stat("acme.creds"); !os.IsNotExist(err) {
+		t.Errorf("got %v, want that a dry run writes no file", err)
+	}
 	said := join(exitOK, invitation.URL, "-o", "acme.creds")
 	if !strings.Contains(said, "sheetbridge tail --creds acme.creds --server "+s.nats) {
 		t.Errorf("got %s, want what to do next", said)
@@ -64,6 +71,7 @@ func TestJoin(t *testing.T) {
 	if out := join(exitFailed, invitation.URL, "-o", "again.creds"); !strings.Contains(out, "Ask those who sent it") {
 		t.Errorf("got %s, want what to do", out)
 	}
+	join(exitFailed, invitation.URL, "-o", "again.creds", "--dry-run") // it is used
 	if _, err := os.Stat("again.creds"); !os.IsNotExist(err) {
 		t.Errorf("got %v, want no file where nothing was given", err)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,24 @@ func commands() *cobra.Command {
 		}
 	}
 	cli.CheckUsage(root)
+	root.SetHelpFunc(fittedHelp(root.HelpFunc()))
 	return root
+}
+
+// fittedHelp prints help on a terminal in lines that fit it.
+func fittedHelp(print func(*cobra.Command, []string)) func(*cobra.Command, []string) {
+	return func(cmd *cobra.Command, args []string) {
+		w := cmd.OutOrStdout()
+		if !terminal.IsTerminal(w) {
+			print(cmd, args)
+			return
+		}
+		var b bytes.Buffer
+		cmd.SetOut(&b)
+		print(cmd, args)
+		cmd.SetOut(w)
+		_, _ = io.WriteString(w, terminal.Reflow(b.String(), terminal.Width(w))) // a reader that is gone needs no help
+	}
 }
 
 // knownCommand refuses help on a command that does not exist.
@@ -141,7 +159,7 @@ func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	switch {
 	case format != "json" && terminal.IsTerminal(w):
-		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !bool(terminal.Colours(w))}))
+		return slog.New(readableLog{tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !bool(terminal.Colours(w))})})
 	case format == "text":
 		return slog.New(slog.NewTextHandler(w, options))
 	}

@@ -51,7 +51,7 @@ func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
 		slog.String("result", sum.result), slog.Bool("whole", p.hint.Whole), slog.Int("hinted", len(p.hint.Rows)),
 		slog.Int64("version", sum.reading.version), slog.Int("rows", sum.reading.rows), slog.Int("requests", sum.reading.requests),
 		slog.Duration("waited", p.began.Sub(p.hint.ReceivedAt)), slog.Duration("took", time.Since(p.began)),
-		slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID),
+		slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID), slog.String("sheetName", p.reg.SheetName),
 	)
 	for _, s := range sum.shares {
 		if n := total(s.result.published) - s.result.published[events.StatusChanged]; n > 0 { // a status goes with whatever is published

@@ -79,8 +79,8 @@ func (p *program) applyCommand() *cobra.Command {
 	var f fileFlags
 	cmd := &cobra.Command{
 		Use: "apply -f FILE", Short: "Have partners and shares as a file says", Args: NoArguments,
-		Long: "Have partners and shares as a YAML file says. The whole file is checked before anything is changed; each step is then said\n" +
-			"as it is done. After a failure the same command goes on. What the file does not name stays, unless --prune is given. Of a\n" +
+		Long: "Make partners and shares what a YAML file says. The whole file is checked before anything is changed; each step is then said\n" +
+			"as it is done. After a failure the same command continues. What the file does not name stays, unless --prune is given. Of a\n" +
 			"folder or workspace a sheet of which nothing is shared yet is shared with --new-sheets alone.\n" +
 			"New partners get no credentials: let them in with sheetbridge partners invitations add.\n" + apiHelp,
 		Example: "  sheetbridge apply -f shares.yaml\n  sheetbridge apply -f shares.yaml --prune --yes",

@@ -196,12 +196,16 @@ func (c *call) wouldCall(method, path string, body any, lost string) error {
 		if err := json.Unmarshal(text, &fields); err != nil {
 			return err
 		}
-		if text, err = json.MarshalIndent(hideSecrets(fields), "", "  "); err != nil {
+		fmt.Fprintln(&b, " with")
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false) // a filter with > stays readable
+		if err := e.Encode(hideSecrets(fields)); err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, " with\n%s", text)
+	} else {
+		fmt.Fprintln(&b)
 	}
-	fmt.Fprintln(&b)
 	if lost != "" {
 		fmt.Fprintf(&b, "This would be lost: %s.\n", lost)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -99,7 +100,11 @@ func exactly(words string) cobra.PositionalArgs {
 	}
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != len(strings.Fields(words)) {
-			return fmt.Errorf("%d arguments were given: want %s", len(args), words)
+			given := "1 argument was"
+			if len(args) != 1 {
+				given = strconv.Itoa(len(args)) + " arguments were"
+			}
+			return fmt.Errorf("%s given: want %s", given, words)
 		}
 		return nil
 	}

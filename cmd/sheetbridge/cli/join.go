@@ -13,11 +13,13 @@ import (
 
 func joinCommand() *cobra.Command {
 	var path string
+	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "join URL -o FILE",
 		Short: "Use an invitation: make a key on this machine, and write credentials for it to a file",
 		Long: "Use an invitation, which the company that shares its sheets sent you. The secret key is made on this machine and\n" +
-			"never leaves it; only its public half is sent. The credentials are written to a file that only you can read.",
+			"never leaves it; only its public half is sent. The credentials are written to a file that only you can read.\n" +
+			"With --dry-run the command only asks whether the invitation is open, which does not use it.",
 		Example: "  sheetbridge join https://bridge.example.com/join/… -o acme.creds",
 		Args:    exactly("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -27,11 +29,14 @@ func joinCommand() *cobra.Command {
 			if err := join.CheckURL(args[0]); err != nil {
 				return &UsageError{err}
 			}
+			if dryRun {
+				return checkJoin(cmd, args[0], path)
+			}
 			joined, err := join.Join(cmd.Context(), args[0], path)
 			var file *os.PathError
 			switch {
 			case errors.Is(err, os.ErrExist):
-				return Usagef("%s exists: name another file with -o, or move it away", path)
+				return fileExists(path)
 			case errors.As(err, &file) && joined == nil:
 				return Usagef("-o: %w", err)
 			case err != nil:
@@ -41,7 +46,24 @@ func joinCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&path, "output", "o", "", "`file` to write the credentials to, which must not exist")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing: say what would be done")
 	return cmd
+}
+
+func fileExists(path string) error {
+	return Usagef("%s exists: name another file with -o, or move it away", path)
+}
+
+// checkJoin says what join would do, without using the invitation.
+func checkJoin(cmd *cobra.Command, address, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fileExists(path)
+	}
+	if err := join.Check(cmd.Context(), address); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "The invitation is open. sheetbridge join would make a key, use the invitation and write the credentials to %s.\n", path)
+	return err
 }
 
 func showJoined(cmd *cobra.Command, joined *join.Joined, path string) error {

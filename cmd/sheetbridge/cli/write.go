@@ -40,9 +40,9 @@ func writeCommand() *cobra.Command {
 		Long: "Ask for a change of a shared sheet, and wait for the answer. It needs only what the partner has: the credentials file and\n" +
 			"the server's address; the share must allow the change. Fields have the names that events have. A VALUE is JSON where\n" +
 			"it reads as JSON (3, true, null, [\"a\",\"b\"], {\"email\":\"jane@example.com\"}), else it is text; '\"3\"' is a text too, and\n" +
-			"nothing at all is an empty cell. Update and delete want --expect: what you know of the row; it is left alone where it\n" +
-			"is not so. A new row (--create) is known by its key, which no other row has.\n" +
-			"Exit code 0: the sheet is so, by this write or before it. 4: refused, and nothing was changed. 1: not asked, or no\n" +
+			"nothing at all is an empty cell. Update and delete need --expect: what you know of the row; it is left alone if that is no\n" +
+			"longer true. A new row (--create) is known by its key, which no other row has.\n" +
+			"Exit code 0: the sheet has these values, by this write or before it. 4: refused, and nothing was changed. 1: not asked, or no\n" +
 			"answer came; the same command with the same --id asks again, and the change is made once.",
 		Example: "  sheetbridge write --creds acme.creds --sheet orders --row 7129509179746180 --expect status=Open --set status=Done\n" +
 			"  sheetbridge write --creds acme.creds --sheet orders --create --set order_no=SO-9 --set qty=3 --id po-4712\n" +
@@ -121,7 +121,7 @@ func (f *writeFlags) checkFlags() error {
 	case !f.delete && len(f.set) == 0:
 		return errors.New("--set is required: what is to be written, such as --set status=Done")
 	case !f.create && len(f.expect) == 0:
-		return errors.New("--expect is required: what the row has now, such as --expect status=Open; it is left alone where it is not so")
+		return errors.New("--expect is required: what the row has now, such as --expect status=Open; it is left alone if that is no longer true")
 	}
 	return nil
 }

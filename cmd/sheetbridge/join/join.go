@@ -93,18 +93,44 @@ func write(file *os.File, creds seal.Secret) error {
 	return nil
 }
 
-// ask sends the public key to the invitation's address, and follows no redirect: the
-// address is a secret.
+// Check asks whether an invitation is open. It takes nothing: the same invitation can be
+// used afterwards.
+func Check(ctx context.Context, address string) error {
+	if err := CheckURL(address); err != nil {
+		return err
+	}
+	_, _, err := request(ctx, http.MethodGet, address, nil)
+	return err
+}
+
+// ask sends the public key to the invitation's address.
 func ask(ctx context.Context, address, public string) (*Joined, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
 	body, err := json.Marshal(map[string]string{"publicKey": public})
 	if err != nil {
 		return nil, "", err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	host, text, err := request(ctx, http.MethodPost, address, body)
 	if err != nil {
-		return nil, "", errors.New("the address of the invitation is none")
+		return nil, "", err
+	}
+	var answer struct {
+		Joined
+		JWT string `json:"jwt"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || answer.JWT == "" {
+		return nil, "", fmt.Errorf("%s answered, and not as an invitation does: is the address right?", host)
+	}
+	return &answer.Joined, answer.JWT, nil
+}
+
+// request sends JSON to the invitation's address, and follows no redirect: the address is
+// a secret. It returns the host and what it answered with 200.
+func request(ctx context.Context, method, address string, body []byte) (host string, text []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return "", nil, errors.New("this cannot be the address of an invitation")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	client := &http.Client{
@@ -117,24 +143,16 @@ func ask(ctx context.Context, address, public string) (*Joined, string, error) {
 		if errors.As(err, &u) {
 			err = u.Err // without the address
 		}
-		return nil, "", fmt.Errorf("asking %s: %w", req.URL.Host, err)
+		return "", nil, fmt.Errorf("asking %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close() // read to its end, or given up
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, "", fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
+	if text, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		return "", nil, fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, "", refused(resp, text)
+		return "", nil, refused(resp, text)
 	}
-	var answer struct {
-		Joined
-		JWT string `json:"jwt"`
-	}
-	if err := json.Unmarshal(text, &answer); err != nil || answer.JWT == "" {
-		return nil, "", fmt.Errorf("%s answered, and not as an invitation does: is the address right?", req.URL.Host)
-	}
-	return &answer.Joined, answer.JWT, nil
+	return req.URL.Host, text, nil
 }
 
 // refused says what was answered.

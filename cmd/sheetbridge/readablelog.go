@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// readableLog writes the line of a pass as a person would say it:
+//
+//	sheet "Orders" → acme/orders: 3 events why=callback took=120ms
+//
+// Other lines, and what programs read, stay as they are.
+type readableLog struct{ slog.Handler }
+
+func (h readableLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "pass" {
+		r = readablePass(r)
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h readableLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return readableLog{h.Handler.WithAttrs(attrs)}
+}
+
+func (h readableLog) WithGroup(name string) slog.Handler {
+	return readableLog{h.Handler.WithGroup(name)}
+}
+
+// readablePass says what a pass published, and keeps why it was made, how long it took and
+// what failed.
+func readablePass(r slog.Record) slog.Record {
+	var name string
+	var published []string
+	var kept []slog.Attr
+	r.Attrs(func(a slog.Attr) bool {
+		share, isCount := strings.CutPrefix(a.Key, "published.")
+		switch {
+		case isCount:
+			events := "events"
+			if a.Value.Int64() == 1 {
+				events = "event"
+			}
+			published = append(published, fmt.Sprintf("%s: %d %s", strings.Replace(share, ".", "/", 1), a.Value.Int64(), events))
+		case a.Key == "sheetName":
+			name = a.Value.String()
+		case a.Key == "result" && a.Value.String() == "done":
+		case a.Key == "took":
+			kept = append(kept, slog.Duration(a.Key, a.Value.Duration().Round(time.Millisecond)))
+		case a.Key == "why", a.Key == "result", a.Key == "attempt", a.Key == "err":
+			kept = append(kept, a)
+		}
+		return true
+	})
+	text := fmt.Sprintf("sheet %q: nothing to publish", name)
+	if len(published) > 0 {
+		text = fmt.Sprintf("sheet %q → %s", name, strings.Join(published, ", "))
+	}
+	readable := slog.NewRecord(r.Time, r.Level, text, r.PC)
+	readable.AddAttrs(kept...)
+	return readable
+}
