@@ -38,6 +38,8 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			// With the race detector a process would wait a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return writeCreds(filepath.Join(env.WorkDir, "good.creds"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
