@@ -104,6 +104,8 @@ func TestInit(t *testing.T) {
 	t.Setenv(prefix+"_ADMIN_TOKEN", testToken)
 	w := atTerminal(t, "init")
 	w.answers(`Name for the owner \[ops\]: `, "")
+	w.answers(`\[us\]: `, "mars")
+	w.answers(`(?s)"mars" is no region.*Name for the owner \[ops\]: `, "")
 	w.answers(`\[us\]: `, "")
 	w.answers(`which is not shown: `, "a-wrong-token-of-mine")
 	w.answers(`(?s)1002.*Name for the owner \[ops\]: `, "") // refused, in Smartsheet's words

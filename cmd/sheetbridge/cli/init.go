@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sheetbridge/sheetbridge/cmd/sheetbridge/terminal"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/admin"
 )
 
@@ -124,6 +125,10 @@ func (d *firstDay) owner() (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if _, err := smartsheet.ParseRegion(region); err != nil {
+			d.printf("  %q is no region.", terminal.Clean(region, 20))
+			continue
+		}
 		token, err := d.q.AskHidden(d.c.cmd.Context(), "Access token, which is not shown")
 		if err != nil {
 			return "", err
@@ -177,6 +182,23 @@ func (d *firstDay) sheet(owner string) (item, error) {
 	}
 }
 
+// samplesOf are a column's sample values as people write them.
+func samplesOf(column item) string {
+	values, _ := column.get("samples").([]any) // nil where there are none
+	texts := make([]string, len(values))
+	for i, value := range values {
+		switch v := value.(type) {
+		case bool:
+			texts[i] = strconv.FormatBool(v)
+		case map[string]any: // a contact
+			texts[i] = cmp.Or(item(v).text("name"), item(v).text("email"))
+		default:
+			texts[i] = plain(v, false)
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
 // columns are those that are ticked. None is at first: what is not ticked is not shared.
 func (d *firstDay) columns(owner string, sheet item) ([]item, error) {
 	var all items
@@ -192,7 +214,7 @@ func (d *firstDay) columns(owner string, sheet item) ([]item, error) {
 			if ticked[i] {
 				mark, chosen = "x", append(chosen, column)
 			}
-			d.printf("  [%s] %2d  %-24s %-14s %s", mark, i+1, terminal.Clean(column.text("title"), 40), strings.ToLower(column.text("type")), terminal.Clean(column.text("samples"), 30))
+			d.printf("  [%s] %2d  %-24s %-14s %s", mark, i+1, terminal.Clean(column.text("title"), 40), strings.ToLower(strings.ReplaceAll(column.text("type"), "_", " ")), terminal.Clean(samplesOf(column), 30))
 		}
 		answer, err := d.ask("Numbers to tick or untick, such as 1 3 5-7, or all; Enter when done", "")
 		if err != nil {
