@@ -33,7 +33,7 @@ function App() {
   const out = () => { signIn(""); setOverview(undefined); };
   useEffect(() => whenRefused(out), []);
   if (!overview) return <SignIn done={setOverview} />;
-  return <Access.Provider value={overview.access}><Shell version={overview.version} out={out} /></Access.Provider>;
+  return <Access.Provider value={overview.access}><Shell first={overview} out={out} /></Access.Provider>;
 }
 
 function SignIn({ done }: { done: (o: Overview) => void }) {
@@ -58,7 +58,7 @@ function SignIn({ done }: { done: (o: Overview) => void }) {
 
 const Logo = () => <svg class="logo" viewBox="0 0 40 28" width="40" height="28" aria-hidden="true"><rect x="1.5" y="3.5" width="14" height="21" rx="3" /><path d="M1.5 10.5h14M1.5 17.5h14" /><path class="on" d="M18 14h13m-5-5 5 5-5 5" /><circle class="on" cx="36" cy="14" r="2.5" /></svg>;
 
-function Shell({ version, out }: { version: string; out: () => void }) {
+function Shell({ first: answered, out }: { first: Overview; out: () => void }) {
   const { path, query } = usePlace();
   const [open, setOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
@@ -79,17 +79,17 @@ function Shell({ version, out }: { version: string; out: () => void }) {
         <nav id="nav" class={open ? "open" : ""} aria-label="Main">
           {groups.map(([title, items]) => <div key={title}>{title && <p>{title}</p>}<ul>{items.map(([label, to]) =>
             <li key={to}><a href={href([to])} aria-current={here === to || to === "sheets" && (here === "shares" || here === "new") ? "page" : undefined}>{label}</a></li>)}</ul></div>)}
-          <div class="foot"><Access.Consumer>{(a) => <p>{a.name}{a.readOnly && " · read-only"}</p>}</Access.Consumer><button type="button" class="small" onClick={out}>Sign out</button><p class="faint">version {version}</p></div>
+          <div class="foot"><Access.Consumer>{(a) => <p>{a.name}{a.readOnly && " · read-only"}</p>}</Access.Consumer><button type="button" class="small" onClick={out}>Sign out</button><p class="faint">version {answered.version}</p></div>
         </nav>
       </header>
-      <main id="main" ref={main}>{view(path, query)}</main>
+      <main id="main" ref={main}>{view(path, query, first.current ? answered : undefined)}</main>
     </div></>;
 }
 
-function view(path: string[], query: URLSearchParams) {
+function view(path: string[], query: URLSearchParams, known?: Overview) {
   const [first = "overview", a = "", b = "", c = ""] = path;
   switch (first) {
-    case "overview": return <OverviewPage query={query} />;
+    case "overview": return <OverviewPage query={query} known={known} />;
     case "live": return <Live query={query} />;
     case "sheets": return <Sheets />;
     case "shares": return <SharePage key={path.join("/")} id={a} partner={b} sheet={c} query={query} />;

@@ -6,8 +6,8 @@ import { MayWrite } from "./writing";
 
 type Counted = [string, string, number | null, string]; // key, label, number, state
 
-export function OverviewPage({ query }: { query: URLSearchParams }) {
-  const overview = useCall("getOverview", {}, 5000);
+export function OverviewPage({ query, known }: { query: URLSearchParams; known?: Overview }) {
+  const overview = useCall("getOverview", {}, 5000, known);
   const { readOnly } = useAccess();
   return <Page title="Overview" lead={overview.data ? <Verdict o={overview.data} /> : "What is shared, and whether it gets there."} actions={!readOnly && !!overview.data && overview.data.counts.owners > 0 && overview.data.counts.partners > 0 && <a class="button primary" href={href(["new"])}>New share</a>}>
     <Show of={overview}>{(o) => <>

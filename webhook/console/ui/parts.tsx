@@ -12,12 +12,12 @@ export const useAccess = () => useContext(Access);
 /** What a call answered, or why it did not. */
 export interface Loaded<T> { data?: T; problem?: Problem; loading: boolean; reload: () => void }
 
-/** useCall makes a call and makes it again when its input changes, or every so many milliseconds. */
-export function useCall<K extends keyof Calls>(id: K | null, input: { path?: Calls[K]["path"]; query?: Calls[K]["query"] } = {}, every = 0): Loaded<Calls[K]["answer"]> {
-  const [state, set] = useState<{ data?: Calls[K]["answer"]; problem?: Problem; loading: boolean }>({ loading: id !== null });
+/** useCall makes a call and makes it again when its input changes, or every so many milliseconds. Until it is answered there is what is known already. */
+export function useCall<K extends keyof Calls>(id: K | null, input: { path?: Calls[K]["path"]; query?: Calls[K]["query"] } = {}, every = 0, known?: Calls[K]["answer"]): Loaded<Calls[K]["answer"]> {
+  const [state, set] = useState<{ data?: Calls[K]["answer"]; problem?: Problem; loading: boolean }>({ data: known, loading: id !== null });
   const [turn, setTurn] = useState(0);
   const key = id + JSON.stringify(input);
-  const last = useRef("");
+  const last = useRef(known === undefined ? "" : key);
   useEffect(() => {
     if (id === null) return;
     const stop = new AbortController();
