@@ -28,9 +28,10 @@ func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq
 }
 
 // namedAtOnce is how many rows that were asked for by their ids are compared and
-// published together, while the next ones are read: each publishing of a few hundred
-// events costs the server as much as some ten of them.
-const namedAtOnce = rowsAtOnce / 2
+// published together, while the next ones are read: two times for a thousand rows, which
+// are more than one batch takes. Each publishing of some hundreds of events costs as
+// much as nearly a hundred of them.
+const namedAtOnce = 600
 
 // together makes one page of those that follow each other and are of one version, up
 // to namedAtOnce rows.

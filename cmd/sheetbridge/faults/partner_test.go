@@ -262,7 +262,7 @@ func (w *world) ask(args ...string) (out string, code int) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program(w.t), args...)
 	cmd.Env = append(os.Environ(), "SHEETBRIDGE_ADMIN_URL="+w.admin.url, "SHEETBRIDGE_ADMIN_TOKEN="+adminToken)
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text

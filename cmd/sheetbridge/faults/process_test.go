@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,8 +22,25 @@ import (
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 )
 
-// program is the binary under test, built once.
-var program string
+// programs is the directory of what the tests build.
+var programs string
+
+// buildProgram builds the program with the race detector, once; benchmarks do not want it.
+var buildProgram = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(programs, "sheetbridge")
+	if out, err := exec.Command("go", "build", "-race", "-o", path, "..").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// program is the binary under test.
+func program(t testing.TB) string {
+	t.Helper()
+	path, err := buildProgram()
+	must(t, err)
+	return path
+}
 
 const natsConfigVariable = "SHEETBRIDGE_FAULTS_NATS"
 
@@ -36,22 +54,17 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	flag.Parse()
-	os.Exit(build(m))
+	os.Exit(runIn(m))
 }
 
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "sheetbridge-faults-")
-	if err != nil {
+// runIn runs the tests with a directory for what they build.
+func runIn(m *testing.M) int {
+	var err error
+	if programs, err = os.MkdirTemp("", "sheetbridge-faults-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "sheetbridge")
-	out, err := exec.Command("go", "build", "-race", "-o", program, "..").CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
-		return 1
-	}
+	defer os.RemoveAll(programs)
 	return m.Run()
 }
 

@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -106,7 +105,10 @@ func (w *world) start(more ...string) *process {
 	env := w.environment(public, admin, append([]string{
 		"SHEETBRIDGE_DATA_DIR=" + w.t.TempDir(), fmt.Sprintf("SHEETBRIDGE_NATS_LISTEN=127.0.0.1:%d", port),
 	}, more...)...)
-	p := newProcess(w.t, "serve", cmp.Or(w.program, program), env, "serve")
+	if w.program == "" {
+		w.program = program(w.t)
+	}
+	p := newProcess(w.t, "serve", w.program, env, "serve")
 	w.serves = append(w.serves, p)
 	w.admin = api{url: fmt.Sprintf("http://127.0.0.1:%d", admin), token: adminToken}
 	p.start()
