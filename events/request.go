@@ -38,6 +38,11 @@ type Request struct {
 
 	// Attributes are the partner's, which Where may name.
 	Attributes map[string]string `json:"-"`
+
+	// Was is the share that is changed, nil for a new one. The columns that it has
+	// keep their meaning: those that were deleted at Smartsheet may still be named, and
+	// a title in Where is the column that it was when the share was made.
+	Was *Share `json:"-"`
 }
 
 // RequestError says what an admin has to change in a Request. Its detail may
@@ -74,10 +79,13 @@ func (r Request) Resolve(sheet smartsheet.Sheet) (Share, error) {
 	if s.Kinds, err = r.kinds(); err != nil {
 		return Share{}, err
 	}
-	if err := s.bind(sheet.Columns, r.Attributes); err != nil {
+	if err := s.bind(sheet.Columns, r.Attributes, r.Was); err != nil {
 		return Share{}, err
 	}
-	if err := s.bindWrites(r.Write, sheet.Columns); err != nil {
+	if r.Was != nil {
+		s.Gone = r.Was.stillGone(&s, sheet.Columns)
+	}
+	if err := s.bindWrites(r.Write, slices.Concat(sheet.Columns, s.goneColumns())); err != nil {
 		return Share{}, err
 	}
 	return s, nil
@@ -125,7 +133,10 @@ func (r Request) fields(columns []smartsheet.Column) ([]Field, error) {
 	for i, rc := range r.Columns {
 		c, err := rc.find(columns, i)
 		if err != nil {
-			return nil, err
+			var gone bool
+			if c, gone = r.gone(rc); !gone {
+				return nil, err
+			}
 		}
 		if first, twice := byID[c.ID]; twice {
 			return nil, refuse(rc.place(i), "column %q is columns[%d] already: share each column once", c.Title, first)
@@ -252,8 +263,8 @@ func titlesOf(columns []smartsheet.Column) string {
 }
 
 // bind compiles the filter, if there is one, and binds what it names to columns
-// and to the partner's attributes as they are now.
-func (s *Share) bind(columns []smartsheet.Column, attributes map[string]string) error {
+// and to the partner's attributes as they are now. Was is the share that is changed.
+func (s *Share) bind(columns []smartsheet.Column, attributes map[string]string, was *Share) error {
 	if s.Where == "" {
 		return nil
 	}
@@ -280,7 +291,7 @@ func (s *Share) bind(columns []smartsheet.Column, attributes map[string]string) 
 	}
 	s.FilterTypes = s.filterTypes(f)
 	for _, title := range f.titles {
-		c, err := byTitle(columns, title)
+		c, err := s.filterColumn(columns, title, was)
 		if err != nil {
 			return refuse("where", "cells[%q]: %s", clip(title, 100), err)
 		}

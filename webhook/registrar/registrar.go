@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -248,6 +249,9 @@ func (g *Registrar) resolve(ctx context.Context, o *registry.Owner, client *smar
 	id, now := registry.RegistrationID(o.Name, sheetID), time.Now().UTC()
 	for i, req := range requests {
 		req.Attributes = g.attributes(req)
+		if was := g.Registry.Share(req.Partner, cmp.Or(req.Sheet, events.SlugSheet(sheet.Name))); was != nil && was.Registration == id && !was.Ending {
+			req.Was = &was.Share
+		}
 		sh, err := req.Resolve(*sheet)
 		if err != nil {
 			return nil, nil, problem.FromRequest(shareField(i, ""), err)

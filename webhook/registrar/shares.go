@@ -72,6 +72,9 @@ func (g *Registrar) planChange(ctx context.Context, share *registry.Share, owner
 	}
 	request.Partner, request.Sheet = share.Partner, share.Sheet
 	request.Attributes = g.attributes(request)
+	if share.SheetID == sheetID {
+		request.Was = &share.Share
+	}
 	sheet, err := g.readColumns(ctx, o.Name, client, sheetID)
 	if err != nil {
 		return nil, err
