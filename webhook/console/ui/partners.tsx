@@ -13,7 +13,7 @@ export function Partners({ query }: { query: URLSearchParams }) {
     actions={!readOnly && !adding && <button type="button" class="primary" onClick={() => setQuery({ new: "1" })}>Add a partner</button>}>
     {adding && !readOnly && <AddPartner done={partners.reload} />}
     <Show of={partners}>{(d) => d.items.length === 0 ? (adding ? null : <Empty title="No partner yet"><p>Add the company that is to receive rows.</p></Empty>) :
-      <Card flush><Table label="Partners" head={["Partner", "Gets", "State", "Last read", "Stream", "Added"]}>{d.items.map((p) => {
+      <Card flush><Table stack label="Partners" head={["Partner", "Gets", "State", "Last read", "Stream", "Added"]}>{d.items.map((p) => {
         const shares = all.data?.items.filter((s) => s.partner === p.name) ?? [], bad = shares.filter((s) => s.attention).length;
         return <tr key={p.name}><th scope="row"><a href={href(["partners", p.name])}>{p.name}</a></th><td>{!all.data ? "–" : shares.length === 0 ? <span class="faint">nothing yet</span> : <a href={href(["overview"], { q: p.name })}>{plural(shares.length, "share")}</a>}</td>
           <td>{shares.length > 0 && (bad > 0 ? <State state="warning" text={bad === 1 ? "1 needs attention" : `${number(bad)} need attention`} /> : <State state="ok" text="well" />)}</td>
@@ -74,7 +74,7 @@ function PartnerShares({ name }: { name: string }) {
     const shares = o.items.filter((s) => s.partner === name);
     return shares.length === 0 ? <Empty title="Nothing yet">{!readOnly && <a class="button" href={href(["new"], { partner: name })}>Share a sheet</a>}</Empty> : <Table label="Shares of the partner" head={["Sheet", "State", "Columns", "Rows", "May write", "Read"]}>{shares.map((s) => <tr key={s.webhook + s.sheet}>
       <th scope="row"><a href={href(["shares", s.webhook, s.partner, s.sheet])}>{s.sheet}</a></th><td><State state={s.state} /></td><td>{s.columns}{s.columnsOf ? ` of ${s.columnsOf}` : ""}</td>
-      <td><Where s={s} /></td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="never" /></td></tr>)}</Table>;
+      <td><Where s={s} /></td><td>{s.write ? <MayWrite terms={s.write} /> : "no"}</td><td><When at={s.lastRead} none="not connected" /></td></tr>)}</Table>;
   }}</Show></Card>;
 }
 
