@@ -148,7 +148,9 @@ func loadConfig() (*config, error) {
 			c.Deny = append(c.Deny, label)
 		}
 	}
-	w.add("LOG_LEVEL", c.LogLevel.UnmarshalText([]byte(s.LogLevel)))
+	if c.LogLevel.UnmarshalText([]byte(s.LogLevel)) != nil {
+		w.add("LOG_LEVEL", fmt.Errorf("%q is none of debug, info, warn and error", s.LogLevel))
+	}
 	if f := s.LogFormat; f != "" && f != "text" && f != "json" {
 		w.add("LOG_FORMAT", fmt.Errorf("%q is neither text nor json", f))
 	}
