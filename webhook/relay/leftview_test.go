@@ -64,7 +64,7 @@ func TestManyRowsLeave(t *testing.T) {
 	webhooktest.Must(t, err)
 	webhooktest.Must(t, nc.Flush())
 	w.StopRelay()
-	webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
+	webhooktest.Must(t, w.Handle(t.Context(), &inbox.Hint{Registration: w.Reg.ID, Shares: []string{"acme/orders"}, Why: inbox.WhyReconcile, Whole: true, Full: true, ReceivedAt: time.Now()}))
 	got := webhooktest.Kinds(w.Stream("acme"), w.SeenTo["acme"])
 	if got["row.deleted"] != 620 || got["comment.deleted"] != 3 {
 		t.Errorf("got %v, want 620 rows deleted and 3 comments", got)
