@@ -46,23 +46,25 @@ func (s *Share) stillGone(now *Share, columns []smartsheet.Column) (gone []int64
 }
 
 // filterColumn is the column that the filter means by a title. The filter of a share
-// that is changed means what it meant, whatever the column is called now and though
-// it was deleted; in another filter a title is first of all what has it now.
+// that is asked for again means what it meant, though the column has another title now.
+// Where the column was deleted, it means one that has the title now; with none, the same
+// filter still fits the share, whose rows are hidden until it is changed.
 func (s *Share) filterColumn(columns []smartsheet.Column, title string, was *Share) (smartsheet.Column, error) {
-	kept, bound := was.boundColumn(columns, title)
-	if bound && was.Where == s.Where {
-		return kept, nil
+	same := was != nil && was.Where == s.Where
+	bound, there := was.boundColumn(columns, title)
+	if there && same {
+		return bound, nil
 	}
 	c, err := byTitle(columns, title)
-	if err != nil && bound {
-		return kept, nil
+	if err != nil && (there || same && was.isGone(bound.ID)) {
+		return bound, nil
 	}
 	return c, err
 }
 
 // boundColumn is the column that a title in the filter of the share, which may be
-// nil, was bound to, if that is in the sheet or known to be deleted.
-func (s *Share) boundColumn(columns []smartsheet.Column, title string) (c smartsheet.Column, bound bool) {
+// nil, was bound to, and whether it is in the sheet.
+func (s *Share) boundColumn(columns []smartsheet.Column, title string) (c smartsheet.Column, there bool) {
 	if s == nil {
 		return c, false
 	}
@@ -73,5 +75,5 @@ func (s *Share) boundColumn(columns []smartsheet.Column, title string) (c smarts
 	if i := slices.IndexFunc(columns, func(c smartsheet.Column) bool { return c.ID == cell.ColumnID }); i >= 0 {
 		return columns[i], true
 	}
-	return smartsheet.Column{ID: cell.ColumnID, Title: title, Type: s.FilterTypes[cell.ColumnID]}, s.isGone(cell.ColumnID)
+	return smartsheet.Column{ID: cell.ColumnID, Title: title, Type: s.FilterTypes[cell.ColumnID]}, false
 }

@@ -67,6 +67,20 @@ func TestResolveAgain(t *testing.T) {
 			t.Errorf("got cells %v, error %v, want column 99 for another filter", got.Cells, err)
 		}
 	})
+	t.Run("another column has the title of the deleted one", func(t *testing.T) {
+		request, sheet := request, sheet
+		sheet.Columns = append(slices.Clone(sheet.Columns), smartsheet.Column{ID: 99, Title: "Price", Type: smartsheet.TextNumber})
+		if got, err := request.Resolve(sheet); err != nil || got.Cells["Price"].ColumnID != 99 {
+			t.Errorf("got cells %v, error %v, want column 99 for the filter, so that it shows rows again", got.Cells, err)
+		}
+	})
+	t.Run("another filter with the title of the deleted column", func(t *testing.T) {
+		request := request
+		request.Where = `cells["Price"] == 0`
+		if _, err := request.Resolve(sheet); !errors.As(err, &refused) || refused.Field != "where" {
+			t.Errorf("got %v, want a refusal of where", err)
+		}
+	})
 	t.Run("without the deleted column", func(t *testing.T) {
 		request := request
 		request.Columns, request.Where, request.Write = request.Columns[:1], "", nil
