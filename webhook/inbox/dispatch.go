@@ -273,29 +273,25 @@ func (d *dispatcher) work(ctx context.Context, it *item, h *Hint, from []*messag
 		handle = d.workers.Webhook
 	}
 	err := handle(ctx, h.clone())
-	if err != nil && !errors.Is(err, ErrTooEarly) && ctx.Err() == nil {
+	var early *TooEarlyError
+	if err != nil && !errors.As(err, &early) && ctx.Err() == nil {
 		d.workers.Log.Warn("inbox: a hint failed and is handed out again", "registration", h.Registration, "err", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	it.busy = false
 	it.pool.release(it)
-	if err == nil {
+	switch {
+	case err == nil:
 		d.done(from)
-	} else {
-		d.backOff(ctx, it, h, from, pauseAfter(err))
+	case early != nil:
+		d.backOff(ctx, it, early.Rest, from, tooEarlyPause)
+	default:
+		d.backOff(ctx, it, h, from, retryPause)
 	}
 	d.enqueue(it)
 	d.tidy(it)
 	d.dispatch(ctx)
-}
-
-// pauseAfter is how long a hint waits after a worker's error.
-func pauseAfter(err error) time.Duration {
-	if errors.Is(err, ErrTooEarly) {
-		return tooEarlyPause
-	}
-	return retryPause
 }
 
 // backOff has a hint wait before it is handed out again. d.mu is held.

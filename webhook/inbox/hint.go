@@ -179,6 +179,21 @@ func (h *Hint) Without(done func(id int64, r Row) bool) *Hint {
 	return &left
 }
 
+// Split divides a hint that names rows: into one without those for which later holds, and
+// one for those alone, in which nothing else is asked for. Either is nil where there is
+// nothing in it.
+func (h *Hint) Split(later func(id int64, r Row) bool) (now, then *Hint) {
+	rest := &Hint{
+		Registration: h.Registration, Shares: slices.Clone(h.Shares), Why: h.Why, Rows: maps.Clone(h.Rows),
+		Attempt: h.Attempt, ReceivedAt: h.ReceivedAt, ChangedAt: h.ChangedAt, Trace: h.Trace,
+	}
+	maps.DeleteFunc(rest.Rows, func(id int64, r Row) bool { return !later(id, r) })
+	if len(rest.Rows) == 0 {
+		return h, nil
+	}
+	return h.Without(later), rest
+}
+
 func (h *Hint) empty() bool {
 	return !h.Whole && len(h.Rows)+len(h.Attachments)+len(h.Comments)+len(h.Discussions) == 0
 }

@@ -20,13 +20,16 @@ const (
 	fetchedBytes = 16 << 20
 )
 
-// ErrTooEarly is what a worker returns where another hint, about to come, says more of
-// the same change. Nothing has failed.
-var ErrTooEarly = errors.New("another hint of this change is awaited")
+// TooEarlyError is what a worker returns where another hint, about to come, says more of
+// the same change. Nothing has failed. The rest is what waits for that hint, all else is
+// done.
+type TooEarlyError struct{ Rest *Hint }
+
+func (*TooEarlyError) Error() string { return "another hint of this change is awaited" }
 
 // Workers work on hints. Their contexts end when the work must stop. When they
 // return nil a hint is done; after an error it comes again, merged with what came in
-// by then: a second later, or a tenth of one after [ErrTooEarly].
+// by then: a second later. After a [TooEarlyError] its rest comes again, a tenth of one later.
 type Workers struct {
 	// Pass works on the merged hints of one registration, or, where h.Shares has
 	// one element, of one of its shares. There is at most one at a time of each.

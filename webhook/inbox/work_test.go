@@ -161,12 +161,12 @@ func TestTooEarly(t *testing.T) {
 			if err := q.Put(ctx, rows(3)); err != nil {
 				t.Error(err)
 			}
-			return fmt.Errorf("row 1: %w", inbox.ErrTooEarly)
+			return fmt.Errorf("row 1: %w", &inbox.TooEarlyError{Rest: rows(1)})
 		},
 	})
 	must(t, q.Put(t.Context(), rows(1, 2)))
-	if diff := cmp.Diff(rows(1, 2, 3), <-handled); diff != "" {
-		t.Errorf("the hint with what was awaited (-want +got):\n%s", diff)
+	if diff := cmp.Diff(rows(1, 3), <-handled); diff != "" {
+		t.Errorf("the rest of the hint with what was awaited (-want +got):\n%s", diff)
 	}
 	stop()
 	if log.Len() > 0 {

@@ -55,17 +55,12 @@ func (e *echoes) filter(h *inbox.Hint) *inbox.Hint {
 // awaited: it is stored as soon as Smartsheet has answered the request.
 const writeHintWithin = 2 * time.Second
 
-// awaitsWrite tells whether a callback names several writes that may have changed a row,
-// and the hint that says which it was may still come. Without it the row's event could
-// not name the write.
-func awaitsWrite(h *inbox.Hint, now time.Time) bool {
-	if h.Why != inbox.WhyCallback || h.Whole || now.Sub(h.ReceivedAt).Abs() >= writeHintWithin {
-		return false
+// splitAmbiguous takes from a callback's hint the rows that several writes may have
+// changed, as long as the hint that says which it was may still come. Without it a row's
+// event could not name the write.
+func splitAmbiguous(h *inbox.Hint, at time.Time) (now, then *inbox.Hint) {
+	if h.Why != inbox.WhyCallback || h.Whole || at.Sub(h.ReceivedAt).Abs() >= writeHintWithin {
+		return h, nil
 	}
-	for _, row := range h.Rows {
-		if row.Ambiguous() {
-			return true
-		}
-	}
-	return false
+	return h.Split(func(_ int64, r inbox.Row) bool { return r.Ambiguous() })
 }

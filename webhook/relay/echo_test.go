@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -82,26 +84,27 @@ func TestWriteHintIsAwaited(t *testing.T) {
 		return webhooktest.HintFor(w, fmt.Sprintf(`{"webhookId":1,"events":[{"objectType":"row","eventType":"updated","id":%d,"changeAgent":%q,"timestamp":%q}]}`,
 			w.Sheet.Rows[row], strings.Join(agents, ","), time.Now().UTC().Format(time.RFC3339Nano)))
 	}
-	last := func() (origin events.Origin, write string) {
-		var e struct {
-			Data struct {
-				Origin events.Origin
-				Write  string
-			}
-		}
+	type event struct {
+		Origin      events.Origin
+		Write       string
+		ChangeAgent []string
+	}
+	last := func() event {
+		var e struct{ Data event }
 		for _, m := range w.Stream("acme") {
 			if strings.HasPrefix(m.Type, "sheetbridge.row.") {
-				e.Data.Write = ""
+				e.Data = event{}
 				webhooktest.Must(t, json.Unmarshal(m.Raw, &e))
 			}
 		}
-		return e.Data.Origin, e.Data.Write
+		return e.Data
 	}
 
 	both := written(0, "sheetbridge:acme:w-1", "sheetbridge:acme:w-2")
 	before := webhooktest.Last(w.Stream("acme"))
-	if err := handle(both); !errors.Is(err, inbox.ErrTooEarly) {
-		t.Errorf("the callback alone: got %v, want %v", err, inbox.ErrTooEarly)
+	var early *inbox.TooEarlyError
+	if err := handle(both); !errors.As(err, &early) || !maps.EqualFunc(early.Rest.Rows, both.Rows, func(a, b inbox.Row) bool { return reflect.DeepEqual(a, b) }) {
+		t.Errorf("the callback alone: got %v, want that it is too early", err)
 	}
 	if webhooktest.Last(w.Stream("acme")) != before {
 		t.Error("the callback alone: an event was published")
@@ -111,19 +114,38 @@ func TestWriteHintIsAwaited(t *testing.T) {
 		Rows: map[int64]inbox.Row{w.Sheet.Rows[0]: {Writes: []inbox.Write{{Share: "acme/orders", ID: "w-2"}}}},
 	})
 	webhooktest.Must(t, handle(both))
-	if origin, write := last(); origin != events.OriginWrite || write != "w-2" {
-		t.Errorf("with the hint: got %s %q, want %s w-2", origin, write, events.OriginWrite)
+	if got := last(); got.Origin != events.OriginWrite || got.Write != "w-2" {
+		t.Errorf("with the hint: got %+v, want write w-2", got)
 	}
 
 	alone := written(1, "sheetbridge:acme:w-3", "sheetbridge:acme:w-4")
 	alone.ReceivedAt = alone.ReceivedAt.Add(-2 * time.Second)
 	webhooktest.Must(t, handle(alone))
-	if origin, write := last(); origin != events.OriginCallback || write != "" {
-		t.Errorf("the hint does not come: got %s %q, want %s", origin, write, events.OriginCallback)
+	if got := last(); got.Origin != events.OriginCallback || got.Write != "" {
+		t.Errorf("the hint does not come: got %+v, want a callback's", got)
 	}
 	ahead := written(0, "sheetbridge:acme:w-5", "sheetbridge:acme:w-6")
 	ahead.ReceivedAt = ahead.ReceivedAt.Add(time.Hour)
 	if err := handle(ahead); err != nil {
 		t.Errorf("received by a clock that is ahead: got %v, want no waiting", err)
+	}
+
+	// Another row of the same callback does not wait, nor does one whose deletion was read.
+	mixed := written(1, "sheetbridge:acme:w-7", "sheetbridge:acme:w-8")
+	mixed.Merge(written(0, "erp"))
+	if err := handle(mixed); !errors.As(err, &early) || len(early.Rest.Rows) != 1 {
+		t.Errorf("with another row: got %v, want one row left", err)
+	}
+	if got := last(); len(got.ChangeAgent) != 1 || got.ChangeAgent[0] != "erp" {
+		t.Errorf("the other row: got %+v, want the change by erp", got)
+	}
+	deleted := written(1, "sheetbridge:acme:w-9", "sheetbridge:acme:w-10")
+	webhooktest.Must(t, w.Sim.As(w.Jane).DeleteRows(w.Sheet.ID, w.Sheet.Rows[1]))
+	webhooktest.Must(t, handle(&inbox.Hint{
+		Registration: w.Reg.ID, Why: inbox.WhyCallback, ReceivedAt: time.Now(),
+		Rows: map[int64]inbox.Row{w.Sheet.Rows[1]: {Writes: []inbox.Write{{Share: "acme/orders", ID: "w-9"}}}},
+	}))
+	if err := handle(deleted); err != nil {
+		t.Errorf("a row whose deletion was read: got %v, want no waiting", err)
 	}
 }

@@ -69,7 +69,7 @@ type reading struct {
 	requests int
 	version  int64 // highest of the sheet; 0: nothing was read
 
-	written map[int64]time.Time // rows that writes had changed, with when they were modified last
+	written map[int64]time.Time // rows that writes had changed, with when they were modified last or found gone
 }
 
 // page is some rows as they were read together.

@@ -41,15 +41,26 @@ type Relay struct {
 }
 
 // Pass brings the shares of one registration up to what its sheet is now. A nil
-// error means that the hint is done with, put off or given up; after any other
-// it must be handed out again, after [inbox.ErrTooEarly] in a moment.
+// error means that the hint is done with, put off or given up; after an
+// [inbox.TooEarlyError] its rest must be handed out again in a moment, after any other
+// the hint itself.
 func (r *Relay) Pass(ctx context.Context, h *inbox.Hint) error {
 	if h = r.echoes.filter(h); h == nil {
 		return nil
 	}
-	if awaitsWrite(h, time.Now()) {
-		return inbox.ErrTooEarly
+	h, ambiguous := splitAmbiguous(h, time.Now())
+	if h != nil {
+		if err := r.pass(ctx, h); err != nil {
+			return err
+		}
 	}
+	if ambiguous != nil {
+		return &inbox.TooEarlyError{Rest: ambiguous}
+	}
+	return nil
+}
+
+func (r *Relay) pass(ctx context.Context, h *inbox.Hint) error {
 	ctx, span := r.startSpan(ctx, h)
 	p, err := r.plan(ctx, h, time.Now())
 	if p == nil {
@@ -97,6 +108,11 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 		for _, row := range page.rows {
 			if len(p.hint.Rows[row.ID].Writes) > 0 {
 				written[row.ID] = row.ModifiedAt.Time
+			}
+		}
+		for _, id := range page.gone {
+			if len(p.hint.Rows[id].Writes) > 0 { // nothing is told of it any more, unless a person brings it back
+				written[id] = page.at.Add(time.Second)
 			}
 		}
 	}
