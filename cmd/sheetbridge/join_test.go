@@ -50,7 +50,13 @@ func TestJoin(t *testing.T) {
 		t.Errorf("got %q, %v: a file that was there was changed", text, err)
 	}
 	join(exitUsage, invitation.URL, "-o", "kept.creds", "--dry-run")
-	if out := join(exitOK, invitation.URL, "-o", "acme.creds", "--dry-run"); !strings.Contains(out, "is open") {
+	join(exitUsage, invitation.URL, "-o", "no-such-directory/acme.creds", "--dry-run")
+	for _, other := range []string{"/healthz", "/join/" + strings.Repeat("A", 43), "/nowhere"} {
+		if out := join(exitFailed, s.public+other, "-o", "acme.creds", "--dry-run"); strings.Contains(out, "is open") {
+			t.Errorf("%s: got %s, want that it is no open invitation", other, out)
+		}
+	}
+	if out := join(exitOK, invitation.URL, "-o", "acme.creds", "--dry-run"); !strings.Contains(out, "partner acme to credentials erp is open until ") {
 		t.Errorf("got %s, want that the invitation is open", out)
 	}
 	if _, err := os.Stat("acme.creds"); !os.IsNotExist(err) {

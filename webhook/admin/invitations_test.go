@@ -74,6 +74,10 @@ func TestInvitation(t *testing.T) {
 			t.Errorf("the page has %q", not)
 		}
 	}
+	short := w.open("GET", url, "", "Accept", "application/json")
+	if short.status != 200 || !strings.HasPrefix(short.text, `{"partner":"acme","name":"erp","openUntil":"2`) || short.header.Get("Cache-Control") != "no-store" || strings.Contains(short.text, token) {
+		t.Errorf("got %d %s, want for a program whose invitation it is and until when", short.status, short.text)
+	}
 	for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"} {
 		if got := page.header.Get(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)

@@ -136,6 +136,13 @@ func (v *Invitations) find(token string) (*registry.Partner, *registry.Invitatio
 	return whose, found, nil
 }
 
+// openInvitation is what a program is told of an invitation that can be used.
+type openInvitation struct {
+	Partner   string    `json:"partner"`
+	Name      string    `json:"name"` // of the credentials
+	OpenUntil time.Time `json:"openUntil"`
+}
+
 // Joined is what the user of an invitation gets.
 type Joined struct {
 	Partner   string     `json:"partner"`

@@ -17,6 +17,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 	"github.com/sheetbridge/sheetbridge/webhook/limits"
 	"github.com/sheetbridge/sheetbridge/webhook/problem"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 const (
@@ -91,7 +92,7 @@ func (j *Join) serve(c echo.Context) error {
 		return j.refuse(c)
 	}
 	if method != http.MethodPost { // a program that follows links takes nothing
-		return j.show(c, http.StatusOK, j.Invitations.describe(p, invitation))
+		return j.open(c, p, invitation)
 	}
 	publicKey, asJSON, err := readJoin(c)
 	if err != nil {
@@ -108,6 +109,26 @@ func (j *Join) serve(c echo.Context) error {
 		return c.JSON(http.StatusOK, joined)
 	}
 	return sendCreds(c, joined)
+}
+
+// open says what an invitation gives: on a page, or to programs in short.
+func (j *Join) open(c echo.Context, p *registry.Partner, invitation *registry.Invitation) error {
+	if !asksJSON(c.Request()) {
+		return j.show(c, http.StatusOK, j.Invitations.describe(p, invitation))
+	}
+	secureHeader(c.Response().Header())
+	return c.JSON(http.StatusOK, openInvitation{Partner: p.Name, Name: invitation.Credentials, OpenUntil: invitation.ExpiresAt})
+}
+
+// asksJSON tells whether a program asks, which is answered in JSON: it accepts that, or
+// sends it.
+func asksJSON(r *http.Request) bool {
+	for _, name := range []string{echo.HeaderAccept, echo.HeaderContentType} {
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get(name)); kind == echo.MIMEApplicationJSON {
+			return true
+		}
+	}
+	return false
 }
 
 // readJoin reads how an invitation is to be used: with a public key in JSON, or by
@@ -193,8 +214,7 @@ func (j *Join) answerError(err error, c echo.Context) {
 	if c.Request().ContentLength != 0 {
 		c.Response().Header().Set("Connection", "close") // what is left of the body is not waited for
 	}
-	kind, _, _ := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
-	if kind == echo.MIMEApplicationJSON {
+	if asksJSON(c.Request()) {
 		secureHeader(c.Response().Header())
 		c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
 		_ = c.JSON(refused.status, map[string]any{"status": refused.status, "title": refused.title, "detail": refused.detail}) // nobody is left to tell

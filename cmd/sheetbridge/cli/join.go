@@ -19,7 +19,7 @@ func joinCommand() *cobra.Command {
 		Short: "Use an invitation: make a key on this machine, and write credentials for it to a file",
 		Long: "Use an invitation, which the company that shares its sheets sent you. The secret key is made on this machine and\n" +
 			"never leaves it; only its public half is sent. The credentials are written to a file that only you can read.\n" +
-			"With --dry-run the command only asks whether the invitation is open, which does not use it.",
+			"With --dry-run the command only says whether the invitation is open and the file can be made, which does not use it.",
 		Example: "  sheetbridge join https://bridge.example.com/join/… -o acme.creds",
 		Args:    exactly("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,13 +33,10 @@ func joinCommand() *cobra.Command {
 				return checkJoin(cmd, args[0], path)
 			}
 			joined, err := join.Join(cmd.Context(), args[0], path)
-			var file *os.PathError
-			switch {
-			case errors.Is(err, os.ErrExist):
-				return fileExists(path)
-			case errors.As(err, &file) && joined == nil:
-				return Usagef("-o: %w", err)
-			case err != nil:
+			if err != nil && joined == nil {
+				return noFile(path, err)
+			}
+			if err != nil {
 				return err
 			}
 			return showJoined(cmd, joined, path)
@@ -50,19 +47,27 @@ func joinCommand() *cobra.Command {
 	return cmd
 }
 
-func fileExists(path string) error {
-	return Usagef("%s exists: name another file with -o, or move it away", path)
+// noFile is the error of a wrong -o where the file could not be made, else the error as
+// it is.
+func noFile(path string, err error) error {
+	var file *os.PathError
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return Usagef("%s exists: name another file with -o, or move it away", path)
+	case errors.As(err, &file):
+		return Usagef("-o: %w", err)
+	}
+	return err
 }
 
 // checkJoin says what join would do, without using the invitation.
 func checkJoin(cmd *cobra.Command, address, path string) error {
-	if _, err := os.Lstat(path); err == nil {
-		return fileExists(path)
+	open, err := join.Check(cmd.Context(), address, path)
+	if err != nil {
+		return noFile(path, err)
 	}
-	if err := join.Check(cmd.Context(), address); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "The invitation is open. sheetbridge join would make a key, use the invitation and write the credentials to %s.\n", path)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "The invitation of partner %s to credentials %s is open until %s. sheetbridge join would make a key, use the invitation and write the credentials to %s.\n",
+		terminal.Clean(open.Partner, terminal.MaxName), terminal.Clean(open.Name, terminal.MaxName), terminal.Moment(open.OpenUntil), path)
 	return err
 }
 

@@ -35,6 +35,13 @@ type Joined struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 }
 
+// Open is what an open invitation says of itself.
+type Open struct {
+	Partner   string    `json:"partner"`
+	Name      string    `json:"name"` // of the credentials that it gives
+	OpenUntil time.Time `json:"openUntil"`
+}
+
 // CheckURL tells why an address cannot be an invitation's. It repeats nothing of it:
 // an invitation's address is a secret.
 func CheckURL(address string) error {
@@ -56,7 +63,7 @@ func Join(ctx context.Context, address, path string) (_ *Joined, err error) {
 	if err := CheckURL(address); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := create(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +89,11 @@ func Join(ctx context.Context, address, path string) (_ *Joined, err error) {
 	return joined, write(file, creds)
 }
 
+// create makes a new file for its owner alone.
+func create(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
 // write writes the credentials so that they outlast a crash.
 func write(file *os.File, creds seal.Secret) error {
 	if _, err := file.WriteString(string(creds)); err != nil {
@@ -93,14 +105,32 @@ func write(file *os.File, creds seal.Secret) error {
 	return nil
 }
 
-// Check asks whether an invitation is open. It takes nothing: the same invitation can be
-// used afterwards.
-func Check(ctx context.Context, address string) error {
+// Check returns what the invitation gives where Join could use it and write to the file.
+// It uses nothing up, and leaves no file.
+func Check(ctx context.Context, address, path string) (*Open, error) {
 	if err := CheckURL(address); err != nil {
-		return err
+		return nil, err
 	}
-	_, _, err := request(ctx, http.MethodGet, address, nil)
-	return err
+	file, err := create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(file.Close(), os.Remove(path)); err != nil {
+		return nil, err
+	}
+	host, text, err := request(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	var open Open
+	if err := json.Unmarshal(text, &open); err != nil || open.Partner == "" || open.OpenUntil.IsZero() {
+		return nil, notAnInvitation(host)
+	}
+	return &open, nil
+}
+
+func notAnInvitation(host string) error {
+	return fmt.Errorf("%s answered, and not as an invitation does: is the address right?", host)
 }
 
 // ask sends the public key to the invitation's address.
@@ -118,12 +148,12 @@ func ask(ctx context.Context, address, public string) (*Joined, string, error) {
 		JWT string `json:"jwt"`
 	}
 	if err := json.Unmarshal(text, &answer); err != nil || answer.JWT == "" {
-		return nil, "", fmt.Errorf("%s answered, and not as an invitation does: is the address right?", host)
+		return nil, "", notAnInvitation(host)
 	}
 	return &answer.Joined, answer.JWT, nil
 }
 
-// request sends JSON to the invitation's address, and follows no redirect: the address is
+// request asks the invitation's address, in JSON, and follows no redirect: the address is
 // a secret. It returns the host and what it answered with 200.
 func request(ctx context.Context, method, address string, body []byte) (host string, text []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
@@ -132,7 +162,10 @@ func request(ctx context.Context, method, address string, body []byte) (host str
 	if err != nil {
 		return "", nil, errors.New("this cannot be the address of an invitation")
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	client := &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
