@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// readableLog writes the line of a pass as a person would say it:
+// readableLog writes the line of a pass that is done as a person would say it:
 //
 //	sheet "Orders" → acme/orders: 3 events why=callback took=120ms
 //
@@ -30,10 +30,12 @@ func (h readableLog) WithGroup(name string) slog.Handler {
 	return readableLog{h.Handler.WithGroup(name)}
 }
 
-// readablePass says what a pass published, and keeps why it was made, how long it took and
-// what failed.
+// readablePass says what a pass published, and keeps why it was made and how long it
+// took. The line of a pass that is not done stays as it is, for whoever looks for what
+// went wrong.
 func readablePass(r slog.Record) slog.Record {
 	var name string
+	var done, failed bool
 	var published []string
 	var kept []slog.Attr
 	r.Attrs(func(a slog.Attr) bool {
@@ -47,14 +49,20 @@ func readablePass(r slog.Record) slog.Record {
 			published = append(published, fmt.Sprintf("%s: %d %s", strings.Replace(share, ".", "/", 1), a.Value.Int64(), events))
 		case a.Key == "sheetName":
 			name = a.Value.String()
-		case a.Key == "result" && a.Value.String() == "done":
+		case a.Key == "result":
+			done = a.Value.String() == "done"
+		case a.Key == "err":
+			failed = true
 		case a.Key == "took":
 			kept = append(kept, slog.Duration(a.Key, a.Value.Duration().Round(time.Millisecond)))
-		case a.Key == "why", a.Key == "result", a.Key == "attempt", a.Key == "err":
+		case a.Key == "why":
 			kept = append(kept, a)
 		}
 		return true
 	})
+	if !done || failed {
+		return r
+	}
 	text := fmt.Sprintf("sheet %q: nothing to publish", name)
 	if len(published) > 0 {
 		text = fmt.Sprintf("sheet %q → %s", name, strings.Join(published, ", "))

@@ -10,7 +10,8 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// TestReadablePass: on a terminal a pass is a sentence about the sheet and its shares.
+// TestReadablePass: on a terminal a pass is a sentence about the sheet and its shares; of
+// one that failed everything is kept.
 func TestReadablePass(t *testing.T) {
 	common := []any{"registration", "r1", "why", "callback", "whole", false, "sheet", int64(7), "sheetName", "Orders", "took", 120400 * time.Microsecond}
 	for name, tc := range map[string]struct {
@@ -21,7 +22,10 @@ func TestReadablePass(t *testing.T) {
 			"INF sheet \"Orders\" → acme/orders: 1 event, globex/so-2: 3 events why=callback took=120ms\n"},
 		"nothing": {[]any{"result", "done"}, "INF sheet \"Orders\": nothing to publish why=callback took=120ms\n"},
 		"failed": {[]any{"result", "later", "attempt", 2, "err", errors.New("no")},
-			"INF sheet \"Orders\": nothing to publish why=callback took=120ms result=later attempt=2 err=no\n"},
+			"INF pass registration=r1 why=callback whole=false sheet=7 sheetName=Orders took=120.4ms result=later attempt=2 err=no\n"},
+		"failed in part": {[]any{"result", "done", "published.acme.orders", 1, "err", errors.New("no")},
+			"INF pass registration=r1 why=callback whole=false sheet=7 sheetName=Orders took=120.4ms result=done published.acme.orders=1 err=no\n"},
+		"again": {[]any{"result", "again"}, "INF pass registration=r1 why=callback whole=false sheet=7 sheetName=Orders took=120.4ms result=again\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
