@@ -178,7 +178,7 @@ func (s *service) writeConditions(now *notice.Conditions, partner string) {
 	}
 }
 
-// toldBefore tells whether there is a notice of a key that was made before a time.
+// hasNoticeBefore tells whether there is a notice of a key that was made before a time.
 func hasNoticeBefore(notices []*registry.Notice, key string, t time.Time) bool {
 	return slices.ContainsFunc(notices, func(n *registry.Notice) bool { return n.Key == key && n.Made.Before(t) })
 }

@@ -212,7 +212,7 @@ func (s *serveProcess) kept() map[int64]bool {
 	}
 }
 
-// TestNotReadyWhileStopping sees /readyz say so while a callback is under way.
+// TestReadyNamesThePart: what is not ready says why.
 func TestReadyNamesThePart(t *testing.T) {
 	s := &service{}
 	s.phase.value.Store(phaseStopping)

@@ -25,11 +25,11 @@ const (
 	minSize      = 1 << 10
 )
 
-// inboxes begins the subjects to which a partner's users may be answered: they can
-// subscribe them, and the storage account exports them. To leafInboxes the partner's
-// own servers are.
 const (
-	inboxes     = "_INBOX."
+	// inboxes begins the subjects to which a partner's users may be answered: they can
+	// subscribe them, and the storage account exports them.
+	inboxes = "_INBOX."
+	// leafInboxes begins those to which the partner's own servers are answered.
 	leafInboxes = "$JSC.R."
 )
 

@@ -84,7 +84,7 @@ func (a *authority) client() *tls.Config {
 	return &tls.Config{RootCAs: a.pool, MinVersion: tls.VersionTLS12}
 }
 
-// files puts a certificate and a key into a directory, as most tools do: in a
+// putPair puts a certificate and a key into a directory, as most tools do: in a
 // new file that takes the place of the old one.
 func putPair(t *testing.T, dir string, cert, key []byte) broker.TLSFiles {
 	t.Helper()

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// oauth is an app, a user and a clock that can be set.
+// oauthWorld is an app, a user and a clock that can be set.
 type oauthWorld struct {
 	t    *testing.T
 	sim  *Server

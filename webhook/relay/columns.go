@@ -178,7 +178,7 @@ func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync
 	return r.dropColumns(ctx, shares, absent(slices.Compact(missing), typesOf(existing)))
 }
 
-// dropColumns notes that columns were deleted. The shares that name them begin a
+// dropColumns records that columns were deleted. The shares that name them begin a
 // new revision, whose schema says so, and do not ask for them again.
 func (r *Relay) dropColumns(ctx context.Context, shares []*shareSync, gone []int64) error {
 	for _, s := range shares {
@@ -216,7 +216,7 @@ func (r *Relay) changeFields(ctx context.Context, s *shareSync, change func(*reg
 	return ignoreGone(err)
 }
 
-// ignoreGone is nil for a record that is gone: what was to be noted of it does not
+// ignoreGone is nil for a record that is gone: what was to be recorded does not
 // matter any more.
 func ignoreGone(err error) error {
 	if errors.Is(err, registry.ErrNotFound) {

@@ -17,7 +17,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
 
-// stepsBack is a Smartsheet that can answer with the sheet as it was.
+// looksBack is a Smartsheet that can answer with the sheet as it was.
 type looksBack struct {
 	mu   sync.Mutex
 	page []byte // of the sheet, as it was read last

@@ -9,7 +9,7 @@ func Undrafted() events.Request {
 	return events.Request{Partner: "acme", Columns: Columns("No", "Status", "Qty"), Where: "status != 'Draft'"}
 }
 
-// all shows three columns of all orders.
+// Everything shows three columns of all orders.
 func Everything() events.Request {
 	return events.Request{Partner: "acme", Columns: Columns("No", "Status", "Qty")}
 }

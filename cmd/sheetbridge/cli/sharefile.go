@@ -125,7 +125,7 @@ func (f *shareFile) wrongSyntax(err error) error {
 	return Usagef("%s:%d: it is not YAML: %s", f.path, wrong.GetToken().Position.Line, terminal.Clean(wrong.GetMessage(), 300))
 }
 
-// step of a place: a name, or an index in brackets.
+// placeStep is a step of a place: a name, or an index in brackets.
 var placeStep = regexp.MustCompile(`[^.\[\]]+|\[\d+\]`)
 
 // line is where a place such as sheets[0].owner stands, or what is nearest to it.

@@ -128,7 +128,7 @@ func states(o item) string {
 	return strings.Join(parts, ", ")
 }
 
-// writeNote writes what needs a person, and the next step.
+// writeDetail writes what needs a person, and the next step.
 func (p *program) writeDetail(b *strings.Builder, c *call, colour, what, text string, of item) {
 	text = strings.TrimSpace(terminal.Clean(text, 300))
 	if step := p.step(of); step != "" {

@@ -28,7 +28,7 @@ func NewTable(head ...string) *Table { return &Table{head: head} }
 // Add adds a row. An empty cell is written as a dash.
 func (t *Table) Add(cells ...string) { t.AddWithDetail("", cells...) }
 
-// AddWithNote adds a row with a text below it, which may take several lines.
+// AddWithDetail adds a row with a text below it, which may take several lines.
 func (t *Table) AddWithDetail(detail string, cells ...string) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
