@@ -14,13 +14,13 @@ import (
 // readings or with readings of which nothing is known.
 var errOutdated = errors.New("others compare the share at the same time")
 
-// What is noted as compared, beside the ids of objects.
+// What is recorded as compared, beside the ids of objects.
 const (
 	unnamedRows = int64(0)             // rows of a page of the whole sheet that were published
 	everyChild  = int64(math.MinInt64) // attachments and comments of all rows
 )
 
-// childrenOf is what is noted for the attachments and comments of a row.
+// childrenOf is what is recorded for the attachments and comments of a row.
 func childrenOf(row int64) int64 { return -row }
 
 // comparedObjects are the objects of a share that were compared since passes of
@@ -45,7 +45,7 @@ type comparedVersion struct {
 // moment is when a pass began to read, as comparedObjects counts.
 type moment struct{ count, missed int }
 
-// begin has comparisons noted until end.
+// begin has comparisons recorded until end.
 func (c *comparedObjects) begin() moment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *comparedObjects) wanted() bool {
 	return c.passes > 0
 }
 
-// add notes that objects were compared as they were at a version.
+// add records that objects were compared as they were at a version.
 func (c *comparedObjects) add(version int64, objects ...int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +87,7 @@ func (c *comparedObjects) add(version int64, objects ...int64) {
 	}
 }
 
-// miss notes that others compared objects of which nothing is known.
+// miss records that others compared objects of which nothing is known.
 func (c *comparedObjects) miss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -302,7 +302,7 @@ func (s *shareSync) forget(ctx context.Context) error {
 	if errors.Is(err, registry.ErrConflict) {
 		var now *registry.Share
 		if now, err = s.relay.Registry.FreshShare(ctx, s.share.Partner, s.share.Sheet); err == nil && now.SameAs(s.share) {
-			return errDefinition // something was noted in its record in the meantime
+			return errDefinition // something was stored in its record in the meantime
 		}
 	}
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
