@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -28,21 +29,32 @@ func (b *Broker) Copying(a Account) (n int) {
 // LoseStatuses has the server close the connections that say statuses, and returns
 // how many those were.
 func (b *Broker) LoseStatuses() (n int, err error) {
+	ids, err := b.statusConns()
+	for _, id := range ids {
+		err = errors.Join(err, b.srv.DisconnectClientByID(id))
+	}
+	return len(ids), err
+}
+
+// ServedStatuses is how many connections that say statuses the server has.
+func (b *Broker) ServedStatuses() (int, error) {
+	ids, err := b.statusConns()
+	return len(ids), err
+}
+
+func (b *Broker) statusConns() (ids []uint64, err error) {
 	for _, g := range b.openedGates() {
 		list, err := b.srv.Connz(&server.ConnzOptions{Account: g.storage})
 		if err != nil {
-			return n, err
+			return nil, err
 		}
 		for _, c := range list.Conns {
 			if c.Name == g.status.name {
-				n++
-				if err := b.srv.DisconnectClientByID(c.Cid); err != nil {
-					return n, err
-				}
+				ids = append(ids, c.Cid)
 			}
 		}
 	}
-	return n, nil
+	return ids, nil
 }
 
 // Statuses is how many connections that say statuses are open.
@@ -55,4 +67,11 @@ func (b *Broker) Statuses() (n int) {
 		g.status.mu.Unlock()
 	}
 	return n
+}
+
+// CloseGates closes the connections of the gates, but for those that say statuses.
+func (b *Broker) CloseGates() {
+	for _, g := range b.openedGates() {
+		g.nc.Close()
+	}
 }

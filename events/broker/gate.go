@@ -96,13 +96,10 @@ func newGate(b *Broker, partner, storage string, r gateRecord, nc *nats.Conn) *g
 	return g
 }
 
+// listen subscribes to what the gate takes. After an error, too, the gate is to be closed.
 func (g *gate) listen(ctx context.Context) (err error) {
 	serving, stop := context.WithCancel(g.broker.watching) // until the gate is closed, or the broker
-	defer func() {
-		if err != nil {
-			stop()
-		}
-	}()
+	g.stop = stop
 	g.inbox = g.nc.NewInbox() + "."
 	if _, err = g.subscribe(g.inbox+">", gatePending, answersPendingBytes, g.giveBack); err != nil {
 		return err
@@ -114,11 +111,7 @@ func (g *gate) listen(ctx context.Context) (err error) {
 	if g.acks, err = g.subscribe(gateAcks+">", acksPending, acksPendingBytes, passOn); err != nil {
 		return err
 	}
-	if err := errors.Join(g.takePulls(serving), g.serveTurns(serving), flush(ctx, g.nc)); err != nil {
-		return err
-	}
-	g.stop = stop
-	return nil
+	return errors.Join(g.takePulls(serving), g.serveTurns(serving), flush(ctx, g.nc))
 }
 
 // subscribe subscribes with a bound on what waits, in messages and in bytes.

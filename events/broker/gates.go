@@ -111,21 +111,34 @@ func (b *Broker) openGate(ctx context.Context, partner, storage string, r gateRe
 	g = newGate(b, partner, storage, r, nc)
 	g.status = status
 	if err := g.listen(ctx); err != nil {
-		nc.Close()
+		g.close()
 		return fmt.Errorf("open gate of partner %s: %w", partner, err)
 	}
+	old, err := b.setGate(storage, g)
+	if err != nil {
+		g.close()
+		return err
+	}
+	if old != nil {
+		old.close()
+	}
+	return nil
+}
+
+// setGate makes g the gate of the partner, and returns the one before: its connection
+// is closed, the rest of it is not.
+func (b *Broker) setGate(storage string, g *gate) (old *gate, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		g.close()
-		return errors.New("the server is being closed")
+		return nil, errors.New("the server is being closed")
 	}
-	if other := b.gates[storage]; other != nil && !other.nc.IsClosed() {
-		g.close()
-		return errors.New("account is put twice at once")
+	old = b.gates[storage]
+	if old != nil && !old.nc.IsClosed() {
+		return nil, errors.New("account is put twice at once")
 	}
 	b.gates[storage] = g
-	return nil
+	return old, nil
 }
 
 func (b *Broker) closeGate(storage string) {

@@ -63,6 +63,9 @@ func TestStatusOfAnswers(t *testing.T) {
 	for _, row := range []string{"1", "2", "3"} {
 		p.publish(t, "orders.row."+row, "event "+row)
 	}
+	for _, body := range []string{"small", strings.Repeat("x", int(b.Bridge().MaxPayload()))} { // an answer has a header in addition
+		p.publish(t, "large.row.1", body)
+	}
 	lost := false
 	for _, tt := range []struct {
 		name, subject string
@@ -75,6 +78,7 @@ func TestStatusOfAnswers(t *testing.T) {
 		{"no such messages", "$JS.API.DIRECT.GET.EVENTS", map[string]any{"multi_last": []string{"smartsheet.acme.gone.>"}}, "NATS/1.0 404 No Results", nil},
 		{"some", "$JS.API.DIRECT.GET.EVENTS", map[string]any{"seq": 1, "batch": 2}, "NATS/1.0 204 EOB", []string{"event 1", "event 2"}},
 		{"last of each", "$JS.API.DIRECT.GET.EVENTS", map[string]any{"multi_last": []string{"smartsheet.acme.orders.>"}}, "NATS/1.0 204 EOB", []string{"event 1", "event 2", "event 3"}},
+		{"one too large", "$JS.API.DIRECT.GET.EVENTS", map[string]any{"seq": 2, "batch": 4}, "NATS/1.0 413 the answer is larger", []string{"event 2", "event 3", "small"}},
 		{"a pull without a consumer", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", map[string]any{"batch": 1}, "NATS/1.0 503", nil},
 		{"a bad pull", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", map[string]any{"pad": strings.Repeat("x", 5<<10)}, "NATS/1.0 400 Bad Request", nil},
 	} {
@@ -124,4 +128,35 @@ func TestStatusOfAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStatusConnOfReplacedGate: a gate that lost its connection for good is replaced, and
+// its connection for statuses goes with it.
+func TestStatusConnOfReplacedGate(t *testing.T) {
+	t.Parallel()
+	b := start(t, options(t))
+	p := newPartner(t, b, "acme")
+	creds, _ := p.mint(t, "default")
+	nc := login(t, b, creds)
+	getNone := func() {
+		t.Helper()
+		m, err := nc.Request("$JS.API.DIRECT.GET.EVENTS", []byte(`{"seq":9}`), wait)
+		if err != nil || m.Header.Get("Status") != "404" {
+			t.Fatalf("got %v, error %v, want status 404", m, err)
+		}
+	}
+	served := func(want int) func() bool {
+		return func() bool {
+			n, err := b.ServedStatuses()
+			return err == nil && n == want
+		}
+	}
+	getNone()
+	eventstest.Await(t, "the gate's connection for statuses", served(1))
+	b.CloseGates()
+	if err := b.PutAccount(t.Context(), p.name, p.account); err != nil {
+		t.Fatal(err)
+	}
+	eventstest.Await(t, "the replaced gate's connection for statuses is closed", served(0))
+	getNone()
 }

@@ -130,15 +130,14 @@ func (g *gate) turn(ctx context.Context, m *nats.Msg, reply string, answers *nat
 			continue // of an earlier turn, which did not wait for it
 		}
 		if answer.Header.Get(statusField) != "" && len(answer.Data) == 0 {
-			if given > 0 && flush(ctx, g.nc) != nil { // it comes after what it ends
-				return given
+			if g.flushGiven(ctx, given) {
+				g.publishStatus(m.Reply, answer.Header)
 			}
-			g.publishStatus(m.Reply, answer.Header)
-			return given
+			return given + answer.Size()
 		}
 		answer.Subject, answer.Reply = m.Reply, ""
 		if err := g.nc.PublishMsg(answer); err != nil {
-			if errors.Is(err, nats.ErrMaxPayload) {
+			if errors.Is(err, nats.ErrMaxPayload) && g.flushGiven(ctx, given) {
 				g.fail(m, http.StatusRequestEntityTooLarge, answerTooLarge)
 			}
 			return given
@@ -148,6 +147,12 @@ func (g *gate) turn(ctx context.Context, m *nats.Msg, reply string, answers *nat
 			return given
 		}
 	}
+}
+
+// flushGiven tells whether the server has the bytes that were given of an answer. A
+// status goes over a connection of its own, and must come after what it ends.
+func (g *gate) flushGiven(ctx context.Context, given int) bool {
+	return given == 0 || flush(ctx, g.nc) == nil
 }
 
 // boundGet returns the body of a direct get with a bound on its answer, and
