@@ -123,10 +123,9 @@ func wasCreated(ctx context.Context, client *smartsheet.Client, t *task, r *read
 
 // createdRows are the rows one of which a write may have made, the likelier first: those
 // that have its key, then those that the writer made about when it was sent and that were
-// changed since.
-// Where there is room, also those that have not been changed since the second in which
-// they came about: their key was another one from the beginning, unless somebody changed
-// it within that second.
+// changed since. If there is room, also those that were not changed after the second in
+// which they were made: their key was another one from the beginning, unless somebody
+// changed it within that second.
 func createdRows(t *task, r *reading) ([]int64, error) {
 	key := t.rules.KeyOf(&t.request, nil, r.now)
 	from, to := t.attempt.At.Add(-clockSkew), t.attempt.At.Add(leaseTime+clockSkew)
