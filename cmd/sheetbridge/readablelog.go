@@ -31,8 +31,8 @@ func (h readableLog) WithGroup(name string) slog.Handler {
 }
 
 // readablePass says what a pass published, and keeps why it was made and how long it
-// took. The line of a pass that is not done stays as it is, for whoever looks for what
-// went wrong.
+// took. The line of a pass that is not done stays as it is: people on call need all of it
+// to find out what went wrong.
 func readablePass(r slog.Record) slog.Record {
 	var name string
 	var done, failed bool

@@ -29,9 +29,9 @@ func AwaitNil(t testing.TB, atMost time.Duration, what string, check func() erro
 	}
 }
 
-// AfterDeletion makes a stream, as the only one of its account was deleted: a server
-// removes the account's empty directories behind its answer to that, and what is made in
-// this moment fails.
+// AfterDeletion creates a stream in an account whose only stream was deleted before. The
+// server removes the account's empty directories after it has answered the deletion, and
+// until then a creation may fail.
 func AfterDeletion(t testing.TB, create func() error) {
 	t.Helper()
 	AwaitNil(t, Patience, "a stream in an account whose only one was deleted", create)
