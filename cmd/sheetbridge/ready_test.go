@@ -247,6 +247,7 @@ func TestNATSAccountsWrites(t *testing.T) {
 	}
 	must(natsAccounts{dir: dir, storage: 1}.run(io.Discard, []string{"acme", "globex"}))
 	must(natsAccounts{dir: dir, storage: 1, writes: true}.run(io.Discard, []string{"acme"}))
+	must(natsAccounts{dir: dir, storage: 1}.run(io.Discard, []string{"initech"})) // which takes nothing back
 	n := startNATSIn(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
