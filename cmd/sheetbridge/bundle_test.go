@@ -35,11 +35,12 @@ func TestBundle(t *testing.T) {
 	}}, nil)
 	bundle := func(code int, want string, args ...string) string {
 		t.Helper()
-		p := spawn(t, nil, append([]string{"partners", "bundle"}, args...)...)
-		if got, said := p.wait(), p.stdout.String()+p.stderr.String(); got != code || !strings.Contains(said, want) {
+		var out, errs bytes.Buffer
+		got := run(t.Context(), append([]string{"partners", "bundle"}, args...), &out, &errs)
+		if said := out.String() + errs.String(); got != code || !strings.Contains(said, want) {
 			t.Fatalf("bundle %q: got exit code %d and %s\nwant %d and %q", args, got, said, code, want)
 		}
-		return p.stdout.String()
+		return out.String()
 	}
 
 	if err := os.Mkdir("kept", 0o700); err != nil {

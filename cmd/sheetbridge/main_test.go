@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/kelseyhightower/envconfig"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
@@ -35,15 +39,20 @@ func (m ended) Run() int {
 
 // TestScript runs testdata/script: what a command line prints and its exit code.
 func TestScript(t *testing.T) {
+	dir, err := filepath.Abs(filepath.Join("testdata", "script"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir, // read while a script has another working directory
 		Setup: func(env *testscript.Env) error {
 			// With the race detector a process would wait a second at its end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return writeCreds(filepath.Join(env.WorkDir, "good.creds"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, // exits CODE COMMAND ARGS…
+			"exits": exits, // exits CODE COMMAND ARGS…: a process of its own
+			"runs":  runs,  // runs CODE ARGS…: the program in this process
 		},
 	})
 }
@@ -79,4 +88,45 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("got exit code %d, want %d", got, want)
 	}
+}
+
+// processWide are the settings and the working directory, which a script has to itself.
+var processWide sync.Mutex
+
+// runs calls the program with the script's settings and in its directory. To start a
+// process is what nearly all the time of a script would go to.
+func runs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: runs CODE ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	processWide.Lock()
+	defer processWide.Unlock()
+	was, err := os.Getwd()
+	ts.Check(err)
+	ts.Check(os.Chdir(ts.MkAbs(".")))
+	defer func() { ts.Check(os.Chdir(was)) }()
+	for _, name := range settingNames() {
+		if value := ts.Getenv(name); value != "" {
+			ts.Check(os.Setenv(name, value))
+			defer os.Unsetenv(name) // which has no error for a name that could be set
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if got := run(ctx, args[1:], ts.Stdout(), ts.Stderr()); got != want {
+		ts.Fatalf("got exit code %d, want %d", got, want)
+	}
+}
+
+// settingNames are the names of all settings.
+func settingNames() []string {
+	var names strings.Builder
+	for _, spec := range []any{&settings{}, &clientSettings{}} {
+		if err := envconfig.Usagef(prefix, spec, &names, "{{range .}}{{usage_key .}}\n{{end}}"); err != nil {
+			panic(err) // the template is constant
+		}
+	}
+	return strings.Fields(names.String())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strconv"
@@ -35,13 +36,12 @@ func TestWrite(t *testing.T) {
 	}}, nil)
 	write := func(code int, want, args string) string {
 		t.Helper()
-		p := spawn(t, nil, append([]string{"write", "--server", s.nats, "--sheet", "orders"}, strings.Fields(args)...)...)
-		got := p.wait()
-		said := p.stdout.String() + p.stderr.String()
-		if got != code || !strings.Contains(said, want) {
+		var out, errs bytes.Buffer
+		got := run(t.Context(), append([]string{"write", "--server", s.nats, "--sheet", "orders"}, strings.Fields(args)...), &out, &errs)
+		if said := out.String() + errs.String(); got != code || !strings.Contains(said, want) {
 			t.Fatalf("write %s: got exit code %d and %s\nwant %d and %q", args, got, said, code, want)
 		}
-		return p.stdout.String()
+		return out.String()
 	}
 	status := func(row int64) any {
 		t.Helper()
