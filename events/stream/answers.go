@@ -29,6 +29,11 @@ func (s *Stream) answers(n int) (*answers, error) {
 // next waits for the next answer. Each has a time-out of its own: a slow
 // connection may take long for many.
 func (a *answers) next(ctx context.Context, within time.Duration) (*nats.Msg, error) {
+	select {
+	case m := <-a.ch: // one of many that came together needs no timer
+		return m, nil
+	default:
+	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	select {

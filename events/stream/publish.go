@@ -23,8 +23,9 @@ const (
 	// batch: the server makes a file store of its own for each batch, which costs
 	// as much as some ten messages.
 	maxPlain = 8
-	// usualSize is the room that an event is given to begin with, in bytes.
-	usualSize = 1 << 10
+	// usualSize is the room that an event is given to begin with, in bytes: enough for
+	// most rows of ten cells, before and after.
+	usualSize = 2 << 10
 	// confirmedTime is how long a lock is taken for ours without asking.
 	confirmedTime = time.Second
 )

@@ -34,7 +34,7 @@ func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq
 const namedAtOnce = 600
 
 // together makes one page of those that follow each other and are of one version, up
-// to namedAtOnce rows.
+// to namedAtOnce rows. It waits for no other page that would be too much.
 func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
 	return func(yield func(*page, error) bool) {
 		var all *page
@@ -45,14 +45,21 @@ func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
 				}
 				all = nil
 			}
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(nil, err)
 				return
-			case all == nil:
+			}
+			last := len(pg.rows)
+			if all == nil {
 				all = pg
-			default:
+			} else {
 				all.rows, all.gone = append(all.rows, pg.rows...), append(all.gone, pg.gone...)
+			}
+			if len(all.rows)+last > namedAtOnce { // the next one has about as many
+				if !yield(all, nil) {
+					return
+				}
+				all = nil
 			}
 		}
 		if all != nil {
