@@ -17,7 +17,7 @@ func TestFaultsKill(t *testing.T) {
 	w := newWorld(t)
 	p := w.embedded()
 	stop := w.editing(20 * time.Millisecond)
-	for range eventstest.Times(3, 50) {
+	for range eventstest.Times(2, 50) {
 		pause(t, time.Duration(rand.IntN(1500))*time.Millisecond)
 		p.kill()
 		p.start()
@@ -42,7 +42,7 @@ func TestFaultsSmartsheet(t *testing.T) {
 		{HalfBody: true}, {HangUp: true}, {LoseAnswer: true}, {Delay: 300 * time.Millisecond},
 	}
 	callbacks := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Drop, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
-	for range eventstest.Times(2, 12) {
+	for range eventstest.Times(1, 12) {
 		w.sim.SetFault(func(*http.Request) *smartsheettest.Fault {
 			if rand.IntN(2) == 0 {
 				return nil

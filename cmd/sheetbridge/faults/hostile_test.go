@@ -124,7 +124,7 @@ func post(t testing.TB, url string, body []byte, signature string) int {
 // rate, in any 60 seconds.
 func TestFaultsBudget(t *testing.T) {
 	t.Parallel()
-	const rate = 120
+	rate := eventstest.Times(60, 120)
 	w, c := newWorld(t), newCluster(t, 1)
 	w.external(c, eventstest.Times(2, 3), 1, fmt.Sprintf("SHEETBRIDGE_API_RATE=%d", rate))
 	var sheets []*smartsheettest.Sheet
@@ -147,7 +147,7 @@ func TestFaultsBudget(t *testing.T) {
 			pause(t, time.Second)
 		}
 	})
-	end := time.Now().Add(time.Duration(eventstest.Times(25, 600)) * time.Second)
+	end := time.Now().Add(time.Duration(eventstest.Times(10, 600)) * time.Second)
 	for time.Now().Before(end) {
 		w.edit()
 		for _, s := range sheets {

@@ -51,7 +51,7 @@ func newClusterOf(t testing.TB, nodes int, storage string) *cluster {
 		path := filepath.Join(dir, "nats.conf")
 		must(t, os.WriteFile(path, []byte(conf), 0o600))
 		urls = append(urls, fmt.Sprintf("nats://127.0.0.1:%d", clients[i]))
-		node := newProcess(t, fmt.Sprintf("nats-%d", i), os.Args[0], []string{natsConfigVariable + "=" + path})
+		node := newProcess(t, fmt.Sprintf("nats-%d", i), natsServer(t), nil, "-c", path)
 		node.start()
 		c.nodes = append(c.nodes, node)
 	}
@@ -181,7 +181,7 @@ func TestFaultsNATS(t *testing.T) {
 	w.external(c, 1, 1)
 	w.settled(30 * time.Second)
 	stop := w.editing(30 * time.Millisecond)
-	for range eventstest.Times(2, 20) {
+	for range eventstest.Times(1, 20) {
 		c.nodes[0].kill()
 		pause(t, time.Duration(eventstest.Times(2, 30))*time.Second)
 		c.nodes[0].start()

@@ -17,40 +17,52 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 )
 
 // programs is the directory of what the tests build.
 var programs string
 
-// buildProgram builds the program with the race detector, once; benchmarks do not want it.
-var buildProgram = sync.OnceValues(func() (path string, err error) {
-	path = filepath.Join(programs, "sheetbridge")
-	if out, err := exec.Command("go", "build", "-race", "-o", path, "..").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the program: %w\n%s", err, out)
-	}
-	return path, nil
-})
+// What the tests build, each once.
+var (
+	released   = built("sheetbridge", "..")
+	raceTested = built("sheetbridge-race", "..", "-race")
+	natsServer = built("nats-server", "github.com/nats-io/nats-server/v2")
+)
 
-// program is the binary under test.
-func program(t testing.TB) string {
-	t.Helper()
-	path, err := buildProgram()
-	must(t, err)
-	return path
+// built builds a program when it is first asked for, and returns where it is.
+func built(name, source string, flags ...string) func(testing.TB) string {
+	build := sync.OnceValues(func() (path string, err error) {
+		path = filepath.Join(programs, name)
+		args := append(append([]string{"build"}, flags...), "-o", path, source)
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
+		}
+		return path, nil
+	})
+	return func(t testing.TB) string {
+		t.Helper()
+		path, err := build()
+		must(t, err)
+		return path
+	}
 }
 
-const natsConfigVariable = "SHEETBRIDGE_FAULTS_NATS"
+// program is the binary under test: the one that is released, which takes a fraction of
+// the processor time that the race detector does. In the long form the race detector is in
+// it; in the short one it sees the same code in the process of other tests.
+func program(t testing.TB) string {
+	t.Helper()
+	if eventstest.Long() {
+		return raceTested(t)
+	}
+	return released(t)
+}
 
 func TestMain(m *testing.M) {
-	if conf := os.Getenv(natsConfigVariable); conf != "" {
-		runNATS(conf)
-		return
-	}
 	// They wait more than they work: more at once than there are cores.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
 	flag.Parse()
@@ -66,22 +78,6 @@ func runIn(m *testing.M) int {
 	}
 	defer os.RemoveAll(programs)
 	return m.Run()
-}
-
-// runNATS is a NATS server as a process of its own, so that it can be killed.
-func runNATS(conf string) {
-	opts, err := server.ProcessConfigFile(conf)
-	if err == nil {
-		var s *server.Server
-		if s, err = server.NewServer(opts); err == nil {
-			s.ConfigureLogger()
-			s.Start()
-			s.WaitForShutdown()
-			return
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
 }
 
 // process is a child process that is stopped by its pid, gently or not.

@@ -24,7 +24,7 @@ func TestFaultsSheet(t *testing.T) {
 	w.changesColumns()
 	must(t, w.sim.As(w.bill).UpdateRows(w.sheet.ID, rowUnder(w.rows[0], w.rows[1])))
 	w.mu.Lock()
-	w.add(eventstest.Times(2000, 10_000))
+	w.add(eventstest.Times(600, 10_000))
 	w.mu.Unlock()
 	w.settled(120 * time.Second)
 	p.stop()

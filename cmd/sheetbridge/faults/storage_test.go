@@ -32,7 +32,7 @@ func TestFaultsStorage(t *testing.T) {
 			}
 			return nil
 		})
-		pause(t, time.Duration(eventstest.Times(12, 30))*time.Second)
+		pause(t, time.Duration(eventstest.Times(3, 30))*time.Second)
 		must(t, filler.Purge(t.Context()))
 		w.enabled(60 * time.Second)
 	}

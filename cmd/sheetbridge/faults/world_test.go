@@ -23,7 +23,7 @@ const adminToken = "faults-admin-token-0123456789"
 // globex two columns of the rows that are not drafts.
 type world struct {
 	t       testing.TB
-	program string // empty: the one with the race detector
+	program string // empty: that of the form in which the tests run
 	sim     *smartsheettest.Server
 	bill    *smartsheettest.User // has the sheet and edits it
 	jane    *smartsheettest.User // may look at it; the bridge reads with her token

@@ -34,7 +34,7 @@ func TestFaultsKillWrites(t *testing.T) {
 	p := w.embedded()
 	wr := w.newWriter()
 	edited, written := w.editing(100*time.Millisecond), wr.writing()
-	for range eventstest.Times(3, 50) {
+	for range eventstest.Times(2, 50) {
 		pause(t, time.Duration(rand.IntN(2000))*time.Millisecond)
 		p.kill()
 		p.start()
