@@ -9,6 +9,7 @@ import (
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
+	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
 // rowsAtOnce is how many rows are compared together: their events and a status
@@ -17,70 +18,74 @@ import (
 const rowsAtOnce = stream.MaxBatch - 1
 
 // applyPage compares the page's rows with what the partner last saw of them, and
-// publishes what differs.
-func (s *shareSync) applyPage(ctx context.Context, pg *page) error {
+// publishes what differs. What it found counts after an error too.
+func (s *shareSync) applyPage(ctx context.Context, pg *page) (found findings, err error) {
 	types := typesOf(pg.columns)
-	s.showProgress(0, pg)
+	done := pg.before
+	s.showProgress(done, pg)
 	for rows := range slices.Chunk(pg.rows, rowsAtOnce) {
 		readings := make([]events.Reading, 0, len(rows))
 		for i := range rows {
-			now := s.rowReading(&rows[i], pg, types)
-			s.result.filter.Rows++
+			now, filter := s.rowReading(&rows[i], pg, types)
+			found.add(findings{filter: filter})
 			if now.Now != nil && s.erased(&rows[i], now.Now) {
 				continue // as if it were not there, and nobody is told
 			}
 			readings = append(readings, now)
 		}
-		if err := s.apply(ctx, pg, readings); err != nil {
-			return err
+		of, err := s.apply(ctx, pg, readings)
+		if found.add(of); err != nil {
+			return found, err
 		}
-		s.showProgress(len(rows), pg)
+		done += len(rows)
+		s.showProgress(done, pg)
 	}
 	for ids := range slices.Chunk(pg.gone, rowsAtOnce) {
 		readings := make([]events.Reading, len(ids))
 		for i, id := range ids {
 			readings[i] = events.Reading{
 				Kind: events.KindRow, ID: id, Version: pg.version, Time: pg.at,
-				Reason: events.ReasonDeleted, Origin: s.origin, ChangeAgent: s.agents(id),
+				Reason: events.ReasonDeleted, Origin: s.origin(), ChangeAgent: s.agents(id),
 			}
 			s.attribute(&readings[i])
 		}
-		if err := s.apply(ctx, pg, readings); err != nil {
-			return err
+		of, err := s.apply(ctx, pg, readings)
+		if found.add(of); err != nil {
+			return found, err
 		}
 	}
-	return nil
+	return found, nil
 }
 
-// rowReading is what the share shows of a row.
-func (s *shareSync) rowReading(row *smartsheet.Row, pg *page, types map[int64]smartsheet.ColumnType) events.Reading {
-	now := events.Reading{
+// rowReading is what the share shows of a row, and what its filter says of it.
+func (s *shareSync) rowReading(row *smartsheet.Row, pg *page, types map[int64]smartsheet.ColumnType) (now events.Reading, filter registry.FilterResult) {
+	now = events.Reading{
 		Kind: events.KindRow, ID: row.ID, Version: pg.version, Time: pg.at,
-		Row: events.RefOf(row), Origin: s.origin, ChangeAgent: s.agents(row.ID),
+		Row: events.RefOf(row), Origin: s.origin(), ChangeAgent: s.agents(row.ID),
 	}
 	s.attribute(&now)
 	visible, err := s.view.Passes(row, types)
+	filter.Rows = 1
 	if visible {
-		s.result.filter.Shown++
+		filter.Shown = 1
 	}
 	if err != nil { // its text may hold values: only that it fails is kept
-		s.result.filter.Failed++
+		filter.Failed = 1
 	}
 	if visible && s.share.Has(events.KindRow) {
 		now.Now = s.view.Fields(row, types)
 	} else {
 		now.Reason = events.ReasonLeftView
 	}
-	return now
+	return now, filter
 }
 
 // recordFilter stores what the share's filter said of all rows of the sheet, for
 // those who look after the share.
-func (s *shareSync) recordFilter(ctx context.Context) {
+func (s *shareSync) recordFilter(ctx context.Context, found registry.FilterResult) {
 	if s.share.Where == "" {
 		return
 	}
-	found := s.result.filter
 	found.Revision, found.At = s.share.Revision, time.Now().UTC().Truncate(time.Second)
 	if err := s.relay.Registry.PutFilterResult(ctx, s.share, found); err != nil && ctx.Err() == nil {
 		s.relay.Log.Warn("what a share's filter shows could not be stored", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
@@ -90,7 +95,7 @@ func (s *shareSync) recordFilter(ctx context.Context) {
 // attribute says of a row's reading that a write of the partner's made it what it is,
 // if that is known.
 func (s *shareSync) attribute(now *events.Reading) {
-	if s.origin != events.OriginCallback {
+	if s.origin() != events.OriginCallback {
 		return
 	}
 	row := s.plan.hint.Rows[now.ID]
@@ -114,115 +119,103 @@ func (s *shareSync) agents(id int64) []string {
 // apply publishes what differs between readings of a page and what the partner last
 // saw. Rows that were asked for by their ids were compared, whether they differ or
 // not, for all who have older readings of them; the hint for them is done with then.
-func (s *shareSync) apply(ctx context.Context, pg *page, readings []events.Reading) error {
+func (s *shareSync) apply(ctx context.Context, pg *page, readings []events.Reading) (found findings, err error) {
 	t := s.target
 	if err := t.enter(ctx); err != nil {
-		return err
+		return found, err
 	}
 	defer t.leave()
-	compare := func() (comparison, error) { return s.compare(ctx, readings) }
+	compare := func() (comparison, error) { return s.compare(ctx, pg.began, readings) }
 	if !pg.named {
 		if s.shared() && t.compared.wanted() {
 			if err := s.use(ctx, t.stream); err != nil {
-				return err
+				return found, err
 			}
 		}
-		published, err := s.publishDifference(ctx, compare, pg.version, unnamedRows)
+		found, published, err := s.publishDifference(ctx, compare, pg.version, unnamedRows)
 		if published {
 			t.compared.add(pg.version, unnamedRows)
 		}
-		return err
+		return found, err
 	}
 	rows := make([]int64, len(readings))
 	for i, now := range readings {
 		rows[i] = now.ID
 	}
-	var err error
 	if s.shared() {
-		err = s.publishComparison(ctx, compare, pg.version, rows...)
+		found, err = s.publishComparison(ctx, compare, pg.version, rows...)
 	} else {
-		_, err = s.publishDifference(ctx, compare, pg.version, rows...)
+		found, _, err = s.publishDifference(ctx, compare, pg.version, rows...)
 	}
 	if err == nil {
 		t.compared.add(pg.version, rows...)
 	}
-	return err
+	return found, err
 }
 
-// publishDifference publishes what a comparison finds, and returns whether it found
-// anything. It compares under the lock, for which nobody is asked as long as nothing
-// differs. Other processes learn of the objects. It must be the share's turn.
-func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) (published bool, err error) {
+// publishDifference publishes what a comparison finds, and returns whether there was
+// anything to publish, even where that failed. It compares under the lock, for which
+// nobody is asked as long as nothing differs. Other processes learn of the objects. It
+// must be the share's turn.
+func (s *shareSync) publishDifference(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) (found findings, published bool, err error) {
 	if !s.target.writer.Held() && !s.target.unknown {
 		c, err := compare()
 		if err == nil && len(c.events) == 0 {
-			s.record(c)
-			return false, nil
+			return c.findings, false, nil
 		}
 		if err != nil && !lostRace(err) {
-			return false, err
+			return found, false, err
 		}
 	}
 	err = s.underLock(ctx, func() error {
 		c, err := compare()
-		if err == nil && len(c.events) > 0 {
-			published = true
-			err = s.publish(ctx, c, version, objects)
+		if err == nil && len(c.events) == 0 {
+			found = c.findings
+			return nil
 		}
 		if err == nil {
-			s.record(c)
+			published = true
+			found, err = s.publish(ctx, c, version, objects)
 		}
 		return err
 	})
-	return published, err
+	return found, published, err
 }
 
 // publishComparison publishes what a comparison finds and, even if that is nothing,
 // that the objects were compared. Another process that has an older reading of them
 // loses the lock by it, and learns that its reading is older. It must be the share's
 // turn.
-func (s *shareSync) publishComparison(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) error {
-	return s.underLock(ctx, func() error {
+func (s *shareSync) publishComparison(ctx context.Context, compare func() (comparison, error), version int64, objects ...int64) (found findings, err error) {
+	err = s.underLock(ctx, func() error {
 		c, err := compare()
 		if err == nil {
-			err = s.publish(ctx, c, version, objects)
-		}
-		if err == nil {
-			s.record(c)
+			found, err = s.publish(ctx, c, version, objects)
 		}
 		return err
 	})
+	return found, err
 }
 
-// publish publishes what a comparison has found.
-func (s *shareSync) publish(ctx context.Context, c comparison, version int64, objects []int64) error {
+// publish publishes the events of a comparison. What was found counts once they are
+// stored.
+func (s *shareSync) publish(ctx context.Context, c comparison, version int64, objects []int64) (found findings, err error) {
 	if err := s.carryCompared(version, objects...); err != nil {
-		return err
+		return found, err
 	}
-	return s.flush(ctx, c.events, s.keptStatus())
+	tooLarge, err := s.flush(ctx, c.events, s.keptStatus())
+	if err != nil {
+		return found, err
+	}
+	found = c.findings
+	found.tooLarge = tooLarge
+	return found, nil
 }
 
 // comparison is what follows from some readings.
 type comparison struct {
-	events     []events.Event
-	appeared   []int64   // rows that come into view
-	changedAt  time.Time // the oldest change that no callback reported
-	oldReading bool      // something differs from what was published of a newer version before
-}
-
-// record adds a comparison whose events are stored to the result.
-func (s *shareSync) record(c comparison) {
-	if s.origin == events.OriginReconcile {
-		s.result.found += len(c.events)
-	}
-	s.result.oldReading = s.result.oldReading || c.oldReading
-	s.result.changedAt = earliest(s.result.changedAt, c.changedAt)
-	for _, id := range c.appeared {
-		if s.result.appeared == nil {
-			s.result.appeared = map[int64]bool{}
-		}
-		s.result.appeared[id] = true
-	}
+	events []events.Event
+	findings
 }
 
 // earliest returns the earlier of two times; a zero one is none.
@@ -244,9 +237,9 @@ func (s *shareSync) last(ctx context.Context, subjects []string) (map[string]*ev
 	return seen, err
 }
 
-// compare finds what differs between readings and what the partner last saw. It
-// must be the share's turn.
-func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (comparison, error) {
+// compare finds what differs between readings and what the partner last saw. Began is
+// when the pass began to read. It must be the share's turn.
+func (s *shareSync) compare(ctx context.Context, began moment, readings []events.Reading) (comparison, error) {
 	subjects := make([]string, len(readings))
 	for i, now := range readings {
 		subjects[i] = s.share.SubjectOf(now.Kind, now.ID)
@@ -255,14 +248,14 @@ func (s *shareSync) compare(ctx context.Context, readings []events.Reading) (com
 	if err != nil {
 		return comparison{}, err
 	}
-	return s.compareWith(ctx, readings, last, nil)
+	return s.compareWith(ctx, began, readings, last, nil)
 }
 
 // compareWith compares readings with what was last seen. What hangs on a row goes
 // before the row does. rowOf are the rows on which attachments and comments hang.
-func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, last map[string]*events.Seen, rowOf map[int64]int64) (comparison, error) {
+func (s *shareSync) compareWith(ctx context.Context, began moment, readings []events.Reading, last map[string]*events.Seen, rowOf map[int64]int64) (comparison, error) {
 	var c comparison
-	if s.target.compared.missedSince(s.reading) {
+	if s.target.compared.missedSince(began) {
 		return c, errOutdated
 	}
 	removed := map[int64]events.Reading{}
@@ -300,6 +293,9 @@ func (s *shareSync) compareWith(ctx context.Context, readings []events.Reading, 
 		}
 		c.events = append(append(c.events, children[now.ID]...), evs...)
 	}
+	if s.origin() == events.OriginReconcile {
+		c.unreported = len(c.events)
+	}
 	return c, nil
 }
 
@@ -318,7 +314,7 @@ func (s *shareSync) overtaken(seen *events.Seen, now events.Reading, row int64) 
 // wasOld tells whether a reading that is overtaken was so before the pass began:
 // then Smartsheet gave an old answer. Else another pass was faster.
 func (s *shareSync) wasOld(seen *events.Seen, now events.Reading) bool {
-	return s.completeTo > now.Version || seen != nil && seen.Version > now.Version && seen.Sequence <= s.start
+	return s.opened.CompleteTo() > now.Version || seen != nil && seen.Version > now.Version && seen.Sequence <= s.opened.Lock
 }
 
 // differs tells whether a reading shows something else than was last seen,
@@ -354,7 +350,7 @@ func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.
 // not known: rows that did not change since the share was last complete were
 // recalculated.
 func (s *shareSync) missedChange(now events.Reading) time.Time {
-	if s.origin != events.OriginReconcile || now.Row == nil || now.Row.ModifiedAt == nil {
+	if s.origin() != events.OriginReconcile || now.Row == nil || now.Row.ModifiedAt == nil {
 		return time.Time{}
 	}
 	at := now.Row.ModifiedAt.Time

@@ -10,13 +10,13 @@ import (
 )
 
 // applyChildren publishes what differs of what was read.
-func (s *shareSync) applyChildren(ctx context.Context, c *children) error {
+func (s *shareSync) applyChildren(ctx context.Context, c *children) (found findings, err error) {
 	if !s.share.Has(events.KindAttachment) && !s.share.Has(events.KindComment) {
-		return nil
+		return found, nil
 	}
 	if s.shared() { // before it is looked at what the partner sees
 		if err := s.fence(ctx, c.version, c.compared()...); err != nil {
-			return err
+			return found, err
 		}
 	}
 	for _, k := range []struct {
@@ -26,20 +26,21 @@ func (s *shareSync) applyChildren(ctx context.Context, c *children) error {
 		if !s.share.Has(k.kind) {
 			continue
 		}
-		if err := s.applyKind(ctx, k.kind, k.read, c); err != nil {
-			return err
+		of, err := s.applyKind(ctx, k.kind, k.read, c)
+		if found.add(of); err != nil {
+			return found, err
 		}
 	}
-	return nil
+	return found, nil
 }
 
-func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[int64]child, c *children) error {
+func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[int64]child, c *children) (found findings, err error) {
 	if err := s.target.enter(ctx); err != nil {
-		return err
+		return found, err
 	}
 	defer s.target.leave()
 	ids := slices.Collect(maps.Keys(read))
-	err := s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
+	err = s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
 		for subject, seen := range chunk {
 			_, id, ok := events.ParseSubject(subject)
 			if _, found := read[id]; !ok || found {
@@ -52,17 +53,18 @@ func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[in
 		return nil
 	})
 	if err != nil {
-		return err
+		return found, err
 	}
 	slices.Sort(ids)
 	for chunk := range slices.Chunk(ids, rowsAtOnce/2) {
 		compare := func() (comparison, error) { return s.compareChildren(ctx, kind, chunk, read, c) }
-		if _, err := s.publishDifference(ctx, compare, c.version); err != nil {
-			return err
+		of, _, err := s.publishDifference(ctx, compare, c.version)
+		if found.add(of); err != nil {
+			return found, err
 		}
 	}
 	s.target.compared.add(c.version, c.compared()...)
-	return nil
+	return found, nil
 }
 
 // compared is what is compared with what was read.
@@ -94,7 +96,7 @@ func (s *shareSync) compareChildren(ctx context.Context, kind events.Kind, ids [
 	}
 	readings, rowOf := make([]events.Reading, 0, len(ids)), make(map[int64]int64, len(ids))
 	for _, id := range ids {
-		now := events.Reading{Kind: kind, ID: id, Version: c.version, Time: c.at, Reason: events.ReasonDeleted, Origin: s.origin}
+		now := events.Reading{Kind: kind, ID: id, Version: c.version, Time: c.at, Reason: events.ReasonDeleted, Origin: s.origin()}
 		if seen := last[sh.SubjectOf(kind, id)]; seen != nil {
 			rowOf[id] = parseID(seen.RowID)
 		}
@@ -109,7 +111,7 @@ func (s *shareSync) compareChildren(ctx context.Context, kind events.Kind, ids [
 		}
 		readings = append(readings, now)
 	}
-	return s.compareWith(ctx, readings, last, rowOf)
+	return s.compareWith(ctx, c.began, readings, last, rowOf)
 }
 
 func (s *shareSync) childObject(ch child) events.Object {
@@ -182,7 +184,7 @@ func (s *shareSync) removeChildren(ctx context.Context, kind events.Kind, byRow 
 // looked for once in a pass, when the first row leaves: all rows are published
 // before anything comes to hang on one.
 func (s *shareSync) childrenByRow(ctx context.Context, kind events.Kind) (map[int64][]int64, error) {
-	if known, ok := s.result.children[kind]; ok {
+	if known, ok := s.children[kind]; ok {
 		return known, nil
 	}
 	byRow := map[int64][]int64{}
@@ -198,9 +200,9 @@ func (s *shareSync) childrenByRow(ctx context.Context, kind events.Kind) (map[in
 	if err != nil {
 		return nil, err
 	}
-	if s.result.children == nil {
-		s.result.children = map[events.Kind]map[int64][]int64{}
+	if s.children == nil {
+		s.children = map[events.Kind]map[int64][]int64{}
 	}
-	s.result.children[kind] = byRow
+	s.children[kind] = byRow
 	return byRow, nil
 }

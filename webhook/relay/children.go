@@ -27,6 +27,7 @@ type child struct {
 type children struct {
 	version     int64
 	at          time.Time
+	began       moment         // when the pass began to read
 	whole       bool           // of the whole sheet
 	rows        map[int64]bool // else: of these rows
 	attachments map[int64]child
@@ -35,24 +36,19 @@ type children struct {
 }
 
 // readChildren reads the attachments and comments that the hint names, and those
-// of rows that came into view, and publishes what differs; with whole, all of the
-// sheet.
-func (r *Relay) readChildren(ctx context.Context, p *plan, rd *reader, shares []*shareSync, whole bool) error {
-	participants := active(shares)
-	attachments, comments := anyHas(participants, events.KindAttachment), anyHas(participants, events.KindComment)
+// of rows that came into view, and publishes what differs; where rows are nil, all of
+// the sheet.
+func (r *Relay) readChildren(ctx context.Context, p *plan, rd *reader, shares []*shareSync, rows map[int64]bool) (outcomes, error) {
+	attachments, comments := anyHas(shares, events.KindAttachment), anyHas(shares, events.KindComment)
 	if !attachments && !comments {
-		return nil
+		return nil, nil
 	}
-	rows := map[int64]bool{}
-	for _, s := range participants {
-		maps.Copy(rows, s.result.appeared)
-	}
-	c, err := rd.children(ctx, p.hint, rows, whole, attachments)
+	c, err := rd.children(ctx, p.hint, rows, attachments)
 	if c == nil || err != nil {
-		return err
+		return nil, err
 	}
-	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyChildren(ctx, c) })
-	return nil
+	found, all := each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (findings, error) { return s.applyChildren(ctx, c) })
+	return all.with(found), nil
 }
 
 // anyHas tells whether any of the shares shows objects of the kind.
@@ -61,15 +57,17 @@ func anyHas(shares []*shareSync, kind events.Kind) bool {
 }
 
 // children reads attachments and comments: of the objects that a hint names, of
-// rows, or of the whole sheet. It is nil where there is nothing to read.
-func (rd *reader) children(ctx context.Context, h *inbox.Hint, rows map[int64]bool, whole, attachments bool) (*children, error) {
+// rows, or, where rows are nil, of the whole sheet. It is nil where there is nothing to
+// read.
+func (rd *reader) children(ctx context.Context, h *inbox.Hint, rows map[int64]bool, attachments bool) (*children, error) {
+	whole := rows == nil
 	lookups := len(rows) + len(h.Attachments) + len(h.Comments) + len(h.Discussions)
 	if !whole && lookups == 0 {
 		return nil, nil
 	}
 	c := &children{
 		whole: whole || lookups > maxLookups, rows: rows, gone: map[int64]bool{},
-		attachments: map[int64]child{}, comments: map[int64]child{}, at: time.Now(),
+		attachments: map[int64]child{}, comments: map[int64]child{}, at: time.Now(), began: rd.began,
 	}
 	// The version comes first: what is read after it is at least as new.
 	var err error

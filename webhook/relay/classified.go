@@ -37,7 +37,7 @@ func (rd *reader) versionOrDenied(ctx context.Context) (int64, error) {
 // published of its rows. The next pass that finds the label gone loads it again.
 func (r *Relay) withhold(ctx context.Context, shares []*shareSync, denied *classifiedError) error {
 	var failed error
-	for _, s := range active(shares) {
+	for _, s := range shares {
 		if err := s.withhold(ctx, denied.Error()); err != nil && ctx.Err() == nil {
 			r.Log.LogAttrs(ctx, slog.LevelWarn, "a share of a sheet that is denied could not be suspended yet", slog.String("share", s.share.Key()), slog.Any("err", err))
 			failed = err
@@ -60,7 +60,7 @@ func (s *shareSync) withhold(ctx context.Context, reason string) error {
 	}
 	status := s.status(events.StateSuspended, reason)
 	status.CompleteTo, status.ReadAt = nil, nil // nothing of it is there any more
-	if err := s.underLock(ctx, func() error { return s.flush(ctx, nil, status) }); err != nil {
+	if err := s.underLock(ctx, func() error { return s.flushStatus(ctx, status) }); err != nil {
 		return err
 	}
 	for _, kind := range []events.Kind{events.KindRow, events.KindAttachment, events.KindComment, "write"} {

@@ -15,7 +15,7 @@ import (
 // newReader returns a reader of the columns that any of the shares or their
 // filters name: nothing else is read, so nothing else can leak.
 func (r *Relay) newReader(ctx context.Context, p *plan, shares []*shareSync) *reader {
-	rd := &reader{sheetID: p.reg.SheetID, maxBytes: r.MaxPage, deny: r.Deny}
+	rd := &reader{sheetID: p.reg.SheetID, began: r.targets.moments.next(), maxBytes: r.MaxPage, deny: r.Deny}
 	for _, s := range shares {
 		rd.columns = append(rd.columns, s.share.ColumnIDs()...)
 	}
@@ -45,8 +45,8 @@ func (r *Relay) newReader(ctx context.Context, p *plan, shares []*shareSync) *re
 
 // skipUnchanged asks for the sheet's version where that may be enough, renews the
 // status of the shares that are complete to it, and returns the others.
-func (r *Relay) skipUnchanged(ctx context.Context, p *plan, rd *reader, shares []*shareSync) ([]*shareSync, error) {
-	var asks, others []*shareSync
+func (r *Relay) skipUnchanged(ctx context.Context, p *plan, rd *reader, shares []*shareSync) (others []*shareSync, all outcomes, err error) {
+	var asks []*shareSync
 	for _, s := range shares {
 		if !p.hint.Full && s.versionTells(ctx) {
 			asks = append(asks, s)
@@ -55,25 +55,25 @@ func (r *Relay) skipUnchanged(ctx context.Context, p *plan, rd *reader, shares [
 		}
 	}
 	if len(asks) == 0 {
-		return shares, nil
+		return shares, outcomes{}, nil
 	}
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	version, err := rd.versionOrDenied(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var unchanged []*shareSync
 	for _, s := range asks {
-		if s.completeTo == version {
+		if s.opened.CompleteTo() == version {
 			unchanged = append(unchanged, s)
 		} else {
 			others = append(others, s)
 		}
 	}
-	r.each(ctx, unchanged, rowsPatience, func(ctx context.Context, s *shareSync) error {
-		return s.complete(ctx, events.CompleteTo{Version: version, Time: at}, nil)
+	all = eachDoes(ctx, unchanged, rowsPatience, func(ctx context.Context, s *shareSync) error {
+		return s.complete(ctx, events.CompleteTo{Version: version, Time: at}, nil, 0, rd.began)
 	})
-	return others, nil
+	return others, all, nil
 }
 
 // fullEvery is within what time a sheet is read even though its version has not
@@ -99,36 +99,35 @@ func (s *shareSync) versionTells(ctx context.Context) bool {
 // types they are now. A share whose columns have other types begins a new
 // revision, since its schema is another: it leaves the pass and has one of its
 // own.
-func (r *Relay) followColumns(ctx context.Context, p *plan, shares []*shareSync, pg *page) error {
-	now := map[int64]smartsheet.Column{}
+func (r *Relay) followColumns(ctx context.Context, p *plan, shares []*shareSync, pg *page) (outcomes, error) {
+	now, all := map[int64]smartsheet.Column{}, outcomes{}
 	for _, c := range pg.columns {
 		now[c.ID] = c
 	}
-	for _, s := range active(shares) {
+	for _, s := range shares {
 		known := r.Registry.Share(s.share.Partner, s.share.Sheet)
 		if known == nil || known.Revision != s.share.Revision {
 			continue // it is noticed when it publishes
 		}
-		s.result.missing = absent(s.share.ColumnIDs(), now)
 		retyped, renamed := differences(known.Fields, now)
 		if !retyped && !renamed {
 			continue
 		}
 		if err := r.changeFields(ctx, s, func(share *registry.Share) { takeOver(share, now) }); err != nil {
-			return err
+			return all, err
 		}
 		if retyped {
-			s.err = errDefinition
+			all[s] = outcome{err: errDefinition}
 		}
 	}
 	if reg := r.Registry.Registration(p.reg.ID); reg == nil || pg.sheet == "" || pg.sheet == reg.SheetName {
-		return nil
+		return all, nil
 	}
 	_, err := r.Registry.UpdateRegistration(ctx, p.reg.ID, func(reg *registry.Registration) error {
 		reg.SheetName = pg.sheet
 		return nil
 	})
-	return ignoreGone(err)
+	return all, ignoreGone(err)
 }
 
 // differences tells how fields differ from the columns as they are now.
@@ -160,19 +159,20 @@ func takeOver(s *registry.Share, now map[int64]smartsheet.Column) {
 	}
 }
 
-// dropMissing asks whether columns that no answer had were deleted. What their
-// fields lose by it has been published by now.
-func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync) error {
+// dropMissing asks whether those of the shares' columns were deleted that are not among
+// the last ones that were read; nil: none were. What their fields lose by it has been
+// published by now.
+func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync, columns []smartsheet.Column) (outcomes, error) {
 	var missing []int64
-	for _, s := range active(shares) {
-		missing = append(missing, s.result.missing...)
+	for _, s := range shares {
+		missing = append(missing, absent(s.share.ColumnIDs(), typesOf(columns))...)
 	}
-	if len(missing) == 0 {
-		return nil
+	if len(missing) == 0 || columns == nil {
+		return nil, nil
 	}
 	existing, err := rd.client.Columns(ctx, rd.sheetID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	slices.Sort(missing)
 	return r.dropColumns(ctx, shares, absent(slices.Compact(missing), typesOf(existing)))
@@ -180,9 +180,10 @@ func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync
 
 // dropColumns records that columns were deleted. The shares that name them begin a
 // new revision, whose schema says so, and do not ask for them again.
-func (r *Relay) dropColumns(ctx context.Context, shares []*shareSync, gone []int64) error {
+func (r *Relay) dropColumns(ctx context.Context, shares []*shareSync, gone []int64) (outcomes, error) {
+	all := outcomes{}
 	for _, s := range shares {
-		if s.ended || !slices.ContainsFunc(s.share.ColumnIDs(), func(id int64) bool { return slices.Contains(gone, id) }) {
+		if !slices.ContainsFunc(s.share.ColumnIDs(), func(id int64) bool { return slices.Contains(gone, id) }) {
 			continue
 		}
 		err := r.changeFields(ctx, s, func(share *registry.Share) {
@@ -199,11 +200,11 @@ func (r *Relay) dropColumns(ctx context.Context, shares []*shareSync, gone []int
 			}
 		})
 		if err != nil {
-			return err
+			return all, err
 		}
-		s.err = errDefinition
+		all[s] = outcome{err: errDefinition}
 	}
-	return nil
+	return all, nil
 }
 
 func (r *Relay) changeFields(ctx context.Context, s *shareSync, change func(*registry.Share)) error {

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sheetbridge/sheetbridge/events/stream"
-	"github.com/sheetbridge/sheetbridge/smartsheet"
 )
 
 // errOutdated says that others have compared what a pass has read, with newer
@@ -29,30 +29,36 @@ func childrenOf(row int64) int64 { return -row }
 // published, because an object was changed and changed back. Other processes tell
 // of theirs in the statuses that they publish.
 type comparedObjects struct {
-	mu      sync.Mutex
-	passes  int                       // that are at work
-	objects map[int64]comparedVersion // nil: no pass is
-	unnamed map[int64]int             // count of the last comparison of rows that are not named, by version
-	count   int                       // of comparisons
-	missed  int                       // how often it could not be known what others compared
+	moments *moments
+
+	mu       sync.Mutex
+	passes   int                       // that are at work
+	objects  map[int64]comparedVersion // nil: no pass is
+	unnamed  map[int64]moment          // of the last comparison of rows that are not named, by version
+	missedAt moment                    // when it could not be known last what others compared
 }
 
 type comparedVersion struct {
-	version int64 // highest of the sheet
-	at      int   // count of the last comparison
+	version int64  // highest of the sheet
+	at      moment // of the last comparison
 }
 
-// moment is when a pass began to read, as comparedObjects counts.
-type moment struct{ count, missed int }
+// moment tells what comes before what in a process: when something was compared, when a
+// pass began to read.
+type moment int64
+
+// moments counts them.
+type moments struct{ last atomic.Int64 }
+
+func (m *moments) next() moment { return moment(m.last.Add(1)) }
 
 // begin has comparisons recorded until end.
-func (c *comparedObjects) begin() moment {
+func (c *comparedObjects) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.passes++; c.objects == nil {
-		c.objects, c.unnamed = map[int64]comparedVersion{}, map[int64]int{}
+		c.objects, c.unnamed = map[int64]comparedVersion{}, map[int64]moment{}
 	}
-	return moment{c.count, c.missed}
 }
 
 func (c *comparedObjects) end() {
@@ -77,13 +83,13 @@ func (c *comparedObjects) add(version int64, objects ...int64) {
 	if c.objects == nil {
 		return
 	}
-	c.count++
+	at := c.moments.next()
 	for _, id := range objects {
 		if id == unnamedRows {
-			c.unnamed[version] = c.count
+			c.unnamed[version] = at
 			continue
 		}
-		c.objects[id] = comparedVersion{max(c.objects[id].version, version), c.count}
+		c.objects[id] = comparedVersion{max(c.objects[id].version, version), at}
 	}
 }
 
@@ -91,14 +97,14 @@ func (c *comparedObjects) add(version int64, objects ...int64) {
 func (c *comparedObjects) miss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.missed++
+	c.missedAt = c.moments.next()
 }
 
 // missedSince tells whether miss was called since a moment.
 func (c *comparedObjects) missedSince(m moment) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.missed != m.missed
+	return c.missedAt > m
 }
 
 // version is the highest at which any of the objects was compared, 0 where that is
@@ -120,7 +126,7 @@ func (c *comparedObjects) older(version int64, since moment) (rows []int64, othe
 	defer c.mu.Unlock()
 	for id, was := range c.objects {
 		switch {
-		case was.at <= since.count || was.version >= version:
+		case was.at <= since || was.version >= version:
 		case id > 0:
 			rows = append(rows, id)
 		default:
@@ -128,7 +134,7 @@ func (c *comparedObjects) older(version int64, since moment) (rows []int64, othe
 		}
 	}
 	for was, at := range c.unnamed {
-		others = others || at > since.count && was < version
+		others = others || at > since && was < version
 	}
 	return rows, others
 }
@@ -163,7 +169,7 @@ func (s *shareSync) use(ctx context.Context, st *stream.Stream) error {
 
 // olderThan are the rows that others compared since the pass began to read, as they
 // were before a version.
-func (s *shareSync) olderThan(ctx context.Context, version int64) ([]int64, error) {
+func (s *shareSync) olderThan(ctx context.Context, version int64, began moment) ([]int64, error) {
 	t := s.target
 	if err := t.enter(ctx); err != nil {
 		return nil, err
@@ -172,18 +178,15 @@ func (s *shareSync) olderThan(ctx context.Context, version int64) ([]int64, erro
 	if err := s.use(ctx, t.stream); err != nil {
 		return nil, err
 	}
-	rows, _ := t.compared.older(version, s.reading)
+	rows, _ := t.compared.older(version, began)
 	return rows, nil
 }
 
 // checkOlder returns errOutdated where what others published since the pass began to
-// read is older than a version, or may be. Columns are nil where nothing was read.
-func (s *shareSync) checkOlder(columns []smartsheet.Column, version int64) error {
-	if columns == nil {
-		return nil
-	}
-	rows, others := s.target.compared.older(version, s.reading)
-	if len(rows) > 0 || others || s.target.compared.missedSince(s.reading) {
+// read is older than a version, or may be.
+func (s *shareSync) checkOlder(version int64, began moment) error {
+	rows, others := s.target.compared.older(version, began)
+	if len(rows) > 0 || others || s.target.compared.missedSince(began) {
 		return errOutdated
 	}
 	return nil
@@ -222,6 +225,6 @@ func (s *shareSync) fence(ctx context.Context, version int64, objects ...int64) 
 		if err := s.carryCompared(version, objects...); err != nil {
 			return err
 		}
-		return s.flush(ctx, nil, s.keptStatus())
+		return s.flushStatus(ctx, s.keptStatus())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -132,28 +133,30 @@ func backoff(failures int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// conclude does what follows from a pass: for each share, and for the hint.
-func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, read reading) (result string, err error) {
+// conclude does what follows from a pass: for each share, and for the hint. So far is
+// what had become of the shares; it returns what has in the end.
+func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes, read reading) (result string, all outcomes, err error) {
+	all = maps.Clone(soFar)
 	v := verdictOf(ctx, read.err)
 	if v == stopped {
-		return "again", read.err
+		return "again", all, read.err
 	}
 	if gone := (*goneColumnsError)(nil); errors.As(read.err, &gone) {
-		if err := r.dropColumns(ctx, shares, gone.ids); err != nil {
-			return "again", err
+		if _, err := r.dropColumns(ctx, all.active(shares), gone.ids); err != nil {
+			return "again", all, err
 		}
-		for _, s := range active(shares) { // the others of the pass have not read the sheet either
-			s.err = errDefinition
+		for _, s := range all.active(shares) { // those that keep their columns have not read the sheet either
+			all.add(outcomes{s: {err: errDefinition}})
 		}
 	}
-	result, err = r.concludeReading(ctx, p, shares, v, read)
-	if err != nil {
-		return "again", err
+	result, narrowed, err := r.concludeReading(ctx, p, shares, all, v, read)
+	if all.add(narrowed); err != nil {
+		return "again", all, err
 	}
 	var errs []error
 	var unfinished []*shareSync
 	for _, s := range shares {
-		one, again, err := r.concludeShare(ctx, p, s)
+		one, again, err := r.concludeShare(ctx, p, s, all[s])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), err))
 		}
@@ -168,19 +171,19 @@ func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, read
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
-		return "again", errors.Join(errs...)
+		return "again", all, errors.Join(errs...)
 	}
-	return result, nil
+	return result, all, nil
 }
 
 // concludeReading does what follows from reading the sheet.
-func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSync, v verdict, read reading) (string, error) {
+func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes, v verdict, read reading) (result string, all outcomes, err error) {
 	if !p.readable() && p.reg.Phase == registry.PhaseActive {
-		r.publishStatus(ctx, shares, events.StateSuspended, owner.Suspension(p.owner))
-		return "done", r.narrowWithout(ctx, shares)
+		r.publishStatus(ctx, shares, soFar, events.StateSuspended, owner.Suspension(p.owner))
+		return "done", r.narrowWithout(ctx, soFar.active(shares)), nil
 	}
 	if denied := (*classifiedError)(nil); errors.As(read.err, &denied) {
-		return "done", r.withhold(ctx, shares, denied)
+		return "done", nil, r.withhold(ctx, soFar.active(shares), denied)
 	}
 	if v == refused {
 		suspended, err := r.Access.Suspend(ctx, p.owner, read.err)
@@ -188,17 +191,17 @@ func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSyn
 			r.Log.Warn("it could not be found out whether Smartsheet refuses an owner", "owner", p.owner.Name, "err", err)
 		}
 		if suspended {
-			return r.concludeRefused(ctx, p, shares)
+			return r.concludeRefused(ctx, p, shares, soFar)
 		}
 		v = failed
 	}
 	d := decide(v, p.hint.Attempt, owner.WaitOf(read.err), r.Every)
 	if d.state != "" {
-		r.publishStatus(ctx, shares, d.state, d.reason)
+		r.publishStatus(ctx, shares, soFar, d.state, d.reason)
 	}
 	if v != done && v != changed {
-		if err := r.narrowLate(ctx, p, shares, v); err != nil {
-			return "", err
+		if all, err = r.narrowLate(ctx, p, soFar.active(shares), v); err != nil {
+			return "", all, err
 		}
 	}
 	late := *p.hint
@@ -207,26 +210,26 @@ func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSyn
 	}
 	switch {
 	case d.giveUp:
-		return d.result, r.Inbox.GiveUp(ctx, &late, read.err.Error())
+		return d.result, all, r.Inbox.GiveUp(ctx, &late, read.err.Error())
 	case d.later > 0:
-		return d.result, r.Inbox.Defer(ctx, &late, time.Now().Add(d.later))
+		return d.result, all, r.Inbox.Defer(ctx, &late, time.Now().Add(d.later))
 	}
-	return d.result, nil
+	return d.result, all, nil
 }
 
 // concludeRefused tells the partners of all sheets of an owner who is refused.
-func (r *Relay) concludeRefused(ctx context.Context, p *plan, shares []*shareSync) (string, error) {
+func (r *Relay) concludeRefused(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes) (string, outcomes, error) {
 	for _, reg := range r.Registry.Registrations() {
 		if reg.Owner != p.reg.Owner || reg.ID == p.reg.ID {
 			continue
 		}
 		h := &inbox.Hint{Registration: reg.ID, Why: inbox.WhyReconcile, Whole: true, ReceivedAt: time.Now()}
 		if err := r.Inbox.Put(ctx, h); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
-	r.publishStatus(ctx, shares, events.StateSuspended, owner.Suspension(r.Registry.Owner(p.owner.Name)))
-	return "refused", r.narrowWithout(ctx, shares)
+	r.publishStatus(ctx, shares, soFar, events.StateSuspended, owner.Suspension(r.Registry.Owner(p.owner.Name)))
+	return "refused", r.narrowWithout(ctx, soFar.active(shares)), nil
 }
 
 // readAgain has the whole sheet read for shares that are not loaded, or were
@@ -246,20 +249,20 @@ func (r *Relay) readAgain(ctx context.Context, p *plan, shares []*shareSync) err
 
 // concludeShare does what follows for one share, and returns what the log calls it
 // and whether the sheet is to be read again for it.
-func (r *Relay) concludeShare(ctx context.Context, p *plan, s *shareSync) (result string, again bool, err error) {
-	if s.ended {
+func (r *Relay) concludeShare(ctx context.Context, p *plan, s *shareSync, o outcome) (result string, again bool, err error) {
+	if errors.Is(o.err, errEnded) {
 		r.Partners.RecordResult(s.share, nil)
 		return "done", false, nil
 	}
-	cause := s.err
-	if cause == nil && s.result.oldReading {
+	cause := o.err
+	if cause == nil && o.oldReading {
 		cause = errOldReading
 	}
 	switch v := verdictOf(ctx, cause); v {
 	case stopped:
 		return "again", false, cause
 	case done:
-		return "done", r.concludeDone(p, s), nil
+		return "done", r.concludeDone(p, s, o.answerTime), nil
 	case changed:
 		return "done", true, nil
 	case slow:
@@ -281,13 +284,13 @@ func wholeOf(h *inbox.Hint) *inbox.Hint {
 // concludeDone is for a share whose part has come to its end, and returns whether it
 // is still to be loaded. Only what was stored shows that its stream takes events
 // again.
-func (r *Relay) concludeDone(p *plan, s *shareSync) (load bool) {
-	alone, stored := len(p.hint.Shares) == 1, total(s.result.published) > 0
+func (r *Relay) concludeDone(p *plan, s *shareSync, answerTime time.Duration) (load bool) {
+	alone, stored := len(p.hint.Shares) == 1, total(s.published) > 0
 	if stored {
 		r.Partners.RecordResult(s.share, nil)
 	}
 	if alone || stored || s.target.participation(time.Now()) == joins {
-		s.target.succeeded(s.answerTime > keepsUpWithin)
+		s.target.succeeded(answerTime > keepsUpWithin)
 	}
 	return !s.target.loaded() && !p.whole() && p.readable() && s.target.shouldLoad(time.Now())
 }
@@ -305,7 +308,7 @@ func (r *Relay) concludeFailed(ctx context.Context, p *plan, s *shareSync, v ver
 	}
 	at, failures := s.target.nextTry(time.Now())
 	if failures >= staleAttempts && v != full {
-		r.publishStatus(ctx, []*shareSync{s}, events.StateStale, reasonFails)
+		r.publishStatus(ctx, []*shareSync{s}, outcomes{s: {err: err}}, events.StateStale, reasonFails)
 	}
 	late := *wholeOf(p.hint)
 	late.Shares, late.Rows = []string{s.share.Key()}, nil
@@ -320,8 +323,8 @@ func (r *Relay) concludeFailed(ctx context.Context, p *plan, s *shareSync, v ver
 
 // narrowWithout takes back what shares no longer show where the sheet cannot be
 // read at all.
-func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
-	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) outcomes {
+	return eachDoes(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
 		if s.resetBelow == 0 {
 			return nil
 		}
@@ -331,27 +334,26 @@ func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) error {
 		defer s.target.leave()
 		return s.underLock(ctx, func() error { return s.narrow(ctx) })
 	})
-	return nil
 }
 
 // narrowLate does so where a reading was waited for long enough, or none will come
 // soon; else it has the shares looked at again then.
-func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) error {
+func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) (outcomes, error) {
 	var late []*shareSync
 	patience := cmp.Or(r.StoredAfter, defaultStoredAfter)
-	for _, s := range active(shares) {
+	for _, s := range shares {
 		if s.resetBelow == 0 {
 			continue
 		}
-		changedAt := s.definedAt
+		changedAt := s.opened.SchemaAt
 		if time.Since(changedAt) >= patience || v == unreadable || v == unacceptable {
 			late = append(late, s)
 			continue
 		}
 		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
 		if err := r.Inbox.Defer(ctx, again, changedAt.Add(patience+time.Second)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return r.narrowWithout(ctx, late)
+	return r.narrowWithout(ctx, late), nil
 }

@@ -9,15 +9,19 @@
 //	          │
 //	          ▼
 //	        open           each share: the partner's stream, the lock,   open.go
-//	          │            and the definition that the stream has        revise.go
+//	          │ shares     and the definition that the stream has        revise.go
 //	          ▼
 //	        reader         pages of rows from Smartsheet; knows no       reader.go
 //	          │ page       partner                                       columns.go
 //	          ▼
 //	        apply          each share: view → compare → publish, under   apply.go
-//	          │ result     its lock; knows no Smartsheet                 target.go
+//	          │ outcomes   its lock; knows no Smartsheet                 target.go
 //	          ▼
 //	        conclude       what follows: again, later, given up, told    decide.go
+//
+// No step leaves anything in a share for a later one: what it found, and why it ended
+// for a share, are the outcomes that it returns (outcome.go). The road adds them up and
+// gives the next step the shares that still take part, and what it needs to know.
 //
 // A hint says that a sheet may have changed, never what changed: what is
 // published is the difference between the sheet as it is and the last message of

@@ -63,7 +63,8 @@ func (s *shareSync) narrowAll(ctx context.Context, below uint64, left narrowing)
 			if err != nil {
 				return err
 			}
-			return s.flush(ctx, evs, s.keptStatus())
+			_, err = s.flush(ctx, evs, s.keptStatus()) // what is left of an event is smaller than it was
+			return err
 		})
 		if err != nil {
 			return err
@@ -175,7 +176,7 @@ func (s *shareSync) notAmong(ctx context.Context, ids map[int64]bool) ([]int64, 
 	slices.Sort(suspects)
 	var missing []int64
 	for chunk := range slices.Chunk(suspects, rowsAtOnce) {
-		seen, err := s.stream.Last(ctx, &s.share.Share, chunk, s.start)
+		seen, err := s.stream.Last(ctx, &s.share.Share, chunk, s.opened.Lock)
 		if err != nil {
 			return nil, err
 		}
@@ -188,12 +189,12 @@ func (s *shareSync) notAmong(ctx context.Context, ids map[int64]bool) ([]int64, 
 	return missing, nil
 }
 
-// count adds events that were stored to the result.
+// count counts events that were stored.
 func (s *shareSync) count(published stream.Published) {
-	if s.result.published == nil {
-		s.result.published = map[string]int{}
+	if s.published == nil {
+		s.published = map[string]int{}
 	}
 	for typ, n := range published {
-		s.result.published[typ] += n
+		s.published[typ] += n
 	}
 }

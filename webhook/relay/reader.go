@@ -54,6 +54,7 @@ func (e *goneColumnsError) Error() string {
 type reader struct {
 	client   *smartsheet.Client
 	sheetID  int64
+	began    moment  // before anything was read
 	columns  []int64 // ascending; empty: any one
 	maxBytes int64   // of an answer with rows
 	deny     smartsheet.Classifications
@@ -69,6 +70,7 @@ type reading struct {
 	requests int
 	version  int64 // highest of the sheet; 0: nothing was read
 
+	shares  outcomes            // of what was read
 	written map[int64]time.Time // rows that writes had changed, with when they were modified last or found gone
 }
 
@@ -76,19 +78,21 @@ type reading struct {
 type page struct {
 	version int64
 	at      time.Time
+	began   moment // when the pass began to read
 	sheet   string // its name
 	columns []smartsheet.Column
+	before  int // rows of the pages before it
 	rows    []smartsheet.Row
 	gone    []int64 // rows that are no longer in the sheet
 	total   int     // rows of the whole sheet
 	named   bool    // the rows were asked for by their ids
 }
 
-func (rd *reader) result(err error) reading {
+func (rd *reader) result(shares outcomes, err error) reading {
 	if err != nil {
 		err = fmt.Errorf("reading sheet %d: %w", rd.sheetID, err)
 	}
-	return reading{err: err, rows: int(rd.read.Load()), requests: int(rd.requests.Load()), version: rd.version.Load()}
+	return reading{err: err, shares: shares, rows: int(rd.read.Load()), requests: int(rd.requests.Load()), version: rd.version.Load()}
 }
 
 // sheetVersion asks for the version of the sheet.
@@ -166,7 +170,7 @@ func (rd *reader) pages(ctx context.Context) iter.Seq2[*page, error] {
 			yield(nil, err)
 			return
 		}
-		size := min(max(pageCells/len(columns), minPage), maxPage)
+		size, rows := min(max(pageCells/len(columns), minPage), maxPage), 0
 		for number := 1; number <= maxPages; number++ {
 			at := time.Now()
 			sheet, err := rd.ask(ctx, smartsheet.SheetQuery{ColumnIDs: columns, Page: number, PageSize: size})
@@ -180,7 +184,9 @@ func (rd *reader) pages(ctx context.Context) iter.Seq2[*page, error] {
 				yield(nil, err)
 				return
 			}
-			if !yield(pageOf(sheet, at, sheet.Rows), nil) || len(sheet.Rows) == 0 || number*size >= sheet.TotalRowCount {
+			pg := rd.pageOf(sheet, at, sheet.Rows)
+			pg.before, rows = rows, rows+len(pg.rows)
+			if !yield(pg, nil) || len(sheet.Rows) == 0 || number*size >= sheet.TotalRowCount {
 				return
 			}
 		}
@@ -188,8 +194,8 @@ func (rd *reader) pages(ctx context.Context) iter.Seq2[*page, error] {
 	})
 }
 
-func pageOf(sheet *smartsheet.Sheet, at time.Time, rows []smartsheet.Row) *page {
-	return &page{version: sheet.Version, at: at, sheet: sheet.Name, columns: sheet.Columns, rows: unique(rows), total: sheet.TotalRowCount}
+func (rd *reader) pageOf(sheet *smartsheet.Sheet, at time.Time, rows []smartsheet.Row) *page {
+	return &page{version: sheet.Version, at: at, began: rd.began, sheet: sheet.Name, columns: sheet.Columns, rows: unique(rows), total: sheet.TotalRowCount}
 }
 
 // unique are the rows without those that come a second time.

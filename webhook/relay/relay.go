@@ -67,44 +67,44 @@ func (r *Relay) pass(ctx context.Context, h *inbox.Hint) error {
 		tracing.EndSpan(span, err)
 		return err
 	}
-	shares := r.open(ctx, p)
-	read := r.read(ctx, p, shares)
-	result, err := r.conclude(ctx, p, shares, read)
-	if err == nil && read.err == nil && len(active(shares)) == len(shares) {
+	shares, all := r.open(ctx, p)
+	defer closeShares(shares)
+	read := r.read(ctx, p, all.active(shares))
+	all.add(read.shares)
+	result, all, err := r.conclude(ctx, p, shares, all, read)
+	if err == nil && read.err == nil && len(all.active(shares)) == len(shares) {
 		r.echoes.add(p.reg.ID, read.written)
 	}
-	r.report(ctx, span, summary{plan: p, shares: shares, reading: read, result: result, err: err})
+	r.report(ctx, span, summary{plan: p, shares: shares, outcomes: all, reading: read, result: result, err: err})
 	return err
 }
 
 // read reads what the hint asks for and applies each page to every share.
 func (r *Relay) read(ctx context.Context, p *plan, shares []*shareSync) reading {
-	participants := active(shares)
-	if len(participants) == 0 || !p.readable() {
+	if len(shares) == 0 || !p.readable() {
 		return reading{}
 	}
-	rd := r.newReader(ctx, p, participants)
-	for _, s := range participants {
-		s.reading = s.target.compared.begin()
-		defer s.target.compared.end()
-	}
+	rd := r.newReader(ctx, p, shares)
 	if p.whole() {
-		return r.readWhole(ctx, p, rd, participants)
+		return r.readWhole(ctx, p, rd, shares)
 	}
-	return r.readHinted(ctx, p, rd, participants)
+	return r.readHinted(ctx, p, rd, shares)
 }
 
 // readHinted reads the rows that the hint names, and what hangs on rows.
 func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*shareSync) reading {
-	written := map[int64]time.Time{}
+	all, written := outcomes{}, map[int64]time.Time{}
+	var columns []smartsheet.Column
 	for page, err := range rd.rows(ctx, p.hint.Rows) {
-		if err == nil {
-			err = r.followColumns(ctx, p, shares, page)
-		}
 		if err != nil {
-			return rd.result(err)
+			return rd.result(all, err)
 		}
-		r.applyNamed(ctx, shares, page)
+		followed, err := r.followColumns(ctx, p, all.active(shares), page)
+		if all.add(followed); err != nil {
+			return rd.result(all, err)
+		}
+		all.add(r.applyNamed(ctx, all.active(shares), page))
+		columns = page.columns
 		for _, row := range page.rows {
 			if len(p.hint.Rows[row.ID].Writes) > 0 {
 				written[row.ID] = row.ModifiedAt.Time
@@ -116,10 +116,13 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 			}
 		}
 	}
-	if err := r.readChildren(ctx, p, rd, shares, false); err != nil {
-		return rd.result(err)
+	hanging, err := r.readChildren(ctx, p, rd, all.active(shares), all.appeared(shares))
+	if all.add(hanging); err != nil {
+		return rd.result(all, err)
 	}
-	read := rd.result(r.dropMissing(ctx, rd, shares))
+	dropped, err := r.dropMissing(ctx, rd, all.active(shares), columns)
+	all.add(dropped)
+	read := rd.result(all, err)
 	read.written = written
 	return read
 }
@@ -128,83 +131,104 @@ func (r *Relay) readHinted(ctx context.Context, p *plan, rd *reader, shares []*s
 // The shares are complete to the version that the first page had: what changed
 // while it was read comes with hints of its own.
 func (r *Relay) readWhole(ctx context.Context, p *plan, rd *reader, shares []*shareSync) reading {
-	shares, err := r.skipUnchanged(ctx, p, rd, shares)
+	shares, all, err := r.skipUnchanged(ctx, p, rd, shares)
 	if err != nil || len(shares) == 0 {
-		return rd.result(err)
+		return rd.result(all, err)
 	}
 	sheet := wholeSheet{ids: map[int64]bool{}}
 	for page, err := range rd.pages(ctx) {
-		if err == nil {
-			err = r.followColumns(ctx, p, shares, page)
-		}
 		if err != nil {
-			return rd.result(err)
+			return rd.result(all, err)
+		}
+		followed, err := r.followColumns(ctx, p, all.active(shares), page)
+		if all.add(followed); err != nil {
+			return rd.result(all, err)
 		}
 		sheet.add(page)
-		r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
-		if len(active(shares)) == 0 { // nobody is left to read the others for
-			return rd.result(nil)
+		all.add(r.apply(ctx, all.active(shares), page))
+		if len(all.active(shares)) == 0 { // nobody is left to read the others for
+			return rd.result(all, nil)
 		}
 	}
-	if err := r.removeGone(ctx, rd, shares, sheet); err != nil {
-		return rd.result(err)
+	removed, err := r.removeGone(ctx, rd, all.active(shares), sheet)
+	if all.add(removed); err != nil {
+		return rd.result(all, err)
 	}
-	if err := r.readOlder(ctx, rd, shares, sheet.first.version); err != nil {
-		return rd.result(err)
+	older, err := r.readOlder(ctx, rd, all.active(shares), sheet.first.version)
+	if all.add(older); err != nil {
+		return rd.result(all, err)
 	}
-	if err := r.readChildren(ctx, p, rd, shares, true); err != nil {
-		return rd.result(err)
+	hanging, err := r.readChildren(ctx, p, rd, all.active(shares), nil)
+	if all.add(hanging); err != nil {
+		return rd.result(all, err)
 	}
-	if err := r.dropMissing(ctx, rd, shares); err != nil {
-		return rd.result(err)
+	dropped, err := r.dropMissing(ctx, rd, all.active(shares), sheet.columns)
+	if all.add(dropped); err != nil {
+		return rd.result(all, err)
 	}
-	r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
-		if s.result.oldReading { // it shows what is newer than what was read
-			return errOldReading
-		}
-		if err := s.complete(ctx, sheet.completeTo(), sheet.columns); err != nil {
-			return err
-		}
-		s.recordFilter(ctx)
-		r.Partners.SetProgress(s.share, nil)
-		return nil
-	})
-	return rd.result(nil)
+	all.add(r.complete(ctx, all.active(shares), sheet, all))
+	return rd.result(all, nil)
+}
+
+// apply applies a page to every share.
+func (r *Relay) apply(ctx context.Context, shares []*shareSync, pg *page) outcomes {
+	patience := pagePatience
+	if pg.named {
+		patience = rowsPatience + time.Duration(len(pg.rows))*rowPatience
+	}
+	found, all := each(ctx, shares, patience, func(ctx context.Context, s *shareSync) (findings, error) { return s.applyPage(ctx, pg) })
+	return all.with(found)
+}
+
+// applyNamed applies rows that were asked for by their ids.
+func (r *Relay) applyNamed(ctx context.Context, shares []*shareSync, pg *page) outcomes {
+	named := *pg
+	named.named = true
+	return r.apply(ctx, shares, &named)
 }
 
 // removeGone takes away what partners see and the sheet has no longer.
-func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync, sheet wholeSheet) error {
-	candidates := r.gather(ctx, shares, func(ctx context.Context, s *shareSync) ([]int64, error) { return s.notAmong(ctx, sheet.ids) })
+func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync, sheet wholeSheet) (outcomes, error) {
+	candidates, all := gather(ctx, shares, func(ctx context.Context, s *shareSync) ([]int64, error) { return s.notAmong(ctx, sheet.ids) })
 	for page, err := range rd.confirm(ctx, candidates, sheet.calm()) {
 		if err != nil {
-			return err
+			return all, err
 		}
-		r.each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, page) })
+		all.add(r.apply(ctx, all.active(shares), page))
 	}
-	return nil
+	return all, nil
 }
 
 // readOlder reads once more what was compared by others while the pass read the
 // sheet, by older readings than the pass has: they may have been published after
 // the pass compared the same rows.
-func (r *Relay) readOlder(ctx context.Context, rd *reader, shares []*shareSync, version int64) error {
-	older := map[int64]inbox.Row{}
-	for id := range r.gather(ctx, shares, func(ctx context.Context, s *shareSync) ([]int64, error) { return s.olderThan(ctx, version) }) {
-		older[id] = inbox.Row{}
+func (r *Relay) readOlder(ctx context.Context, rd *reader, shares []*shareSync, version int64) (outcomes, error) {
+	older, all := gather(ctx, shares, func(ctx context.Context, s *shareSync) ([]int64, error) { return s.olderThan(ctx, version, rd.began) })
+	rows := map[int64]inbox.Row{}
+	for id := range older {
+		rows[id] = inbox.Row{}
 	}
-	for page, err := range rd.rows(ctx, older) {
+	for page, err := range rd.rows(ctx, rows) {
 		if err != nil {
-			return err
+			return all, err
 		}
-		r.applyNamed(ctx, shares, page)
+		all.add(r.applyNamed(ctx, all.active(shares), page))
 	}
-	return nil
+	return all, nil
 }
 
-// applyNamed applies rows that were asked for by their ids to every share.
-func (r *Relay) applyNamed(ctx context.Context, shares []*shareSync, pg *page) {
-	named := *pg
-	named.named = true
-	patience := rowsPatience + time.Duration(len(pg.rows))*rowPatience
-	r.each(ctx, shares, patience, func(ctx context.Context, s *shareSync) error { return s.applyPage(ctx, &named) })
+// complete says that the shares show the sheet as it was read. Those do not for which
+// something newer was published before than what was read.
+func (r *Relay) complete(ctx context.Context, shares []*shareSync, sheet wholeSheet, found outcomes) outcomes {
+	return eachDoes(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+		if found[s].oldReading {
+			return errOldReading
+		}
+		if err := s.complete(ctx, sheet.completeTo(), sheet.columns, found[s].tooLarge, sheet.first.began); err != nil {
+			return err
+		}
+		s.recordFilter(ctx, found[s].filter)
+		r.Partners.SetProgress(s.share, nil)
+		return nil
+	})
 }

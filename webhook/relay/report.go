@@ -34,11 +34,12 @@ type Pass struct {
 
 // summary is what is reported of a pass at its end.
 type summary struct {
-	plan    *plan
-	shares  []*shareSync
-	reading reading
-	result  string
-	err     error // why the hint must be handed out again
+	plan     *plan
+	shares   []*shareSync
+	outcomes outcomes
+	reading  reading
+	result   string
+	err      error // why the hint must be handed out again
 }
 
 // report writes the one line of a pass, ends its span and counts it.
@@ -54,7 +55,7 @@ func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
 		slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID), slog.String("sheetName", p.reg.SheetName),
 	)
 	for _, s := range sum.shares {
-		if n := total(s.result.published) - s.result.published[events.StatusChanged]; n > 0 { // a status goes with whatever is published
+		if n := total(s.published) - s.published[events.StatusChanged]; n > 0 { // a status goes with whatever is published
 			attrs = append(attrs, slog.Int("published."+s.share.Partner+"."+s.share.Sheet, n))
 		}
 	}
@@ -71,8 +72,8 @@ func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
 func (sum summary) cause() error {
 	errs := []error{sum.reading.err}
 	for _, s := range sum.shares {
-		if s.err != nil {
-			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), s.err))
+		if err := sum.outcomes[s].err; err != nil && !errors.Is(err, errEnded) {
+			errs = append(errs, fmt.Errorf("share %s: %w", s.share.Key(), err))
 		}
 	}
 	if sum.err != nil && sum.reading.err == nil {
@@ -114,14 +115,14 @@ func (sum summary) pass() Pass {
 			of = map[string]int{}
 			p.Published[s.share.Partner] = of
 		}
-		for typ, n := range s.result.published {
+		for typ, n := range s.published {
 			of[typ] += n
 		}
-		if s.result.found > 0 {
-			p.Found[s.share.Partner] += s.result.found
+		if n := sum.outcomes[s].unreported; n > 0 {
+			p.Found[s.share.Partner] += n
 		}
-		if at := s.changeTime(); !at.IsZero() {
-			p.Lag[s.origin] = max(p.Lag[s.origin], time.Since(at))
+		if at := s.changeTime(sum.outcomes[s]); !at.IsZero() {
+			p.Lag[s.origin()] = max(p.Lag[s.origin()], time.Since(at))
 		}
 	}
 	return p
@@ -129,34 +130,32 @@ func (sum summary) pass() Pass {
 
 // changeTime is when what the share's part of the pass published was changed at
 // Smartsheet, zero where nothing was, or that is not known.
-func (s *shareSync) changeTime() time.Time {
-	published := s.result.published
-	if total(published) == published[events.SchemaChanged]+published[events.StatusChanged] {
+func (s *shareSync) changeTime(o outcome) time.Time {
+	if total(s.published) == s.published[events.SchemaChanged]+s.published[events.StatusChanged] {
 		return time.Time{}
 	}
-	switch s.origin {
+	switch s.origin() {
 	case events.OriginCallback:
 		return s.plan.hint.ChangedAt
 	case events.OriginReconcile:
-		return s.result.changedAt
+		return o.changedAt
 	}
 	return time.Time{}
 }
 
 // loads reports whether the pass publishes the whole share, and not what changed.
 func (s *shareSync) loads() bool {
-	return s.origin == events.OriginSnapshot || s.origin == events.OriginShare
+	return s.origin() == events.OriginSnapshot || s.origin() == events.OriginShare
 }
 
 // showProgress records how many rows of a load were compared, for those who look at
 // the share.
-func (s *shareSync) showProgress(rows int, pg *page) {
+func (s *shareSync) showProgress(done int, pg *page) {
 	if pg.named || !s.plan.whole() || !s.loads() {
 		return
 	}
-	s.result.compared += rows
 	// A sheet that moves while it is read may give rows twice.
-	s.relay.Partners.SetProgress(s.share, &partner.Progress{Done: min(s.result.compared, pg.total), Of: pg.total})
+	s.relay.Partners.SetProgress(s.share, &partner.Progress{Done: min(done, pg.total), Of: pg.total})
 }
 
 // startSpan begins a pass's span, in the trace of what gave the hint.

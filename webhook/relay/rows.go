@@ -113,7 +113,7 @@ func (rd *reader) chunk(ctx context.Context, ids, columns []int64) (*page, error
 			continue
 		}
 		sheet := joined(parts)
-		pg := pageOf(sheet, at, slices.DeleteFunc(sheet.Rows, func(row smartsheet.Row) bool { return !slices.Contains(ids, row.ID) }))
+		pg := rd.pageOf(sheet, at, slices.DeleteFunc(sheet.Rows, func(row smartsheet.Row) bool { return !slices.Contains(ids, row.ID) }))
 		found := make(map[int64]bool, len(pg.rows))
 		for _, row := range pg.rows {
 			found[row.ID] = true
@@ -206,7 +206,7 @@ func (rd *reader) confirm(ctx context.Context, candidates map[int64]bool, calm *
 			return
 		}
 		if calm != nil {
-			yield(&page{version: calm.version, at: calm.at, columns: calm.columns, gone: ids}, nil)
+			yield(&page{version: calm.version, at: calm.at, began: calm.began, columns: calm.columns, gone: ids}, nil)
 			return
 		}
 		for pg, err := range rd.byID(ctx, ids) {

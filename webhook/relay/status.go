@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
@@ -26,8 +25,9 @@ const (
 
 // complete says in the status that the share shows the sheet as it was at a
 // version, and when to expect the next such word. What a reset left is taken
-// away first. The columns are those that were read, nil for none.
-func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns []smartsheet.Column) error {
+// away first. The columns are those that were read, nil for none; tooLarge is how many
+// objects could not be published, began when the pass began to read.
+func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns []smartsheet.Column, tooLarge int, began moment) error {
 	t := s.target
 	if err := t.enter(ctx); err != nil {
 		return err
@@ -40,8 +40,7 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 				return errDefinition
 			}
 			readAt = *t.state.Status.ReadAt
-		}
-		if err := s.checkOlder(columns, to.Version); err != nil {
+		} else if err := s.checkOlder(to.Version, began); err != nil {
 			return err
 		}
 		if s.resetBelow > 0 {
@@ -52,17 +51,17 @@ func (s *shareSync) complete(ctx context.Context, to events.CompleteTo, columns 
 		if t.state.Loaded() { // an older answer that differs in nothing takes nothing back
 			to.Version = max(to.Version, t.state.Status.CompleteTo.Version)
 		}
-		status := s.status(s.condition(columns))
+		status := s.status(s.condition(columns, tooLarge))
 		status.CompleteTo, status.ReadAt = &to, &readAt
-		return s.flush(ctx, nil, status)
+		return s.flushStatus(ctx, status)
 	})
 }
 
 // condition is how a share that is complete stands, and why: the gravest reason,
 // or all of those that change nothing about its being followed.
-func (s *shareSync) condition(columns []smartsheet.Column) (events.State, string) {
-	if s.result.tooLarge > 0 {
-		return events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", s.result.tooLarge)
+func (s *shareSync) condition(columns []smartsheet.Column, tooLarge int) (events.State, string) {
+	if tooLarge > 0 {
+		return events.StateStale, fmt.Sprintf("rows that are too large to be published: %d", tooLarge)
 	}
 	state, why := s.columnCondition(columns)
 	if state == events.StateStale {
@@ -164,25 +163,17 @@ func modeOf(reg *registry.Registration) string {
 // publishStatus says how shares stand, where their partners have not been told
 // within half a reconcile interval. A partner that cannot be told now is told by
 // the next pass.
-func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, state events.State, reason string) {
-	var all errgroup.Group
-	all.SetLimit(sharesAtOnce)
-	others := &pace{}
-	for _, s := range shares {
-		if s.ended || s.epoch == "" || errors.Is(s.err, errDefinition) || errors.Is(s.err, errSlow) {
-			continue
+func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, so outcomes, state events.State, reason string) {
+	told := slices.DeleteFunc(slices.Clone(shares), func(s *shareSync) bool {
+		err := so[s].err
+		return s.epoch == "" || errors.Is(err, errEnded) || errors.Is(err, errDefinition) || errors.Is(err, errSlow)
+	})
+	failed := eachDoes(ctx, told, rowsPatience, func(ctx context.Context, s *shareSync) error { return s.publishStatus(ctx, state, reason) })
+	for s, o := range failed {
+		if o.err != nil && ctx.Err() == nil {
+			r.Log.Warn("a status could not be published", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", o.err)
 		}
-		all.Go(func() error {
-			err := s.within(ctx, rowsPatience, others, func(ctx context.Context, s *shareSync) error {
-				return s.publishStatus(ctx, state, reason)
-			})
-			if err != nil && ctx.Err() == nil {
-				r.Log.Warn("a status could not be published", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
-			}
-			return nil
-		})
 	}
-	_ = all.Wait() // none of them fails
 }
 
 func (s *shareSync) publishStatus(ctx context.Context, state events.State, reason string) error {
@@ -201,13 +192,13 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 		time.Until(*was.NextBefore) > s.relay.Every*3/2 {
 		return nil
 	}
-	return s.underLock(ctx, func() error { return s.flush(ctx, nil, s.status(state, reason)) })
+	return s.underLock(ctx, func() error { return s.flushStatus(ctx, s.status(state, reason)) })
 }
 
 // flush publishes events and then the status. Events that are too large for the
-// partner's NATS are left out and counted: they must keep no other row waiting.
-// The lock must be held, in the share's turn.
-func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) (err error) {
+// partner's NATS are left out, and how many is returned: they must keep no other row
+// waiting. The lock must be held, in the share's turn.
+func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) (tooLarge int, err error) {
 	t := s.target
 	defer func() {
 		if err != nil { // what the status was to tell other processes is not so
@@ -215,17 +206,17 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 		}
 	}()
 	if err := s.current(); err != nil {
-		return err
+		return 0, err
 	}
 	for _, e := range evs {
 		err := t.writer.Add(e)
 		if errors.Is(err, stream.ErrTooLarge) {
-			s.result.tooLarge++
+			tooLarge++
 			continue
 		}
 		if err != nil {
 			t.writer.Discard()
-			return err
+			return 0, err
 		}
 	}
 	began := time.Now()
@@ -233,12 +224,17 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
 	if err != nil {
 		t.unknown = true
-		return err
+		return 0, err
 	}
 	t.published(status)
 	s.count(published)
 	s.count(stream.Published{events.StatusChanged: 1})
-	return nil
+	return tooLarge, nil
+}
+
+func (s *shareSync) flushStatus(ctx context.Context, status events.StatusData) error {
+	_, err := s.flush(ctx, nil, status)
+	return err
 }
 
 // acquire takes the lock of the share.

@@ -47,94 +47,11 @@ func (t *target) enter(ctx context.Context) error {
 
 func (t *target) leave() { <-t.turn }
 
-// attendance is whether a share takes part in the passes of its registration.
-type attendance struct {
-	lock       sync.Mutex
-	slow       bool
-	failures   int       // in a row
-	retryAt    time.Time // it failed, and is put off until then
-	loadHintAt time.Time // when it was last given a hint to load
-	complete   bool      // its state was seen to be loaded
-}
-
-// participation says which passes a share takes part in.
-type participation int
-
-const (
-	joins     participation = iota // those of its registration
-	alone                          // its own
-	postponed                      // none until it is tried again
-)
-
-func (a *attendance) participation(now time.Time) participation {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	switch {
-	case now.Before(a.retryAt):
-		return postponed
-	case a.slow:
-		return alone
-	}
-	return joins
-}
-
-func (a *attendance) loaded() bool {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	return a.complete
-}
-
-func (a *attendance) setLoaded(loaded bool) {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	a.complete = loaded
-}
-
-// shouldLoad tells, once in a while, that a share which is not loaded is to be.
-func (a *attendance) shouldLoad(now time.Time) bool {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	if now.Sub(a.loadHintAt) < loadAgain {
-		return false
-	}
-	a.loadHintAt = now
-	return true
-}
-
-// succeeded notes that a pass has come to its end for the share, and whether it
-// kept up.
-func (a *attendance) succeeded(slow bool) {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	a.slow, a.failures, a.retryAt = slow, 0, time.Time{}
-}
-
-func (a *attendance) setSlow() {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	a.slow = true
-}
-
-// nextTry is when a share that failed at now is to be tried again, and how often it
-// has failed in a row then.
-func (a *attendance) nextTry(now time.Time) (at time.Time, failures int) {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	return now.Add(backoff(a.failures + 1)), a.failures + 1
-}
-
-// postpone has a share take part in no pass for a callback until then. A hint for
-// it at that time must have been stored.
-func (a *attendance) postpone(until time.Time, failures int) {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	a.retryAt, a.failures = until, failures
-}
-
 // targets are the targets of all shares, by their keys.
 type targets struct {
-	mu    sync.Mutex
-	known map[targetKey]*target
+	moments moments
+	mu      sync.Mutex
+	known   map[targetKey]*target
 }
 
 // targetKey tells a share from an earlier one of the same name.
@@ -152,7 +69,7 @@ func (ts *targets) of(s *registry.Share) *target {
 	key := targetKey{s.Key(), s.CreatedAt}
 	t := ts.known[key]
 	if t == nil {
-		t = &target{turn: make(chan struct{}, 1)}
+		t = &target{turn: make(chan struct{}, 1), compared: comparedObjects{moments: &ts.moments}}
 		ts.known[key] = t
 	}
 	return t
