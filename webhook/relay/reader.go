@@ -245,34 +245,3 @@ func (w *wholeSheet) calm() *page {
 func (w *wholeSheet) completeTo() events.CompleteTo {
 	return events.CompleteTo{Version: w.first.version, Time: w.first.at.UTC().Truncate(time.Millisecond)}
 }
-
-// ahead reads one item further than the caller has come.
-func ahead[T any](items iter.Seq2[T, error]) iter.Seq2[T, error] {
-	type item struct {
-		value T
-		err   error
-	}
-	return func(yield func(T, error) bool) {
-		next, stop := make(chan item), make(chan struct{})
-		go func() {
-			defer close(next)
-			for v, err := range items {
-				select {
-				case next <- item{v, err}:
-				case <-stop:
-					return
-				}
-			}
-		}()
-		defer func() {
-			close(stop)
-			for range next { // until the reader has ended
-			}
-		}()
-		for i := range next {
-			if !yield(i.value, i.err) {
-				return
-			}
-		}
-	}
-}

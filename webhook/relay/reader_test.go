@@ -234,29 +234,3 @@ func TestSheetWithoutColumns(t *testing.T) {
 		}
 	}
 }
-
-// TestReadAhead: when the one who takes pages stops early, nothing goes on reading.
-func TestReadAhead(t *testing.T) {
-	t.Parallel()
-	for stopAt := range 4 {
-		ended, made := false, 0
-		for n := range ahead(func(yield func(int, error) bool) {
-			defer func() { ended = true }()
-			for made = range 3 {
-				if !yield(made, nil) {
-					return
-				}
-			}
-		}) {
-			if n == stopAt {
-				break
-			}
-		}
-		if !ended { // no race: it ends before ahead does
-			t.Errorf("the reader goes on after its caller stopped at %d", stopAt)
-		}
-		if made > stopAt+1 {
-			t.Errorf("%d items were made for a caller that stopped at %d", made+1, stopAt)
-		}
-	}
-}

@@ -68,6 +68,10 @@ func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
 	}
 }
 
+// answersAtOnce is how many answers with named rows are waited for together: Smartsheet
+// takes a good part of a second for each.
+const answersAtOnce = 2
+
 // byID reads rows in bulk. Rows that do not come are in the page's gone, which is
 // not yet the evidence that they are.
 func (rd *reader) byID(ctx context.Context, ids []int64) iter.Seq2[*page, error] {
@@ -80,17 +84,28 @@ func (rd *reader) byID(ctx context.Context, ids []int64) iter.Seq2[*page, error]
 			yield(nil, err)
 			return
 		}
-		for size := smartsheet.RowsPerQuery(min(len(columns), columnsAtOnce)); len(ids) > 0; {
-			chunk := ids[:min(size, len(ids))]
-			pg, err := rd.chunk(ctx, chunk, columns)
-			if len(chunk) > 1 && errors.Is(err, smartsheet.ErrTooLarge) {
-				size = len(chunk) / 2
+		var chunks []iter.Seq2[*page, error]
+		for chunk := range slices.Chunk(ids, smartsheet.RowsPerQuery(min(len(columns), columnsAtOnce))) {
+			chunks = append(chunks, rd.inParts(ctx, chunk, columns))
+		}
+		inOrder(chunks, answersAtOnce)(yield)
+	}
+}
+
+// inParts reads some rows, in several answers where one would be too large.
+func (rd *reader) inParts(ctx context.Context, ids, columns []int64) iter.Seq2[*page, error] {
+	return func(yield func(*page, error) bool) {
+		for size := len(ids); len(ids) > 0; {
+			part := ids[:min(size, len(ids))]
+			pg, err := rd.chunk(ctx, part, columns)
+			if len(part) > 1 && errors.Is(err, smartsheet.ErrTooLarge) {
+				size = len(part) / 2
 				continue
 			}
 			if !yield(pg, err) || err != nil {
 				return
 			}
-			ids = ids[len(chunk):]
+			ids = ids[len(part):]
 		}
 	}
 }
