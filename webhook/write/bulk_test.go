@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
+	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
@@ -31,7 +33,7 @@ func (w *writing) togetherOf(fault func(*http.Request) *smartsheettest.Fault, se
 	open := make(chan struct{})
 	var holding atomic.Bool
 	w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
-		if r.Method == http.MethodGet && r.URL.Query().Has("columnIds") {
+		if r.Method == http.MethodGet && r.URL.Query().Get("rowIds") == "1" { // of the first one: the relay reads too
 			holding.Store(true)
 			select {
 			case <-open:
@@ -56,18 +58,19 @@ func (w *writing) togetherOf(fault func(*http.Request) *smartsheettest.Fault, se
 // answer.
 func TestWritesAreMerged(t *testing.T) {
 	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	writes := eventstest.Times(60, smartsheet.MaxRowsPerWrite+1) // the short form: TestRoundTakesWhatOneRequestCan has the bound
 	var requests []string
-	for i := range 501 {
+	for i := range writes {
 		requests = append(requests, fmt.Sprintf(`{"id":"new-%d","op":"create","set":{"no":"N-%d","status":"Open","qty":%d}}`, i, i, i%100))
 	}
 	requests = append(requests, `{"id":"again","op":"create","set":{"no":"N-3","status":"Open"}}`)
 	w.together(nil, requests...)
-	if got := w.sent(); got != 2 {
-		t.Errorf("%d rows were added with %d requests, want 2", 501, got)
+	if got, want := w.sent(), 1+(writes-1)/smartsheet.MaxRowsPerWrite; got != want {
+		t.Errorf("%d rows were added with %d requests, want %d", writes, got, want)
 	}
 	answers, rows := w.answers("acme"), map[string]bool{}
 	snap, _ := w.Sim.Snapshot(w.Sheet.ID)
-	for i := range 501 {
+	for i := range writes {
 		got := answers[fmt.Sprintf("new-%d", i)]
 		if len(got) != 1 || got[0].Result != events.ResultDone || got[0].Row == nil || rows[*got[0].Row] {
 			t.Fatalf("new-%d: got %+v, want it done, with a row of its own", i, got)

@@ -22,11 +22,9 @@ func TestMemoryLeavesRoomForOthers(t *testing.T) {
 	}
 	const many = 20
 	for i := range many {
-		w.send("acme", "erp", "orders", update(fmt.Sprintf("many-%d", i)))
+		w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"many-%d","op":"create","set":{"no":"N-%d","status":"Open"},"dryRun":true}`, i, i))
 	}
-	for i := range many {
-		w.answer("acme", fmt.Sprintf("many-%d", i), 1)
-	}
+	w.Await("all being answered", func() bool { return len(w.answers("acme")) == many })
 	w.endEngine()
 	js, err := jetstream.New(w.Broker.Bridge())
 	webhooktest.Must(t, err)

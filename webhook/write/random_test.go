@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/budget"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
@@ -48,8 +49,7 @@ func TestWritersAtRandom(t *testing.T) {
 		w.send(name, "erp", "orders", `{"id":"warm","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
 		w.send(name, "shop", "orders", `{"id":"warm-2","op":"update","row":"1","expect":{"qty":1},"set":{"qty":2}}`)
 	}
-	rounds := 98
-	for n := range rounds {
+	for n := range eventstest.Times(40, 200) {
 		switch rand.IntN(12) {
 		case 0:
 			h.person()

@@ -45,7 +45,7 @@ func (e *Engine) round(ctx context.Context, l *lease, q *sheetQueue) (map[*job]b
 // even if the context ends.
 func (r *round) gather(ctx context.Context, q *sheetQueue) ([]*task, error) {
 	var ready []*task
-	c := candidates{most: smartsheet.MaxRowsPerWrite, tooLate: r.tooLate, rows: map[int64]bool{}, ids: map[string]bool{}}
+	c := newCandidates(r.tooLate)
 	for {
 		jobs := r.pick(ctx, q, c.take)
 		if len(jobs) == 0 {
@@ -105,6 +105,10 @@ type candidates struct {
 	single  bool      // it is sent by itself
 	rows    map[int64]bool
 	ids     map[string]bool
+}
+
+func newCandidates(tooLate func(*job) bool) *candidates {
+	return &candidates{most: smartsheet.MaxRowsPerWrite, tooLate: tooLate, rows: map[int64]bool{}, ids: map[string]bool{}}
 }
 
 // take adds a write, unless it has to wait for those that are older.

@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
@@ -166,39 +168,49 @@ func TestWriteWithoutWriter(t *testing.T) {
 // TestWriteWaitsNoLongerThanItsTerms has Smartsheet refuse for now while the share
 // changes: what waited is judged by the share as it is then.
 func TestWriteWaitsNoLongerThanItsTerms(t *testing.T) {
-	const request = `{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}}`
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
 	onlyStatus := writable("acme", func(r *events.Request) { r.Write = &events.WriteTerms{Update: []string{"status"}} })
 	readOnly := writable("acme", func(r *events.Request) { r.Write = nil })
-	for name, test := range map[string]struct {
-		change func(w *writing)
+	for i, test := range []struct {
+		name   string
+		change func()
 		code   events.Code
 	}{
-		"another field": {func(w *writing) { w.Put(onlyStatus) }, events.CodeNotWritable},
-		"read only":     {func(w *writing) { w.Put(readOnly) }, events.CodeNotWritable},
-		"not shared": {func(w *writing) {
+		{"another field", func() { w.Put(onlyStatus) }, events.CodeNotWritable},
+		{"read only", func() { w.Put(readOnly) }, events.CodeNotWritable},
+		{"not shared", func() {
 			w.Put(events.Request{Partner: "acme", Columns: webhooktest.Columns("No", "Status"), Write: onlyStatus.Write})
 		}, events.CodeNotShared},
-		"ended": {func(w *writing) {
-			webhooktest.Must(w.T, w.Registrar.EndShare(w.T.Context(), w.Reg.ID, "acme", "orders"))
+		{"ended", func() {
+			webhooktest.Must(t, w.Registrar.EndShare(t.Context(), w.Reg.ID, "acme", "orders"))
+			w.Settle() // with the share its answers go that are there by then
 		}, events.CodeNotShared},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
-			w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
-				if writesRows(r) {
-					return &smartsheettest.Fault{Status: http.StatusServiceUnavailable, ErrorCode: 4001}
-				}
+		if i > 0 {
+			w.Put(writable("acme", nil))
+		}
+		var trying atomic.Bool
+		changed := make(chan struct{})
+		w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+			if !writesRows(r) {
 				return nil
-			})
-			before := w.version()
-			w.send("acme", "erp", "orders", fmt.Sprintf(request, webhooktest.FormatID(w.Sheet.Rows[0])))
-			w.Await("the write being tried", func() bool { return w.sent() > 0 })
-			test.change(w)
-			w.Sim.SetFault(nil)
-			if got := w.answer("acme", "one", 1); got.Code != test.code || w.version() != before {
-				t.Errorf("got %+v and version %d, want %s and %d", got, w.version(), test.code, before)
 			}
+			trying.Store(true)
+			select { // no request is on its way when the share has changed
+			case <-changed:
+			case <-r.Context().Done():
+			}
+			return &smartsheettest.Fault{Status: http.StatusServiceUnavailable, ErrorCode: 4001}
 		})
+		before, id := w.version(), fmt.Sprintf("one-%d", i)
+		w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":%q,"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4}}`, id, webhooktest.FormatID(w.Sheet.Rows[0])))
+		w.Await("the write being tried", trying.Load)
+		test.change()
+		w.Sim.SetFault(nil)
+		close(changed)
+		if got := w.answer("acme", id, 1); got.Code != test.code || w.version() != before {
+			t.Errorf("%s: got %+v and version %d, want %s and %d", test.name, got, w.version(), test.code, before)
+		}
 	}
 }
 
@@ -218,48 +230,62 @@ func TestWriteByTheTermsOfTheMoment(t *testing.T) {
 	}
 }
 
-// sent is how many requests to change rows have reached Smartsheet.
+// tries are the requests to change rows that have reached Smartsheet.
 // A fault answers before it is known what they ask for: the path tells.
-func (w *writing) sent() (n int) {
+func (w *writing) tries() (list []smartsheettest.Request) {
 	for _, r := range w.Sim.Requests() {
 		if r.Method != http.MethodGet && strings.HasSuffix(r.Path, "/rows") {
-			n++
+			list = append(list, r)
 		}
 	}
-	return n
+	return list
 }
+
+// sent is how many those are.
+func (w *writing) sent() int { return len(w.tries()) }
 
 // TestWriteKeepsItsTime tries a write until its time has run out, and then makes it no
 // more, whatever held it up.
 func TestWriteKeepsItsTime(t *testing.T) {
-	for name, fault := range map[string]smartsheettest.Fault{
-		"too many requests": {Status: http.StatusTooManyRequests, ErrorCode: 4003}, "busy": {Status: http.StatusInternalServerError, ErrorCode: 4004},
-		"down": {Status: http.StatusServiceUnavailable, ErrorCode: 4001}, "cut off": {HangUp: true},
+	w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
+	before := w.version()
+	for _, test := range []struct {
+		name  string
+		fault smartsheettest.Fault
+	}{
+		{"busy", smartsheettest.Fault{Status: http.StatusInternalServerError, ErrorCode: 4004}},
+		{"down", smartsheettest.Fault{Status: http.StatusServiceUnavailable, ErrorCode: 4001}},
+		{"cut off", smartsheettest.Fault{HangUp: true}},
+		{"too many requests", smartsheettest.Fault{Status: http.StatusTooManyRequests, ErrorCode: 4003}}, // the last: the budget has to wait then
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWriting(t, webhooktest.Options{}, writable("acme", nil))
-			w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
-				if writesRows(r) {
-					return &fault
-				}
-				return nil
-			})
-			before, until := w.version(), time.Now().Add(3*time.Second)
-			w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q}`,
-				webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano)))
-			if got := w.answer("acme", "one", 1); got.Code != events.CodeTooLate {
-				t.Errorf("got %+v, want %s", got, events.CodeTooLate)
+		w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+			if writesRows(r) {
+				return &test.fault
 			}
-			for _, r := range w.Sim.Requests() {
-				if r.Method != http.MethodGet && strings.HasSuffix(r.Path, "/rows") && r.Time.After(until) {
-					t.Errorf("it was sent at %v, which is after %v", r.Time, until)
-				}
-			}
-			if w.version() != before || w.sent() == 0 {
-				t.Errorf("got version %d after %d tries, want %d", w.version(), w.sent(), before)
-			}
+			return nil
 		})
+		var tries []smartsheettest.Request
+		var until time.Time
+		for d := 1500 * time.Millisecond; len(tries) == 0 && d < eventstest.Patience; d *= 2 { // enough to be tried, on this machine
+			earlier := w.sent()
+			until = time.Now().Add(d)
+			got := w.ask("acme", "orders", `"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q`,
+				webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano))
+			if got.Code != events.CodeTooLate {
+				t.Errorf("%s: got %+v, want %s", test.name, got, events.CodeTooLate)
+			}
+			tries = w.tries()[earlier:]
+		}
+		// The last one may have been sent in time and have come later, since the next one
+		// is sent only when that is answered.
+		for i, r := range tries {
+			if i < len(tries)-1 && r.Time.After(until) {
+				t.Errorf("%s: try %d of %d was sent at %v, and it was tried again; its time ran out at %v", test.name, i+1, len(tries), r.Time, until)
+			}
+		}
+		if w.version() != before || len(tries) == 0 {
+			t.Errorf("%s: got version %d after %d tries, want %d", test.name, w.version(), len(tries), before)
+		}
 	}
 }
 
@@ -287,13 +313,25 @@ func TestWriteHeldUpPastItsTime(t *testing.T) {
 	slow.HTTP = &http.Client{Transport: p}
 	w.Access = &slow
 	w.startEngine()
-	before, until := w.version(), time.Now().Add(3*time.Second)
-	w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":"one","op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q}`,
-		webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano)))
-	<-p.stopped
+	before := w.version()
+	var id string
+	var until time.Time
+	for d, held := 2*time.Second, false; !held; d *= 2 { // enough to be about to be sent, on this machine
+		id, until = fmt.Sprintf("one-%v", d), time.Now().Add(d)
+		w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":%q,"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q}`,
+			id, webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano)))
+		w.Await("the write being held or answered", func() bool {
+			select {
+			case <-p.stopped:
+				held = true
+			default:
+			}
+			return held || w.answers("acme")[id] != nil
+		})
+	}
 	w.Await("its time being over", func() bool { return time.Now().After(until) })
 	close(p.goOn)
-	if got := w.answer("acme", "one", 1); got.Code != events.CodeTooLate || w.version() != before {
+	if got := w.answer("acme", id, 1); got.Code != events.CodeTooLate || w.version() != before {
 		t.Errorf("got %+v and version %d, want %s and %d", got, w.version(), events.CodeTooLate, before)
 	}
 }

@@ -135,8 +135,11 @@ func (w *writing) client(name, credential string) *nats.Conn {
 	webhooktest.Must(w.T, err)
 	creds, _, err := account.MintUser(credential, time.Time{})
 	webhooktest.Must(w.T, err)
-	nc, err := nats.Connect(w.Broker.URL(), nats.UserCredentialBytes([]byte(creds)))
-	webhooktest.Must(w.T, err)
+	var nc *nats.Conn
+	eventstest.AwaitNil(w.T, eventstest.Patience, "connecting as "+key, func() (err error) {
+		nc, err = nats.Connect(w.Broker.URL(), nats.UserCredentialBytes([]byte(creds)), nats.Timeout(eventstest.Patience))
+		return err
+	})
 	w.T.Cleanup(nc.Close)
 	w.clients[key] = nc
 	return nc
@@ -181,34 +184,32 @@ func (w *writing) answers(name string) map[string][]events.WriteData {
 	return found
 }
 
-// answer waits for the n-th answer to a write.
+// answer waits for the n-th answer to a write. It asks for it again and again: what a
+// partner may do may change meanwhile, which closes its connections.
 func (w *writing) answer(name, id string, n int) events.WriteData {
 	w.T.Helper()
 	js, err := jetstream.New(w.client(name, "reader"))
 	webhooktest.Must(w.T, err)
-	ctx, cancel := context.WithTimeout(w.T.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.T.Context(), eventstest.Patience)
 	defer cancel()
 	st, err := js.Stream(ctx, events.StreamName)
 	webhooktest.Must(w.T, err)
-	c, err := st.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"smartsheet." + name + ".*.write." + id}})
-	webhooktest.Must(w.T, err)
-	for i := 1; ; i++ {
-		m, err := c.Next(jetstream.FetchMaxWait(time.Minute))
-		for errors.Is(err, jetstream.ErrNoHeartbeat) && ctx.Err() == nil { // what the partner may do was changed: who waits has to ask again
-			m, err = c.Next(jetstream.FetchMaxWait(time.Minute))
-		}
-		if err != nil {
-			w.T.Fatalf("waiting for answer %d to %s of %s: %v", n, id, name, err)
-		}
-		if i < n {
-			continue
-		}
-		var e struct {
-			Data events.WriteData `json:"data"`
-		}
-		webhooktest.Must(w.T, json.Unmarshal(m.Data(), &e))
-		return e.Data
+	var m *jetstream.RawStreamMsg
+	from := uint64(1)
+	for i := range n {
+		eventstest.AwaitNil(w.T, eventstest.Patience, fmt.Sprintf("answer %d to %s of %s", i+1, id, name), func() (err error) {
+			try, end := context.WithTimeout(ctx, 5*time.Second)
+			defer end()
+			m, err = st.GetMsg(try, from, jetstream.WithGetMsgSubject("smartsheet."+name+".*.write."+id))
+			return err
+		})
+		from = m.Sequence + 1
 	}
+	var e struct {
+		Data events.WriteData `json:"data"`
+	}
+	webhooktest.Must(w.T, json.Unmarshal(m.Data, &e))
+	return e.Data
 }
 
 // ask has something written and returns the answer.
