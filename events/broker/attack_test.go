@@ -31,7 +31,7 @@ const canary = "planted-canary"
 func newTarget(t *testing.T) *target {
 	t.Helper()
 	b := start(t, options(t))
-	own, err := jetstream.New(b.Bridge())
+	own, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func (p *partner) open(t *testing.T, b *broker.Broker) {
 	if p.bridge, err = b.Connect(t.Context(), p.name, p.account); err != nil {
 		t.Fatal(err)
 	}
-	if p.js, err = jetstream.New(p.bridge); err != nil {
+	if p.js, err = jetstream.New(p.bridge, jetstream.WithDefaultTimeout(wait)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -117,7 +117,8 @@ func tryLogin(b *broker.Broker, creds string, opts ...nats.Option) (*nats.Conn, 
 func tryLoginAt(url, creds string, opts ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect(url, append([]nats.Option{
 		nats.UserCredentialBytes([]byte(creds)),
-		nats.NoReconnect(),                                                // what the server closes is closed
+		nats.Timeout(wait),
+		nats.NoReconnect(), // what the server closes is closed
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // not to stderr
 	}, opts...)...)
 }

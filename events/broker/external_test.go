@@ -94,7 +94,7 @@ func TestDial(t *testing.T) {
 			if strings.HasPrefix(nc.NewInbox(), "_INBOX.") {
 				t.Error("replies come where partners may subscribe")
 			}
-			js, err := jetstream.New(nc)
+			js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 			if err != nil {
 				t.Fatal(err)
 			}

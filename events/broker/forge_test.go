@@ -33,7 +33,7 @@ func TestReaderForges(t *testing.T) {
 	p.publish(t, "orders.row.1", `{"type":"sheetbridge.row.created"}`)
 	creds, _ := p.mint(t, "default")
 	nc := login(t, b, creds)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func TestPullsOneByOne(t *testing.T) {
 	}
 	creds, _ := p.mint(t, "default")
 	nc := login(t, b, creds)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestFlooderStallsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := jetstream.New(h.b.Bridge())
+	own, err := jetstream.New(h.b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestKill(t *testing.T) {
 	}
 
 	b := start(t, killOptions(t, dir))
-	js, err := jetstream.New(b.Bridge())
+	js, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestPublishUntilKilled(t *testing.T) {
 		return
 	}
 	b := start(t, killOptions(t, dir))
-	js, err := jetstream.New(b.Bridge())
+	js, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func startOwnAt(t *testing.T, address, creds string) *ownServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestLeafListenerKeepsClients(t *testing.T) {
 // must.
 func durable(t *testing.T, b *broker.Broker, creds, want string) {
 	t.Helper()
-	js, err := jetstream.New(login(t, b, creds))
+	js, err := jetstream.New(login(t, b, creds), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/sheetbridge/sheetbridge/events/broker"
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/freeport"
 )
 
@@ -36,11 +39,17 @@ func TestReadersFindGatesOpen(t *testing.T) {
 				o.Listen = address
 			}
 			b := start(t, o)
-			var creds string
-			for i := range 40 {
-				p := newPartner(t, b, fmt.Sprintf("p%d", i))
-				creds, _ = p.mint(t, "default")
+			for i := range eventstest.Times(10, 40) {
+				name := fmt.Sprintf("p%d", i)
+				account, err := broker.NewAccount(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := b.PutAccount(t.Context(), name, account); err != nil {
+					t.Fatal(err)
+				}
 			}
+			creds, _ := newPartner(t, b, "acme").mint(t, "default")
 			stop(t, b)
 
 			started := make(chan *broker.Broker, 1)
@@ -66,13 +75,27 @@ func TestReadersFindGatesOpen(t *testing.T) {
 	}
 }
 
-// connectEarly connects as soon as somebody listens.
+// connectEarly connects as soon as somebody listens. A connection that waits for the
+// server to open is closed after a while, and comes again.
 func connectEarly(url string, opts []nats.Option) (nc *nats.Conn, err error) {
-	for range 100_000 {
+	opts = append(opts, nats.SetCustomDialer(early{}), nats.Timeout(wait))
+	for began := time.Now(); time.Since(began) < wait; {
 		nc, err = nats.Connect(url, opts...)
-		if refused := (*net.OpError)(nil); !errors.As(err, &refused) && !errors.Is(err, nats.ErrNoServers) {
+		if failed := (*net.OpError)(nil); !errors.As(err, &failed) {
 			break
 		}
 	}
 	return nc, err
+}
+
+// early is a dialer that dials until somebody listens.
+type early struct{}
+
+func (early) Dial(network, address string) (net.Conn, error) {
+	for began := time.Now(); ; runtime.Gosched() {
+		conn, err := net.Dial(network, address)
+		if err == nil || time.Since(began) > wait {
+			return conn, err
+		}
+	}
 }

@@ -29,7 +29,7 @@ func TestPartnerReads(t *testing.T) {
 	for _, event := range [][2]string{{"orders.row.1", "old"}, {"orders.row.2", "other"}, {"orders.row.1", "new"}} {
 		p.publish(t, event[0], event[1])
 	}
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestLargeEvent(t *testing.T) {
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")
 	creds, _ := p.mint(t, "default")
-	js, err := jetstream.New(login(t, b, creds))
+	js, err := jetstream.New(login(t, b, creds), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestPartnerAimsConsumers(t *testing.T) {
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")
 	creds, _ := p.mint(t, "default")
-	js, err := jetstream.New(login(t, b, creds))
+	js, err := jetstream.New(login(t, b, creds), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestPartnerAimsConsumers(t *testing.T) {
 
 func TestPartnersAreWalledOff(t *testing.T) {
 	b := start(t, options(t))
-	own, err := jetstream.New(b.Bridge())
+	own, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

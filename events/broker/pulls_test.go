@@ -23,7 +23,7 @@ func TestPullOfNoConsumer(t *testing.T) {
 	p := newPartner(t, b, "acme")
 	creds, _ := p.mint(t, "default")
 	nc := login(t, b, creds)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestPullsOfTooMuch(t *testing.T) {
 	p.publish(t, "orders.row.1", "one")
 	creds, _ := p.mint(t, "default")
 	nc := login(t, b, creds)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestPushesAreFlowControlled(t *testing.T) {
 		p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
 	}
 	creds, _ := p.mint(t, "default")
-	js, err := jetstream.New(login(t, b, creds))
+	js, err := jetstream.New(login(t, b, creds), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,14 +161,14 @@ func TestPullsOfLargeMessages(t *testing.T) {
 	t.Parallel()
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")
-	const messages = 40
+	const messages, pulls = 20, 5
 	body := strings.Repeat("x", 1<<20) // some fifteen in a pull
 	for i := range messages {
 		p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
 	}
 	creds, _ := p.mint(t, "default")
 	nc := login(t, b, creds, func(o *nats.Options) error { o.AllowReconnect = true; return nil }) // as clients do when they were too slow
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestPullsOfLargeMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject, ask := "$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", "1" // as the first clients asked
-	for i := range messages {
+	for i := range pulls {
 		if err := nc.PublishRequest(subject, answers.Subject, []byte(ask)); err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ import (
 func TestBridgeKeepsWhatItStores(t *testing.T) {
 	o := options(t)
 	b := start(t, o)
-	js, err := jetstream.New(b.Bridge())
+	js, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestBridgeKeepsWhatItStores(t *testing.T) {
 	}
 
 	b = start(t, o)
-	if js, err = jetstream.New(b.Bridge()); err != nil {
+	if js, err = jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait)); err != nil {
 		t.Fatal(err)
 	}
 	if kv, err = js.KeyValue(t.Context(), "registry"); err != nil {
@@ -66,7 +66,7 @@ func TestPartnerSurvivesRestart(t *testing.T) {
 
 	b = start(t, o)
 	// Before the account is put again: its claims and stream are on disk.
-	js, err := jetstream.New(login(t, b, creds))
+	js, err := jetstream.New(login(t, b, creds), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func mkdir(t *testing.T, path string) {
 func TestWrongMasterKey(t *testing.T) {
 	o := options(t)
 	b := start(t, o)
-	js, err := jetstream.New(b.Bridge())
+	js, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestWrongMasterKey(t *testing.T) {
 	}
 
 	b = start(t, o)
-	if js, err = jetstream.New(b.Bridge()); err != nil {
+	if js, err = jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := js.KeyValue(t.Context(), "registry"); err != nil {
@@ -256,7 +256,7 @@ func TestNothingPlainOnDisk(t *testing.T) {
 	b := start(t, o)
 	p := newPartner(t, b, "acme")
 	p.publish(t, "secretsheet.row.1", "secret-body-of-a-row")
-	js, err := jetstream.New(b.Bridge())
+	js, err := jetstream.New(b.Bridge(), jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

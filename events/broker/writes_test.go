@@ -61,7 +61,7 @@ func stored(t *testing.T, p *partner, name string) []string {
 func TestWriterPublishes(t *testing.T) {
 	p, login := newWriter(t)
 	nc := login("erp")
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestWritesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func (f *filled) pass() {
 
 // underWildcard expects the last sequence of the share, as was done before.
 func (f *filled) underWildcard() {
-	js, err := jetstream.New(f.stream.Conn())
+	js, err := jetstream.New(f.stream.Conn(), jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(f.b, err)
 	m := nats.NewMsg(f.share.SubjectOf(events.KindRow, f.row()))
 	m.Data = []byte(`{"data":{}}`)

@@ -174,7 +174,7 @@ func (s subscription) want(subject string) {
 // is a message by itself.
 func batches(t testing.TB, s *stream.Stream) []int {
 	t.Helper()
-	js, err := jetstream.New(s.Conn())
+	js, err := jetstream.New(s.Conn(), jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(t, err)
 	last, err := s.LastSequence(t.Context())
 	must(t, err)

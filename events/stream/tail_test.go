@@ -57,7 +57,7 @@ func (s *tailed) start() {
 	if s.nc, err = s.broker.Connect(ctx, "acme", s.account); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.js, err = jetstream.New(s.nc); err != nil {
+	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(eventstest.Patience)); err != nil {
 		s.t.Fatal(err)
 	}
 	s.openStream()
