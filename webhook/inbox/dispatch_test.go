@@ -18,7 +18,7 @@ import (
 // neither another token's, nor more than a few places.
 func TestSlowToken(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, q *queue) {
+	onEachLong(t, func(t *testing.T, q *queue) {
 		var slow, most atomic.Int64
 		quick := make(chan string, 10)
 		release := make(chan struct{})

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
@@ -172,7 +173,7 @@ func merged(t *rapid.T, hints ...inbox.Hint) *inbox.Hint {
 
 func TestMerge(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
+	eventstest.Property(t, 40, func(t *rapid.T) {
 		a, b, c := anyHint(t, "a"), anyHint(t, "b"), anyHint(t, "c")
 		if x, y := effect(merged(t, a, b)), effect(merged(t, b, a)); x != y {
 			t.Errorf("the order of two matters:\n%s\n%s", x, y)

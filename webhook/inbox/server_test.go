@@ -2,19 +2,18 @@ package inbox_test
 
 import (
 	"context"
-	"fmt"
+	"flag"
 	"log/slog"
-	"net/url"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events/eventstest"
-	"github.com/sheetbridge/sheetbridge/events/freeport"
+	"github.com/sheetbridge/sheetbridge/events/eventstest/natstest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
@@ -27,34 +26,58 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// queue is an inbox on servers of its own.
+// TestMain has more tests run at once than there are processors: most wait, for a
+// schedule's second or for the disk.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(natstest.Main(m))
+}
+
+// queue is an inbox in an account of its own.
 type queue struct {
 	*inbox.Inbox
 	js       jetstream.JetStream
 	nc       *nats.Conn
-	servers  []*server.Server
 	replicas int
 }
 
 // onEach runs a test on one server and on a cluster of three.
 func onEach(t *testing.T, test func(t *testing.T, q *queue)) {
-	for _, n := range []int{1, 3} {
-		t.Run(fmt.Sprintf("R%d", n), func(t *testing.T) {
-			t.Parallel()
-			test(t, newQueue(t, n, inbox.Options{}))
-		})
-	}
+	onOne(t, test)
+	t.Run("R3", func(t *testing.T) {
+		t.Parallel()
+		test(t, newQueue(t, 3, inbox.Options{}))
+	})
 }
 
-// newQueue opens an inbox on so many servers.
+// onEachLong is onEach where a cluster shows the same as one server, since what is at
+// stake happens in this process: on the cluster the test is run in the long form alone.
+func onEachLong(t *testing.T, test func(t *testing.T, q *queue)) {
+	if !eventstest.Long() {
+		onOne(t, test)
+		return
+	}
+	onEach(t, test)
+}
+
+func onOne(t *testing.T, test func(t *testing.T, q *queue)) {
+	t.Run("R1", func(t *testing.T) {
+		t.Parallel()
+		test(t, newQueue(t, 1, inbox.Options{}))
+	})
+}
+
+// newQueue opens an inbox on so many servers, one or three.
 func newQueue(t testing.TB, n int, o inbox.Options) *queue {
 	t.Helper()
-	q := &queue{replicas: n}
-	q.servers = startServers(t, n)
+	servers := natstest.One
+	if n > 1 {
+		servers = natstest.Three
+	}
+	q := &queue{replicas: n, nc: servers.Connect(t)[0]}
 	var err error
-	q.nc, err = nats.Connect(q.servers[0].ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectBufSize(-1))
-	must(t, err)
-	t.Cleanup(q.nc.Close)
 	q.js, err = jetstream.New(q.nc)
 	must(t, err)
 	q.Inbox = q.another(t, o)
@@ -81,45 +104,6 @@ func (q *queue) stream(t testing.TB) jetstream.Stream {
 	s, err := q.js.Stream(t.Context(), inbox.StreamName)
 	must(t, err)
 	return s
-}
-
-// startServers starts servers that sync what they store.
-func startServers(t testing.TB, n int) []*server.Server {
-	t.Helper()
-	routes := make([]*url.URL, n)
-	for i := range routes {
-		routes[i] = &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
-	}
-	var list []*server.Server
-	for i := range n {
-		o := &server.Options{
-			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
-			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, MaxPayload: 8 << 20,
-		}
-		if n > 1 {
-			o.Cluster.Name, o.Cluster.Host, o.Routes = "c", "127.0.0.1", routes
-			_, err := fmt.Sscanf(routes[i].Port(), "%d", &o.Cluster.Port)
-			must(t, err)
-		}
-		s, err := server.NewServer(o)
-		must(t, err)
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		list = append(list, s)
-	}
-	for _, s := range list {
-		if !s.ReadyForConnections(60 * time.Second) {
-			t.Fatal("a server does not start")
-		}
-	}
-	return list
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	port, err := freeport.Take()
-	must(t, err)
-	return port
 }
 
 type handler func(ctx context.Context, h *inbox.Hint) error

@@ -47,7 +47,7 @@ func TestStats(t *testing.T) {
 func TestBacklogOfMany(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, inbox.Options{})
-	const hints = 700
+	const hints = 300
 	for i := range int64(hints) {
 		must(t, q.Put(t.Context(), rows(i+1)))
 	}

@@ -19,7 +19,7 @@ import (
 // for, and another take over.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, q *queue) {
+	onEachLong(t, func(t *testing.T, q *queue) {
 		var mu sync.Mutex
 		busy, seen := map[string]bool{}, map[string]int64{}
 		failures := 0
@@ -67,7 +67,7 @@ func TestOneAtATime(t *testing.T) {
 
 func TestBacklogIsOnePass(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, q *queue) {
+	onEachLong(t, func(t *testing.T, q *queue) {
 		for i := range int64(50) {
 			must(t, q.Put(t.Context(), rows(i+1)))
 		}
@@ -177,7 +177,7 @@ func TestTooEarly(t *testing.T) {
 
 func TestStoppedInTheMiddle(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, q *queue) {
+	onEachLong(t, func(t *testing.T, q *queue) {
 		started := make(chan struct{})
 		stop := work(t, q.Inbox, func(ctx context.Context, _ *inbox.Hint) error {
 			close(started)

@@ -59,7 +59,7 @@ func TestEpochOfALivelyStream(t *testing.T) {
 	var workers sync.WaitGroup
 	for range 32 {
 		workers.Go(func() {
-			for range 20 {
+			for range 8 {
 				if got, err := r.Epoch(t.Context(), "acme", look); err != nil || got != want {
 					t.Errorf("got epoch %s and error %v, want %s", got, err, want)
 				}

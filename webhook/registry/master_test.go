@@ -32,6 +32,7 @@ func replicaWith(t *testing.T, s *store, master seal.MasterKey, old ...seal.Mast
 // The master key is changed while replicas work: old and new open everything until
 // it is done, then the new one alone.
 func TestMasterKeyIsRotated(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	next := seal.NewMasterKey()
 	first, stopFirst := replicaWith(t, s, s.master)

@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/eventstest"
+	"github.com/sheetbridge/sheetbridge/events/eventstest/natstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -28,7 +28,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// store is a NATS of its own with the master key of its records.
+// store is an account of NATS of its own with the master key of its records.
 type store struct {
 	nc       *nats.Conn
 	master   seal.MasterKey
@@ -37,12 +37,7 @@ type store struct {
 
 func newStore(t *testing.T) *store {
 	t.Helper()
-	s := &store{master: seal.NewMasterKey(), replicas: 1}
-	b, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"})
-	must(t, err)
-	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
-	s.nc = b.Bridge()
-	return s
+	return &store{nc: natstest.One.Connect(t)[0], master: seal.NewMasterKey(), replicas: 1}
 }
 
 // replica opens a registry and follows the bucket until stop is called.

@@ -67,6 +67,7 @@ func work(ctx context.Context, r *registry.Registry, owners int, seed int) (int,
 }
 
 func TestKeysAreRotatedWhileThreeReplicasWork(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	first, _ := replica(t, s)
 	replicas := []*registry.Registry{first}
@@ -109,9 +110,13 @@ func TestKeysAreRotatedWhileThreeReplicasWork(t *testing.T) {
 		}
 	}
 	keys := first.Keys()
-	if len(keys) != 3 || keys[0].ID != old || keys[0].Enabled || keys[1].Enabled || !keys[2].Enabled || !keys[2].Primary {
-		t.Errorf("got keys %+v, want the third to be the only one enabled", keys)
-	}
+	eventstest.AwaitNil(t, eventstest.Patience, "the first replica, which rotated nothing, has heard of it", func() error {
+		keys = first.Keys()
+		if len(keys) != 3 || keys[0].ID != old || keys[0].Enabled || keys[1].Enabled || !keys[2].Enabled || !keys[2].Primary {
+			return fmt.Errorf("got keys %+v, want the third to be the only one enabled", keys)
+		}
+		return nil
+	})
 	under, err := first.SealedUnder(t.Context())
 	must(t, err)
 	if len(under) != 1 || under[keys[2].ID] != owners*3 {
