@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +19,8 @@ const (
 	rowsPatience = time.Second
 	rowPatience  = 5 * time.Millisecond
 	pagePatience = 10 * time.Second
-	// sharesAtOnce is how many shares of a pass are worked on together.
+	// sharesAtOnce is how many shares of a pass are worked on together, where they
+	// wait for their partners' NATS more than they work.
 	sharesAtOnce = 8
 	// paceFactor is how many times as long as the slowest of the others a share may
 	// take.
@@ -109,12 +111,16 @@ func each[T any](ctx context.Context, shares []*shareSync, patience time.Duratio
 		others = &pace{}
 	}
 	found, all := make(map[*shareSync]T, len(shares)), make(outcomes, len(shares))
-	places := make(chan struct{}, sharesAtOnce)
+	waiting, working := make(chan struct{}, sharesAtOnce), make(chan struct{}, busyAtOnce())
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, s := range shares {
-		places <- struct{}{}
+		places := waiting
+		if s.busy() {
+			places = working
+		}
 		wg.Go(func() {
+			places <- struct{}{}
 			defer func() { <-places }()
 			var of T
 			err := s.within(ctx, patience, others, func(ctx context.Context) (err error) {
@@ -128,6 +134,19 @@ func each[T any](ctx context.Context, shares []*shareSync, patience time.Duratio
 	}
 	wg.Wait()
 	return found, all
+}
+
+// busyAtOnce is how many busy shares of a pass are worked on together: one for each
+// processor, and two at least, so that one works while the other waits for the disk.
+func busyAtOnce() int { return min(sharesAtOnce, max(2, runtime.GOMAXPROCS(0))) }
+
+// busy tells whether a share works more than it waits: it compares the whole sheet, and
+// the server of its stream is in this process. More of those at once end no sooner. Each
+// has its batch here and at the server in memory, and the server has the blocks that
+// it reads from there, of 8 MiB each; and all answers come later, beyond their
+// time-outs where the machine is busy besides.
+func (s *shareSync) busy() bool {
+	return s.plan.whole() && s.partner != nil && s.partner.External == nil && s.relay.Partners.Broker != nil
 }
 
 // eachDoes is each for a step that finds nothing.
