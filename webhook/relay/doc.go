@@ -15,7 +15,7 @@
 //	          │ page       partner                                       columns.go
 //	          ▼
 //	        apply          each share: view → compare → publish, under   apply.go
-//	          │ outcomes   its lock; knows no Smartsheet                 target.go
+//	          │ outcomes   its lock; knows no Smartsheet
 //	          ▼
 //	        conclude       what follows: again, later, given up, told    decide.go
 //

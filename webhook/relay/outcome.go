@@ -86,6 +86,14 @@ func (f *findings) add(more findings) {
 	f.changedAt = earliest(f.changedAt, more.changedAt)
 }
 
+// earliest returns the earlier of two times; a zero one is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // active are those of the shares that still take part.
 func (all outcomes) active(shares []*shareSync) []*shareSync {
 	return slices.DeleteFunc(slices.Clone(shares), func(s *shareSync) bool { return all[s].err != nil })

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
-	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
@@ -195,97 +194,14 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 	return s.underLock(ctx, func() error { return s.flushStatus(ctx, s.status(state, reason)) })
 }
 
-// flush publishes events and then the status. Events that are too large for the
-// partner's NATS are left out, and how many is returned: they must keep no other row
-// waiting. The lock must be held, in the share's turn.
-func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events.StatusData) (tooLarge int, err error) {
-	t := s.target
-	defer func() {
-		if err != nil { // what the status was to tell other processes is not so
-			t.writer.Carry(t.state.Carried)
-		}
-	}()
-	if err := s.current(); err != nil {
-		return 0, err
+// recordFilter stores what the share's filter said of all rows of the sheet, for
+// those who look after the share.
+func (s *shareSync) recordFilter(ctx context.Context, found registry.FilterResult) {
+	if s.share.Where == "" {
+		return
 	}
-	for _, e := range evs {
-		err := t.writer.Add(e)
-		if errors.Is(err, stream.ErrTooLarge) {
-			tooLarge++
-			continue
-		}
-		if err != nil {
-			t.writer.Discard()
-			return 0, err
-		}
-	}
-	began := time.Now()
-	published, err := t.writer.Flush(ctx, began, status)
-	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
-	if err != nil {
-		t.unknown = true
-		return 0, err
-	}
-	t.published(status)
-	s.count(published)
-	s.count(stream.Published{events.StatusChanged: 1})
-	return tooLarge, nil
-}
-
-func (s *shareSync) flushStatus(ctx context.Context, status events.StatusData) error {
-	_, err := s.flush(ctx, nil, status)
-	return err
-}
-
-// acquire takes the lock of the share.
-func (s *shareSync) acquire(ctx context.Context) error {
-	if err := s.current(); err != nil {
-		return err
-	}
-	status := s.keptStatus()
-	if err := s.target.writer.Acquire(ctx, time.Now(), status); err != nil {
-		return err
-	}
-	s.target.unknown = false
-	s.target.published(status)
-	s.count(stream.Published{events.StatusChanged: 1})
-	return nil
-}
-
-// underLock does something that publishes, with the lock held; from its beginning
-// again, a few times, where somebody else published to the share. It ends with
-// errDefinition where that was a new definition of the share.
-func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) {
-	t := s.target
-	for range maxRaces {
-		if err = s.current(); err != nil {
-			return err
-		}
-		if !t.writer.Held() {
-			err = s.acquire(ctx)
-		}
-		if err == nil {
-			err = do()
-		}
-		if !lostRace(err) {
-			return err
-		}
-		pause(ctx, racePause)
-		if err := s.use(ctx, t.stream); err != nil {
-			return err
-		}
-		if err := s.unchanged(); err != nil {
-			return err
-		}
-	}
-	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+	found.Revision, found.At = s.share.Revision, time.Now().UTC().Truncate(time.Second)
+	if err := s.relay.Registry.PutFilterResult(ctx, s.share, found); err != nil && ctx.Err() == nil {
+		s.relay.Log.Warn("what a share's filter shows could not be stored", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
 	}
 }
