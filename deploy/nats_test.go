@@ -6,29 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
-
-// TestNATSConfiguration reads the cluster's configuration with the accounts that
-// we make, as its server does, and looks at what must not be otherwise.
-func TestNATSConfiguration(t *testing.T) {
-	dir := t.TempDir()
-	makeAccounts(t, build(t), dir)
-	write(t, filepath.Join(dir, "nats.conf"), read(t, "nats/nats.conf"))
-	for name, value := range natsEnvironment(dir, 1, "127.0.0.1:4222", "127.0.0.1:6222", "127.0.0.1:8222", `["tls://127.0.0.1:6222"]`) {
-		t.Setenv(name, value)
-	}
-	o, err := server.ProcessConfigFile(filepath.Join(dir, "nats.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := fmt.Sprintf("sync %v, payload %d, routes' certificates %v, operators %d, name %s, tls %v, encrypted %v",
-		o.SyncAlways, o.MaxPayload, o.Cluster.TLSConfig != nil && o.Cluster.TLSConfig.ClientAuth != 0, len(o.TrustedOperators), o.ServerName, o.TLSConfig != nil, o.JetStreamKey != "" && o.JetStreamCipher == server.AES)
-	if want := "sync true, payload 8388608, routes' certificates true, operators 1, name nats-1, tls true, encrypted true"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
 
 // natsEnvironment is what one server of the cluster is told.
 func natsEnvironment(dir string, i int, listen, route, monitor, routes string) map[string]string {

@@ -37,7 +37,7 @@ func tool(t *testing.T, name string, args ...string) string {
 func TestPrometheus(t *testing.T) {
 	tool(t, "promtool", "check", "config", "prometheus/prometheus.yaml")
 	tool(t, "promtool", "check", "rules", "prometheus/alerts.yaml")
-	tool(t, "promtool", "test", "rules", "prometheus/alerts_test.yaml")
+	tool(t, "promtool", "test", "rules", "prometheus/alerts_test.yaml", "prometheus/alerts_days_test.yaml")
 }
 
 // TestDashboardQueries has the dashboard's queries parsed, as rules.

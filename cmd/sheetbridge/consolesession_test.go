@@ -135,6 +135,7 @@ func TestConsoleDoctorTellsOneCauseOnce(t *testing.T) {
 	}
 	var made struct{ ID string }
 	s.must("POST", "/v1/webhooks", registration{"ops", fmt.Sprint(returns.ID), []events.Request{{Partner: "acme", Sheet: "returns", Columns: columnsOf("No")}}}, &made)
+	s.awaitState(made.ID, "live")
 	w := openConsole(t, s.admin.URL())
 	w.signIn(testToken)
 	w.until(`document.querySelectorAll("tbody .state.is-live").length === 2`)
@@ -142,7 +143,11 @@ func TestConsoleDoctorTellsOneCauseOnce(t *testing.T) {
 	for _, id := range append(ids, made.ID) {
 		s.must("POST", "/v1/webhooks/"+id+"/reconcile", nil, nil)
 	}
-	w.until(`document.querySelectorAll("tbody .state.is-suspended").length === 2`)
+	for _, id := range append(ids, made.ID) {
+		s.awaitState(id, "suspended")
+	}
+	w.open("#/sheets") // of which the page asks what is new
+	w.until(`document.querySelectorAll(".state.is-suspended").length === 2`)
 	w.open("#/doctor")
 	var found []string
 	w.eval(`[...document.querySelectorAll(".checks > li:not(.well)")].map((e) => e.textContent).filter((text) => /ops|Orders|Returns|acme/.test(text))`, &found)

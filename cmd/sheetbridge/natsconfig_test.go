@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/sheetbridge/sheetbridge/events/seal"
 )
@@ -124,5 +127,38 @@ func TestLostMasterKey(t *testing.T) {
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want no key left behind", err)
+	}
+}
+
+// TestNATSOfACluster reads the configuration of deploy/nats with the accounts that we make,
+// as a server of the cluster does, and looks at what must not be otherwise.
+func TestNATSOfACluster(t *testing.T) {
+	dir := t.TempDir()
+	if err := (natsAccounts{dir: filepath.Join(dir, "accounts"), storage: 1, hosts: []string{"localhost", "127.0.0.1"}}).run(io.Discard, []string{"acme"}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "nats", "nats.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"NATS_NAME": "nats-1", "NATS_LISTEN": "127.0.0.1:4222", "NATS_ROUTE_LISTEN": "127.0.0.1:6222", "NATS_MONITOR": "127.0.0.1:8222",
+		"NATS_ROUTES": `["tls://127.0.0.1:6222"]`, "NATS_STORE": filepath.Join(dir, "store"), "NATS_DISK": "1GB", "NATS_STORE_KEY": "0123456789abcdef0123456789abcdef",
+		"NATS_TLS_CERT": filepath.Join(dir, "accounts", "tls", "server.pem"), "NATS_TLS_KEY": filepath.Join(dir, "accounts", "tls", "server-key.pem"),
+		"NATS_TLS_CA": filepath.Join(dir, "accounts", "tls", "ca.pem"),
+	} {
+		t.Setenv(name, value)
+	}
+	o, err := server.ProcessConfigFile(filepath.Join(dir, "nats.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("sync %v, payload %d, routes' certificates %v, operators %d, name %s, tls %v, encrypted %v",
+		o.SyncAlways, o.MaxPayload, o.Cluster.TLSConfig != nil && o.Cluster.TLSConfig.ClientAuth != 0, len(o.TrustedOperators), o.ServerName, o.TLSConfig != nil, o.JetStreamKey != "" && o.JetStreamCipher == server.AES)
+	if want := "sync true, payload 8388608, routes' certificates true, operators 1, name nats-1, tls true, encrypted true"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
