@@ -48,7 +48,7 @@ func TestRemovedInTheMiddleOfAPass(t *testing.T) {
 			w.PutShare("acme", events.Request{Columns: webhooktest.Columns("No")})
 			answered := webhooktest.Last(w.Stream("acme"))
 			g.Release()
-			w.Settle()
+			w.SettleDeferred() // a busy machine's NATS may not answer in time
 			for _, m := range w.Stream("acme") {
 				if m.Sequence > answered && bytes.Contains(m.Raw, []byte("canary")) {
 					t.Fatalf("message %d, stored after the change was answered, has the removed column: %s", m.Sequence, m.Raw)
@@ -89,7 +89,7 @@ func TestRemovedInTheMiddleOfAPage(t *testing.T) {
 	w.PutShare("bolt", events.Request{Columns: webhooktest.Columns("No")})
 	answered := direct()
 	l.Release()
-	w.Settle()
+	w.SettleDeferred() // a busy machine's NATS may not answer in time
 	all, late := w.Stream("bolt"), 0
 	revised := uint64(0)
 	for _, m := range all {
