@@ -1,9 +1,9 @@
 package audit_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sheetbridge/sheetbridge/events/broker"
 	"github.com/sheetbridge/sheetbridge/events/eventstest"
+	"github.com/sheetbridge/sheetbridge/events/eventstest/natstest"
 	"github.com/sheetbridge/sheetbridge/events/seal"
 	"github.com/sheetbridge/sheetbridge/webhook/audit"
 )
@@ -24,6 +24,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
+func TestMain(m *testing.M) { os.Exit(natstest.Main(m)) }
+
 type store struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
@@ -33,12 +35,10 @@ type store struct {
 
 func newStore(t *testing.T) *store {
 	t.Helper()
-	b, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Master: seal.NewMasterKey(), Listen: "127.0.0.1:0"})
+	nc := natstest.One.Connect(t)[0]
+	js, err := jetstream.New(nc)
 	must(t, err)
-	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
-	js, err := jetstream.New(b.Bridge())
-	must(t, err)
-	return &store{nc: b.Bridge(), js: js, master: seal.NewMasterKey()}
+	return &store{nc: nc, js: js, master: seal.NewMasterKey()}
 }
 
 func (s *store) open(t *testing.T) *audit.Log {
@@ -49,6 +49,7 @@ func (s *store) open(t *testing.T) *audit.Log {
 }
 
 func TestEntriesOfManyReplicasMakeOneChain(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	var working sync.WaitGroup
 	for _, who := range []string{"alice", "bob", "ci"} {
@@ -85,6 +86,7 @@ func TestEntriesOfManyReplicasMakeOneChain(t *testing.T) {
 }
 
 func TestNothingIsDeleted(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	must(t, s.open(t).Append(t.Context(), "x", "y", audit.Done, nil))
 	stream, err := s.js.Stream(t.Context(), audit.StreamName)
@@ -121,6 +123,7 @@ func (s *store) forge(t *testing.T, change func([]*nats.Msg) []*nats.Msg) {
 }
 
 func TestTamperingIsFound(t *testing.T) {
+	t.Parallel()
 	foreign := newStore(t)
 	for i := range 5 {
 		must(t, foreign.open(t).Append(t.Context(), "forged", string(rune('a'+i)), audit.Done, nil))
@@ -162,6 +165,7 @@ func TestTamperingIsFound(t *testing.T) {
 // TestAllOfALongLogIsRead has more entries than are read at once, and more that
 // are wrong than a report holds: it is still told of the last one.
 func TestAllOfALongLogIsRead(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	l := s.open(t)
 	const entries = 230
@@ -189,6 +193,7 @@ func TestAllOfALongLogIsRead(t *testing.T) {
 }
 
 func TestMissingEntriesAreFound(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	l := s.open(t)
 	for range 5 {
@@ -204,6 +209,7 @@ func TestMissingEntriesAreFound(t *testing.T) {
 }
 
 func TestTheHeadTellsWhatWasCutOff(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	l := s.open(t)
 	for range 3 {
@@ -220,6 +226,7 @@ func TestTheHeadTellsWhatWasCutOff(t *testing.T) {
 }
 
 func TestWhatCannotBeKeptIsAnError(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	l := s.open(t)
 	must(t, s.js.DeleteStream(t.Context(), audit.StreamName))
@@ -232,6 +239,7 @@ func TestWhatCannotBeKeptIsAnError(t *testing.T) {
 }
 
 func TestLargeDetailsAreNamedByTheirHash(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	l := s.open(t)
 	must(t, l.Append(t.Context(), "x", "y", audit.Done, strings.Repeat("a", 1<<20)))
@@ -250,6 +258,7 @@ func TestLargeDetailsAreNamedByTheirHash(t *testing.T) {
 // Each entry's hash is told to whoever keeps logs: a chain that was wiped and begun
 // again verifies, and has other hashes.
 func TestHashesAreTold(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	told := map[uint64]string{}
 	open := func() *audit.Log {

@@ -9,6 +9,7 @@ import (
 // TestWhoHangsUpWaitsNoMore: an entry that waits for another one to be written
 // ends with its request.
 func TestWhoHangsUpWaitsNoMore(t *testing.T) {
+	t.Parallel()
 	l := &Log{appending: make(chan struct{}, 1)}
 	l.appending <- struct{}{} // another one is being written
 	ctx, cancel := context.WithCancel(t.Context())

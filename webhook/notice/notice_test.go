@@ -169,6 +169,7 @@ func holds(list ...notice.Condition) notice.Conditions { return notice.Condition
 
 // A notice that was not taken survives the process, and keeps its id.
 func TestRetrySurvives(t *testing.T) {
+	t.Parallel()
 	w, r, secret := newWorld(t), newReceiver(t), notice.NewSecret()
 	first, run, stop := w.replica(r.URL, secret)
 	r.answer <- http.StatusServiceUnavailable
@@ -189,6 +190,7 @@ func TestRetrySurvives(t *testing.T) {
 // Of several replicas one tells a condition, once as long as it holds, and again when
 // it comes back. What is not known is not over.
 func TestOnceOverReplicas(t *testing.T) {
+	t.Parallel()
 	w, r, secret := newWorld(t), newReceiver(t), notice.NewSecret()
 	var senders []*notice.Sender
 	for range 3 {
@@ -232,6 +234,7 @@ func TestOnceOverReplicas(t *testing.T) {
 
 // A partner is told at its own address, with its own secret, and that it is over.
 func TestContact(t *testing.T) {
+	t.Parallel()
 	w, r, ours := newWorld(t), newReceiver(t), newReceiver(t)
 	s, run, _ := w.replica(ours.URL, notice.NewSecret())
 	must(t, s.Registry.CreatePartner(t.Context(), &registry.Partner{Name: "acme"}))
@@ -268,6 +271,7 @@ func TestContact(t *testing.T) {
 // A notice that nobody takes for a day is given up, and told of in the log without the
 // address; one without a destination is dropped.
 func TestGiveUp(t *testing.T) {
+	t.Parallel()
 	w, r := newWorld(t), newReceiver(t)
 	s, run, _ := w.replica(strings.Replace(r.URL, "http://", "http://user:planted-password@", 1)+"/planted-path", notice.NewSecret())
 	long := time.Now().Add(-25 * time.Hour).UTC()
@@ -285,6 +289,7 @@ func TestGiveUp(t *testing.T) {
 
 // A redirect is not followed: it could lead anywhere.
 func TestRedirectIsNoAnswer(t *testing.T) {
+	t.Parallel()
 	w, r := newWorld(t), newReceiver(t)
 	s, run, _ := w.replica(r.URL, notice.NewSecret())
 	r.answer <- http.StatusTemporaryRedirect
@@ -299,6 +304,7 @@ func TestRedirectIsNoAnswer(t *testing.T) {
 
 // Addresses of partners must lead out of our own network, by name and when dialled.
 func TestContactsLeadOutside(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s, run, _ := w.replica("", "")
 	must(t, s.Registry.CreatePartner(t.Context(), &registry.Partner{Name: "acme"}))
