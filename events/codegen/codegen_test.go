@@ -94,27 +94,30 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestGenerators has stock generators make types of a contract. What they call a
-// thing is a name of ours, not one that they made up; and it compiles, as do our
-// own types in TypeScript.
-func TestGenerators(t *testing.T) {
+// TypeScript holds to its own types, and to how a program uses them.
+func TestTypeScript(t *testing.T) {
 	t.Parallel()
-	dir, text := t.TempDir(), contract(t, "plan")
-	must(t, os.CopyFS(dir, os.DirFS("testdata/generators")))
-	eventstest.NodeModules(t, dir)
-	must(t, os.WriteFile(filepath.Join(dir, "contract.json"), text, 0o600))
-	types, err := codegen.TypeScript(text)
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(dir, "contract.ts"), types, 0o600))
+	g := newGenerators(t)
+	g.compile("contract.ts", "use.ts")
+}
+
+// TestGenerators has stock generators make types of a contract. What they call a
+// thing is a name of ours, not one that they made up; and it compiles, together with our
+// own types in TypeScript. In the short form TestGo and TestRefuses have what they need: that
+// no type of the contract is without a title.
+func TestGenerators(t *testing.T) {
+	eventstest.OnlyLong(t, "stock generators make types for a quarter of a minute")
+	t.Parallel()
+	g := newGenerators(t)
+	dir := g.dir
 	must(t, os.Mkdir(filepath.Join(dir, "modelina"), 0o700))
 	must(t, os.Mkdir(filepath.Join(dir, "quicktype"), 0o700))
-	bin := func(name string) string { return filepath.Join(dir, "node_modules", ".bin", name) }
 
 	var names []string
 	must(t, json.Unmarshal([]byte(codegentest.Command(t, dir, "", "node", "modelina.js")), &names))
 	schemas := "contract.json#/components/schemas/"
-	codegentest.Command(t, dir, "", bin("quicktype"), "--src-lang", "schema", schemas, "--lang", "go", "--package", "quicktype", "-o", "quicktype/quicktype.go")
-	codegentest.Command(t, dir, "", bin("quicktype"), "--src-lang", "schema", schemas, "--lang", "typescript", "-o", "quicktype.ts")
+	codegentest.Command(t, dir, "", g.bin("quicktype"), "--src-lang", "schema", schemas, "--lang", "go", "--package", "quicktype", "-o", "quicktype/quicktype.go")
+	codegentest.Command(t, dir, "", g.bin("quicktype"), "--src-lang", "schema", schemas, "--lang", "typescript", "-o", "quicktype.ts")
 	made, err := os.ReadFile(filepath.Join(dir, "quicktype", "quicktype.go"))
 	must(t, err)
 	for _, want := range []string{"OrdersRow", "OrdersRowUpdated", "PlanRow", "ContactOrText", "OrdersWriteUpdate", "OrdersSetUpdate", "CompleteTo"} {
@@ -136,7 +139,37 @@ func TestGenerators(t *testing.T) {
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module partner\n\ngo 1.24\n"), 0o600))
 	codegentest.Command(t, dir, "", "go", "vet", "./quicktype")
-	codegentest.Command(t, dir, "", bin("tsc"), "--noEmit", "--strict", "--target", "es2022", "--skipLibCheck", "contract.ts", "use.ts", "modelina.ts", "quicktype.ts")
+	g.compile("contract.ts", "use.ts", "modelina.ts", "quicktype.ts")
+}
+
+// generators is a directory with a contract, our types of it in TypeScript, and the tools
+// of npm.
+type generators struct {
+	t   *testing.T
+	dir string
+}
+
+func newGenerators(t *testing.T) *generators {
+	t.Helper()
+	g := &generators{t, t.TempDir()}
+	must(t, os.CopyFS(g.dir, os.DirFS("testdata/generators")))
+	eventstest.NodeModules(t, g.dir)
+	text := contract(t, "plan")
+	must(t, os.WriteFile(filepath.Join(g.dir, "contract.json"), text, 0o600))
+	types, err := codegen.TypeScript(text)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(g.dir, "contract.ts"), types, 0o600))
+	return g
+}
+
+func (g *generators) bin(name string) string {
+	return filepath.Join(g.dir, "node_modules", ".bin", name)
+}
+
+// compile has the compiler of TypeScript look at files.
+func (g *generators) compile(files ...string) {
+	g.t.Helper()
+	codegentest.Command(g.t, g.dir, "", g.bin("tsc"), append([]string{"--noEmit", "--strict", "--target", "es2022", "--skipLibCheck"}, files...)...)
 }
 
 func must(t *testing.T, err error) {
