@@ -29,7 +29,7 @@ func TestWhateverHappens(t *testing.T) {
 	w := webhooktest.NewWorld(t, webhooktest.Options{NoRelay: true}, withChildren(), events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Margin")})
 	w.StartRelay()
 	w.SettleAll()
-	eventstest.Property(t, 3, func(rt *rapid.T) {
+	eventstest.Property(t, 2, func(rt *rapid.T) {
 		m := &machine{World: w, rt: rt}
 		m.look()
 		rt.Repeat(map[string]func(*rapid.T){

@@ -14,7 +14,7 @@ import (
 // compared. When the load is complete there is no figure any more, nor for a
 // reconcile; a resend has one again.
 func TestProgress(t *testing.T) {
-	const rows = 1200
+	const rows = 800
 	texts := make([]string, rows)
 	for i := range texts {
 		texts[i] = strings.Repeat("x", 200)
