@@ -100,7 +100,7 @@ func checkSchedule(t *rapid.T, copies []*stream.Stream, name string) {
 func TestScheduleProperty(t *testing.T) {
 	t.Parallel()
 	s, n := newStream(t, "acme"), 0
-	eventstest.Property(t, 25, func(t *rapid.T) {
+	eventstest.Property(t, 10, func(t *rapid.T) {
 		n++
 		checkSchedule(t, []*stream.Stream{s}, fmt.Sprint("share-", n))
 	})
@@ -111,7 +111,7 @@ func TestScheduleProperty(t *testing.T) {
 func TestScheduleOfCopiesProperty(t *testing.T) {
 	t.Parallel()
 	copies, n := newCluster(t), 0
-	eventstest.Property(t, 10, func(t *rapid.T) {
+	eventstest.Property(t, 5, func(t *rapid.T) {
 		n++
 		checkSchedule(t, copies, fmt.Sprint("share-", n))
 	})

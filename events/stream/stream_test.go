@@ -346,7 +346,7 @@ func TestWriterStoppedAtTheWorstMoment(t *testing.T) {
 func TestWritersProperty(t *testing.T) {
 	s := newStream(t, "acme")
 	n := 0
-	eventstest.Property(t, 25, func(t *rapid.T) {
+	eventstest.Property(t, 10, func(t *rapid.T) {
 		n++
 		sh := testShare(fmt.Sprintf("share-%d", n))
 		truth := &sheet{rows: make([]int, rapid.IntRange(1, 6).Draw(t, "rows"))}

@@ -188,7 +188,7 @@ func TestTailGoesOn(t *testing.T) {
 			} else {
 				r.want("orders.row.0 first")
 			}
-			for n := range 3 {
+			for n := range eventstest.Times(1, 3) {
 				s.publish("orders.row.1", fmt.Sprint("live ", n))
 				r.want(fmt.Sprint("orders.row.1 live ", n))
 				s.stop()

@@ -86,7 +86,7 @@ func TestPurgeTombstones(t *testing.T) {
 }
 
 func TestPurgeTombstonesInParts(t *testing.T) {
-	const rows = 1300
+	const rows, part = 800, 500
 	j := newJournal(t, rows)
 	values := make([][2]int, rows)
 	for i := range values {
@@ -100,7 +100,7 @@ func TestPurgeTombstonesInParts(t *testing.T) {
 	var steps []uint64
 	total := 0
 	for from := uint64(0); len(steps) < 20; {
-		next, purged, err := j.stream.PurgeTombstones(t.Context(), time.Now().Add(time.Minute), from, 500)
+		next, purged, err := j.stream.PurgeTombstones(t.Context(), time.Now().Add(time.Minute), from, part)
 		if err != nil {
 			t.Fatal(err)
 		}
