@@ -44,7 +44,11 @@ func TestInOrder(t *testing.T) {
 		var all []iter.Seq2[int, error]
 		for n := range 7 {
 			all = append(all, func(yield func(int, error) bool) {
-				most.Store(max(most.Load(), running.Add(1)))
+				for now := running.Add(1); ; {
+					if was := most.Load(); now <= was || most.CompareAndSwap(was, now) {
+						break
+					}
+				}
 				begun.Add(1)
 				defer running.Add(-1)
 				if n == failing {

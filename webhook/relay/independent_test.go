@@ -62,18 +62,29 @@ func TestPartnerThatAnswersSlowly(t *testing.T) {
 	w.AddExternal(t, "bolt", "nats://"+l.Address)
 	w.Register("ops", w.Sheet.ID, events.Request{Partner: "bolt", Columns: webhooktest.Columns("No", "Qty")})
 	w.Check("acme", "bolt")
-	l.Hold()
-	for _, qty := range []int{41, 42, 43} {
-		began := time.Now()
-		w.Edit(0, webhooktest.Cells{"Qty": qty})
-		w.Await("the other partner gets the edit", func() bool { return w.LastEventHas("acme", fmt.Sprint(qty)) })
-		t.Logf("the other partner's event took %v", time.Since(began))
-		if why := w.Partners.Failure("bolt", "orders", nil); why != "" {
-			t.Errorf("the other partner's event came only after the slow one was given up: %s", why)
+	// A busy machine may need as long for an edit as a partner has to answer: then the
+	// edits are made once more.
+	for try := 1; ; try++ {
+		l.Hold()
+		var why string
+		qty := 100 * try
+		for n := 0; n < 3 && why == ""; n++ {
+			qty++
+			w.Edit(0, webhooktest.Cells{"Qty": qty})
+			w.Await("the other partner gets the edit", func() bool { return w.LastEventHas("acme", fmt.Sprint(qty)) })
+			why = w.Partners.Failure("bolt", "orders", nil)
 		}
+		l.Release()
+		w.Await("the slow partner gets the last edit", func() bool { return w.LastEventHas("bolt", fmt.Sprint(qty)) })
+		if why == "" {
+			break
+		}
+		if try == 5 {
+			t.Fatalf("the other partner's event came only after the slow one was given up, %d times: %s", try, why)
+		}
+		w.Settle()
+		w.Await("the slow partner is followed again", func() bool { return w.Partners.Failure("bolt", "orders", nil) == "" })
 	}
-	l.Release()
-	w.Await("the slow partner gets the last edit", func() bool { return w.LastEventHas("bolt", "43") })
 	w.Settle()
 	w.Check("acme", "bolt")
 }
