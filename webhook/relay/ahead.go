@@ -1,28 +1,40 @@
 package relay
 
-import "iter"
+import (
+	"context"
+	"iter"
+)
 
 // ahead reads one item further than the caller has come.
-func ahead[T any](items iter.Seq2[T, error]) iter.Seq2[T, error] {
-	return inOrder([]iter.Seq2[T, error]{items}, 1)
+func ahead[T any](ctx context.Context, items func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return inOrder(ctx, []func(context.Context) iter.Seq2[T, error]{items}, 1)
 }
 
-// inOrder gives the items of all sequences, of one after the other. Of so many
-// sequences at once it reads one item further than the caller has come. After an error
-// it begins with no other.
-func inOrder[T any](all []iter.Seq2[T, error], atOnce int) iter.Seq2[T, error] {
+// inOrder gives the items of all sequences, of one after the other. It reads up to
+// atOnce sequences at the same time, each one item ahead of the caller; only the first
+// one until that has given its first item. It begins with none after an error. When the
+// caller has enough, the context of those that are being read ends.
+func inOrder[T any](ctx context.Context, all []func(context.Context) iter.Seq2[T, error], atOnce int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var running []*started[T]
+		ctx, cancel := context.WithCancel(ctx)
+		rest, running, most := all, []*started[T](nil), 1
+		startMore := func() {
+			for len(rest) > 0 && len(running) < most {
+				running, rest = append(running, start(rest[0](ctx))), rest[1:]
+			}
+		}
 		defer func() {
+			cancel()
 			for _, s := range running {
 				s.end()
 			}
 		}()
-		for len(all) > 0 || len(running) > 0 {
-			for len(all) > 0 && len(running) < atOnce {
-				running, all = append(running, start(all[0])), all[1:]
-			}
+		for startMore(); len(running) > 0; startMore() {
 			for i := range running[0].items {
+				if i.err == nil {
+					most = atOnce
+					startMore()
+				}
 				if !yield(i.value, i.err) || i.err != nil {
 					return
 				}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"slices"
@@ -13,14 +14,14 @@ func TestReadAhead(t *testing.T) {
 	t.Parallel()
 	for stopAt := range 4 {
 		ended, made := false, 0
-		for n := range ahead(func(yield func(int, error) bool) {
+		for n := range ahead(t.Context(), sequence(func(yield func(int, error) bool) {
 			defer func() { ended = true }()
 			for made = range 3 {
 				if !yield(made, nil) {
 					return
 				}
 			}
-		}) {
+		})) {
 			if n == stopAt {
 				break
 			}
@@ -41,9 +42,9 @@ func TestInOrder(t *testing.T) {
 	broken := errors.New("broken")
 	for _, failing := range []int{-1, 0, 3, 6} {
 		var running, most, begun atomic.Int64
-		var all []iter.Seq2[int, error]
+		var all []func(context.Context) iter.Seq2[int, error]
 		for n := range 7 {
-			all = append(all, func(yield func(int, error) bool) {
+			all = append(all, sequence(func(yield func(int, error) bool) {
 				for now := running.Add(1); ; {
 					if was := most.Load(); now <= was || most.CompareAndSwap(was, now) {
 						break
@@ -56,11 +57,11 @@ func TestInOrder(t *testing.T) {
 					return
 				}
 				_ = yield(10*n, nil) && yield(10*n+1, nil)
-			})
+			}))
 		}
 		var got []int
 		var err error
-		for v, e := range inOrder(all, 2) {
+		for v, e := range inOrder(t.Context(), all, 2) {
 			if err = e; err == nil {
 				got = append(got, v)
 			}
@@ -80,4 +81,37 @@ func TestInOrder(t *testing.T) {
 			t.Errorf("number %d fails: %d were read at once, %d still are, %d of %d were begun", failing, most.Load(), running.Load(), begun.Load(), complete)
 		}
 	}
+}
+
+// TestInOrderBegins: nothing is begun with before the first item has come, and what is
+// under way when the caller has enough is told so.
+func TestInOrderBegins(t *testing.T) {
+	t.Parallel()
+	var came atomic.Bool
+	told := make(chan bool, 1)
+	all := []func(context.Context) iter.Seq2[int, error]{
+		sequence(func(yield func(int, error) bool) {
+			came.Store(true)
+			yield(1, nil)
+		}),
+		func(ctx context.Context) iter.Seq2[int, error] {
+			if !came.Load() {
+				t.Error("the second sequence was begun before the first had given anything")
+			}
+			return func(func(int, error) bool) {
+				<-ctx.Done()
+				told <- true
+			}
+		},
+	}
+	for range inOrder(t.Context(), all, 2) {
+		break
+	}
+	if len(told) != 1 {
+		t.Error("the second sequence had not ended when the caller went on")
+	}
+}
+
+func sequence(items iter.Seq2[int, error]) func(context.Context) iter.Seq2[int, error] {
+	return func(context.Context) iter.Seq2[int, error] { return items }
 }

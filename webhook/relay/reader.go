@@ -164,7 +164,11 @@ func (rd *reader) named(ctx context.Context) ([]int64, error) {
 
 // pages reads the whole sheet, the next page while the caller works on one.
 func (rd *reader) pages(ctx context.Context) iter.Seq2[*page, error] {
-	return ahead(func(yield func(*page, error) bool) {
+	return ahead(ctx, rd.inPages)
+}
+
+func (rd *reader) inPages(ctx context.Context) iter.Seq2[*page, error] {
+	return func(yield func(*page, error) bool) {
 		columns, err := rd.named(ctx)
 		if err != nil {
 			yield(nil, err)
@@ -191,7 +195,7 @@ func (rd *reader) pages(ctx context.Context) iter.Seq2[*page, error] {
 			}
 		}
 		yield(nil, fmt.Errorf("the sheet has more than %d pages", maxPages))
-	})
+	}
 }
 
 func (rd *reader) pageOf(sheet *smartsheet.Sheet, at time.Time, rows []smartsheet.Row) *page {

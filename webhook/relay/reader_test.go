@@ -234,3 +234,55 @@ func TestSheetWithoutColumns(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmWhileTheSheetMoves: rows that are gone are confirmed though the sheet
+// changes each time that some of them are published.
+func TestConfirmWhileTheSheetMoves(t *testing.T) {
+	t.Parallel()
+	const deleted = 600
+	sim, jane, sheet, rd := wide(t, 2, deleted+1)
+	for ids := range slices.Chunk(sheet.Rows[1:], 200) {
+		if err := sim.As(jane).DeleteRows(sheet.ID, ids...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	candidates := map[int64]bool{}
+	for _, id := range sheet.Rows[1:] {
+		candidates[id] = true
+	}
+	var gone []int64
+	for pg, err := range rd.confirm(t.Context(), candidates, nil) {
+		if err != nil {
+			t.Fatalf("after %d rows: %v", len(gone), err)
+		}
+		gone = append(gone, pg.gone...)
+		edit := smartsheettest.Row{ID: sheet.Rows[0], Cells: smartsheettest.Cells{"C0": fmt.Sprint(len(gone))}}
+		if err := sim.As(jane).UpdateRows(sheet.ID, edit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(gone) != deleted {
+		t.Errorf("%d of %d rows are gone", len(gone), deleted)
+	}
+}
+
+// TestTooLargeIsLearnt: what one answer with rows showed to be too large is not asked
+// for again.
+func TestTooLargeIsLearnt(t *testing.T) {
+	t.Parallel()
+	sim, _, sheet, rd := wide(t, 2, 1000)
+	rd.maxBytes = 16 << 10
+	if rows, _ := all(t, rd, named(sheet.Rows...)); len(rows) != len(sheet.Rows) {
+		t.Errorf("got %d rows of %d", len(rows), len(sheet.Rows))
+	}
+	refused := 0
+	for _, r := range sim.Requests() {
+		if strings.Count(r.Query, "%2C")+strings.Count(r.Query, ",") > 40 {
+			refused++
+		}
+	}
+	t.Logf("%d requests, %d of them for more than an answer holds", len(sim.Requests()), refused)
+	if refused > 5 { // twice each halving at the most
+		t.Errorf("%d requests asked for more than an answer holds", refused)
+	}
+}

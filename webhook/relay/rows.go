@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/smartsheet"
@@ -15,16 +16,9 @@ import (
 // rows reads the rows that a hint names. A row that a bulk read does not bring is
 // gone only if a callback said so or Smartsheet says so of that very row.
 func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq2[*page, error] {
-	return ahead(together(func(yield func(*page, error) bool) {
-		for pg, err := range rd.byID(ctx, slices.Sorted(maps.Keys(hinted))) {
-			if err == nil {
-				err = rd.findMissing(ctx, pg, hinted)
-			}
-			if !yield(pg, err) || err != nil {
-				return
-			}
-		}
-	}))
+	return ahead(ctx, func(ctx context.Context) iter.Seq2[*page, error] {
+		return together(rd.byID(ctx, slices.Sorted(maps.Keys(hinted)), hinted))
+	})
 }
 
 // namedAtOnce is how many rows that were asked for by their ids are compared and
@@ -34,7 +28,7 @@ func (rd *reader) rows(ctx context.Context, hinted map[int64]inbox.Row) iter.Seq
 const namedAtOnce = 600
 
 // together makes one page of those that follow each other and are of one version, up
-// to namedAtOnce rows. It waits for no other page that would be too much.
+// to namedAtOnce rows. A page that leaves no room for another like it is given at once.
 func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
 	return func(yield func(*page, error) bool) {
 		var all *page
@@ -68,13 +62,14 @@ func together(pages iter.Seq2[*page, error]) iter.Seq2[*page, error] {
 	}
 }
 
-// answersAtOnce is how many answers with named rows are waited for together: Smartsheet
-// takes a good part of a second for each.
+// answersAtOnce is how many answers with named rows are waited for at the same time:
+// Smartsheet takes a good part of a second for each. So many pages may be held besides
+// the one that is worked on and the next.
 const answersAtOnce = 2
 
-// byID reads rows in bulk. Rows that do not come are in the page's gone, which is
-// not yet the evidence that they are.
-func (rd *reader) byID(ctx context.Context, ids []int64) iter.Seq2[*page, error] {
+// byID reads rows in bulk. Those that are gone are in the gone of the page: hinted says
+// of some what a callback said of them.
+func (rd *reader) byID(ctx context.Context, ids []int64, hinted map[int64]inbox.Row) iter.Seq2[*page, error] {
 	return func(yield func(*page, error) bool) {
 		if len(ids) == 0 {
 			return
@@ -84,22 +79,59 @@ func (rd *reader) byID(ctx context.Context, ids []int64) iter.Seq2[*page, error]
 			yield(nil, err)
 			return
 		}
-		var chunks []iter.Seq2[*page, error]
-		for chunk := range slices.Chunk(ids, smartsheet.RowsPerQuery(min(len(columns), columnsAtOnce))) {
-			chunks = append(chunks, rd.inParts(ctx, chunk, columns))
+		size := &chunkSize{rows: smartsheet.RowsPerQuery(min(len(columns), columnsAtOnce))}
+		var chunks []func(context.Context) iter.Seq2[*page, error]
+		for chunk := range slices.Chunk(ids, size.rows) {
+			chunks = append(chunks, func(ctx context.Context) iter.Seq2[*page, error] {
+				return rd.withoutDoubt(ctx, rd.inParts(ctx, chunk, columns, size), columns, size, hinted)
+			})
 		}
-		inOrder(chunks, answersAtOnce)(yield)
+		inOrder(ctx, chunks, answersAtOnce)(yield)
 	}
 }
 
-// inParts reads some rows, in several answers where one would be too large.
-func (rd *reader) inParts(ctx context.Context, ids, columns []int64) iter.Seq2[*page, error] {
+// withoutDoubt finds out of the pages' rows that did not come whether they are gone.
+func (rd *reader) withoutDoubt(ctx context.Context, pages iter.Seq2[*page, error], columns []int64, size *chunkSize, hinted map[int64]inbox.Row) iter.Seq2[*page, error] {
 	return func(yield func(*page, error) bool) {
-		for size := len(ids); len(ids) > 0; {
-			part := ids[:min(size, len(ids))]
+		for pg, err := range pages {
+			if err == nil {
+				err = rd.findMissing(ctx, pg, columns, size, hinted)
+			}
+			if !yield(pg, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// chunkSize is how many rows are asked for at once: fewer from when an answer was too
+// large.
+type chunkSize struct {
+	mu   sync.Mutex
+	rows int
+}
+
+func (c *chunkSize) get() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rows
+}
+
+func (c *chunkSize) atMost(rows int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rows = min(c.rows, rows)
+}
+
+// inParts reads some rows, in several answers where one would be too large. Rows that
+// do not come are in the gone of the page, which is not yet the evidence that they are.
+func (rd *reader) inParts(ctx context.Context, ids, columns []int64, size *chunkSize) iter.Seq2[*page, error] {
+	return func(yield func(*page, error) bool) {
+		for len(ids) > 0 {
+			part := ids[:min(size.get(), len(ids))]
 			pg, err := rd.chunk(ctx, part, columns)
 			if len(part) > 1 && errors.Is(err, smartsheet.ErrTooLarge) {
-				size = len(part) / 2
+				size.atMost(len(part) / 2)
 				continue
 			}
 			if !yield(pg, err) || err != nil {
@@ -161,7 +193,7 @@ func joined(parts []*smartsheet.Sheet) *smartsheet.Sheet {
 // findMissing leaves in the page's gone only rows of which that is known. More
 // than a few that did not come are asked for once more: what two answers of one
 // version do not have is gone.
-func (rd *reader) findMissing(ctx context.Context, pg *page, hinted map[int64]inbox.Row) error {
+func (rd *reader) findMissing(ctx context.Context, pg *page, columns []int64, size *chunkSize, hinted map[int64]inbox.Row) error {
 	var gone, unsure []int64
 	for _, id := range pg.gone {
 		if hinted[id].Deleted {
@@ -172,21 +204,17 @@ func (rd *reader) findMissing(ctx context.Context, pg *page, hinted map[int64]in
 	}
 	pg.gone = gone
 	if len(unsure) > maxSingle {
-		return rd.askAgain(ctx, pg, unsure)
+		return rd.askAgain(ctx, pg, unsure, columns, size)
 	}
 	for _, id := range unsure { // it is only asked whether there is one
-		columns, err := rd.named(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = rd.client.Row(ctx, rd.sheetID, id, columns[0])
+		_, err := rd.client.Row(ctx, rd.sheetID, id, columns[0])
 		switch {
 		case smartsheet.Classify(err) == smartsheet.NotFound:
 			pg.gone = append(pg.gone, id)
 		case err != nil:
 			return err
 		default: // it is there, even if the second answer is without it too
-			if err := rd.askAgain(ctx, pg, []int64{id}); err != nil {
+			if err := rd.askAgain(ctx, pg, []int64{id}, columns, size); err != nil {
 				return err
 			}
 			pg.gone = slices.DeleteFunc(pg.gone, func(gone int64) bool { return gone == id })
@@ -197,8 +225,8 @@ func (rd *reader) findMissing(ctx context.Context, pg *page, hinted map[int64]in
 
 // askAgain asks a second time for rows that did not come, and adds them to the
 // page, or to its gone where the sheet has not moved since.
-func (rd *reader) askAgain(ctx context.Context, pg *page, ids []int64) error {
-	for again, err := range rd.byID(ctx, ids) {
+func (rd *reader) askAgain(ctx context.Context, pg *page, ids, columns []int64, size *chunkSize) error {
+	for again, err := range rd.inParts(ctx, ids, columns, size) {
 		if err != nil {
 			return err
 		}
@@ -224,13 +252,6 @@ func (rd *reader) confirm(ctx context.Context, candidates map[int64]bool, calm *
 			yield(&page{version: calm.version, at: calm.at, began: calm.began, columns: calm.columns, gone: ids}, nil)
 			return
 		}
-		for pg, err := range rd.byID(ctx, ids) {
-			if err == nil {
-				err = rd.findMissing(ctx, pg, nil)
-			}
-			if !yield(pg, err) || err != nil {
-				return
-			}
-		}
+		rd.byID(ctx, ids, nil)(yield)
 	}
 }
