@@ -13,6 +13,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// storeTime is how long a server may take for each message of a batch, all of which it
+// stores when it has the last one: many times as long as one that has little else to do.
+const storeTime = 5 * time.Millisecond
+
 // storeBatch stores messages as one atomic batch, all or none, and returns the
 // sequence of the last one.
 func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, error) {
@@ -29,8 +33,11 @@ func (s *Stream) storeBatch(ctx context.Context, batch []*nats.Msg) (uint64, err
 	if err := s.stage(ctx, batch[:last]); err != nil {
 		return 0, s.fullOr(ctx, err, batch)
 	}
-	sequence, err := s.request(ctx, batch[last])
-	return sequence, s.fullOr(ctx, err, batch)
+	answer, err := s.ask(ctx, batch[last], answerTime(maxAnswer)+time.Duration(len(batch))*storeTime)
+	if err != nil {
+		return 0, s.fullOr(ctx, err, batch)
+	}
+	return parseAck(answer)
 }
 
 // stage sends the messages of a batch that come before its last one. The server
@@ -45,7 +52,7 @@ func (s *Stream) stage(ctx context.Context, msgs []*nats.Msg) error {
 			}
 			continue
 		}
-		answer, err := s.ask(ctx, m, unanswered)
+		answer, err := s.ask(ctx, m, answerTime(unanswered))
 		if err != nil {
 			return err
 		}
@@ -61,17 +68,16 @@ func (s *Stream) stage(ctx context.Context, msgs []*nats.Msg) error {
 
 // request sends one message and waits for the stream's acknowledgement.
 func (s *Stream) request(ctx context.Context, m *nats.Msg) (uint64, error) {
-	answer, err := s.ask(ctx, m, max(maxAnswer, m.Size()))
+	answer, err := s.ask(ctx, m, answerTime(max(maxAnswer, m.Size())))
 	if err != nil {
 		return 0, err
 	}
 	return parseAck(answer)
 }
 
-// ask sends a message and waits for the answer, which comes after so many bytes
-// that were sent.
-func (s *Stream) ask(ctx context.Context, m *nats.Msg, size int) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime(size))
+// ask sends a message and waits for the answer for so long.
+func (s *Stream) ask(ctx context.Context, m *nats.Msg, within time.Duration) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return s.nc.RequestMsgWithContext(ctx, m)
 }
