@@ -93,8 +93,10 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 // processWide are the settings and the working directory, which a script has to itself.
 var processWide sync.Mutex
 
-// runs calls the program with the script's settings and in its directory. To start a
-// process is what nearly all the time of a script would go to.
+// runs calls the program with the script's settings, and no others, in its directory. To
+// start a process is what nearly all the time of a script would go to. It sees what the
+// program prints through its writers only: where nothing or no secret may be printed it is
+// exits that tells. A setting that the script has set to nothing is as one that it has not.
 func runs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: runs CODE ARGS…")
@@ -108,9 +110,14 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Chdir(ts.MkAbs(".")))
 	defer func() { ts.Check(os.Chdir(was)) }()
 	for _, name := range settingNames() {
+		if outside, ok := os.LookupEnv(name); ok {
+			defer os.Setenv(name, outside) // which has no error for a name that was set
+		} else {
+			defer os.Unsetenv(name)
+		}
+		ts.Check(os.Unsetenv(name))
 		if value := ts.Getenv(name); value != "" {
 			ts.Check(os.Setenv(name, value))
-			defer os.Unsetenv(name) // which has no error for a name that could be set
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
