@@ -129,7 +129,10 @@ func testCopied(t *testing.T, dir string, program []string) {
 	s.put("orders.row.1", "e2", `{"after":{"a":1}}`)
 	s.put("orders.row.2", "e3", `{"after":{"a":2}}`)
 	live("x", "e4")
+	s.stop()
 	r.start()
+	s.turnAway(1)
+	s.start()
 	r.shows("the sheet as it is", is, `orders 1 {"a":1}`, `orders 2 {"a":2}`)
 
 	s.put("orders.row.2", "e5", `{"after":{"a":3}}`)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -305,7 +306,10 @@ func testExample(t *testing.T, dir string, command []string) {
 	if _, purged, err := s.stream.PurgeTombstones(t.Context(), week.Add(-month), 0, 1000); err != nil || purged != 0 {
 		t.Errorf("after a week: got %d deletions purged, error %v, want them kept", purged, err)
 	}
+	s.stop()
 	f = s.follow(dir, command)
+	s.turnAway(1)
+	s.start()
 	f.got("after a week's absence", live, missed...)
 
 	s.stop()
@@ -316,6 +320,20 @@ func testExample(t *testing.T, dir string, command []string) {
 		if c.Config.InactiveThreshold != 0 {
 			t.Errorf("consumer %s goes after %v of absence, want never", c.Name, c.Config.InactiveThreshold)
 		}
+	}
+}
+
+// turnAway takes connections in the server's place, and closes each.
+func (s *side) turnAway(connections int) {
+	s.t.Helper()
+	l, err := net.Listen("tcp", s.options.Listen)
+	must(s.t, err)
+	defer l.Close()
+	for range connections {
+		must(s.t, l.(*net.TCPListener).SetDeadline(time.Now().Add(eventstest.Patience)))
+		c, err := l.Accept()
+		must(s.t, err)
+		must(s.t, c.Close())
 	}
 }
 

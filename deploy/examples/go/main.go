@@ -14,7 +14,8 @@ import (
 )
 
 func main() {
-	nc := must(nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1)))
+	nc := must(nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true), nats.ClosedHandler(func(nc *nats.Conn) { panic(nc.LastError()) }))) // it is not let in
 	js, sheets, ctx := must(jetstream.New(nc)), statuses{}, context.Background()
 	for ; ; time.Sleep(time.Second) { // also where the consumer is gone: the stream was made again or restored
 		consumer, err := js.CreateOrUpdateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{

@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { AckPolicy, DeliverPolicy, JetStreamApiError, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect, credsAuthenticator } from "@nats-io/transport-node";
+import { AuthorizationError, connect, credsAuthenticator } from "@nats-io/transport-node";
 import { StorageError, Store, StreamReplaced } from "./store.js";
 
 const { values, positionals: [file] } = parseArgs({ allowPositionals: true, options: { show: { type: "boolean" } } });
@@ -25,7 +25,15 @@ const config = {
 };
 const consumerNotFound = 10014;
 
-const nc = await connect({ servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 });
+const options = { servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 };
+let nc;
+while (!nc) try { // a first connection is not tried again by itself
+  nc = await connect(options);
+} catch (error) {
+  if (error instanceof AuthorizationError) throw error;
+  console.error(error.message);
+  await new Promise((later) => setTimeout(later, 1000));
+}
 const [manager, js] = [await jetstreamManager(nc), jetstream(nc)];
 for (;;) {
   try {

@@ -2,20 +2,19 @@
 // goes on where it was.
 import { readFileSync } from "node:fs";
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect, credsAuthenticator } from "@nats-io/transport-node";
+import { AuthorizationError, connect, credsAuthenticator } from "@nats-io/transport-node";
 
-const nc = await connect({ servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 });
-const manager = await jetstreamManager(nc);
+const options = { servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 };
 const config = {
   durable_name: "erp-js", filter_subject: ">", deliver_policy: DeliverPolicy.LastPerSubject, ack_policy: AckPolicy.Explicit,
-  max_ack_pending: 1, ack_wait: 5e9, // one at a time: in order, whenever we are killed; nanoseconds
-};
+  max_ack_pending: 1, ack_wait: 5e9 }; // one at a time: in order, whenever we are killed; nanoseconds
 const epochs = {}, due = {}; // of each sheet, by the subject of its status: keep them with what you store
 setInterval(() => {
   for (const subject in due) if (due[subject] < Date.now() && delete due[subject]) console.error(`${subject}: stale, no status came in time`);
 }, 1000);
-for (;;) {
+for (let nc; ;) {
   try { // also where the consumer is gone: the stream was made again or restored
+    const manager = await jetstreamManager(nc ??= await connect(options)); // a first connection is not tried again by itself
     await manager.consumers.add("EVENTS", config);
     const consumer = await jetstream(nc).consumers.get("EVENTS", "erp-js");
     for (let m; ; m && (await m.ackAck())) { // once it is stored with you
@@ -27,5 +26,7 @@ for (;;) {
     }
     for (const subject in epochs) delete epochs[subject]; // start over: forget what you have
     await manager.consumers.delete("EVENTS", "erp-js");
-  } catch { await new Promise((later) => setTimeout(later, 1000)); } // the server is away for a moment
+  } catch (error) { // the server is away for a moment
+    await new Promise((later, stop) => (error instanceof AuthorizationError ? stop(error) : setTimeout(later, 1000)));
+  }
 }

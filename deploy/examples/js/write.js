@@ -3,13 +3,21 @@
 // Run it again, with the same id, when no answer came: the change is made once.
 import { readFileSync } from "node:fs";
 import { DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect, credsAuthenticator } from "@nats-io/transport-node";
+import { AuthorizationError, connect, credsAuthenticator } from "@nats-io/transport-node";
 
 const [subject, request] = process.argv.slice(2);
 const [, partner, sheet] = subject.split(".");
 const { id } = JSON.parse(request);
 
-const nc = await connect({ servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 });
+const options = { servers: process.env.NATS_URL, authenticator: credsAuthenticator(readFileSync(process.env.NATS_CREDS)), maxReconnectAttempts: -1 };
+let nc;
+while (!nc) try { // a first connection is not tried again by itself
+  nc = await connect(options);
+} catch (error) {
+  if (error instanceof AuthorizationError) throw error;
+  console.error(error.message);
+  await new Promise((later) => setTimeout(later, 1000));
+}
 const { state } = await (await jetstreamManager(nc)).streams.info("EVENTS");
 await jetstream(nc).publish(subject, request, { retries: 10 }); // a share that was just made takes none for a moment. Now it is stored, no more
 const answers = await jetstream(nc).consumers.get("EVENTS", {

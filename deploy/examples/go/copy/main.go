@@ -47,7 +47,7 @@ func run(ctx context.Context, file string, show bool) error {
 	if show {
 		return db.print(ctx, os.Stdout)
 	}
-	nc, err := nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1))
+	nc, err := nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,8 @@ func run(ctx context.Context, file string, show bool) error {
 			return nil
 		case errors.Is(err, errStorage):
 			return err
+		case nc.IsClosed(): // it is not let in
+			return nc.LastError()
 		case err != nil && !errors.Is(err, nats.ErrTimeout): // which only says that nothing is new
 			log.Print(err)
 			time.Sleep(time.Second)

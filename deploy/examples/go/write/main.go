@@ -43,7 +43,8 @@ func write(ctx context.Context, subject string, request []byte) ([]byte, error) 
 	if err := json.Unmarshal(request, &body); err != nil || body.ID == "" || len(names) != 4 {
 		return nil, errors.New("want a subject of four names, and a request that is JSON with an id")
 	}
-	nc, err := nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1))
+	nc, err := nats.Connect(os.Getenv("NATS_URL"), nats.UserCredentials(os.Getenv("NATS_CREDS")), nats.MaxReconnects(-1),
+		nats.Timeout(20*time.Second)) // of the first connection, which is not tried again
 	if err != nil {
 		return nil, err
 	}
