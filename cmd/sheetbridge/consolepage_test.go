@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -61,6 +62,9 @@ func (s *running) awaitState(webhook, state string) {
 	eventstest.AwaitNil(s.t, patience, "the shares to be "+state, func() error {
 		var reg struct{ Shares []struct{ State string } }
 		s.must("GET", "/v1/webhooks/"+webhook, nil, &reg)
+		if len(reg.Shares) == 0 {
+			return errors.New("there is none")
+		}
 		for _, share := range reg.Shares {
 			if share.State != state {
 				return fmt.Errorf("one is %s", share.State)

@@ -146,7 +146,6 @@ func TestConsoleDoctorTellsOneCauseOnce(t *testing.T) {
 	for _, id := range append(ids, made.ID) {
 		s.awaitState(id, "suspended")
 	}
-	w.open("#/sheets") // of which the page asks what is new
 	w.until(`document.querySelectorAll(".state.is-suspended").length === 2`)
 	w.open("#/doctor")
 	var found []string

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -134,8 +135,9 @@ func TestLostMasterKey(t *testing.T) {
 // as a server of the cluster does, and looks at what must not be otherwise.
 func TestNATSOfACluster(t *testing.T) {
 	dir := t.TempDir()
-	if err := (natsAccounts{dir: filepath.Join(dir, "accounts"), storage: 1, hosts: []string{"localhost", "127.0.0.1"}}).run(io.Discard, []string{"acme"}); err != nil {
-		t.Fatal(err)
+	var errs bytes.Buffer
+	if code := run(t.Context(), []string{"nats-accounts", "--dir", filepath.Join(dir, "accounts"), "--storage", "1", "--tls", "localhost,127.0.0.1", "acme"}, io.Discard, &errs); code != exitOK {
+		t.Fatalf("nats-accounts: got exit code %d and %s", code, errs.String())
 	}
 	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "nats", "nats.conf"))
 	if err != nil {
