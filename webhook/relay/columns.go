@@ -163,11 +163,14 @@ func takeOver(s *registry.Share, now map[int64]smartsheet.Column) {
 // the last ones that were read; nil: none were. What their fields lose by it has been
 // published by now.
 func (r *Relay) dropMissing(ctx context.Context, rd *reader, shares []*shareSync, columns []smartsheet.Column) (outcomes, error) {
+	if columns == nil {
+		return nil, nil
+	}
 	var missing []int64
 	for _, s := range shares {
 		missing = append(missing, absent(s.share.ColumnIDs(), typesOf(columns))...)
 	}
-	if len(missing) == 0 || columns == nil {
+	if len(missing) == 0 {
 		return nil, nil
 	}
 	existing, err := rd.client.Columns(ctx, rd.sheetID)

@@ -63,7 +63,10 @@ func (s *shareSync) narrowAll(ctx context.Context, below uint64, left narrowing)
 			if err != nil {
 				return err
 			}
-			_, err = s.flush(ctx, evs, s.keptStatus()) // what is left of an event is smaller than it was
+			// What is too large, as a mask can make it, is left out and goes with the
+			// purge. The reading that completes the share finds that the partner does
+			// not have it, tries once more, and counts it then.
+			_, err = s.flush(ctx, evs, s.keptStatus())
 			return err
 		})
 		if err != nil {

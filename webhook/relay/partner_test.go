@@ -98,3 +98,48 @@ func TestEventsThatAreTooLarge(t *testing.T) {
 		t.Errorf("got status %s (%s), want live", s.State, s.Reason)
 	}
 }
+
+// TestTooLargeOnceMasked: a mask makes short values longer. A row that does not fit any
+// more when the share is changed is told of in the status, and counted once.
+func TestTooLargeOnceMasked(t *testing.T) {
+	t.Parallel()
+	w := webhooktest.NewWorld(t, webhooktest.Options{})
+	jane := w.Sim.As(w.Jane)
+	long, short, cells := []string{}, []string{}, webhooktest.Cells{}
+	add := func(titles *[]string, title, value string) {
+		t.Helper()
+		*titles, cells[title] = append(*titles, title), value
+		_, err := jane.AddColumn(w.Sheet.ID, smartsheettest.Column{Title: title})
+		webhooktest.Must(t, err)
+	}
+	for i := range 15 {
+		add(&long, fmt.Sprint("Long", i), strings.Repeat("x", 4000))
+	}
+	add(&long, "Rest", strings.Repeat("x", 600)) // about 64 KiB in all, without what the mask adds: 3 KiB
+	for i := range 100 {
+		add(&short, fmt.Sprint("Short", i), "1")
+	}
+	w.AddExternal(t, "acme", webhooktest.ForeignNATS(t, t.TempDir(), -1, 64<<10).ClientURL())
+	unmasked, masked := webhooktest.Columns(append(long, short...)...), webhooktest.Columns(append(long, short...)...)
+	for i := range short {
+		masked[len(long)+i].Mask = "hash"
+	}
+	w.Reg = w.Register("ops", w.Sheet.ID, events.Request{Partner: "acme", Columns: unmasked})
+	w.Edit(0, cells)
+	w.Settle()
+	w.Check("acme")
+
+	w.PutShare("acme", events.Request{Columns: masked})
+	w.Settle()
+	const want = "rows that are too large to be published: 1"
+	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateStale || s.Reason != want {
+		t.Errorf("got status %s (%s), want stale (%s)", s.State, s.Reason, want)
+	}
+	w.Edit(0, webhooktest.Cells{"Long0": ""})
+	w.Settle()
+	w.Reconcile(w.Reg)
+	w.Check("acme")
+	if s := webhooktest.StatusOf(w.Stream("acme"), "orders"); s.State != events.StateLive {
+		t.Errorf("got status %s (%s), want live", s.State, s.Reason)
+	}
+}

@@ -1,11 +1,16 @@
 package relay_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
 	"github.com/sheetbridge/sheetbridge/webhook/webhooktest"
 )
@@ -60,4 +65,42 @@ func TestProgress(t *testing.T) {
 	webhooktest.Must(t, w.Registrar.Resend(t.Context(), w.Reg.ID, "acme", "orders"))
 	w.Settle()
 	check(false)
+}
+
+// TestProgressStays: rows that were deleted since are taken away at the end of a load.
+// Its progress stays at all rows of the sheet, whether those are asked for first, as
+// where the sheet moves while it is read, or not.
+func TestProgressStays(t *testing.T) {
+	t.Parallel()
+	const rows = 40
+	for name, moves := range map[string]bool{"calm": false, "moving": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newLongWorld(t, 64<<10, slices.Repeat([]string{strings.Repeat("x", 1000)}, rows)...)
+			w.Reg = w.Register("ops", w.Sheet.ID, events.Request{Partner: "acme", Columns: webhooktest.Columns("Text")})
+			webhooktest.Must(t, w.Sim.As(w.Jane).DeleteRows(w.Sheet.ID, w.Sheet.Rows[rows-1]))
+			var moved sync.Once
+			g := w.Hold(func(r *http.Request) bool {
+				if moves && r.FormValue("page") == "2" {
+					moved.Do(func() {
+						err := w.Sim.As(w.Jane).UpdateRows(w.Sheet.ID, smartsheettest.Row{ID: w.Sheet.Rows[0], Cells: webhooktest.Cells{"Text": "edited"}})
+						if err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				return strings.HasSuffix(r.URL.Path, "/discussions") // asked for when the rows are done
+			})
+			w.PutShare("acme", events.Request{Columns: webhooktest.Columns("Text"), Kinds: []string{"row", "comment"}})
+			w.Await("all rows are compared", func() bool { return g.Holding() > 0 })
+			want := &partner.Progress{Done: rows - 1, Of: rows - 1}
+			if diff := cmp.Diff(want, w.Partners.Progress(w.Registry.Share("acme", "orders"))); diff != "" {
+				t.Errorf("progress of a load whose rows are all compared (-want +got):\n%s", diff)
+			}
+			g.Release()
+			w.Settle()
+			w.ReadFully() // no callback tells of the edit
+			w.Check("acme")
+		})
+	}
 }

@@ -84,7 +84,7 @@ type page struct {
 	before  int // rows of the pages before it
 	rows    []smartsheet.Row
 	gone    []int64 // rows that are no longer in the sheet
-	total   int     // rows of the whole sheet
+	total   int     // rows of the whole sheet; 0: it has none, or the page is no part of reading it all
 	named   bool    // the rows were asked for by their ids
 }
 

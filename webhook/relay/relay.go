@@ -194,7 +194,9 @@ func (r *Relay) removeGone(ctx context.Context, rd *reader, shares []*shareSync,
 		if err != nil {
 			return all, err
 		}
-		all.add(r.apply(ctx, all.active(shares), page))
+		confirmed := *page
+		confirmed.total = 0 // all rows were counted before: these take the progress of a load nowhere
+		all.add(r.apply(ctx, all.active(shares), &confirmed))
 	}
 	return all, nil
 }

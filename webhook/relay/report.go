@@ -151,7 +151,7 @@ func (s *shareSync) loads() bool {
 // showProgress records how many rows of a load were compared, for those who look at
 // the share.
 func (s *shareSync) showProgress(done int, pg *page) {
-	if pg.named || !s.plan.whole() || !s.loads() {
+	if pg.named || pg.total == 0 || !s.plan.whole() || !s.loads() {
 		return
 	}
 	// A sheet that moves while it is read may give rows twice.
