@@ -13,10 +13,16 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-// rowsAtOnce is how many rows are compared together: their events and a status
-// make one batch. So much of what the partner saw is held beside the page that was
-// read, however large that is.
-const rowsAtOnce = stream.MaxBatch - 1
+const (
+	// rowsAtOnce is how many rows are compared together: their events and a status
+	// make one batch. So much of what the partner saw is held beside the page that was
+	// read, however large that is.
+	rowsAtOnce = stream.MaxBatch - 1
+	// maxRaces is how often in a row somebody else may publish to a share before it
+	// is tried later.
+	maxRaces  = 5
+	racePause = 20 * time.Millisecond
+)
 
 // applyPage compares the page's rows with what the partner last saw of them, and
 // publishes what differs. What it found counts after an error too.
@@ -79,30 +85,6 @@ func (s *shareSync) rowReading(row *smartsheet.Row, pg *page, types map[int64]sm
 		now.Reason = events.ReasonLeftView
 	}
 	return now, filter
-}
-
-// attribute says of a row's reading that a write of the partner's made it what it is,
-// if that is known.
-func (s *shareSync) attribute(now *events.Reading) {
-	if s.origin() != events.OriginCallback {
-		return
-	}
-	row := s.plan.hint.Rows[now.ID]
-	id := row.WriteOf(s.share.Key())
-	if id == "" { // a callback may come before the bridge's own hint
-		id = events.OnlyWrite(s.share.Partner, row.AgentNames())
-	}
-	if id != "" {
-		now.Origin, now.Write = events.OriginWrite, id
-	}
-}
-
-// agents are the programs that callbacks named as having written what the share
-// shows of a row.
-func (s *shareSync) agents(id int64) []string {
-	return s.plan.hint.Rows[id].Agents(func(column int64) bool {
-		return slices.ContainsFunc(s.share.Fields, func(f events.Field) bool { return f.ColumnID == column })
-	})
 }
 
 // apply publishes what differs between readings of a page and what the partner last
@@ -225,9 +207,9 @@ func (s *shareSync) flush(ctx context.Context, evs []events.Event, status events
 			return 0, err
 		}
 	}
-	began := time.Now()
-	published, err := t.writer.Flush(ctx, began, status)
-	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(began), err)
+	startedAt := time.Now()
+	published, err := t.writer.Flush(ctx, startedAt, status)
+	s.relay.publishSpan(ctx, s.share, len(evs), time.Since(startedAt), err)
 	if err != nil {
 		t.unknown = true
 		return 0, err
@@ -270,6 +252,36 @@ func (s *shareSync) underLock(ctx context.Context, do func() error) (err error) 
 		}
 	}
 	return err
+}
+
+// acquire takes the lock of the share.
+func (s *shareSync) acquire(ctx context.Context) error {
+	if err := s.current(); err != nil {
+		return err
+	}
+	status := s.keptStatus()
+	if err := s.target.writer.Acquire(ctx, time.Now(), status); err != nil {
+		return err
+	}
+	s.target.unknown = false
+	s.target.published(status)
+	s.count(stream.Published{events.StatusChanged: 1})
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// lostRace tells whether an error may mean that somebody else is at work on the
+// share, so that its state is to be read again.
+func lostRace(err error) bool {
+	return errors.Is(err, stream.ErrLostRace) || errors.Is(err, stream.ErrLag)
 }
 
 // comparison is what follows from some readings.
@@ -351,34 +363,6 @@ func (s *shareSync) compareWith(ctx context.Context, began moment, readings []ev
 	return c, nil
 }
 
-// overtaken tells whether something newer than a reading was published or compared:
-// of the object, or of the whole sheet. Row is the one on which the object hangs, 0
-// for a row.
-func (s *shareSync) overtaken(seen *events.Seen, now events.Reading, row int64) bool {
-	t := s.target
-	compared := t.compared.version(now.ID)
-	if now.Kind != events.KindRow {
-		compared = t.compared.version(now.ID, childrenOf(row), everyChild)
-	}
-	return seen != nil && seen.Version > now.Version || t.state.CompleteTo() > now.Version || compared > now.Version
-}
-
-// wasOld tells whether a reading that is overtaken was so before the pass began:
-// then Smartsheet gave an old answer. Else another pass was faster.
-func (s *shareSync) wasOld(seen *events.Seen, now events.Reading) bool {
-	return s.opened.CompleteTo() > now.Version || seen != nil && seen.Version > now.Version && seen.Sequence <= s.opened.Lock
-}
-
-// differs tells whether a reading shows something else than was last seen,
-// whichever is newer.
-func (s *shareSync) differs(seen *events.Seen, now events.Reading) (bool, error) {
-	if seen != nil {
-		now.Version = max(now.Version, seen.Version)
-	}
-	evs, err := s.share.Compare(seen, now)
-	return len(evs) > 0, err
-}
-
 // difference returns the events that lead from what was last seen to a reading.
 func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.Event, error) {
 	if seen == nil || seen.Sequence >= s.resetBelow {
@@ -396,18 +380,4 @@ func (s *shareSync) difference(seen *events.Seen, now events.Reading) ([]events.
 	}
 	e, err := s.redefined(now)
 	return []events.Event{e}, err
-}
-
-// missedChange is when a row changed that no callback reported, zero if that is
-// not known: rows that did not change since the share was last complete were
-// recalculated.
-func (s *shareSync) missedChange(now events.Reading) time.Time {
-	if s.origin() != events.OriginReconcile || now.Row == nil || now.Row.ModifiedAt == nil {
-		return time.Time{}
-	}
-	at := now.Row.ModifiedAt.Time
-	if was := s.target.state.Status; was == nil || was.CompleteTo == nil || at.Before(was.CompleteTo.Time) {
-		return time.Time{}
-	}
-	return at
 }

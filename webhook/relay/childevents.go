@@ -43,7 +43,7 @@ func (s *shareSync) applyKind(ctx context.Context, kind events.Kind, read map[in
 	err = s.living(ctx, kind, everywhere, func(chunk map[string]*events.Seen) error {
 		for subject, seen := range chunk {
 			_, id, ok := events.ParseSubject(subject)
-			if _, found := read[id]; !ok || found {
+			if _, exists := read[id]; !ok || exists {
 				continue
 			}
 			if c.whole || c.gone[id] || c.rows[parseID(seen.RowID)] {

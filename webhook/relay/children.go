@@ -47,8 +47,9 @@ func (r *Relay) readChildren(ctx context.Context, p *plan, rd *reader, shares []
 	if c == nil || err != nil {
 		return nil, err
 	}
-	found, all := each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (findings, error) { return s.applyChildren(ctx, c) })
-	return all.with(found), nil
+	shown, all := each(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) (findings, error) { return s.applyChildren(ctx, c) })
+	all.addFindings(shown)
+	return all, nil
 }
 
 // anyHas tells whether any of the shares shows objects of the kind.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 )
 
@@ -227,4 +228,32 @@ func (s *shareSync) fence(ctx context.Context, version int64, objects ...int64) 
 		}
 		return s.flushStatus(ctx, s.keptStatus())
 	})
+}
+
+// overtaken tells whether something newer than a reading was published or compared:
+// of the object, or of the whole sheet. Row is the one on which the object hangs, 0
+// for a row.
+func (s *shareSync) overtaken(seen *events.Seen, now events.Reading, row int64) bool {
+	t := s.target
+	compared := t.compared.version(now.ID)
+	if now.Kind != events.KindRow {
+		compared = t.compared.version(now.ID, childrenOf(row), everyChild)
+	}
+	return seen != nil && seen.Version > now.Version || t.state.CompleteTo() > now.Version || compared > now.Version
+}
+
+// wasOld tells whether a reading that is overtaken was so before the pass began:
+// then Smartsheet gave an old answer. Else another pass was faster.
+func (s *shareSync) wasOld(seen *events.Seen, now events.Reading) bool {
+	return s.opened.CompleteTo() > now.Version || seen != nil && seen.Version > now.Version && seen.Sequence <= s.opened.Lock
+}
+
+// differs tells whether a reading shows something else than was last seen,
+// whichever is newer.
+func (s *shareSync) differs(seen *events.Seen, now events.Reading) (bool, error) {
+	if seen != nil {
+		now.Version = max(now.Version, seen.Version)
+	}
+	evs, err := s.share.Compare(seen, now)
+	return len(evs) > 0, err
 }

@@ -1,11 +1,9 @@
 package relay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -133,17 +131,16 @@ func backoff(failures int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// conclude does what follows from a pass: for each share, and for the hint. So far is
-// what had become of the shares; it returns what has in the end.
-func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes, read reading) (result string, all outcomes, err error) {
-	all = maps.Clone(soFar)
+// conclude does what follows from a pass: for each share, and for the hint. It adds to
+// all outcomes so far how the shares fare in that.
+func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, all outcomes, read reading) (result string, err error) {
 	v := verdictOf(ctx, read.err)
 	if v == stopped {
-		return "again", all, read.err
+		return "again", read.err
 	}
 	if gone := (*goneColumnsError)(nil); errors.As(read.err, &gone) {
 		if _, err := r.dropColumns(ctx, all.active(shares), gone.ids); err != nil {
-			return "again", all, err
+			return "again", err
 		}
 		for _, s := range all.active(shares) { // those that keep their columns have not read the sheet either
 			all.add(outcomes{s: {err: errDefinition}})
@@ -151,7 +148,7 @@ func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, soFa
 	}
 	result, narrowed, err := r.concludeReading(ctx, p, shares, all, v, read)
 	if all.add(narrowed); err != nil {
-		return "again", all, err
+		return "again", err
 	}
 	var errs []error
 	var unfinished []*shareSync
@@ -171,13 +168,14 @@ func (r *Relay) conclude(ctx context.Context, p *plan, shares []*shareSync, soFa
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
-		return "again", all, errors.Join(errs...)
+		return "again", errors.Join(errs...)
 	}
-	return result, all, nil
+	return result, nil
 }
 
-// concludeReading does what follows from reading the sheet.
-func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes, v verdict, read reading) (result string, all outcomes, err error) {
+// concludeReading does what follows from reading the sheet. It returns how shares fared
+// that were narrowed.
+func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes, v verdict, read reading) (result string, narrowed outcomes, err error) {
 	if !p.readable() && p.reg.Phase == registry.PhaseActive {
 		r.publishStatus(ctx, shares, soFar, events.StateSuspended, owner.Suspension(p.owner))
 		return "done", r.narrowWithout(ctx, soFar.active(shares)), nil
@@ -200,8 +198,8 @@ func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSyn
 		r.publishStatus(ctx, shares, soFar, d.state, d.reason)
 	}
 	if v != done && v != changed {
-		if all, err = r.narrowLate(ctx, p, soFar.active(shares), v); err != nil {
-			return "", all, err
+		if narrowed, err = r.narrowLate(ctx, p, soFar.active(shares), v); err != nil {
+			return "", narrowed, err
 		}
 	}
 	late := *p.hint
@@ -210,15 +208,15 @@ func (r *Relay) concludeReading(ctx context.Context, p *plan, shares []*shareSyn
 	}
 	switch {
 	case d.giveUp:
-		return d.result, all, r.Inbox.GiveUp(ctx, &late, read.err.Error())
+		return d.result, narrowed, r.Inbox.GiveUp(ctx, &late, read.err.Error())
 	case d.later > 0:
-		return d.result, all, r.Inbox.Defer(ctx, &late, time.Now().Add(d.later))
+		return d.result, narrowed, r.Inbox.Defer(ctx, &late, time.Now().Add(d.later))
 	}
-	return d.result, all, nil
+	return d.result, narrowed, nil
 }
 
 // concludeRefused tells the partners of all sheets of an owner who is refused.
-func (r *Relay) concludeRefused(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes) (string, outcomes, error) {
+func (r *Relay) concludeRefused(ctx context.Context, p *plan, shares []*shareSync, soFar outcomes) (result string, narrowed outcomes, err error) {
 	for _, reg := range r.Registry.Registrations() {
 		if reg.Owner != p.reg.Owner || reg.ID == p.reg.ID {
 			continue
@@ -319,41 +317,4 @@ func (r *Relay) concludeFailed(ctx context.Context, p *plan, s *shareSync, v ver
 	}
 	s.target.postpone(at, failures)
 	return "later", nil
-}
-
-// narrowWithout takes back what shares no longer show where the sheet cannot be
-// read at all.
-func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) outcomes {
-	return eachDoes(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
-		if s.resetBelow == 0 {
-			return nil
-		}
-		if err := s.target.enter(ctx); err != nil {
-			return err
-		}
-		defer s.target.leave()
-		return s.underLock(ctx, func() error { return s.narrow(ctx) })
-	})
-}
-
-// narrowLate does so where a reading was waited for long enough, or none will come
-// soon; else it has the shares looked at again then.
-func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) (outcomes, error) {
-	var late []*shareSync
-	patience := cmp.Or(r.StoredAfter, defaultStoredAfter)
-	for _, s := range shares {
-		if s.resetBelow == 0 {
-			continue
-		}
-		changedAt := s.opened.SchemaAt
-		if time.Since(changedAt) >= patience || v == unreadable || v == unacceptable {
-			late = append(late, s)
-			continue
-		}
-		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
-		if err := r.Inbox.Defer(ctx, again, changedAt.Add(patience+time.Second)); err != nil {
-			return nil, err
-		}
-	}
-	return r.narrowWithout(ctx, late), nil
 }

@@ -19,9 +19,12 @@
 //	          ▼
 //	        conclude       what follows: again, later, given up, told    decide.go
 //
-// No step leaves anything in a share for a later one: what it found, and why it ended
-// for a share, are the outcomes that it returns (outcome.go). The road adds them up and
-// gives the next step the shares that still take part, and what it needs to know.
+// What a step found, and why it ended for a share, are the outcomes that it returns
+// (outcome.go). The pass adds them up and gives the next step the shares that still take
+// part, and what it needs to know. A share itself keeps how it stands with its stream:
+// its record, since that is stored; below which message an older definition stands, until
+// that is purged; how many events were stored, for the report, whatever has stored them;
+// and which children the partner sees, so that they are looked for once.
 //
 // A hint says that a sheet may have changed, never what changed: what is
 // published is the difference between the sheet as it is and the last message of

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/sheetbridge/sheetbridge/events"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
@@ -63,4 +65,28 @@ func splitAmbiguous(h *inbox.Hint, at time.Time) (now, then *inbox.Hint) {
 		return h, nil
 	}
 	return h.Split(func(_ int64, r inbox.Row) bool { return r.Ambiguous() })
+}
+
+// attribute says of a row's reading that a write of the partner's made it what it is,
+// if that is known.
+func (s *shareSync) attribute(now *events.Reading) {
+	if s.origin() != events.OriginCallback {
+		return
+	}
+	row := s.plan.hint.Rows[now.ID]
+	id := row.WriteOf(s.share.Key())
+	if id == "" { // a callback may come before the bridge's own hint
+		id = events.OnlyWrite(s.share.Partner, row.AgentNames())
+	}
+	if id != "" {
+		now.Origin, now.Write = events.OriginWrite, id
+	}
+}
+
+// agents are the programs that callbacks named as having written what the share
+// shows of a row.
+func (s *shareSync) agents(id int64) []string {
+	return s.plan.hint.Rows[id].Agents(func(column int64) bool {
+		return slices.ContainsFunc(s.share.Fields, func(f events.Field) bool { return f.ColumnID == column })
+	})
 }

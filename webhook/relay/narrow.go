@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	"github.com/sheetbridge/sheetbridge/events"
-	"github.com/sheetbridge/sheetbridge/events/stream"
+	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 )
 
 // everywhere is a sequence that everything stands below.
@@ -192,12 +193,39 @@ func (s *shareSync) notAmong(ctx context.Context, ids map[int64]bool) ([]int64, 
 	return missing, nil
 }
 
-// count counts events that were stored.
-func (s *shareSync) count(published stream.Published) {
-	if s.published == nil {
-		s.published = map[string]int{}
+// narrowWithout takes back what shares no longer show where the sheet cannot be
+// read at all.
+func (r *Relay) narrowWithout(ctx context.Context, shares []*shareSync) outcomes {
+	return eachDoes(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
+		if s.resetBelow == 0 {
+			return nil
+		}
+		if err := s.target.enter(ctx); err != nil {
+			return err
+		}
+		defer s.target.leave()
+		return s.underLock(ctx, func() error { return s.narrow(ctx) })
+	})
+}
+
+// narrowLate does so where a reading was waited for long enough, or none will come
+// soon; else it has the shares looked at again then.
+func (r *Relay) narrowLate(ctx context.Context, p *plan, shares []*shareSync, v verdict) (outcomes, error) {
+	var late []*shareSync
+	patience := cmp.Or(r.StoredAfter, defaultStoredAfter)
+	for _, s := range shares {
+		if s.resetBelow == 0 {
+			continue
+		}
+		changedAt := s.opened.SchemaAt
+		if time.Since(changedAt) >= patience || v == unreadable || v == unacceptable {
+			late = append(late, s)
+			continue
+		}
+		again := &inbox.Hint{Registration: p.reg.ID, Shares: []string{s.share.Key()}, Why: inbox.WhyShare, Whole: true, ReceivedAt: time.Now()}
+		if err := r.Inbox.Defer(ctx, again, changedAt.Add(patience+time.Second)); err != nil {
+			return nil, err
+		}
 	}
-	for typ, n := range published {
-		s.published[typ] += n
-	}
+	return r.narrowWithout(ctx, late), nil
 }

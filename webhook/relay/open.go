@@ -13,13 +13,6 @@ import (
 	"github.com/sheetbridge/sheetbridge/webhook/registry"
 )
 
-const (
-	// maxRaces is how often in a row somebody else may publish to a share before it
-	// is tried later.
-	maxRaces  = 5
-	racePause = 20 * time.Millisecond
-)
-
 var (
 	// errSlow says that a share took too long while others waited.
 	errSlow = errors.New("the partner's NATS answers slowly")
@@ -32,8 +25,9 @@ var (
 	errOldReading = errors.New("an older version of the sheet was read than before")
 )
 
-// shareSync is one share's part in a pass. What the pass finds out about the share is
-// not in it: each step returns that, see [outcome].
+// shareSync is one share's part in a pass. It has how the share stands with its stream.
+// What the pass finds out about the share is not in it: each step returns that, see
+// [outcome].
 type shareSync struct {
 	relay   *Relay
 	plan    *plan
@@ -65,7 +59,7 @@ func (r *Relay) open(ctx context.Context, p *plan) ([]*shareSync, outcomes) {
 	return shares, all
 }
 
-// closeShares ends what open began: that what others compare of shares is recorded.
+// closeShares stops recording what others compare of these shares.
 func closeShares(shares []*shareSync) {
 	for _, s := range shares {
 		if s.opened != nil {
@@ -155,7 +149,7 @@ func (s *shareSync) origin() events.Origin {
 }
 
 // forget removes the record of a share that has ended, unless one was made again
-// under its name. Nil is never what it returns: errEnded, or why it could not.
+// under its name. It never returns nil: errEnded, or why it could not.
 func (s *shareSync) forget(ctx context.Context) error {
 	err := s.relay.Registry.DeleteShare(ctx, s.share)
 	if errors.Is(err, registry.ErrConflict) {
@@ -314,41 +308,11 @@ func (t *target) published(status events.StatusData) {
 	t.setLoaded(t.state.Loaded())
 }
 
-// began takes over a schema and a status that were stored together.
-func (t *target) began(schema events.SchemaData, status events.StatusData, at time.Time) {
+// startedRevision takes over a schema and a status that were stored together.
+func (t *target) startedRevision(schema events.SchemaData, status events.StatusData, at time.Time) {
 	lock := t.writer.Lock()
 	t.state = &stream.State{
 		Lock: lock, Status: &status, Carried: t.writer.Carried(), Schema: &schema, SchemaSeq: lock - 1, SchemaAt: at,
 	}
 	t.setLoaded(false)
-}
-
-// lostRace tells whether an error may mean that somebody else is at work on the
-// share, so that its state is to be read again.
-func lostRace(err error) bool {
-	return errors.Is(err, stream.ErrLostRace) || errors.Is(err, stream.ErrLag)
-}
-
-// acquire takes the lock of the share.
-func (s *shareSync) acquire(ctx context.Context) error {
-	if err := s.current(); err != nil {
-		return err
-	}
-	status := s.keptStatus()
-	if err := s.target.writer.Acquire(ctx, time.Now(), status); err != nil {
-		return err
-	}
-	s.target.unknown = false
-	s.target.published(status)
-	s.count(stream.Published{events.StatusChanged: 1})
-	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -14,23 +14,23 @@ import (
 
 // plan is what a pass is about: made before anything is read, not changed since.
 type plan struct {
-	hint    *inbox.Hint
-	began   time.Time
-	reg     *registry.Registration
-	owner   *registry.Owner // nil: there is none any more
-	shares  []*registry.Share
-	loading bool // a share that takes part is not loaded, as far as this process knows
+	hint      *inbox.Hint
+	startedAt time.Time
+	reg       *registry.Registration
+	owner     *registry.Owner // nil: there is none any more
+	shares    []*registry.Share
+	loading   bool // a share that takes part is not loaded, as far as this process knows
 }
 
 // plan finds the registration, its owner and the shares that the hint is for. It
 // is nil where there is nothing to do.
-func (r *Relay) plan(ctx context.Context, h *inbox.Hint, began time.Time) (*plan, error) {
+func (r *Relay) plan(ctx context.Context, h *inbox.Hint, startedAt time.Time) (*plan, error) {
 	if h.ShareChanged || h.Why == inbox.WhyShare { // perhaps by another replica, a moment ago
 		if err := r.Registry.CatchUp(ctx); err != nil {
 			return nil, err
 		}
 	}
-	p := &plan{hint: h, began: began}
+	p := &plan{hint: h, startedAt: startedAt}
 	if p.reg = r.Registry.Registration(h.Registration); p.reg == nil {
 		fresh, err := r.Registry.FreshRegistration(ctx, h.Registration)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) {
@@ -118,7 +118,7 @@ func (p *plan) readable() bool {
 // owner's quiet ones from being looked at.
 func (p *plan) class(every time.Duration) budget.Class {
 	switch {
-	case p.began.Sub(p.hint.ReceivedAt) > every/2:
+	case p.startedAt.Sub(p.hint.ReceivedAt) > every/2:
 		return budget.Callback
 	case p.whole() && p.loading:
 		return budget.Load

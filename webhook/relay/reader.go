@@ -70,8 +70,8 @@ type reading struct {
 	requests int
 	version  int64 // highest of the sheet; 0: nothing was read
 
-	shares  outcomes            // of what was read
-	written map[int64]time.Time // rows that writes had changed, with when they were modified last or found gone
+	outcomes outcomes            // of what was read
+	written  map[int64]time.Time // rows that writes had changed, with when they were modified last or found gone
 }
 
 // page is some rows as they were read together.
@@ -88,11 +88,11 @@ type page struct {
 	named   bool    // the rows were asked for by their ids
 }
 
-func (rd *reader) result(shares outcomes, err error) reading {
+func (rd *reader) result(all outcomes, err error) reading {
 	if err != nil {
 		err = fmt.Errorf("reading sheet %d: %w", rd.sheetID, err)
 	}
-	return reading{err: err, shares: shares, rows: int(rd.read.Load()), requests: int(rd.requests.Load()), version: rd.version.Load()}
+	return reading{err: err, outcomes: all, rows: int(rd.read.Load()), requests: int(rd.requests.Load()), version: rd.version.Load()}
 }
 
 // sheetVersion asks for the version of the sheet.

@@ -70,8 +70,8 @@ func (r *Relay) pass(ctx context.Context, h *inbox.Hint) error {
 	shares, all := r.open(ctx, p)
 	defer closeShares(shares)
 	read := r.read(ctx, p, all.active(shares))
-	all.add(read.shares)
-	result, all, err := r.conclude(ctx, p, shares, all, read)
+	all.add(read.outcomes)
+	result, err := r.conclude(ctx, p, shares, all, read)
 	if err == nil && read.err == nil && len(all.active(shares)) == len(shares) {
 		r.echoes.add(p.reg.ID, read.written)
 	}
@@ -176,8 +176,9 @@ func (r *Relay) apply(ctx context.Context, shares []*shareSync, pg *page) outcom
 	if pg.named {
 		patience = rowsPatience + time.Duration(len(pg.rows))*rowPatience
 	}
-	found, all := each(ctx, shares, patience, func(ctx context.Context, s *shareSync) (findings, error) { return s.applyPage(ctx, pg) })
-	return all.with(found)
+	shown, all := each(ctx, shares, patience, func(ctx context.Context, s *shareSync) (findings, error) { return s.applyPage(ctx, pg) })
+	all.addFindings(shown)
+	return all
 }
 
 // applyNamed applies rows that were asked for by their ids.
@@ -221,15 +222,15 @@ func (r *Relay) readOlder(ctx context.Context, rd *reader, shares []*shareSync, 
 
 // complete says that the shares show the sheet as it was read. Those do not for which
 // something newer was published before than what was read.
-func (r *Relay) complete(ctx context.Context, shares []*shareSync, sheet wholeSheet, found outcomes) outcomes {
+func (r *Relay) complete(ctx context.Context, shares []*shareSync, sheet wholeSheet, soFar outcomes) outcomes {
 	return eachDoes(ctx, shares, pagePatience, func(ctx context.Context, s *shareSync) error {
-		if found[s].oldReading {
+		if soFar[s].oldReading {
 			return errOldReading
 		}
-		if err := s.complete(ctx, sheet.completeTo(), sheet.columns, found[s].tooLarge, sheet.first.began); err != nil {
+		if err := s.complete(ctx, sheet.completeTo(), sheet.columns, soFar[s].tooLarge, sheet.first.began); err != nil {
 			return err
 		}
-		s.recordFilter(ctx, found[s].filter)
+		s.recordFilter(ctx, soFar[s].filter)
 		r.Partners.SetProgress(s.share, nil)
 		return nil
 	})

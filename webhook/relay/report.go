@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sheetbridge/sheetbridge/events"
+	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
 	"github.com/sheetbridge/sheetbridge/webhook/partner"
@@ -51,7 +52,7 @@ func (r *Relay) report(ctx context.Context, span trace.Span, sum summary) {
 		slog.String("registration", p.hint.Registration), slog.String("why", string(p.hint.Why)),
 		slog.String("result", sum.result), slog.Bool("whole", p.hint.Whole), slog.Int("hinted", len(p.hint.Rows)),
 		slog.Int64("version", sum.reading.version), slog.Int("rows", sum.reading.rows), slog.Int("requests", sum.reading.requests),
-		slog.Duration("waited", p.began.Sub(p.hint.ReceivedAt)), slog.Duration("took", time.Since(p.began)),
+		slog.Duration("waited", p.startedAt.Sub(p.hint.ReceivedAt)), slog.Duration("took", time.Since(p.startedAt)),
 		slog.String("owner", p.reg.Owner), slog.Int64("sheet", p.reg.SheetID), slog.String("sheetName", p.reg.SheetName),
 	)
 	for _, s := range sum.shares {
@@ -106,7 +107,7 @@ func total(published map[string]int) int {
 func (sum summary) pass() Pass {
 	p := Pass{
 		Why: sum.plan.hint.Why, Result: sum.result, Owner: sum.plan.reg.Owner, Mode: modeOf(sum.plan.reg),
-		Rows: sum.reading.rows, Requests: sum.reading.requests, Took: time.Since(sum.plan.began),
+		Rows: sum.reading.rows, Requests: sum.reading.requests, Took: time.Since(sum.plan.startedAt),
 		Lag: map[events.Origin]time.Duration{}, Published: map[string]map[string]int{}, Found: map[string]int{},
 	}
 	for _, s := range sum.shares {
@@ -190,4 +191,28 @@ func (r *Relay) requestSpan(ctx context.Context, call smartsheet.Call) {
 	tracing.EndSpan(span, err,
 		attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route),
 		attribute.Int("http.response.status_code", call.Status), attribute.String("sheetbridge.class", call.Class.String()))
+}
+
+// missedChange is when a row changed that no callback reported, zero if that is
+// not known: rows that did not change since the share was last complete were
+// recalculated.
+func (s *shareSync) missedChange(now events.Reading) time.Time {
+	if s.origin() != events.OriginReconcile || now.Row == nil || now.Row.ModifiedAt == nil {
+		return time.Time{}
+	}
+	at := now.Row.ModifiedAt.Time
+	if was := s.target.state.Status; was == nil || was.CompleteTo == nil || at.Before(was.CompleteTo.Time) {
+		return time.Time{}
+	}
+	return at
+}
+
+// count counts events that were stored.
+func (s *shareSync) count(published stream.Published) {
+	if s.published == nil {
+		s.published = map[string]int{}
+	}
+	for typ, n := range published {
+		s.published[typ] += n
+	}
 }

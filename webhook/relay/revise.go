@@ -182,7 +182,7 @@ func (s *shareSync) startRevision(ctx context.Context, reset bool) error {
 	if err := t.writer.Begin(ctx, now, schema, status); err != nil {
 		return err
 	}
-	t.began(schema, status, now)
+	t.startedRevision(schema, status, now)
 	s.count(stream.Published{events.SchemaChanged: 1, events.StatusChanged: 1})
 	return nil
 }

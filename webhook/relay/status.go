@@ -162,9 +162,9 @@ func modeOf(reg *registry.Registration) string {
 // publishStatus says how shares stand, where their partners have not been told
 // within half a reconcile interval. A partner that cannot be told now is told by
 // the next pass.
-func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, so outcomes, state events.State, reason string) {
+func (r *Relay) publishStatus(ctx context.Context, shares []*shareSync, soFar outcomes, state events.State, reason string) {
 	told := slices.DeleteFunc(slices.Clone(shares), func(s *shareSync) bool {
-		err := so[s].err
+		err := soFar[s].err
 		return s.epoch == "" || errors.Is(err, errEnded) || errors.Is(err, errDefinition) || errors.Is(err, errSlow)
 	})
 	failed := eachDoes(ctx, told, rowsPatience, func(ctx context.Context, s *shareSync) error { return s.publishStatus(ctx, state, reason) })
@@ -196,12 +196,12 @@ func (s *shareSync) publishStatus(ctx context.Context, state events.State, reaso
 
 // recordFilter stores what the share's filter said of all rows of the sheet, for
 // those who look after the share.
-func (s *shareSync) recordFilter(ctx context.Context, found registry.FilterResult) {
+func (s *shareSync) recordFilter(ctx context.Context, filter registry.FilterResult) {
 	if s.share.Where == "" {
 		return
 	}
-	found.Revision, found.At = s.share.Revision, time.Now().UTC().Truncate(time.Second)
-	if err := s.relay.Registry.PutFilterResult(ctx, s.share, found); err != nil && ctx.Err() == nil {
+	filter.Revision, filter.At = s.share.Revision, time.Now().UTC().Truncate(time.Second)
+	if err := s.relay.Registry.PutFilterResult(ctx, s.share, filter); err != nil && ctx.Err() == nil {
 		s.relay.Log.Warn("what a share's filter shows could not be stored", "partner", s.share.Partner, "sheet", s.share.Sheet, "err", err)
 	}
 }

@@ -22,7 +22,7 @@ func TestWhatWaitedLongIsUrgent(t *testing.T) {
 		{inbox.WhyReconcile, 4 * time.Minute, budget.Reconcile},
 		{inbox.WhyReconcile, 6 * time.Minute, budget.Callback},
 	} {
-		p := &plan{began: now, hint: &inbox.Hint{Why: c.why, ReceivedAt: now.Add(-c.waited)}}
+		p := &plan{startedAt: now, hint: &inbox.Hint{Why: c.why, ReceivedAt: now.Add(-c.waited)}}
 		if got := p.class(10 * time.Minute); got != c.want {
 			t.Errorf("%s that waited %v: got class %v, want %v", c.why, c.waited, got, c.want)
 		}
