@@ -32,15 +32,17 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 	} {
 		rows, err := w.Sim.As(w.Jane).AddRows(w.Sheet.ID, smartsheettest.Row{Cells: webhooktest.Cells{"No": name, "Status": "Open", "Qty": 3}})
 		webhooktest.Must(t, err)
-		var once sync.Once
-		w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
-			var fault *smartsheettest.Fault
-			if r.Method == http.MethodPut {
-				once.Do(func() { fault = &smartsheettest.Fault{LoseAnswer: true} })
-			}
-			return fault
-		})
+		var lost atomic.Bool
 		edited := make(chan struct{})
+		w.Sim.SetFault(func(r *http.Request) *smartsheettest.Fault {
+			if writesRows(r) && !lost.Swap(true) {
+				return &smartsheettest.Fault{LoseAnswer: true}
+			}
+			if lost.Load() { // it is looked for only when the person has changed it
+				<-edited
+			}
+			return nil
+		})
 		before, sent := w.version(), w.sent()
 		go func() {
 			defer close(edited)

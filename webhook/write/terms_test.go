@@ -316,7 +316,8 @@ func TestWriteHeldUpPastItsTime(t *testing.T) {
 	before := w.version()
 	var id string
 	var until time.Time
-	for d, held := 2*time.Second, false; !held; d *= 2 { // enough to be about to be sent, on this machine
+	held := false
+	for d := 2 * time.Second; !held && d < eventstest.Patience; d *= 2 { // enough to be about to be sent, on this machine
 		id, until = fmt.Sprintf("one-%v", d), time.Now().Add(d)
 		w.send("acme", "erp", "orders", fmt.Sprintf(`{"id":%q,"op":"update","row":%q,"expect":{"status":"Open"},"set":{"qty":4},"until":%q}`,
 			id, webhooktest.FormatID(w.Sheet.Rows[0]), until.Format(time.RFC3339Nano)))
@@ -328,6 +329,14 @@ func TestWriteHeldUpPastItsTime(t *testing.T) {
 			}
 			return held || w.answers("acme")[id] != nil
 		})
+		if !held {
+			if got := w.answer("acme", id, 1); got.Code != events.CodeTooLate {
+				t.Fatalf("before it was to be sent: got %+v, want %s", got, events.CodeTooLate)
+			}
+		}
+	}
+	if !held {
+		t.Fatal("its time was always over before it was to be sent")
 	}
 	w.Await("its time being over", func() bool { return time.Now().After(until) })
 	close(p.goOn)
