@@ -36,7 +36,7 @@ type store struct {
 func newStore(t *testing.T) *store {
 	t.Helper()
 	nc := natstest.One.Connect(t)[0]
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(t, err)
 	return &store{nc: nc, js: js, master: seal.NewMasterKey()}
 }

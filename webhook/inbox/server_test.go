@@ -78,7 +78,7 @@ func newQueue(t testing.TB, n int, o inbox.Options) *queue {
 	}
 	q := &queue{replicas: n, nc: servers.Connect(t)[0]}
 	var err error
-	q.js, err = jetstream.New(q.nc)
+	q.js, err = jetstream.New(q.nc, jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(t, err)
 	q.Inbox = q.another(t, o)
 	return q

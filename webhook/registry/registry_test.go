@@ -238,7 +238,7 @@ func TestNothingSecretInTheBucket(t *testing.T) {
 	s := newStore(t)
 	r := loaded(t, s)
 	reg := registered(t, r, 7)
-	js, err := jetstream.New(s.nc)
+	js, err := jetstream.New(s.nc, jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(t, err)
 	kv, err := js.KeyValue(t.Context(), registry.Bucket)
 	must(t, err)

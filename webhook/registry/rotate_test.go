@@ -183,7 +183,7 @@ func TestARotationThatBrokeOffIsEnded(t *testing.T) {
 // announced waits until so many replicas have said that they are there.
 func announced(t *testing.T, s *store, n int) {
 	t.Helper()
-	js, err := jetstream.New(s.nc)
+	js, err := jetstream.New(s.nc, jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(t, err)
 	kv, err := js.KeyValue(t.Context(), registry.ReplicaBucket)
 	must(t, err)
@@ -199,7 +199,7 @@ func announced(t *testing.T, s *store, n int) {
 
 func bucket(t *testing.T, s *store) jetstream.KeyValue {
 	t.Helper()
-	js, err := jetstream.New(s.nc)
+	js, err := jetstream.New(s.nc, jetstream.WithDefaultTimeout(eventstest.Patience))
 	must(t, err)
 	kv, err := js.KeyValue(t.Context(), registry.Bucket)
 	must(t, err)

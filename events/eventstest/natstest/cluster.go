@@ -71,7 +71,7 @@ func (c *cluster) startServers(size int, operator *jwt.OperatorClaims) error {
 		o := &server.Options{
 			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
 			TrustedOperators: []*jwt.OperatorClaims{operator}, SystemAccount: operator.SystemAccount, AccountResolver: c.accounts,
-			JetStream: true, StoreDir: filepath.Join(c.dir, fmt.Sprint(i)), MaxPayload: 8 << 20,
+			JetStream: true, StoreDir: filepath.Join(c.dir, fmt.Sprint(i)), SyncAlways: true, MaxPayload: 8 << 20,
 			JetStreamMaxMemory: 1 << 30, JetStreamMaxStore: 64 << 30,
 		}
 		if size > 1 {

@@ -72,13 +72,13 @@ func (s *Shared) Connect(t testing.TB) []*nats.Conn {
 	}
 	conns := make([]*nats.Conn, len(c.servers))
 	for i, srv := range c.servers {
-		conns[i], err = nats.Connect(srv.ClientURL(), user, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectBufSize(-1))
+		conns[i], err = nats.Connect(srv.ClientURL(), user, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectBufSize(-1), nats.Timeout(eventstest.Patience))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(conns[i].Close)
 	}
-	js, err := jetstream.New(conns[0])
+	js, err := jetstream.New(conns[0], jetstream.WithDefaultTimeout(eventstest.Patience))
 	if err != nil {
 		t.Fatal(err)
 	}
