@@ -161,7 +161,7 @@ func TestPullsOfLargeMessages(t *testing.T) {
 	t.Parallel()
 	b := start(t, options(t))
 	p := newPartner(t, b, "acme")
-	const messages, pulls = 20, 5
+	const messages = 20
 	body := strings.Repeat("x", 1<<20) // some fifteen in a pull
 	for i := range messages {
 		p.publish(t, fmt.Sprintf("orders.row.%d", i), body)
@@ -201,7 +201,7 @@ func TestPullsOfLargeMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject, ask := "$JS.API.CONSUMER.MSG.NEXT.EVENTS.erp", "1" // as the first clients asked
-	for i := range pulls {
+	for i := range messages {
 		if err := nc.PublishRequest(subject, answers.Subject, []byte(ask)); err != nil {
 			t.Fatal(err)
 		}
