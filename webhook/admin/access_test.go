@@ -29,6 +29,7 @@ func (r reply) texts(path ...any) string {
 }
 
 func TestAccessReport(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -54,6 +55,7 @@ func TestAccessReport(t *testing.T) {
 }
 
 func TestAccessReportOfAUserWhoSeesTwoSheets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	reader := w.sim.AddUser(smartsheettest.User{Email: "bridge@a.example", Name: "Bridge"})
 	second := w.addSheet("Plan")
@@ -79,6 +81,7 @@ func TestAccessReportOfAUserWhoSeesTwoSheets(t *testing.T) {
 
 // TestAccessReportOfAWriter wants that it may edit, and no more.
 func TestAccessReportOfAWriter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	writer := w.sim.AddUser(smartsheettest.User{Email: "writer@a.example", Name: "Writer"})
 	must(t, w.sim.As(w.jane).Share(w.sheet.ID, writer, smartsheettest.AccessEditor))
@@ -104,6 +107,7 @@ func TestAccessReportOfAWriter(t *testing.T) {
 }
 
 func TestAdministratorsAreWarnedOf(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	boss := w.sim.AddUser(smartsheettest.User{Email: "boss@a.example", Name: "Boss", Admin: true})
 	token := w.sim.AddToken(boss)
@@ -125,6 +129,7 @@ func TestAdministratorsAreWarnedOf(t *testing.T) {
 // TestWhatTheAdminReads: each way in which a token can be wrong, in words about
 // what to do.
 func TestWhatTheAdminReads(t *testing.T) {
+	t.Parallel()
 	other := smartsheettest.New(t)
 	foreign := other.AddToken(other.AddUser(smartsheettest.User{Email: "jane@a.example"}))
 	tests := map[string]struct {
@@ -194,6 +199,7 @@ func fault(status, code int) func(*world) (string, string) {
 }
 
 func TestOwnersByConsent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{api: func(a *admin.API) {
 		a.Access.OAuth = &owner.OAuth{Access: a.Access, ClientID: "app", Secret: "planted-app-secret", Log: a.Log}
 	}})
@@ -224,11 +230,13 @@ func TestOwnersByConsent(t *testing.T) {
 }
 
 func TestWithoutAnAppNobodyConsents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.refused(422, "body.kind", "SHEETBRIDGE_OAUTH_CLIENT_ID", "POST", "/v1/owners", `{"name":"jane","kind":"oauth","region":"us"}`)
 }
 
 func TestKeysAreRotated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	r := w.ok(200, "POST", "/v1/keys/rotate", "")
@@ -254,6 +262,7 @@ func audited(t *testing.T) *world {
 }
 
 func TestEveryActionIsAudited(t *testing.T) {
+	t.Parallel()
 	w := audited(t)
 	w.owner()
 	w.partner("acme")
@@ -312,6 +321,7 @@ alice refused DELETE /v1/owners/:name /v1/owners/nobody`
 
 // What cannot change anything is no entry.
 func TestNothingDoneIsNotAudited(t *testing.T) {
+	t.Parallel()
 	w := audited(t)
 	w.owner()
 	w.partner("acme")
@@ -345,6 +355,7 @@ func TestNothingDoneIsNotAudited(t *testing.T) {
 // Whoever is shown cells is in the log, with what, from where and by which request:
 // a dry run is a way to read a sheet.
 func TestPreviewsAreAudited(t *testing.T) {
+	t.Parallel()
 	w := audited(t)
 	w.owner()
 	w.partner("acme")
@@ -374,6 +385,7 @@ func TestPreviewsAreAudited(t *testing.T) {
 }
 
 func TestWhatCannotBeAuditedIsNotDone(t *testing.T) {
+	t.Parallel()
 	w := audited(t)
 	js, err := jetstream.New(w.broker.Bridge())
 	must(t, err)

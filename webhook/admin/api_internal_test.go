@@ -8,6 +8,7 @@ import (
 // TestErrorsInTheLogAreOurs: who wants to be woken for ERROR is not woken for
 // what Smartsheet refuses.
 func TestErrorsInTheLogAreOurs(t *testing.T) {
+	t.Parallel()
 	const route = "/v1/owners"
 	for name, tt := range map[string]struct {
 		route  string

@@ -11,6 +11,7 @@ import (
 )
 
 func TestBearer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	for name, tc := range map[string]struct {
 		header, method, path string
@@ -57,6 +58,7 @@ func TestBearer(t *testing.T) {
 }
 
 func TestProbes(t *testing.T) {
+	t.Parallel()
 	notReady := errors.New("the relay does not run")
 	var ready error
 	w := newWorld(t, setup{api: func(a *admin.API) {

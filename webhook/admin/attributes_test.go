@@ -11,6 +11,7 @@ import (
 // The filter of a share may name its partner's attributes, as they are or, in a dry
 // run, as they would be. A share follows them.
 func TestAttributesOfPartners(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()

@@ -6,6 +6,7 @@ import (
 )
 
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	for name, tc := range map[string]struct {
 		body         string

@@ -11,6 +11,7 @@ import (
 // TestClassification: a sheet with a label that is denied is not shared, and one that
 // gets it later is withheld with what was published of it, until the label goes.
 func TestClassification(t *testing.T) {
+	t.Parallel()
 	deny := smartsheet.Classifications{"confidential", "Top Secret"}
 	w := newWorld(t, setup{api: func(a *admin.API) { a.Registrar.Deny = deny }})
 	w.api.Relay.Deny = deny
@@ -50,6 +51,7 @@ func TestClassification(t *testing.T) {
 
 // TestOwnersTokenRunsOut: what an admin knows of a token's end is kept and shown.
 func TestOwnersTokenRunsOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	at := time.Now().Add(5 * 24 * time.Hour).UTC().Format(time.RFC3339)
 	made := w.ok(201, "POST", "/v1/owners", `{"name":"ops","token":"`+w.token+`","region":"us","expiresAt":"`+at+`"}`)

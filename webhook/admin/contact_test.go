@@ -7,6 +7,7 @@ import (
 
 // A partner's contact is given once and never shown again, but for its host.
 func TestContact(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	const path = "/v1/partners/acme/contact"

@@ -10,6 +10,7 @@ import (
 )
 
 func TestContractOfPartner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")

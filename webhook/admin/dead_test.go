@@ -8,6 +8,7 @@ import (
 )
 
 func TestDead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")

@@ -38,6 +38,7 @@ func (w *world) examined() (reply, map[string]string) {
 func withNATS(a *admin.API) { a.Doctor.NATS = a.Broker.Bridge() }
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{api: withNATS})
 	w.owner()
 	w.partner("acme")
@@ -59,6 +60,7 @@ func TestDoctor(t *testing.T) {
 }
 
 func TestDoctorEmpty(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	r, levels := w.examined()
 	if levels["owner none"] != "warning" || r.at("ok") != true || levels["public PUBLIC_URL"] != "ok" {
@@ -67,6 +69,7 @@ func TestDoctorEmpty(t *testing.T) {
 }
 
 func TestDoctorFinds(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		breaks func(*world)
 		wrong  string // area and name
@@ -125,6 +128,7 @@ func TestDoctorFinds(t *testing.T) {
 // TestDoctorFindsAnotherStore: webhooks at Smartsheet that call this address and that the
 // store knows nothing of tell that it is not the store that there was.
 func TestDoctorFindsAnotherStore(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		shares       bool
 		level, words string
@@ -161,6 +165,7 @@ func TestDoctorFindsAnotherStore(t *testing.T) {
 // A partner whose NATS answers slowly is named: others do not wait for it, and its
 // own events are late.
 func TestDoctorFindsSlowPartner(t *testing.T) {
+	t.Parallel()
 	url, creds, _ := otherNATS(t, "bolt")
 	way := slowWay(t, strings.TrimPrefix(url, "nats://"))
 	w := newWorld(t, setup{})

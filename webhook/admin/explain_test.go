@@ -29,6 +29,7 @@ func (r reply) values() map[string]any {
 }
 
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -73,6 +74,7 @@ func TestExplain(t *testing.T) {
 
 // TestExplainFailingFilter tells a filter that is false from one that fails.
 func TestExplainFailingFilter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.owner()
 	w.partner("acme")
@@ -92,6 +94,7 @@ func TestExplainFailingFilter(t *testing.T) {
 // TestExplainBehind tells of a row that changed after it was sent, while nobody
 // is there to send it.
 func TestExplainBehind(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.owner()
 	w.partner("acme")
@@ -108,6 +111,7 @@ func TestExplainBehind(t *testing.T) {
 
 // TestExplainUnread says what to do where Smartsheet does not show the sheet.
 func TestExplainUnread(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.owner()
 	w.partner("acme")
@@ -138,6 +142,7 @@ func TestExplainUnread(t *testing.T) {
 
 // TestExplainWithoutBudget is refused for the moment, and does not blame the network.
 func TestExplainWithoutBudget(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true, rate: 12})
 	w.owner()
 	w.partner("acme")
@@ -156,6 +161,7 @@ func TestExplainWithoutBudget(t *testing.T) {
 // TestExplainWrite asks whether writes would be allowed: what the partner would be told,
 // who would write, and what to do. Nothing is written.
 func TestExplainWrite(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.owner()
 	w.partner("acme")

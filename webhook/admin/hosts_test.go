@@ -34,6 +34,7 @@ func (c *counts) get(why string) int {
 }
 
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	own, err := admin.ParseHosts("Bridge.a.example, 10.0.0.7,10.1.0.0/16,[2001:db8::1]")
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +70,7 @@ func TestHosts(t *testing.T) {
 // A name that somebody else's server resolves to this machine (DNS rebinding)
 // reaches nothing, on any path, with any token.
 func TestForeignHost(t *testing.T) {
+	t.Parallel()
 	var refused counts
 	w := newWorld(t, setup{api: func(a *admin.API) {
 		a.Refused = refused.add
@@ -99,6 +101,7 @@ func (w *world) sendAs(host, token, method, path string) reply {
 // A page of another site cannot have a browser change anything, although the
 // token comes along.
 func TestForeignOrigin(t *testing.T) {
+	t.Parallel()
 	var refused counts
 	w := newWorld(t, setup{api: func(a *admin.API) { a.Refused = refused.add }})
 	for name, tc := range map[string]struct {
@@ -129,6 +132,7 @@ func TestForeignOrigin(t *testing.T) {
 // A client that guesses tokens is stopped and seen; a program with an old token locks
 // nobody out.
 func TestWrongBearers(t *testing.T) {
+	t.Parallel()
 	var refused counts
 	var log *audit.Log
 	w := newWorld(t, setup{api: func(a *admin.API) {
@@ -186,6 +190,7 @@ func TestWrongBearers(t *testing.T) {
 
 // Each request has an id, which is in the answer and in the log, and is ours.
 func TestRequestID(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	seen := map[string]bool{}
 	for _, token := range []string{writer, "", writer} {

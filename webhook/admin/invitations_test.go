@@ -46,6 +46,7 @@ func (w *world) invite(body string) (url, id string) {
 // TestInvitation: a browser that opens the page takes nothing, however often; the button
 // gives credentials once.
 func TestInvitation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -104,6 +105,7 @@ func TestInvitation(t *testing.T) {
 
 // TestInvitationWithoutAForm: an empty request of no kind is the form.
 func TestInvitationWithoutAForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	url, _ := w.invite(`{"name":"erp"}`)
@@ -119,6 +121,7 @@ func TestInvitationWithoutAForm(t *testing.T) {
 
 // TestBadInvitations: nobody learns from an answer what became of an invitation.
 func TestBadInvitations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	used, _ := w.invite(`{"name":"used"}`)
@@ -173,6 +176,7 @@ func TestBadInvitations(t *testing.T) {
 // TestInvitationWithAKey: the partner sends the public half of its key, and gets no
 // secret. What is wrong with the request uses nothing up.
 func TestInvitationWithAKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	old := w.ok(201, "POST", "/v1/partners/acme/credentials", `{"name":"erp"}`).text1("credentials")
@@ -224,6 +228,7 @@ func TestInvitationWithAKey(t *testing.T) {
 
 // TestInvitationNeedsAnAddress: without PUBLIC_URL there is nothing to open.
 func TestInvitationNeedsAnAddress(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.partner("acme")
 	w.refused(409, "", "SHEETBRIDGE_PUBLIC_URL", "POST", invitationsOfAcme, `{"name":"erp"}`)

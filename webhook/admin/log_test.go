@@ -9,6 +9,7 @@ import (
 
 // A failure of ours tells the client nothing but that, and the log why, once.
 func TestInternalFailure(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	must(t, w.registry.UpdateOwner(t.Context(), "ops", func(o *registry.Owner) error {
@@ -23,6 +24,7 @@ func TestInternalFailure(t *testing.T) {
 }
 
 func TestLogLine(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.send(reader, "GET", "/v1/owners/planted-name?planted=query", "")
 	w.send("planted-token-0123456", "GET", "/v1/owners", "")

@@ -94,6 +94,7 @@ func escape(key string) string {
 }
 
 func TestOpenAPI(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	doc := w.send("", "GET", "/openapi.json", "")
 	if doc.status != 200 || !strings.HasPrefix(doc.text1("openapi"), "3.1") {
@@ -190,6 +191,7 @@ PUT /v1/webhooks/{id}/shares/{partner}/{sheet}`
 
 // TestDocumentIsWellFormed holds the document to what Redocly and Spectral ask for.
 func TestDocumentIsWellFormed(t *testing.T) {
+	t.Parallel()
 	text, err := admin.OpenAPI()
 	if err != nil {
 		t.Fatal(err)
@@ -231,6 +233,7 @@ func TestDocumentIsWellFormed(t *testing.T) {
 
 // Every call that leads out of something is in the document, under its own path.
 func TestActionsAreCalls(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	paths := w.send("", "GET", "/openapi.json", "").at("paths").(map[string]any)
 	for _, action := range problem.Calls() {

@@ -15,6 +15,7 @@ import (
 
 // The overview has a line for each share, and says what a person must see to.
 func TestOverview(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	if got := w.ok(200, "GET", "/v1/overview", ""); got.at("counts", "shares") != 0.0 || len(got.at("items").([]any)) != 0 || got.at("access", "readOnly") != false {
@@ -43,6 +44,7 @@ func TestOverview(t *testing.T) {
 // A live share whose filter passes none of the rows, or fails on some, says so
 // everywhere.
 func TestOverviewCountsFilterWarnings(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, where, want string }{
 		{"none passes", "state == 'Nowhere'", "the filter passes none of the 2 rows"},
 		{"fails on some", "due > '2026' || state == 'Open'", "the filter cannot be evaluated on 1 of 2 rows, which are hidden"},
@@ -77,6 +79,7 @@ func TestOverviewCountsFilterWarnings(t *testing.T) {
 // A filter that cannot be evaluated on any row is refused without consent, with the
 // member that consents.
 func TestFilterThatFailsOnEveryRowIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -95,6 +98,7 @@ func TestFilterThatFailsOnEveryRowIsRefused(t *testing.T) {
 
 // A dry run says what a filter does to each row.
 func TestDryRunTriesTheFilter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -119,6 +123,7 @@ func TestDryRunTriesTheFilter(t *testing.T) {
 // The columns of a sheet are told before anything of it is shared; cells are not
 // for a read-only token.
 func TestSheetColumns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	path := fmt.Sprintf("/v1/owners/ops/sheets/%d/columns", w.sheet.ID)
@@ -211,6 +216,7 @@ func (s sent) text(path ...any) string {
 // What is published is followed with what was before and after, and goes on where it
 // was left, with nothing missing and nothing twice.
 func TestFollowEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -276,6 +282,7 @@ func TestFollowEvents(t *testing.T) {
 // There is an end to how many may follow at once, and a server that shuts down waits
 // for none of them.
 func TestFollowersAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	var all []*follower
 	for range 32 {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestOwners(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	if r := w.ok(200, "GET", "/v1/owners", ""); r.text != "{\"items\":[]}\n" {
 		t.Errorf("got %q, want an empty list", r.text)
@@ -47,6 +48,7 @@ func TestOwners(t *testing.T) {
 }
 
 func TestOwnerRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	expired := w.sim.AddTokenUntil(w.jane, time.Unix(0, 0))
 	add := func(token, more string) string {
@@ -81,6 +83,7 @@ func TestOwnerRefused(t *testing.T) {
 }
 
 func TestReplaceToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -116,6 +119,7 @@ func TestReplaceToken(t *testing.T) {
 
 // A token's budget is the admin's too.
 func TestBudgetUsedUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{rate: 4})
 	w.owner()
 	r := w.send(writer, "GET", "/v1/owners/ops/sheets", "")
@@ -130,6 +134,7 @@ func TestBudgetUsedUp(t *testing.T) {
 
 // What Smartsheet takes longer for than a listener's time-outs is still done.
 func TestSlowerThanTimeouts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{server: func(s *http.Server) {
 		s.ReadTimeout, s.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
 	}})

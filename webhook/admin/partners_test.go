@@ -18,6 +18,7 @@ import (
 )
 
 func TestPartners(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	if r := w.ok(200, "GET", "/v1/partners", ""); r.text != "{\"items\":[]}\n" {
 		t.Errorf("got %q, want an empty list", r.text)
@@ -64,6 +65,7 @@ func seedOf(creds string) string {
 }
 
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	first := w.partner("acme")
 	const path = "/v1/partners/acme/credentials"
@@ -99,6 +101,7 @@ func TestCredentials(t *testing.T) {
 // TestCredentialsEndInAYear: credentials do not last for ever unless somebody says
 // so.
 func TestCredentialsEndInAYear(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	const path = "/v1/partners/acme/credentials"
@@ -127,6 +130,7 @@ func TestCredentialsEndInAYear(t *testing.T) {
 
 // TestOverlap: who rotates credentials can have the old ones go on for a while.
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	const path = "/v1/partners/acme/credentials"
@@ -166,6 +170,7 @@ func TestOverlap(t *testing.T) {
 
 // TestPublicKey: a partner that makes its key is let in without a secret from us.
 func TestPublicKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	const path = "/v1/partners/acme/credentials"
@@ -202,6 +207,7 @@ func TestPublicKey(t *testing.T) {
 
 // TestSources: credentials work from the networks that a partner has named.
 func TestSources(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	creds := w.partner("acme")
 	nc := w.connected(creds)
@@ -255,6 +261,7 @@ func (w *world) wantRefused(creds string) {
 }
 
 func TestDeletePartner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -282,6 +289,7 @@ func TestDeletePartner(t *testing.T) {
 
 // A partner whose account is gone already is removed all the same.
 func TestDeletePartnerAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	account := w.registry.Partner("acme").Account
@@ -292,6 +300,7 @@ func TestDeletePartnerAgain(t *testing.T) {
 
 // Where the store has no room for another partner, nothing of it stays.
 func TestNoRoomForPartner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{store: 3 << 29})
 	w.partner("acme")
 	w.refused(502, "", "bytes left", "POST", "/v1/partners", `{"name":"globex"}`)
@@ -317,6 +326,7 @@ func other(t *testing.T) (url, creds string) {
 }
 
 func TestExternalPartner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{external: true})
 	url, creds := other(t)
 	body := func(url, creds string) string {

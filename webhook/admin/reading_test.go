@@ -34,6 +34,7 @@ func fetch(t *testing.T, c jetstream.Consumer, n int) {
 // What a partner was given is known by credentials and durable consumer, and stays
 // known when the consumer is gone.
 func TestReading(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -87,6 +88,7 @@ func TestReading(t *testing.T) {
 
 // Live subscriptions and direct gets are reading too.
 func TestReadingWithoutConsumers(t *testing.T) {
+	t.Parallel()
 	for name, read := range map[string]func(t *testing.T, w *world, creds string){
 		"live subscription": func(t *testing.T, w *world, creds string) {
 			nc := w.connected(creds)
@@ -118,6 +120,7 @@ func TestReadingWithoutConsumers(t *testing.T) {
 // A partner that reads nothing for too long although there is something is told of,
 // until it reads.
 func TestNotReading(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.api.Partners.NotReadingAfter = time.Nanosecond
 	w.relays()

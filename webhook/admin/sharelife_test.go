@@ -72,6 +72,7 @@ func (w *world) reads(creds string) jetstream.JetStream {
 // TestShareEndsAtItsTime: the partner is told that a share has ended, and what it had
 // is gone, without anybody doing anything.
 func TestShareEndsAtItsTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -116,6 +117,7 @@ func TestShareEndsAtItsTime(t *testing.T) {
 // TestShareMovesToAnotherOwner: a share goes on when its owner leaves, and nothing is
 // sent twice.
 func TestShareMovesToAnotherOwner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -158,6 +160,7 @@ func TestShareMovesToAnotherOwner(t *testing.T) {
 // TestErase: a person's row goes with its history and what hangs on it, and stays
 // away through reconciles, a resend and a changed share, until it changes.
 func TestErase(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()

@@ -22,6 +22,7 @@ import (
 // A follower that does not read is cut, and its place is another's; who follows beside
 // it gets everything meanwhile.
 func TestFollowerThatDoesNotReadIsCut(t *testing.T) {
+	t.Parallel()
 	const room = 4 << 10 // in the system's buffers, which else hold more than we send
 	w := newWorld(t, setup{server: func(s *http.Server) {
 		s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {

@@ -23,6 +23,7 @@ func (r reply) terms() string {
 }
 
 func TestTermsOfPartners(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	const defaults = `{"history":32,"limits":{"ackPending":5000,"connections":16,"consumers":64,"leafNodes":4,"payload":"512KiB","requests":100,"storage":"1GiB","subscriptions":256,"unread":"16MiB","waiting":512},"tombstones":"720h0m0s"}`
 	if got := w.ok(201, "POST", "/v1/partners", `{"name":"acme"}`).terms(); got != defaults {
@@ -72,6 +73,7 @@ func wantHistory(t *testing.T, js jetstream.JetStream, want int64) {
 }
 
 func TestTermsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	for body, field := range map[string]string{
@@ -106,6 +108,7 @@ func TestTermsThatCannotBe(t *testing.T) {
 // A partner whose stream is full hears nothing; the others do; and when it has
 // room again it gets what it missed without anybody else doing anything.
 func TestFullPartnerHeals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -164,6 +167,7 @@ func (w *world) event(creds, subject string) {
 }
 
 func TestLeafCredentials(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	made := w.ok(201, "POST", "/v1/partners/acme/credentials", `{"name":"mirror","leaf":true}`)
@@ -178,6 +182,7 @@ func TestLeafCredentials(t *testing.T) {
 // Changed terms have the partner's sheets compared now, not when the relay would
 // try again.
 func TestChangedTermsAreFollowedAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -202,6 +207,7 @@ func TestChangedTermsAreFollowedAtOnce(t *testing.T) {
 // A partner whose stream did not answer a moment ago, for it was full, gets its
 // room all the same.
 func TestTermsOfAPartnerThatFailed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.partner("acme")
 	w.api.Partners.Failed("acme", context.DeadlineExceeded)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestParseTokens(t *testing.T) {
+	t.Parallel()
 	const a, b, c = "aaaaaaaaaaaaaaaa", "bbbb-BBBB_bbbb-00", "cccccccccccccccccccc"
 	const hash = "7b3ca4e0f1f1a7bd4fe4b4ad2d6b6e8d1c9c8c1f8ad7c0a6b6a3bfa2a1a0f9e8"
 	for text, want := range map[string][]admin.Token{
@@ -34,6 +35,7 @@ func TestParseTokens(t *testing.T) {
 }
 
 func TestParseTokensRefused(t *testing.T) {
+	t.Parallel()
 	const secret = "planted-secret-00"
 	for text, words := range map[string]string{
 		"":                                  "no token",
@@ -65,6 +67,7 @@ func TestParseTokensRefused(t *testing.T) {
 }
 
 func TestTokenDoesNotShow(t *testing.T) {
+	t.Parallel()
 	token := admin.Token{Name: "alice", Secret: "planted-secret-00"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if got := fmt.Sprintf(format, token); strings.Contains(got, "planted") {

@@ -8,6 +8,7 @@ import (
 // TestTried: with dryRun partners and shares are shown as they would be, nothing is
 // made or changed, and nothing is in the audit log but looks at rows.
 func TestTried(t *testing.T) {
+	t.Parallel()
 	w := audited(t)
 	w.owner()
 	w.partner("acme")

@@ -14,6 +14,7 @@ import (
 
 // A client that hangs up while a webhook is made leaves nothing behind.
 func TestHangUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -48,6 +49,7 @@ func TestHangUp(t *testing.T) {
 // A webhook that Smartsheet does not let go of is deleted later: nobody sees it
 // any more, and its owner cannot be removed before.
 func TestDeleteLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -80,6 +82,7 @@ func TestDeleteLater(t *testing.T) {
 // The shares of a partner that is deleted go with it, and their names are free
 // for one that is made under its name.
 func TestDeletePartnerWithShares(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")

@@ -19,6 +19,7 @@ import (
 )
 
 func TestRegister(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -66,6 +67,7 @@ func TestRegister(t *testing.T) {
 
 // Where Smartsheet calls us is told once it has been looked at.
 func TestLastCallback(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -82,6 +84,7 @@ func TestLastCallback(t *testing.T) {
 }
 
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -108,6 +111,7 @@ func TestDryRun(t *testing.T) {
 }
 
 func TestRegisterRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -161,6 +165,7 @@ func TestRegisterRefused(t *testing.T) {
 }
 
 func TestNotEnabled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -183,6 +188,7 @@ func TestNotEnabled(t *testing.T) {
 }
 
 func TestPolling(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.owner()
 	w.partner("acme")
@@ -197,6 +203,7 @@ func TestPolling(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -232,6 +239,7 @@ func TestShares(t *testing.T) {
 }
 
 func TestWebhookActions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -264,6 +272,7 @@ func TestWebhookActions(t *testing.T) {
 
 // An owner that is removed while a sheet is registered for it leaves nothing.
 func TestOwnerRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	w.partner("acme")
@@ -282,6 +291,7 @@ func TestOwnerRemovedMeanwhile(t *testing.T) {
 
 // A registration that is still being made or removed is not there for admins.
 func TestUnfinishedIsHidden(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.owner()
 	reg, err := w.registry.NewRegistration("ops", w.sheet.ID)
@@ -296,6 +306,7 @@ func TestUnfinishedIsHidden(t *testing.T) {
 
 // A partner that cannot be reached is unknown, and delays nobody else.
 func TestUnreachablePartner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{})
 	w.relays()
 	w.owner()
@@ -323,6 +334,7 @@ var errStop = errors.New("the test is over")
 
 // A hundred who share one sheet at once are all answered that it is shared.
 func TestSharesAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{polling: true})
 	w.owner()
 	w.partner("acme")
