@@ -3,6 +3,6 @@
 // while a sheet is edited, and afterwards every partner's stream is checked
 // against the sheet. Its tests are all named Faults…:
 //
-//	go test -race ./cmd/sheetbridge/faults -run Faults            the short form, with the program as it is released
+//	go test -race ./cmd/sheetbridge/faults -run Faults            the short form, mostly with the program as it is released
 //	go test -race ./cmd/sheetbridge/faults -run Faults -long      for an hour or so, with the race detector in it
 package faults

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ func TestFaultsKill(t *testing.T) {
 func TestFaultsSmartsheet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.program = raceTested(t)
 	p := w.embedded()
 	w.settled(30 * time.Second)
 	stop := w.editing(30 * time.Millisecond)
@@ -43,16 +45,17 @@ func TestFaultsSmartsheet(t *testing.T) {
 	}
 	callbacks := []smartsheettest.CallbackFault{smartsheettest.Deliver, smartsheettest.Drop, smartsheettest.Duplicate, smartsheettest.Hold, smartsheettest.LoseAnswer}
 	for range eventstest.Times(1, 12) {
+		nextKind, allKinds := eachOnce(kinds)
 		w.sim.SetFault(func(*http.Request) *smartsheettest.Fault {
 			if rand.IntN(2) == 0 {
 				return nil
 			}
-			return kinds[rand.IntN(len(kinds))]
+			return nextKind()
 		})
-		w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault {
-			return callbacks[rand.IntN(len(callbacks))]
-		})
-		pause(t, 2*time.Second)
+		nextCallback, allCallbacks := eachOnce(callbacks)
+		w.sim.SetCallbackFault(func(smartsheettest.Callback) smartsheettest.CallbackFault { return nextCallback() })
+		eventstest.Await(t, "each kind of fault was met", allKinds)
+		eventstest.Await(t, "each kind of fault of a callback was met", allCallbacks)
 		w.sim.SetFault(nil)
 		w.sim.Refuse(true)
 		pause(t, time.Duration(eventstest.Times(1, 30))*time.Second)
@@ -84,4 +87,26 @@ func TestFaultsSmartsheet(t *testing.T) {
 	})
 	p.stop()
 	p.raced()
+}
+
+// eachOnce gives each kind once, in any order, and then any of them. all tells whether
+// each was given.
+func eachOnce[K any](kinds []K) (next func() K, all func() bool) {
+	var mu sync.Mutex
+	order, given := rand.Perm(len(kinds)), 0
+	next = func() K {
+		mu.Lock()
+		defer mu.Unlock()
+		given++
+		if given <= len(kinds) {
+			return kinds[order[given-1]]
+		}
+		return kinds[rand.IntN(len(kinds))]
+	}
+	all = func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return given >= len(kinds)
+	}
+	return next, all
 }

@@ -159,7 +159,7 @@ func (w *world) external(c *cluster, serves, replicas int, more ...string) {
 		if i > 0 { // so that the simulator can tell who asks
 			env = append(env, "SHEETBRIDGE_SMARTSHEET_URL="+strings.Replace(w.sim.URL(), "127.0.0.1", "localhost", 1))
 		}
-		p := newProcess(w.t, fmt.Sprintf("serve-%d", i), program(w.t), env, "serve")
+		p := newProcess(w.t, fmt.Sprintf("serve-%d", i), w.serveProgram(), env, "serve")
 		w.serves = append(w.serves, p)
 		p.start()
 		a := api{url: fmt.Sprintf("http://127.0.0.1:%d", admin), token: adminToken}
@@ -232,6 +232,7 @@ func TestFaultsNATS(t *testing.T) {
 func TestFaultsReplicas(t *testing.T) {
 	t.Parallel()
 	w, c := newWorld(t), newCluster(t, 3)
+	w.program = raceTested(t)
 	w.external(c, eventstest.Times(2, 3), 3)
 	w.settled(60 * time.Second)
 	stop := w.editing(50 * time.Millisecond)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,7 +52,7 @@ func built(name, source string, flags ...string) func(testing.TB) string {
 
 // program is the binary under test: the one that is released, which takes a fraction of
 // the processor time that the race detector does. In the long form the race detector is in
-// it; in the short one it sees the same code in the process of other tests.
+// it; in the short one it is in that of some tests only, which ask for raceTested.
 func program(t testing.TB) string {
 	t.Helper()
 	if eventstest.Long() {
@@ -61,11 +62,14 @@ func program(t testing.TB) string {
 }
 
 func TestMain(m *testing.M) {
-	// They wait more than they work: more at once than there are cores.
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
 	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked { // they wait more than they work: more at once than there are cores
+		if err := flag.Set("test.parallel", strconv.Itoa(eventstest.Times(6, 4))); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(runIn(m))
 }
 

@@ -23,7 +23,7 @@ const adminToken = "faults-admin-token-0123456789"
 // globex two columns of the rows that are not drafts.
 type world struct {
 	t       testing.TB
-	program string // empty: that of the form in which the tests run
+	program string // empty until the first process: that of the form in which the tests run
 	sim     *smartsheettest.Server
 	bill    *smartsheettest.User // has the sheet and edits it
 	jane    *smartsheettest.User // may look at it; the bridge reads with her token
@@ -105,15 +105,21 @@ func (w *world) start(more ...string) *process {
 	env := w.environment(public, admin, append([]string{
 		"SHEETBRIDGE_DATA_DIR=" + w.t.TempDir(), fmt.Sprintf("SHEETBRIDGE_NATS_LISTEN=127.0.0.1:%d", port),
 	}, more...)...)
-	if w.program == "" {
-		w.program = program(w.t)
-	}
-	p := newProcess(w.t, "serve", w.program, env, "serve")
+	p := newProcess(w.t, "serve", w.serveProgram(), env, "serve")
 	w.serves = append(w.serves, p)
 	w.admin = api{url: fmt.Sprintf("http://127.0.0.1:%d", admin), token: adminToken}
 	p.start()
 	w.ready(w.admin)
 	return p
+}
+
+// serveProgram is what every serve of the world runs.
+func (w *world) serveProgram() string {
+	w.t.Helper()
+	if w.program == "" {
+		w.program = program(w.t)
+	}
+	return w.program
 }
 
 // ready waits until a serve is.
