@@ -17,8 +17,9 @@ const (
 	getCall = "DIRECT.GET."
 	// turnsWaiting bounds the requests that wait for their turn; more are refused.
 	turnsWaiting = 1000
-	// turnTime is how long a turn waits for the next message of its answer.
-	turnTime = 3 * time.Second
+	// turnTime is how long a turn waits for the next message of its answer: a server that
+	// has much to store at the moment takes seconds.
+	turnTime = 10 * time.Second
 	// maxGet bounds the bytes of one answer. The server queues all of an answer,
 	// whether it is read or not.
 	maxGet = maxPayload

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sheetbridge/sheetbridge/events"
-	"github.com/sheetbridge/sheetbridge/events/eventstest"
 	"github.com/sheetbridge/sheetbridge/events/stream"
 	"github.com/sheetbridge/sheetbridge/smartsheet/smartsheettest"
 	"github.com/sheetbridge/sheetbridge/webhook/inbox"
@@ -64,7 +63,6 @@ func TestRemovedInTheMiddleOfAPass(t *testing.T) {
 // TestRemovedInTheMiddleOfAPage: a pass that is publishing many rows when the change
 // of the share is answered publishes no more of them than it had sent already.
 func TestRemovedInTheMiddleOfAPage(t *testing.T) {
-	eventstest.OnlyLong(t, "two thousand rows are published while the share changes")
 	t.Parallel()
 	w := webhooktest.NewWorld(t, webhooktest.Options{}, webhooktest.Everything())
 	foreign := webhooktest.ForeignNATS(t, t.TempDir(), -1, 1<<20)

@@ -276,8 +276,9 @@ func TestWriteKeepsItsTime(t *testing.T) {
 			}
 			tries = w.tries()[earlier:]
 		}
-		// The last one may have been sent in time and have come later, since the next one
-		// is sent only when that is answered.
+		// The last one may have been sent in time and have come later. That none is sent
+		// late, the last one included, TestWriteHeldUpPastItsTime and the tests of the guard
+		// see.
 		for i, r := range tries {
 			if i < len(tries)-1 && r.Time.After(until) {
 				t.Errorf("%s: try %d of %d was sent at %v, and it was tried again; its time ran out at %v", test.name, i+1, len(tries), r.Time, until)
