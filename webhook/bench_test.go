@@ -270,8 +270,9 @@ func BenchmarkManyShares(b *testing.B) {
 				br.Register("ops", sheet.ID, requests...)
 				b.StopTimer()
 				b.ReportMetric(float64((webhooktest.CPUTime(b)-used).Milliseconds())/float64(shares), "cpu-ms/share")
+				stored := br.Stream("acme")
 				for _, r := range requests {
-					if s := webhooktest.StatusOf(br.Stream("acme"), r.Sheet); s.State != events.StateLive {
+					if s := webhooktest.StatusOf(stored, r.Sheet); s.State != events.StateLive {
 						b.Fatalf("share %s is %s", r.Sheet, s.State)
 					}
 				}
