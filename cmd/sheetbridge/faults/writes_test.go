@@ -40,6 +40,7 @@ func TestFaultsKillWrites(t *testing.T) {
 		p.start()
 	}
 	w.ready(w.admin)
+	eventstest.Await(t, "each kind of request is made twice", func() bool { return wr.requests() >= 2*kinds })
 	written()
 	edited()
 	answers := wr.answered(90 * time.Second)
@@ -147,13 +148,23 @@ func (wr *writer) writing() (stop func()) {
 	return func() { cancel(); sending.Wait() }
 }
 
+// kinds is after how many requests they are of the same kinds again.
+const kinds = 10
+
+// requests is how many were made so far.
+func (wr *writer) requests() int {
+	wr.mu.Lock()
+	defer wr.mu.Unlock()
+	return len(wr.asked)
+}
+
 // next is a request: an update that can be made or cannot, or a new row whose key may
 // be there.
 func (wr *writer) next(n int) (id, request string) {
 	wr.mu.Lock()
 	defer wr.mu.Unlock()
 	id = fmt.Sprintf("w-%d", n)
-	switch k := n % 10; {
+	switch k := n % kinds; {
 	case k < 3:
 		a := askedWrite{key: fmt.Sprintf("K-%d", rand.IntN(1+n/2))}
 		wr.asked[id] = a
